@@ -1,1 +1,53 @@
-//! Placeholder while the workspace is laid out.
+//! The configuration of the vMCP gateway.
+//!
+//! One set of types serves two places: the file that `vmcp serve --config` reads, and the field `spec.config` of a
+//! `VirtualMCPServer`, whose schema is derived from them. The operator fills in what a file must have (name, group,
+//! authentication) and renders the result as the file of the gateway's pod.
+//!
+//! Reading a file has three steps, each with its own module: [`load`] parses and finds unknown keys, [`Config::problems`]
+//! checks the rules that types cannot express, and [`Config::unsupported`] names what this release does not serve.
+//! Nothing here does input or output, but for [`load()`], which reads the one file it is given.
+
+mod aggregation;
+mod backend;
+mod composite;
+mod config;
+mod duration;
+mod incoming;
+mod keys;
+pub mod load;
+mod observability;
+mod operational;
+mod outgoing;
+mod position;
+mod schema;
+mod secret;
+mod session;
+mod tools;
+mod unsupported;
+mod validate;
+
+pub use aggregation::{
+    Aggregation, ConflictResolution, ConflictResolutionConfig, ToolAnnotations, ToolConfigReference, ToolOverride,
+    ToolVisibility, WorkloadTools,
+};
+pub use backend::{StaticBackend, StaticBackendKind, Transport};
+pub use composite::{
+    CompositeTool, CompositeToolReference, ErrorAction, ErrorHandling, ResponseAction, ResponseHandling, Step, StepKind,
+    WorkflowOutput, WorkflowOutputProperty, WorkflowOutputType,
+};
+pub use config::Config;
+pub use duration::{Duration, DurationError};
+pub use incoming::{Authorization, IncomingAuth, IncomingAuthKind, Oidc};
+pub use keys::{UnknownKey, unknown_keys};
+pub use load::{ConfigError, Problem, load, parse};
+pub use observability::{Audit, Telemetry};
+pub use operational::{CircuitBreaker, FailureHandling, LogLevel, Operational, PartialFailureMode, Timeouts};
+pub use outgoing::{
+    AwsRoleMapping, AwsSts, HeaderInjection, OnBehalfOf, OutgoingAuth, OutgoingAuthSource, OutgoingStrategy,
+    TokenExchange, UpstreamInject, Xaa,
+};
+pub use secret::Secret;
+pub use session::{RateLimit, RateLimiting, SessionProvider, SessionStorage, ToolRateLimit};
+pub use tools::{CodeMode, EmbeddingProvider, Optimizer};
+pub use validate::Violation;

@@ -1,0 +1,49 @@
+//! Backends that are written into the configuration (inline mode).
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A backend that is known without discovery.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StaticBackend {
+    /// Name of the backend, unique in the configuration.
+    pub name: String,
+    /// Where the backend speaks MCP.
+    #[schemars(regex(pattern = r"^https?://"))]
+    pub url: String,
+    /// How the backend speaks MCP.
+    pub transport: Transport,
+    /// What the backend is; empty for a Service of the cluster.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<StaticBackendKind>,
+    /// Absolute path of a PEM file with the authorities to trust; for entries only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle_path: Option<String>,
+    /// Free-form labels of the backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// What a static backend is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum StaticBackendKind {
+    /// A remote server that the gateway connects to directly.
+    #[serde(rename = "entry")]
+    Entry,
+    /// A Service of the cluster.
+    #[serde(rename = "")]
+    Service,
+}
+
+/// How a server speaks MCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// HTTP with server-sent events, of revision 2024-11-05.
+    Sse,
+    /// Streamable HTTP.
+    StreamableHttp,
+}

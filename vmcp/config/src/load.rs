@@ -1,0 +1,112 @@
+//! Reading the configuration from a file or a text.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    Config,
+    keys::unknown_keys,
+    position::{Document, Position},
+};
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is read, and these things are wrong with it.
+    #[error("{}", lines(origin, problems))]
+    Invalid {
+        /// Name of the file or text.
+        origin: String,
+        /// Everything that is wrong, in the order of the text.
+        problems: Vec<Problem>,
+    },
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the key, such as `incomingAuth.oidc.issuer`; empty when the text as a whole is meant.
+    pub path: String,
+    /// Line and column, both from 1, where that is known.
+    pub position: Option<Position>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((line, column)) = self.position {
+            write!(f, "{line}:{column}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+fn lines(origin: &str, problems: &[Problem]) -> String {
+    let lines: Vec<_> = problems
+        .iter()
+        .map(|problem| {
+            let separator = if problem.position.is_some() { "" } else { " " };
+            format!("{origin}:{separator}{problem}")
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// Reads and checks the configuration file at `path`.
+pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
+    let path = path.as_ref();
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    parse(&text, &path.display().to_string())
+}
+
+/// Reads and checks the configuration `text`; `origin` names it in messages.
+pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
+    let invalid = |problems| ConfigError::Invalid { origin: origin.to_owned(), problems };
+    let document = Document::read(text).map_err(|error| invalid(vec![syntax(&error)]))?;
+    let mut problems: Vec<_> = unknown_keys(&document.value)
+        .into_iter()
+        .map(|key| Problem { position: document.position(&key.path), message: key.message(), path: key.path })
+        .collect();
+    match serde_saphyr::from_str::<Config>(text) {
+        Ok(config) => {
+            problems.extend(config.problems().into_iter().map(|violation| Problem {
+                position: document.position(violation.path()),
+                message: violation.to_string(),
+                path: violation.path().to_owned(),
+            }));
+            if problems.is_empty() {
+                return Ok(config);
+            }
+        }
+        Err(error) => problems.push(syntax(&error)),
+    }
+    problems.sort_by_key(|problem| problem.position);
+    Err(invalid(problems))
+}
+
+/// What the parser found, in one line.
+fn syntax(error: &serde_saphyr::Error) -> Problem {
+    let position = error.location().map(|location| (location.line(), location.column()));
+    let text = error.without_snippet().to_string();
+    let message = text.lines().next().unwrap_or_default();
+    // The parser repeats the position at the end of its message.
+    let message = position
+        .and_then(|(line, column)| message.strip_suffix(&format!(" at line {line}, column {column}")))
+        .unwrap_or(message);
+    Problem { path: String::new(), position, message: message.to_owned() }
+}

@@ -1,0 +1,51 @@
+//! Features that this release knows but does not serve.
+
+use crate::{Config, ConflictResolution, IncomingAuthKind, OutgoingAuthSource, SessionProvider};
+
+impl Config {
+    /// One sentence per configured feature that this release does not serve, each starting with the key.
+    ///
+    /// A gateway with such a configuration must not start: it would accept what it then ignores.
+    pub fn unsupported(&self) -> Vec<String> {
+        let incoming = self.incoming_auth.as_ref();
+        let oidc = incoming.and_then(|incoming| incoming.oidc.as_ref());
+        let outgoing = self.outgoing_auth.as_ref();
+        let aggregation = self.aggregation.as_ref();
+        let operational = self.operational.as_ref();
+        let configured = [
+            ("backends", self.backends.is_some()),
+            ("incomingAuth.authz", incoming.is_some_and(|auth| auth.authz.as_ref().is_some_and(|a| a.kind != "none"))),
+            ("incomingAuth.oidc.introspectionUrl", oidc.is_some_and(|oidc| oidc.introspection_url.is_some())),
+            ("incomingAuth.oidc.clientSecretEnv", oidc.is_some_and(|oidc| oidc.client_secret_env.is_some())),
+            ("incomingAuth.type local", incoming.is_some_and(|auth| auth.kind == IncomingAuthKind::Local)),
+            ("outgoingAuth.source inline", outgoing.is_some_and(|auth| auth.source == OutgoingAuthSource::Inline)),
+            ("outgoingAuth.default", outgoing.is_some_and(|auth| auth.default.is_some())),
+            ("outgoingAuth.backends", outgoing.is_some_and(|auth| auth.backends.is_some())),
+            (
+                "aggregation.conflictResolution other than prefix",
+                aggregation.is_some_and(|a| a.conflict_resolution != ConflictResolution::Prefix),
+            ),
+            ("aggregation.tools", aggregation.is_some_and(|a| a.tools.is_some())),
+            ("aggregation.excludeAllTools", aggregation.is_some_and(|a| a.exclude_all_tools == Some(true))),
+            ("aggregation.defaultToolVisibility", aggregation.is_some_and(|a| a.default_tool_visibility.is_some())),
+            ("compositeTools", self.composite_tools.is_some()),
+            ("compositeToolRefs", self.composite_tool_refs.is_some()),
+            ("operational.failureHandling", operational.is_some_and(|o| o.failure_handling.is_some())),
+            ("telemetry", self.telemetry.is_some()),
+            ("audit", self.audit.is_some()),
+            ("optimizer", self.optimizer.is_some()),
+            ("codeMode", self.code_mode.as_ref().is_some_and(|mode| mode.enabled == Some(true))),
+            (
+                "sessionStorage.provider redis",
+                self.session_storage.as_ref().is_some_and(|storage| storage.provider == SessionProvider::Redis),
+            ),
+            ("rateLimiting", self.rate_limiting.is_some()),
+            ("passthroughHeaders", self.passthrough_headers.is_some()),
+        ];
+        configured
+            .into_iter()
+            .filter(|(_, configured)| *configured)
+            .map(|(key, _)| format!("{key} is not supported by this release: remove it"))
+            .collect()
+    }
+}
