@@ -117,7 +117,7 @@ pub struct CircuitBreaker {
     pub failure_threshold: i64,
     /// Time until it lets one call try again; at least one second.
     #[serde(default = "seconds::<60>")]
-    #[schemars(extend("x-kubernetes-validations" = [
+    #[schemars(extend("default" = "60s", "x-kubernetes-validations" = [
         {"message": "timeout must be >= 1s", "rule": "self == '' || duration(self) >= duration('1s')"}
     ]))]
     pub timeout: Duration,

@@ -21,7 +21,7 @@ use crate::{
     },
     {
         "message": "embeddingHeaders names must be valid HTTP header names and must not include Authorization or Content-Type",
-        "rule": "!has(self.embeddingHeaders) || self.embeddingHeaders.all(k, k.matches('^[!#$%&\\x27*+.^_\\x60|~0-9A-Za-z-]+$') && !(k.lowerAscii() in ['authorization', 'content-type']))"
+        "rule": "!has(self.embeddingHeaders) || self.embeddingHeaders.all(k, k.matches('^[!#$%&\\\\x27*+.^_\\\\x60|~0-9A-Za-z-]+$') && !(k.lowerAscii() in ['authorization', 'content-type']))"
     }
 ]))]
 pub struct Optimizer {

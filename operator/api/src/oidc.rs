@@ -1,0 +1,88 @@
+//! MCPOIDCConfig: which tokens servers accept from their clients.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::CaBundleReference;
+
+/// An OpenID provider: a type, and the block named after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "toolhive.stacklok.dev",
+    version = "v1beta1",
+    kind = "MCPOIDCConfig",
+    plural = "mcpoidcconfigs",
+    singular = "mcpoidcconfig",
+    shortname = "mcpoidc",
+    category = "toolhive",
+    doc = "An OpenID provider whose tokens servers accept; audience and scopes are set where it is referred to.",
+    namespaced,
+    status = "MCPOIDCConfigStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Source", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type=='Valid')].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "message": "inline must be set when type is 'inline', and must not be set otherwise",
+    "rule": "self.type == 'inline' ? has(self.inline) : !has(self.inline)"
+}]))]
+pub struct MCPOIDCConfigSpec {
+    /// Where the configuration is.
+    #[serde(rename = "type")]
+    pub kind: OidcType,
+    /// For type inline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inline: Option<InlineOidc>,
+}
+
+/// Where the configuration of an OpenID provider is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub enum OidcType {
+    /// In the object itself.
+    Inline,
+}
+
+/// An OpenID provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InlineOidc {
+    /// The `iss` of accepted tokens, and where OpenID discovery starts.
+    pub issuer: String,
+    /// Where the signing keys are; OpenID discovery finds it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_url: Option<String>,
+    /// Certificate authorities to trust for the provider, beside those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_bundle_ref: Option<CaBundleReference>,
+    /// Permits the provider at a private address.
+    #[serde(default, rename = "jwksAllowPrivateIP")]
+    pub jwks_allow_private_ip: bool,
+    /// Permits the provider at a private address; either field does.
+    #[serde(default, rename = "protectedResourceAllowPrivateIP")]
+    pub protected_resource_allow_private_ip: bool,
+    /// Permits a provider without TLS; for tests only.
+    #[serde(default, rename = "insecureAllowHTTP")]
+    pub insecure_allow_http: bool,
+}
+
+/// Whether an OpenID provider can be used.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MCPOIDCConfigStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Hash of the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_hash: Option<String>,
+    /// What was checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,105 @@
+//! References between objects, and the conditions that configuration kinds share.
+//!
+//! Every reference is to an object of the same namespace.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::conditions::names;
+
+/// Names an MCPGroup.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupReference {
+    /// Name of the MCPGroup in the same namespace.
+    #[schemars(length(min = 1))]
+    pub name: String,
+}
+
+/// Names an MCPExternalAuthConfig.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ExternalAuthConfigReference {
+    /// Name of the MCPExternalAuthConfig in the same namespace.
+    pub name: String,
+}
+
+/// One key of a Secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct SecretKeyReference {
+    /// Name of the Secret in the same namespace.
+    pub name: String,
+    /// Key in the Secret.
+    pub key: String,
+}
+
+/// Where a bundle of certificate authorities is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CaBundleReference {
+    /// The ConfigMap, and the key in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_ref: Option<ConfigMapKeyReference>,
+}
+
+/// One key of a ConfigMap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+pub struct ConfigMapKeyReference {
+    /// Name of the ConfigMap in the same namespace.
+    #[serde(default)]
+    pub name: String,
+    /// Key in the ConfigMap.
+    #[serde(default = "ca_crt")]
+    pub key: String,
+    /// Whether the system's authorities suffice while the ConfigMap or its key is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optional: Option<bool>,
+}
+
+/// The key that holds certificate authorities by convention.
+fn ca_crt() -> String {
+    "ca.crt".to_owned()
+}
+
+names! {
+    /// Condition types of an MCPExternalAuthConfig.
+    AuthConfigCondition {
+        /// The spec can be used.
+        Valid,
+        /// The object is being deleted, and something still refers to it.
+        DeletionBlocked,
+    }
+}
+
+names! {
+    /// Condition reasons of an MCPExternalAuthConfig.
+    AuthConfigReason {
+        /// Valid is True.
+        ValidationSucceeded,
+        /// Valid is False.
+        ValidationFailed,
+        /// DeletionBlocked is True.
+        ReferencedByWorkloads,
+    }
+}
+
+names! {
+    /// Condition types of an MCPOIDCConfig.
+    OidcConfigCondition {
+        /// The spec can be used.
+        Valid,
+        /// The object is being deleted, and something still refers to it.
+        DeletionBlocked,
+    }
+}
+
+names! {
+    /// Condition reasons of an MCPOIDCConfig.
+    OidcConfigReason {
+        /// Valid is True.
+        ConfigValid,
+        /// Valid is False.
+        ConfigInvalid,
+        /// DeletionBlocked is True.
+        ReferencedByWorkloads,
+    }
+}
