@@ -1,0 +1,93 @@
+//! Addresses for worlds: each world listens on one of its own, as long as the pool has more than one.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ipnet::Ipv4Net;
+
+/// Where worlds may listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressPool {
+    /// All worlds share this address and differ by port.
+    Shared(IpAddr),
+    /// Each world gets the lowest free address of the block.
+    Block(Ipv4Net),
+}
+
+impl Default for AddressPool {
+    fn default() -> Self {
+        Self::Shared(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+}
+
+impl From<Ipv4Net> for AddressPool {
+    fn from(block: Ipv4Net) -> Self {
+        Self::Block(block)
+    }
+}
+
+/// Hands out the addresses of a pool, each to one holder at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    pool: AddressPool,
+    taken: Arc<Mutex<BTreeSet<Ipv4Addr>>>,
+}
+
+impl Addresses {
+    pub(crate) fn new(pool: AddressPool) -> Self {
+        Self { pool, taken: Arc::default() }
+    }
+
+    /// A free address, or `None` when the block is used up.
+    pub(crate) fn lease(&self) -> Option<AddressLease> {
+        let block = match &self.pool {
+            AddressPool::Shared(address) => return Some(AddressLease { address: *address, taken: None }),
+            AddressPool::Block(block) => block,
+        };
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = block.hosts().find(|address| !taken.contains(address))?;
+        taken.insert(address);
+        Some(AddressLease { address: address.into(), taken: Some(Arc::clone(&self.taken)) })
+    }
+}
+
+/// An address that goes back to the pool when dropped.
+#[derive(Debug)]
+pub(crate) struct AddressLease {
+    address: IpAddr,
+    taken: Option<Arc<Mutex<BTreeSet<Ipv4Addr>>>>,
+}
+
+impl AddressLease {
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
+impl Drop for AddressLease {
+    fn drop(&mut self) {
+        if let (Some(taken), IpAddr::V4(address)) = (&self.taken, self.address) {
+            taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_free_again_when_its_lease_ends() {
+        let addresses = Addresses::new(AddressPool::Block("127.70.0.0/30".parse().unwrap()));
+        let first = addresses.lease().unwrap();
+        let second = addresses.lease().unwrap();
+        assert_ne!(first.address(), second.address());
+        assert!(addresses.lease().is_none());
+        let freed = first.address();
+        drop(first);
+        assert_eq!(addresses.lease().unwrap().address(), freed);
+    }
+}

@@ -1,0 +1,200 @@
+//! One request as the journal remembers it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use http::{HeaderMap, Version};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::oauth::decode_claims;
+
+/// One request that arrived, with all that was decoded from it and what was answered.
+///
+/// Serialized, its keys are in camel case, as assertions write them. It holds secrets, such as tokens; `Debug` shows
+/// it [redacted](JournalEntry::redacted).
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalEntry {
+    /// Position in the journal, counted from zero.
+    pub sequence: u64,
+    /// When the request had arrived.
+    pub at: Timestamp,
+    /// The URL without its query, as the client knows it.
+    pub url: String,
+    /// The server or issuer of the world that answered, by its URL; null when there is none.
+    pub server: Option<String>,
+    /// The host name in lower case.
+    pub host: String,
+    /// The path.
+    pub path: String,
+    /// The query without its question mark; null when there is none.
+    pub query: Option<String>,
+    /// Method and version; null when the connection failed before a request.
+    pub http: Option<HttpFacts>,
+    /// Header names in lower case; values of repeated headers are joined by `, `.
+    pub headers: BTreeMap<String, String>,
+    /// The body as text.
+    pub body: String,
+    /// The body as JSON; null when it is none.
+    pub message: Option<Value>,
+    /// The JSON-RPC method, e.g. `tools/call`.
+    pub method: Option<String>,
+    /// The JSON-RPC parameters.
+    pub params: Option<Value>,
+    /// The body as a form; a repeated field is a list.
+    pub form: Option<Map<String, Value>>,
+    /// The bearer token, decoded without judging it; null when there is none or it is no JWT.
+    pub token: Option<TokenFacts>,
+    /// The TLS connection; null for plain HTTP.
+    pub tls: Option<TlsFacts>,
+    /// Address and port of the client.
+    pub peer: String,
+    /// The `Mcp-Session-Id` that the client sent, or the session of its SSE endpoint.
+    pub session: Option<String>,
+    /// What was answered; null when the connection was dropped instead.
+    pub response: Option<ResponseFacts>,
+    /// Why the request was refused; null when it was not.
+    pub verdict: Option<String>,
+}
+
+/// How the request was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpFacts {
+    /// The HTTP method.
+    pub method: String,
+    /// `1.0`, `1.1` or `2`.
+    pub version: String,
+}
+
+/// What is known of the TLS connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsFacts {
+    /// The name that the client asked for (SNI).
+    pub server_name: Option<String>,
+    /// `1.2` or `1.3`.
+    pub version: Option<String>,
+    /// The application protocol agreed on, e.g. `h2`.
+    pub application_protocol: Option<String>,
+}
+
+/// The claims of a bearer token.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenFacts {
+    /// `sub`.
+    pub subject: Option<String>,
+    /// `aud`: a string, or a list when there are several.
+    pub audience: Option<Value>,
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// All claims.
+    pub claims: Map<String, Value>,
+}
+
+/// What was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResponseFacts {
+    /// The HTTP status.
+    pub status: u16,
+}
+
+impl JournalEntry {
+    /// An entry of which nothing but the place is known: a connection that failed before its request.
+    pub(crate) fn connection(at: Timestamp, host: &str, url: String, peer: SocketAddr) -> Self {
+        Self {
+            sequence: 0,
+            at,
+            url,
+            server: None,
+            host: host.to_owned(),
+            path: String::new(),
+            query: None,
+            http: None,
+            headers: BTreeMap::new(),
+            body: String::new(),
+            message: None,
+            method: None,
+            params: None,
+            form: None,
+            token: None,
+            tls: None,
+            peer: peer.to_string(),
+            session: None,
+            response: None,
+            verdict: None,
+        }
+    }
+
+    /// Fills in headers, body and all that follows from them.
+    pub(crate) fn decode(&mut self, headers: &HeaderMap, body: &[u8]) {
+        for name in headers.keys() {
+            let values: Vec<String> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
+            self.headers.insert(name.as_str().to_owned(), values.join(", "));
+        }
+        self.body = String::from_utf8_lossy(body).into_owned();
+        let content_type = self.headers.get("content-type").map_or("", |value| value.split(';').next().unwrap_or_default().trim());
+        if content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            self.form = Some(decode_form(body));
+        } else {
+            self.message = serde_json::from_slice(body).ok();
+        }
+        if let Some(message) = &self.message {
+            self.method = message.get("method").and_then(Value::as_str).map(str::to_owned);
+            self.params = message.get("params").cloned();
+        }
+        self.token = self.headers.get("authorization").and_then(|value| TokenFacts::decode(value));
+        self.session = self.headers.get("mcp-session-id").cloned();
+    }
+
+    /// About how many bytes the entry takes.
+    pub(crate) fn weight(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        // The body is kept as text and once more decoded.
+        512 + self.url.len() + headers + 3 * self.body.len()
+    }
+}
+
+impl TokenFacts {
+    fn decode(authorization: &str) -> Option<Self> {
+        let (scheme, token) = authorization.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let claims = decode_claims(token.trim())?;
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
+        let audience = match claims.get("aud") {
+            Some(Value::Array(several)) if several.len() == 1 => several.first().cloned(),
+            other => other.cloned(),
+        };
+        Some(Self { subject: text("sub"), audience, issuer: text("iss"), claims })
+    }
+}
+
+fn decode_form(body: &[u8]) -> Map<String, Value> {
+    let mut form = Map::new();
+    for (name, value) in url::form_urlencoded::parse(body) {
+        let value = Value::String(value.into_owned());
+        match form.get_mut(name.as_ref()) {
+            None => {
+                form.insert(name.into_owned(), value);
+            }
+            Some(Value::Array(several)) => several.push(value),
+            Some(single) => *single = Value::Array(vec![single.take(), value]),
+        }
+    }
+    form
+}
+
+/// The version as the journal spells it.
+pub(crate) fn version_text(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}

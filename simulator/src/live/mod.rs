@@ -1,0 +1,150 @@
+//! A world brought to life: its sites behind listeners, its certificates, its journal, and the changes made to it.
+
+mod change;
+mod error;
+mod names;
+mod service;
+mod site;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
+
+pub use error::WorldError;
+pub use names::Name;
+pub(crate) use site::{Kind, Site};
+
+use crate::addresses::AddressLease;
+use crate::journal::{Journal, JournalLimits};
+use crate::mcp::McpServer;
+use crate::oauth::{Issuer, Issuers};
+use crate::tls::Certificates;
+use crate::wire::Listener;
+use crate::world::{Certificate, PUBLIC_AUTHORITY, ServerUrl, World};
+
+/// A running world.
+pub(crate) struct LiveWorld {
+    address: IpAddr,
+    pub(crate) certificates: Certificates,
+    pub(crate) issuers: Issuers,
+    pub(crate) journal: Journal,
+    sites: RwLock<Vec<Arc<Site>>>,
+    listeners: RwLock<BTreeMap<Port, Listener>>,
+    /// Held by the change that is being made: they happen one after the other. Holds the address until the world has ended.
+    lease: Mutex<Option<AddressLease>>,
+    tasks: TaskTracker,
+}
+
+/// What makes listeners differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Port {
+    address: IpAddr,
+    /// The port of the URL.
+    url_port: u16,
+    /// Whether it must listen on that very port.
+    exact: bool,
+}
+
+impl LiveWorld {
+    /// Brings `world` to life on the leased address.
+    pub(crate) async fn start(world: World, lease: AddressLease, limits: JournalLimits) -> Result<Arc<Self>, WorldError> {
+        let problems = world.problems();
+        if !problems.is_empty() {
+            return Err(WorldError::Problems(problems));
+        }
+        let certificates = Certificates::new(world.authorities.iter().map(|name| (**name).clone()))?;
+        let mut issuers = Vec::new();
+        for definition in world.authorization_servers {
+            issuers.push(Arc::new(Issuer::new(definition).map_err(WorldError::issuer)?));
+        }
+        let issuers: Issuers = Arc::new(issuers);
+        let live = Arc::new(Self {
+            address: lease.address(),
+            certificates,
+            issuers: Arc::clone(&issuers),
+            journal: Journal::new(limits),
+            sites: RwLock::default(),
+            listeners: RwLock::default(),
+            lease: Mutex::new(Some(lease)),
+            tasks: TaskTracker::new(),
+        });
+        for issuer in issuers.iter() {
+            let certificate = issuer.certificate();
+            live.add_site(Site::new(Kind::Issuer(Arc::clone(issuer))), certificate).await?;
+        }
+        for server in world.servers {
+            let certificate = server.certificate.clone();
+            let server = McpServer::new(server, Arc::clone(&issuers));
+            live.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate).await?;
+        }
+        Ok(live)
+    }
+
+    /// Serves a further site.
+    async fn add_site(self: &Arc<Self>, site: Site, certificate: Option<Certificate>) -> Result<(), WorldError> {
+        if let Some(certificate) = certificate {
+            self.certificates.set(site.url().host(), certificate);
+        }
+        self.listen(site.url()).await?;
+        self.sites.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(site));
+        Ok(())
+    }
+
+    async fn listen(self: &Arc<Self>, url: &ServerUrl) -> Result<(), WorldError> {
+        let port = self.port_of(url);
+        if self.listeners.read().unwrap_or_else(PoisonError::into_inner).contains_key(&port) {
+            return Ok(());
+        }
+        let number = if port.exact { port.url_port } else { 0 };
+        let listener = Listener::open(port.address, number, port.url_port, Arc::clone(self), &self.tasks)
+            .await
+            .map_err(|source| WorldError::Listen { address: (port.address, number).into(), source })?;
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).insert(port, listener);
+        Ok(())
+    }
+
+    fn port_of(&self, url: &ServerUrl) -> Port {
+        match url.loopback() {
+            Some(address) => Port { address, url_port: url.port(), exact: true },
+            None => Port { address: self.address, url_port: url.port(), exact: false },
+        }
+    }
+
+    fn sites(&self) -> Vec<Arc<Site>> {
+        self.sites.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn site(&self, url: &ServerUrl) -> Option<Arc<Site>> {
+        self.sites().into_iter().find(|site| site.url() == url)
+    }
+
+    /// Closes all listeners and connections.
+    pub(crate) fn stop(&self) {
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).clear();
+        for site in self.sites() {
+            site.end_sessions();
+        }
+        self.tasks.close();
+    }
+
+    /// Closes everything, waits until it is closed, and gives the address back.
+    pub(crate) async fn end(&self) {
+        self.stop();
+        self.tasks.wait().await;
+        self.lease.lock().await.take();
+    }
+
+    /// The root certificate of an authority.
+    pub(crate) fn ca_pem(&self, authority: &str) -> Option<String> {
+        self.certificates.ca_pem(authority)
+    }
+
+    pub(crate) fn authorities(&self) -> Vec<String> {
+        let mut names = self.certificates.authorities();
+        names.sort_by_key(|name| name != PUBLIC_AUTHORITY);
+        names
+    }
+}

@@ -1,0 +1,86 @@
+//! One thing that a world serves: an MCP server or an authorization server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::mcp::McpServer;
+use crate::oauth::{Issuer, Issuers};
+use crate::wire::{Outcome, Received};
+use crate::world::ServerUrl;
+
+/// What a site is.
+pub(crate) enum Kind {
+    Mcp(Arc<McpServer>),
+    Issuer(Arc<Issuer>),
+}
+
+/// Something that a world serves below one scheme, host and port.
+pub(crate) struct Site {
+    url: ServerUrl,
+    kind: Kind,
+    down: AtomicBool,
+}
+
+impl Site {
+    pub(crate) fn new(kind: Kind) -> Self {
+        let url = match &kind {
+            Kind::Mcp(server) => server.url(),
+            Kind::Issuer(issuer) => issuer.url().clone(),
+        };
+        Self { url, kind, down: AtomicBool::new(false) }
+    }
+
+    /// The URL under which the world knows it.
+    pub(crate) fn url(&self) -> &ServerUrl {
+        &self.url
+    }
+
+    /// The MCP server, if it is one.
+    pub(crate) fn mcp(&self) -> Option<&Arc<McpServer>> {
+        match &self.kind {
+            Kind::Mcp(server) => Some(server),
+            Kind::Issuer(_) => None,
+        }
+    }
+
+    pub(crate) fn is_down(&self) -> bool {
+        self.down.load(Ordering::Relaxed)
+    }
+
+    /// Takes it down, so that it forgets its sessions, or brings it up again.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::Relaxed);
+        if down {
+            self.end_sessions();
+        }
+    }
+
+    pub(crate) fn end_sessions(&self) {
+        if let Kind::Mcp(server) = &self.kind {
+            server.end_sessions();
+        }
+    }
+
+    /// Whether it is found under this scheme, host and port.
+    pub(crate) fn is_at(&self, scheme: &str, host: &str, port: u16) -> bool {
+        (scheme == "https") == self.url.is_tls() && self.url.host() == host && self.url.port() == port
+    }
+
+    /// Whether it serves something at `path`.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        match &self.kind {
+            Kind::Mcp(server) => server.serves(path),
+            Kind::Issuer(issuer) => issuer.serves(path),
+        }
+    }
+
+    pub(crate) fn answer(&self, received: &Received, issuers: &Issuers) -> Outcome {
+        if self.is_down() {
+            return Outcome::dropped("the server is down");
+        }
+        match &self.kind {
+            Kind::Mcp(server) => server.answer(received),
+            Kind::Issuer(issuer) => issuer.answer(received, issuers),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! One MCP server: its description, which may change, and its sessions.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::json;
+
+use super::sessions::Sessions;
+use crate::oauth::Issuers;
+use crate::wire::{Outcome, Received};
+use crate::world::{Server, ServerUrl, Transport};
+
+/// A living MCP server.
+pub(crate) struct McpServer {
+    definition: RwLock<Arc<Server>>,
+    pub(super) issuers: Issuers,
+    pub(super) sessions: Arc<Sessions>,
+}
+
+impl McpServer {
+    pub(crate) fn new(definition: Server, issuers: Issuers) -> Self {
+        Self { definition: RwLock::new(Arc::new(definition)), issuers, sessions: Arc::default() }
+    }
+
+    /// The description as it is now.
+    pub(crate) fn definition(&self) -> Arc<Server> {
+        Arc::clone(&self.definition.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn url(&self) -> ServerUrl {
+        (*self.definition().url).clone()
+    }
+
+    /// Changes the description.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Server)) {
+        let mut definition = self.definition.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut definition));
+    }
+
+    /// Tells open sessions that the tools have changed.
+    pub(crate) fn announce_tools(&self) {
+        self.sessions.notify(&json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
+    }
+
+    /// Forgets all sessions.
+    pub(crate) fn end_sessions(&self) {
+        self.sessions.end_all();
+    }
+
+    /// Whether the server serves something at `path`.
+    pub(crate) fn serves(&self, path: &str) -> bool {
+        let definition = self.definition();
+        path == definition.url.path()
+            || (definition.transport == Transport::Sse && path == definition.messages_path())
+            || (definition.accepts.is_some() && path == super::access::metadata_path(&definition))
+    }
+
+    /// Answers a request to one of the paths that it serves.
+    pub(crate) fn answer(&self, received: &Received) -> Outcome {
+        let definition = self.definition();
+        if definition.accepts.is_some() && received.path == super::access::metadata_path(&definition) {
+            return self.resource_metadata(&definition);
+        }
+        match definition.transport {
+            Transport::StreamableHttp => self.answer_streamable(&definition, received),
+            Transport::Sse => self.answer_sse(&definition, received),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Authorization servers as a world file describes them.
+
+use std::time::Duration;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use super::{Certificate, Located, Secret, ServerUrl};
+use crate::duration;
+
+/// An identity provider or token endpoint: it publishes metadata and keys, issues tokens for its users and answers its clients.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthorizationServer {
+    /// Its host name, with a port if it is not 443. Other parts of the world refer to it by this name.
+    pub host: Located<String>,
+    /// The issuer identifier, when it is not `https://HOST`: another scheme or a path, e.g. `https://auth.company.com/realms/tools`.
+    #[serde(default)]
+    pub issuer: Option<Located<ServerUrl>>,
+    /// The certificate of its host.
+    #[serde(default)]
+    pub certificate: Option<Certificate>,
+    /// Who can have a token.
+    #[serde(default)]
+    pub users: Vec<User>,
+    /// Authorization servers of this world whose tokens it exchanges, besides its own.
+    #[serde(default)]
+    pub trusts: Vec<Located<String>>,
+    /// The clients of its token endpoint.
+    #[serde(default)]
+    pub clients: Vec<Client>,
+    /// Audiences and resources for which it issues tokens to clients. Absent: any.
+    #[serde(default)]
+    pub audiences: Option<Vec<String>>,
+    /// Scopes that it grants to clients. Absent: any.
+    #[serde(default)]
+    pub scopes: Option<Vec<String>>,
+    /// How long the tokens of its token endpoint live. Absent: an hour.
+    #[serde(default = "one_hour", deserialize_with = "duration::deserialize")]
+    pub token_lifetime: Duration,
+    /// Path of the token endpoint below the issuer identifier.
+    #[serde(default = "token_path")]
+    pub token_path: String,
+    /// Path of the key set below the issuer identifier.
+    #[serde(default = "jwks_path")]
+    pub jwks_path: String,
+}
+
+fn one_hour() -> Duration {
+    Duration::from_hours(1)
+}
+
+fn token_path() -> String {
+    "/protocol/openid-connect/token".to_owned()
+}
+
+fn jwks_path() -> String {
+    "/protocol/openid-connect/certs".to_owned()
+}
+
+impl AuthorizationServer {
+    /// An authorization server without users and clients.
+    #[must_use]
+    pub fn new(host: &str) -> Self {
+        Self {
+            host: host.into(),
+            issuer: None,
+            certificate: None,
+            users: Vec::new(),
+            trusts: Vec::new(),
+            clients: Vec::new(),
+            audiences: None,
+            scopes: None,
+            token_lifetime: one_hour(),
+            token_path: token_path(),
+            jwks_path: jwks_path(),
+        }
+    }
+
+    /// The issuer identifier as its tokens carry it.
+    pub fn issuer(&self) -> Result<ServerUrl, super::UrlError> {
+        match &self.issuer {
+            Some(issuer) => Ok((**issuer).clone()),
+            None => ServerUrl::parse(&format!("https://{}", *self.host)),
+        }
+    }
+
+    /// Whether `name` means this server: its host or its issuer identifier.
+    #[must_use]
+    pub fn answers_to(&self, name: &str) -> bool {
+        name == *self.host || self.issuer().is_ok_and(|issuer| issuer.as_str() == name.trim_end_matches('/'))
+    }
+}
+
+/// Somebody who can have tokens. In a file: a name, or `{name, claims}`.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The `sub` of the user's tokens.
+    pub name: String,
+    /// Further claims of the user's tokens.
+    pub claims: Map<String, Value>,
+}
+
+impl From<&str> for User {
+    fn from(name: &str) -> Self {
+        Self { name: name.to_owned(), claims: Map::new() }
+    }
+}
+
+impl<'de> Deserialize<'de> for User {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct Written {
+            name: String,
+            #[serde(default)]
+            claims: Map<String, Value>,
+        }
+
+        struct UserVisitor;
+
+        impl<'de> Visitor<'de> for UserVisitor {
+            type Value = User;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a user's name, or a mapping with `name` and `claims`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<User, E> {
+                Ok(User::from(name))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<User, A::Error> {
+                let Written { name, claims } = Written::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(User { name, claims })
+            }
+        }
+
+        deserializer.deserialize_any(UserVisitor)
+    }
+}
+
+/// A client of the token endpoint.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Client {
+    /// Its identifier.
+    pub id: Located<String>,
+    /// Its secret. Absent: a public client, which names itself by `client_id` alone.
+    #[serde(default)]
+    pub secret: Option<Secret>,
+    /// How it may authenticate. Absent: either way.
+    #[serde(default = "every_authentication")]
+    pub authentication: Vec<ClientAuthentication>,
+}
+
+fn every_authentication() -> Vec<ClientAuthentication> {
+    vec![ClientAuthentication::Basic, ClientAuthentication::Post]
+}
+
+impl Client {
+    /// A client that may authenticate either way.
+    #[must_use]
+    pub fn new(id: &str, secret: &str) -> Self {
+        Self { id: id.into(), secret: Some(secret.into()), authentication: every_authentication() }
+    }
+}
+
+/// How a client proves its identity to the token endpoint (RFC 6749, 2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientAuthentication {
+    /// HTTP Basic.
+    #[serde(alias = "client_secret_basic")]
+    Basic,
+    /// `client_id` and `client_secret` in the form.
+    #[serde(alias = "client_secret_post")]
+    Post,
+}

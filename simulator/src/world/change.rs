@@ -1,0 +1,65 @@
+//! What can be changed in a world while it runs.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{Accepts, Certificate, Located, Secret, Server, ServerUrl, Tool};
+
+/// One change of a running world. In YAML: a mapping with the one key that names the change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum WorldChange {
+    /// Gives the authority a new key and certificate. New connections are shown certificates signed by it.
+    RotateAuthority(Located<String>),
+    /// Gives the authorization server a new signing key. The one before it stays published until the next rotation.
+    RotateSigningKey(Located<String>),
+    /// Replaces the secret of a client. Tokens that were issued stay valid.
+    SetClientSecret {
+        /// The authorization server, by host or issuer identifier.
+        authorization_server: Located<String>,
+        /// The client's identifier.
+        client: Located<String>,
+        /// Its new secret.
+        secret: Secret,
+    },
+    /// Replaces the tools of a server and tells its open sessions (`notifications/tools/list_changed`).
+    SetTools {
+        /// The server.
+        server: Located<ServerUrl>,
+        /// All its tools from now on.
+        tools: Vec<Tool>,
+    },
+    /// Replaces the headers that a server requires.
+    SetRequiredHeaders {
+        /// The server.
+        server: Located<ServerUrl>,
+        /// All headers that it requires from now on.
+        headers: BTreeMap<String, Option<Secret>>,
+    },
+    /// Replaces the rule for access tokens; null lifts it.
+    SetAccepts {
+        /// The server.
+        server: Located<ServerUrl>,
+        /// The rule from now on.
+        accepts: Option<Accepts>,
+    },
+    /// Replaces the certificate of a host, for new connections.
+    SetCertificate {
+        /// The host name.
+        host: Located<String>,
+        /// Its certificate from now on.
+        certificate: Certificate,
+    },
+    /// Makes a server, or an authorization server named by its issuer identifier, drop every connection without an answer. Its
+    /// sessions are forgotten.
+    TakeDown(Located<ServerUrl>),
+    /// Makes it answer again.
+    BringUp(Located<ServerUrl>),
+    /// Forgets all sessions of a server: their next request is answered with 404.
+    EndSessions(Located<ServerUrl>),
+    /// Adds a server.
+    AddServer(Box<Server>),
+    /// Removes a server: its path is answered with 404.
+    RemoveServer(Located<ServerUrl>),
+}

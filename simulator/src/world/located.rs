@@ -1,0 +1,68 @@
+//! A value that remembers where in a file it was written.
+
+use std::ops::Deref;
+
+use serde::{Deserialize, Deserializer};
+use serde_saphyr::Spanned;
+
+/// A value with its line and column, when it was read from YAML. It compares and prints as the value alone.
+#[derive(Clone)]
+pub struct Located<T> {
+    value: T,
+    position: Option<(u64, u64)>,
+}
+
+impl<T> Located<T> {
+    /// Line and column, both counted from one; `None` when the value was not read from a file.
+    pub fn position(&self) -> Option<(u64, u64)> {
+        self.position
+    }
+
+    /// The value without its place.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T> From<T> for Located<T> {
+    fn from(value: T) -> Self {
+        Self { value, position: None }
+    }
+}
+
+impl From<&str> for Located<String> {
+    fn from(value: &str) -> Self {
+        value.to_owned().into()
+    }
+}
+
+impl<T> Deref for Located<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: PartialEq> PartialEq for Located<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Located<T> {}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Located<T> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.value.fmt(formatter)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<T>::deserialize(deserializer)?;
+        let place = spanned.referenced;
+        let position = (place.line() > 0).then(|| (place.line(), place.column()));
+        Ok(Self { value: spanned.value, position })
+    }
+}

@@ -1,0 +1,54 @@
+//! The description of a simulated world: which authorities, authorization servers and MCP servers there are.
+//!
+//! These types are what a world file says. They are plain data: [`crate::Simulator::add_world`] brings them to life, and
+//! [`World::problems`] tells beforehand what does not fit together.
+
+mod authorization_server;
+mod change;
+mod file;
+mod located;
+mod location;
+mod secret;
+mod server;
+mod validate;
+
+pub use authorization_server::{AuthorizationServer, Client, ClientAuthentication, User};
+pub use change::WorldChange;
+pub use file::{Mistake, WorldFileError};
+pub use located::Located;
+pub use location::{ServerUrl, UrlError};
+pub use secret::Secret;
+pub use server::{
+    Accepts, Answer, Certificate, CertificateFault, ProtocolVersion, Replies, Requires, RpcError, Server, Tool, Transport,
+};
+pub use validate::Problem;
+
+use serde::Deserialize;
+
+/// Name of the authority that signs the certificates of whatever names no issuer.
+pub const PUBLIC_AUTHORITY: &str = "public";
+
+/// A world: everything outside that a gateway under test can reach.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct World {
+    /// Names of private certificate authorities. The authority `public` exists without being named.
+    #[serde(default)]
+    pub authorities: Vec<Located<String>>,
+    /// Identity providers and token endpoints.
+    #[serde(default)]
+    pub authorization_servers: Vec<AuthorizationServer>,
+    /// MCP servers.
+    #[serde(default)]
+    pub servers: Vec<Server>,
+}
+
+impl World {
+    /// The authorization server that `name` refers to: by its host, or by its whole issuer identifier.
+    #[must_use]
+    pub fn authorization_server(&self, name: &str) -> Option<&AuthorizationServer> {
+        self.authorization_servers.iter().find(|server| server.answers_to(name))
+    }
+}
+
+pub(crate) use validate::{certificate_problem, server_problems, unknown};

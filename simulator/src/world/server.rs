@@ -1,0 +1,270 @@
+//! MCP servers as a world file describes them.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Located, Secret, ServerUrl};
+
+/// One MCP server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Server {
+    /// Where clients find it, e.g. `https://mcp.partner.example.com/mcp`.
+    pub url: Located<ServerUrl>,
+    /// Which transport it speaks, and no other.
+    #[serde(default)]
+    pub transport: Transport,
+    /// The certificate of its host. Servers that share a host share it.
+    #[serde(default)]
+    pub certificate: Option<Certificate>,
+    /// Which access token a request must carry. Absent: none is needed, and one that is sent is not looked at.
+    #[serde(default)]
+    pub accepts: Option<Accepts>,
+    /// What else a request must carry.
+    #[serde(default)]
+    pub requires: Requires,
+    /// The tools, in the order in which they are listed.
+    #[serde(default)]
+    pub tools: Vec<Tool>,
+    /// `serverInfo.name`; the host when absent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// How many tools one page of `tools/list` holds. Absent: all of them.
+    #[serde(default)]
+    pub page_size: Option<NonZeroUsize>,
+    /// How requests are answered over Streamable HTTP.
+    #[serde(default)]
+    pub replies: Replies,
+    /// The protocol revisions it supports. Absent: all that its transport can carry.
+    #[serde(default)]
+    pub protocol_versions: Option<Vec<ProtocolVersion>>,
+    /// Where an SSE server takes messages. Absent: the URL's path with a final `/sse` replaced by `/messages`.
+    #[serde(default)]
+    pub messages_path: Option<String>,
+}
+
+impl Server {
+    /// A Streamable HTTP server without tools, tokens and requirements.
+    #[must_use]
+    pub fn new(url: ServerUrl) -> Self {
+        Self {
+            url: url.into(),
+            transport: Transport::default(),
+            certificate: None,
+            accepts: None,
+            requires: Requires::default(),
+            tools: Vec::new(),
+            name: None,
+            page_size: None,
+            replies: Replies::default(),
+            protocol_versions: None,
+            messages_path: None,
+        }
+    }
+
+    /// The path to which clients of the legacy SSE transport post.
+    #[must_use]
+    pub fn messages_path(&self) -> String {
+        self.messages_path.clone().unwrap_or_else(|| {
+            let path = self.url.path();
+            let base = path.strip_suffix("/sse").unwrap_or(path);
+            format!("{}/messages", base.trim_end_matches('/'))
+        })
+    }
+
+    /// The supported revisions, oldest first, never empty after validation.
+    #[must_use]
+    pub fn versions(&self) -> Vec<ProtocolVersion> {
+        let mut versions = self.protocol_versions.clone().unwrap_or_else(|| ProtocolVersion::ALL.to_vec());
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    }
+}
+
+/// The transports of the protocol's legacy revisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// One endpoint for POST, GET and DELETE, with sessions (2025-03-26 and later).
+    #[default]
+    StreamableHttp,
+    /// An event stream and a second endpoint for messages (2024-11-05).
+    Sse,
+}
+
+/// How a Streamable HTTP server answers a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replies {
+    /// One JSON object.
+    #[default]
+    Json,
+    /// An event stream that ends after the response.
+    EventStream,
+}
+
+/// A protocol revision with the `initialize` handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+pub enum ProtocolVersion {
+    /// The first revision: HTTP with SSE.
+    #[serde(rename = "2024-11-05")]
+    V20241105,
+    /// Streamable HTTP, JSON-RPC batches.
+    #[serde(rename = "2025-03-26")]
+    V20250326,
+    /// `MCP-Protocol-Version` on every request, no batches.
+    #[serde(rename = "2025-06-18")]
+    V20250618,
+    /// The last revision with sessions.
+    #[serde(rename = "2025-11-25")]
+    V20251125,
+}
+
+impl ProtocolVersion {
+    /// All of them, oldest first.
+    pub const ALL: [Self; 4] = [Self::V20241105, Self::V20250326, Self::V20250618, Self::V20251125];
+
+    /// The date that names the revision.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V20241105 => "2024-11-05",
+            Self::V20250326 => "2025-03-26",
+            Self::V20250618 => "2025-06-18",
+            Self::V20251125 => "2025-11-25",
+        }
+    }
+
+    /// The revision of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == name)
+    }
+}
+
+/// The certificate of a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Certificate {
+    /// The authority that signs it; absent: `public`.
+    #[serde(default)]
+    pub issuer: Option<Located<String>>,
+    /// What is wrong with it.
+    #[serde(default)]
+    pub fault: Option<CertificateFault>,
+}
+
+/// What can be wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateFault {
+    /// Valid for `wrong-name.invalid`, not for the host.
+    WrongName,
+    /// Its validity ended yesterday.
+    Expired,
+    /// Its validity begins tomorrow.
+    NotYetValid,
+    /// Signed by its own key instead of by an authority.
+    SelfSigned,
+}
+
+/// Which access tokens a server takes: signed by a key of the issuer, unexpired, for the audience, with all the scopes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Accepts {
+    /// An authorization server of this world, by host or issuer identifier.
+    pub issuer: Located<String>,
+    /// What the token's `aud` must contain. Absent: any audience.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// Scopes that the token must all have.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// What a request must carry besides a token.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Requires {
+    /// Header names with the value that each must have; null accepts any value. A missing header is answered with 400, a wrong
+    /// value with 403.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Option<Secret>>,
+}
+
+/// A tool.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Tool {
+    /// Its name.
+    pub name: Located<String>,
+    /// Its display name.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// What models read about it.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// JSON Schema of its arguments. Absent: an object with a string `text` for a tool that echoes, any object for a scripted one.
+    #[serde(default)]
+    pub input_schema: Option<Map<String, Value>>,
+    /// JSON Schema of its structured content.
+    #[serde(default)]
+    pub output_schema: Option<Map<String, Value>>,
+    /// Hints such as `readOnlyHint`.
+    #[serde(default)]
+    pub annotations: Option<Map<String, Value>>,
+    /// Further members of the tool as it is listed, e.g. `icons` or fields that no revision knows.
+    #[serde(default)]
+    pub extra: Map<String, Value>,
+    /// What a call answers. Absent: the argument `text` as text content.
+    #[serde(default)]
+    pub answer: Option<Answer>,
+}
+
+impl Tool {
+    /// A tool that echoes.
+    #[must_use]
+    pub fn echo(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            title: None,
+            description: None,
+            input_schema: None,
+            output_schema: None,
+            annotations: None,
+            extra: Map::new(),
+            answer: None,
+        }
+    }
+}
+
+/// A scripted answer to `tools/call`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Answer {
+    /// One text content.
+    Text(String),
+    /// One text content with `isError: true`.
+    IsError(String),
+    /// The whole `result` member as it is sent.
+    Result(Map<String, Value>),
+    /// A JSON-RPC error instead of a result.
+    Error(RpcError),
+}
+
+/// The `error` member of a JSON-RPC response.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RpcError {
+    /// The code, e.g. -32000.
+    pub code: i64,
+    /// The sentence.
+    pub message: String,
+    /// More, in any form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
