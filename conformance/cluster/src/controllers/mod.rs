@@ -1,0 +1,3 @@
+//! The controllers of a cluster.
+
+pub(crate) mod events;
