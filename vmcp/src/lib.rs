@@ -1,1 +1,20 @@
-//! Placeholder while the workspace is laid out.
+//! The vMCP data plane: one MCP endpoint in front of many MCP servers.
+//!
+//! A request passes through these modules in order. [`ingress`] speaks HTTP and MCP sessions with clients,
+//! [`policy`] decides who the caller is, [`catalog`] names tools and routes calls, [`egress`] reaches the
+//! backends with the credentials of [`outgoing`]. [`discovery`] says which backends there are, [`health`] how
+//! they fare, [`status`] reports both to Kubernetes. [`gateway`] wires them together. [`jsonrpc`] is the message
+//! format that all of them share.
+
+pub mod backend;
+pub mod catalog;
+pub mod cli;
+pub mod discovery;
+pub mod egress;
+pub mod gateway;
+pub mod health;
+pub mod ingress;
+pub mod jsonrpc;
+pub mod outgoing;
+pub mod policy;
+pub mod status;

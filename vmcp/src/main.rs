@@ -1,2 +1,104 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! The `vmcp` program.
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+use vmcp::cli::{Cli, Command, Serve};
+use vmcp::gateway::{Gateway, Options};
+use vmcp_config::{Config, LogLevel};
+
+/// Wrong usage: flags or configuration.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error),
+    };
+    match cli.command {
+        Command::Version => {
+            println!("vmcp {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Command::Serve(serve) => run(*serve),
+    }
+}
+
+/// Help goes to stdout as it is; what is wrong with the flags becomes one sentence.
+fn explain(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let sentence = text.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    eprintln!("{sentence}");
+    ExitCode::from(USAGE)
+}
+
+fn run(serve: Serve) -> ExitCode {
+    let config = match vmcp_config::load(&serve.config) {
+        Ok(config) => config,
+        Err(error) => return fail(&anyhow::Error::new(error), USAGE),
+    };
+    log(&config);
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        tracing::warn!("a TLS provider was installed already");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::new(error).context("failed to start"), 1),
+    };
+    runtime.block_on(async {
+        let gateway = match Gateway::bind(options(serve, config)).await {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                let code = if error.is_usage() { USAGE } else { 1 };
+                return fail(&anyhow::Error::new(error), code);
+            }
+        };
+        let stop = CancellationToken::new();
+        if let Err(error) = stop_on_signal(&stop) {
+            return fail(&anyhow::Error::new(error).context("failed to listen for signals"), 1);
+        }
+        println!("ready http://{}", gateway.address());
+        let _ = std::io::stdout().flush();
+        gateway.serve(stop).await;
+        ExitCode::SUCCESS
+    })
+}
+
+fn options(serve: Serve, config: Config) -> Options {
+    Options { config, serve }
+}
+
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("{error:#}");
+    ExitCode::from(code)
+}
+
+/// Logs are JSON lines on stderr; `RUST_LOG` refines what the configuration asks for.
+fn log(config: &Config) {
+    let debug = config.operational.as_ref().is_some_and(|operational| operational.log_level == Some(LogLevel::Debug));
+    let level = if debug { "info,vmcp=debug" } else { "info" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn stop_on_signal(stop: &CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("ending: waiting for calls that are under way");
+        stop.cancel();
+    });
+    Ok(())
+}

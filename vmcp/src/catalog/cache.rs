@@ -1,0 +1,161 @@
+//! The last known tool lists, each for exactly one configuration of a backend and one credential.
+
+use super::ToolList;
+use crate::backend::{Backend, Backends, Caller};
+use crate::egress::EgressError;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A list younger than this is not asked for again, unless the backend says that it changed.
+const FRESH: Duration = Duration::from_secs(30);
+/// How old a list may be that stands in for a backend which fails for a moment.
+const LAST_GOOD: Duration = Duration::from_mins(10);
+/// How many lists are kept; beyond it those of users go that were not used for the longest time.
+const CAPACITY: usize = 10_000;
+
+/// Whose list it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    backend: String,
+    identity: u64,
+    credential: Credential,
+}
+
+/// What the list of a backend may depend on beside its configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Credential {
+    /// Nothing: all callers are the same to the backend.
+    Shared,
+    /// The caller's token, by hash.
+    Token([u8; 32]),
+}
+
+impl Key {
+    /// The key of the list that `caller` gets from `backend`.
+    pub(super) fn new(backend: &Backend, caller: &Caller) -> Self {
+        let token = caller.subject_token.as_ref().filter(|_| backend.auth.is_user_scoped());
+        let credential = token
+            .map_or(Credential::Shared, |token| Credential::Token(Sha256::digest(token.expose().as_bytes()).into()));
+        Self { backend: backend.name.clone(), identity: backend.identity, credential }
+    }
+}
+
+/// One list and what is known about it. Whoever holds `fetching` asks the backend; the others wait for the answer.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    fetching: tokio::sync::Mutex<()>,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    list: Arc<ToolList>,
+    fetched_at: Instant,
+    stale: bool,
+}
+
+/// A list, and how it was come by.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) list: Arc<ToolList>,
+    /// Whether it differs from the last one, so that other clients should ask again.
+    pub(super) changed: bool,
+}
+
+impl Slot {
+    /// The last known list, however old.
+    pub(super) fn known(&self) -> Option<Arc<ToolList>> {
+        lock(&self.known).as_ref().map(|known| Arc::clone(&known.list))
+    }
+
+    /// The list, if there is no reason to ask again.
+    pub(super) fn fresh(&self) -> Option<Arc<ToolList>> {
+        lock(&self.known)
+            .as_ref()
+            .filter(|known| !known.stale && known.fetched_at.elapsed() < FRESH)
+            .map(|known| Arc::clone(&known.list))
+    }
+
+    /// The list, if it is young enough to stand in for a backend that fails for a moment.
+    pub(super) fn last_good(&self) -> Option<Arc<ToolList>> {
+        lock(&self.known)
+            .as_ref()
+            .filter(|known| known.fetched_at.elapsed() < LAST_GOOD)
+            .map(|known| Arc::clone(&known.list))
+    }
+
+    /// The fresh list, or what `fetch` gets.
+    pub(super) async fn load(
+        &self,
+        fetch: impl Future<Output = Result<ToolList, EgressError>>,
+    ) -> Result<Loaded, EgressError> {
+        if let Some(list) = self.fresh() {
+            return Ok(Loaded { list, changed: false });
+        }
+        let _fetching = self.fetching.lock().await;
+        if let Some(list) = self.fresh() {
+            return Ok(Loaded { list, changed: false });
+        }
+        let list = Arc::new(fetch.await?);
+        let known = Known { list: Arc::clone(&list), fetched_at: Instant::now(), stale: false };
+        let before = lock(&self.known).replace(known);
+        Ok(Loaded { changed: before.is_some_and(|before| !before.list.same_as(&list)), list })
+    }
+
+    /// Forgets the list: the credential that it was got with is not good any more.
+    pub(super) fn forget(&self) {
+        lock(&self.known).take();
+    }
+
+    fn age(&self) -> Duration {
+        lock(&self.known).as_ref().map_or(Duration::MAX, |known| known.fetched_at.elapsed())
+    }
+}
+
+/// All lists.
+#[derive(Debug, Default)]
+pub(super) struct ListCache {
+    slots: Mutex<HashMap<Key, Arc<Slot>>>,
+}
+
+impl ListCache {
+    /// The place of one list.
+    pub(super) fn slot(&self, key: Key) -> Arc<Slot> {
+        let mut slots = lock(&self.slots);
+        if slots.len() >= CAPACITY && !slots.contains_key(&key) {
+            let oldest = slots
+                .iter()
+                .filter(|(key, _)| key.credential != Credential::Shared)
+                .max_by_key(|(_, slot)| slot.age())
+                .map(|(key, _)| key.clone());
+            if let Some(oldest) = oldest {
+                slots.remove(&oldest);
+            }
+        }
+        Arc::clone(slots.entry(key).or_default())
+    }
+
+    /// Makes every list of `backend` be asked for again.
+    pub(super) fn invalidate(&self, backend: &str) {
+        for (key, slot) in lock(&self.slots).iter() {
+            if key.backend == backend
+                && let Some(known) = lock(&slot.known).as_mut()
+            {
+                known.stale = true;
+            }
+        }
+    }
+
+    /// Drops the lists of backends that are gone or configured differently.
+    pub(super) fn retain(&self, backends: &Backends) {
+        lock(&self.slots)
+            .retain(|key, _| backends.get(&key.backend).is_some_and(|backend| backend.identity == key.identity));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,88 @@
+//! The news that what clients see has changed.
+
+use super::Catalog;
+use crate::backend::Backends;
+use crate::health::is_available;
+use crate::status::BackendState;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Counts the changes of the catalog.
+#[derive(Debug)]
+pub struct Changes {
+    count: watch::Sender<u64>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { count: watch::Sender::new(0) }
+    }
+}
+
+impl Changes {
+    pub(super) fn announce(&self) {
+        self.count.send_modify(|count| *count += 1);
+    }
+}
+
+impl Catalog {
+    /// Follows changes of what clients see.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.count.subscribe()
+    }
+
+    /// Takes note that `backend` changed its list.
+    pub fn list_changed(&self, backend: &str) {
+        self.lists.invalidate(backend);
+        self.changes.announce();
+    }
+
+    /// Follows backends that come, go, change, fail and recover, until discovery ends.
+    pub async fn follow(&self) {
+        let mut discovered = self.discovered.clone();
+        let mut health = self.health.subscribe();
+        let mut backends = Arc::clone(&discovered.borrow_and_update().backends);
+        let mut available = BTreeMap::new();
+        loop {
+            tokio::select! {
+                changed = discovered.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let current = Arc::clone(&discovered.borrow_and_update().backends);
+                    if !same(&backends, &current) {
+                        self.lists.retain(&current);
+                        self.changes.announce();
+                    }
+                    backends = current;
+                }
+                changed = health.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let turned = turn(&mut available, health.borrow_and_update().iter().map(|(name, seen)| (name, seen.state)));
+                    if turned {
+                        self.changes.announce();
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn same(one: &Backends, two: &Backends) -> bool {
+    one.len() == two.len()
+        && one.iter().zip(two.iter()).all(|((name, one), (other, two))| name == other && one.identity == two.identity)
+}
+
+/// Whether a backend that was available is not any more, or the other way round.
+fn turn<'a>(available: &mut BTreeMap<String, bool>, states: impl Iterator<Item = (&'a String, BackendState)>) -> bool {
+    let known: BTreeMap<_, _> = states
+        .filter(|(_, state)| *state != BackendState::Unknown)
+        .map(|(name, state)| (name.clone(), is_available(state)))
+        .collect();
+    let turned = known.iter().any(|(name, now)| available.get(name).is_some_and(|before| before != now));
+    *available = known;
+    turned
+}

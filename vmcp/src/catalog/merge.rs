@@ -1,0 +1,123 @@
+//! One list out of many: the tools of all backends under the names that clients see, and who owns a name.
+//!
+//! The result depends on configuration and lists alone, not on the order in which the lists arrived.
+
+use super::{Naming, Tool, ToolList};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The lists of all backends, by the backend's name.
+pub type Lists = BTreeMap<String, Arc<ToolList>>;
+
+/// A tool that is hidden because a backend earlier in sorted order owns its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collision {
+    /// The name that both would have.
+    pub name: String,
+    /// The backend that owns it.
+    pub owner: String,
+    /// The backend whose tool is hidden.
+    pub loser: String,
+}
+
+/// All tools that clients see: backends in sorted order, each one's tools in its own order.
+pub fn merge(lists: &Lists) -> (Vec<&Tool>, Vec<Collision>) {
+    let mut owners: HashMap<&str, &str> = HashMap::new();
+    let mut tools = Vec::new();
+    let mut collisions = Vec::new();
+    for (backend, list) in lists {
+        for tool in list.iter() {
+            if let Some(owner) = owners.get(tool.exposed.as_str()) {
+                collisions.push(Collision {
+                    name: tool.exposed.clone(),
+                    owner: (*owner).to_owned(),
+                    loser: backend.clone(),
+                });
+            } else {
+                owners.insert(&tool.exposed, backend);
+                tools.push(tool);
+            }
+        }
+    }
+    (tools, collisions)
+}
+
+/// The backends that could own the name `exposed`, in sorted order, each with its own name for the tool.
+pub fn candidates<'a>(
+    backends: impl Iterator<Item = &'a str>,
+    naming: &Naming,
+    exposed: &'a str,
+) -> Vec<(&'a str, &'a str)> {
+    let mut candidates: Vec<_> =
+        backends.filter_map(|backend| Some((backend, naming.original(backend, exposed)?))).collect();
+    candidates.sort_unstable();
+    candidates
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::tools::Page;
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn lists(naming: &Naming, backends: &[(String, Vec<String>)]) -> Lists {
+        let list = |backend: &str, names: &[String]| {
+            let items: Vec<_> = names.iter().map(|name| json!({ "name": name })).collect();
+            let result = crate::jsonrpc::raw(&json!({ "tools": items }));
+            let mut list = ToolList::default();
+            list.add(&Page::parse(&result).unwrap(), backend, naming, |_| {});
+            Arc::new(list)
+        };
+        backends.iter().map(|(backend, names)| (backend.clone(), list(backend, names))).collect()
+    }
+
+    #[test]
+    fn the_later_backend_loses_a_colliding_name() {
+        let naming = Naming::prefix("");
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let backends = [("b".to_owned(), names(&["x", "y"])), ("a".to_owned(), names(&["x", "z"]))];
+        let lists = lists(&naming, &backends);
+        let (tools, collisions) = merge(&lists);
+        assert_eq!(tools.iter().map(|tool| tool.exposed.as_str()).collect::<Vec<_>>(), ["x", "z", "y"]);
+        let collision = Collision { name: "x".to_owned(), owner: "a".to_owned(), loser: "b".to_owned() };
+        assert_eq!(collisions, [collision]);
+        assert_eq!(candidates(["b", "a"].into_iter(), &naming, "x"), [("a", "x"), ("b", "x")]);
+    }
+
+    #[test]
+    fn only_a_backend_whose_prefix_fits_is_a_candidate() {
+        let naming = Naming::prefix("{workload}_");
+        let backends = ["a", "a_b", "c"];
+        assert_eq!(candidates(backends.into_iter(), &naming, "a_b_x"), [("a", "b_x"), ("a_b", "x")]);
+        assert_eq!(candidates(backends.into_iter(), &naming, "x"), []);
+    }
+
+    proptest! {
+        #[test]
+        fn the_merged_list_and_the_owners_do_not_depend_on_arrival(
+            format in prop_oneof![Just("{workload}_"), Just("{workload}"), Just("")],
+            backends in prop::collection::btree_map("[ab_]{1,3}", prop::collection::vec("[ab_]{1,3}", 0..5), 0..5),
+            seed in any::<u64>(),
+        ) {
+            let naming = Naming::prefix(format);
+            let sorted: Vec<_> = backends.into_iter().collect();
+            let mut shuffled = sorted.clone();
+            let half = shuffled.len().max(1);
+            shuffled.rotate_left(usize::try_from(seed % half as u64).unwrap());
+            let (one, two) = (lists(&naming, &sorted), lists(&naming, &shuffled));
+            let (tools, collisions) = merge(&one);
+            let (same_tools, same_collisions) = merge(&two);
+            let names = |tools: &[&Tool]| tools.iter().map(|tool| tool.exposed.clone()).collect::<Vec<_>>();
+            prop_assert_eq!(names(&tools), names(&same_tools));
+            prop_assert_eq!(collisions, same_collisions);
+            // Whoever shows a name in the list is the first candidate that has the tool.
+            for tool in tools {
+                let candidates = candidates(one.keys().map(String::as_str), &naming, &tool.exposed);
+                let (owner, original) = candidates.iter().find(|(backend, name)| one[*backend].has(name)).unwrap();
+                prop_assert_eq!(naming.exposed(owner, original), tool.exposed.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The command line of `vmcp`.
+
+use crate::egress::ConnectTo;
+use crate::egress::guard::AllowRule;
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// One MCP endpoint in front of many MCP servers.
+#[derive(Debug, Parser)]
+#[command(name = "vmcp", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the gateway that a configuration file describes.
+    Serve(Box<Serve>),
+    /// Print the version.
+    Version,
+}
+
+/// The flags of `vmcp serve`.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// The port to listen on; 0 picks a free one.
+    #[arg(long, default_value_t = 4483)]
+    pub port: u16,
+    /// Addresses that backends and issuers may have although the egress guard refuses them, for one class
+    /// (remote, proxied, oidc, token, otlp, workload) or for all. May be repeated.
+    #[arg(long, value_name = "[CLASS=]CIDR")]
+    pub egress_allow: Vec<AllowRule>,
+    /// The DNS server that resolves the names of backends, instead of the system's.
+    #[arg(long, value_name = "ADDR:PORT", env = "VMCP_DNS_SERVER")]
+    pub dns_server: Option<SocketAddr>,
+    /// Another place to dial for a host and port. May be repeated.
+    #[arg(long, value_name = "HOST:PORT=ADDR:PORT", env = "VMCP_CONNECT_TO", value_delimiter = ',')]
+    pub connect_to: Vec<ConnectTo>,
+    /// An origin of web pages that may call, beside the gateway's own. May be repeated.
+    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
+    pub allow_origin: Vec<Url>,
+    /// How long an exchanged token is used at most: the delay with which a revocation takes effect.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    pub token_cache_max: Duration,
+    /// How long a session may be idle.
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse_duration)]
+    pub session_ttl: Duration,
+    /// How many sessions there may be.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
+    pub session_cap: usize,
+    /// The namespace of the gateway's group; the operator sets it.
+    #[arg(long, env = "VMCP_NAMESPACE", hide = true)]
+    pub namespace: Option<String>,
+    /// The name of the gateway's VirtualMCPServer; the operator sets it.
+    #[arg(long, env = "VMCP_NAME", hide = true)]
+    pub name: Option<String>,
+}
+
+fn parse_origin(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{error}: write it as https://app.example.com"))?;
+    if url.origin().is_tuple() && url.path() == "/" && url.query().is_none() && url.fragment().is_none() {
+        return Ok(url);
+    }
+    Err("an origin is a scheme, a host and a port: write it as https://app.example.com".to_owned())
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration: vmcp_config::Duration =
+        text.parse().map_err(|error: vmcp_config::DurationError| error.to_string())?;
+    if duration.is_zero() { Err("the duration must be more than zero".to_owned()) } else { Ok(duration.as_std()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_what_is_right() {
+        for (flag, value, expected) in [
+            ("--egress-allow", "remote=10.0.0.0/33", "10.1.0.0/16"),
+            ("--egress-allow", "nowhere=10.0.0.0/8", "remote, proxied"),
+            ("--dns-server", "127.0.0.1", "socket address"),
+            ("--connect-to", "a.example", "mcp.example.com:443"),
+            ("--allow-origin", "https://a.example/path", "https://app.example.com"),
+            ("--token-cache-max", "0s", "more than zero"),
+            ("--port", "70000", "65535"),
+        ] {
+            let error = Cli::try_parse_from(["vmcp", "serve", "--config", "f", flag, value]).unwrap_err().to_string();
+            assert!(error.contains(expected), "{flag} {value}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let Command::Serve(serve) = Cli::try_parse_from(["vmcp", "serve", "--config", "f"]).unwrap().command else {
+            panic!("not serve")
+        };
+        assert_eq!((serve.host.as_str(), serve.port), ("127.0.0.1", 4483));
+        assert_eq!(serve.token_cache_max, Duration::from_mins(5));
+        assert_eq!(serve.session_ttl, Duration::from_mins(30));
+    }
+}

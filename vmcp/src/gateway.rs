@@ -1,0 +1,187 @@
+//! The gateway as a whole: what a configuration and flags ask for, wired together, started and ended.
+
+use crate::catalog::{Catalog, CatalogOptions, Naming};
+use crate::cli::Serve;
+use crate::discovery::Snapshot;
+use crate::egress::guard::{AllowList, Guard};
+use crate::egress::{ConnectMap, DnsResolver, Egress, HttpClient, HttpOptions, ResolverSetupError};
+use crate::health::{Health, ProbeSchedule, probe_all};
+use crate::ingress::{Ingress, OriginRules, Patience, Report, SessionLimits, Sessions};
+use crate::policy::{Policy, PolicyError};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vmcp_config::{Config, FailureHandling, PartialFailureMode};
+
+/// What a gateway is started with.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The configuration, checked.
+    pub config: Config,
+    /// The flags.
+    pub serve: Serve,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration asks for what is not served.
+    #[error("the configuration cannot be served: {}", .0.join("; "))]
+    Unsupported(Vec<String>),
+    /// The incoming authentication cannot be served.
+    #[error("the configuration cannot be served")]
+    Policy(#[from] PolicyError),
+    /// Names cannot be resolved.
+    #[error(transparent)]
+    Resolver(#[from] ResolverSetupError),
+    /// The address is not free or not ours.
+    #[error("failed to listen on {host}:{port}")]
+    Listen {
+        /// The host as given.
+        host: String,
+        /// The port as given.
+        port: u16,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether flags or configuration are to blame.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Unsupported(_) | Self::Policy(_))
+    }
+}
+
+/// A gateway that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Gateway {
+    listener: TcpListener,
+    address: SocketAddr,
+    ingress: Arc<Ingress>,
+    discovered: watch::Receiver<Snapshot>,
+    egress: Egress,
+    schedule: ProbeSchedule,
+}
+
+impl Gateway {
+    /// Checks the configuration and starts to listen.
+    pub async fn bind(options: Options) -> Result<Self, StartError> {
+        let Options { config, serve } = options;
+        let unsupported = config.unsupported();
+        if !unsupported.is_empty() {
+            return Err(StartError::Unsupported(unsupported));
+        }
+        let client = http_client(&serve)?;
+        let policy = Policy::configured(config.incoming_auth.as_ref(), client.clone())?;
+        let listen = |source| StartError::Listen { host: serve.host.clone(), port: serve.port, source };
+        let listener = TcpListener::bind((serve.host.as_str(), serve.port)).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let failures = failure_handling(&config);
+        let health = Health::new(u32::try_from(failures.unhealthy_threshold).unwrap_or(u32::MAX));
+        let egress = Egress {};
+        let discovered = watch::channel(Snapshot::default()).1;
+        let catalog = Catalog::new(catalog_options(&config), discovered.clone(), egress.clone(), health.clone());
+        let own = policy.resource().and_then(|resource| resource.identifier().cloned());
+        let ingress = Arc::new(Ingress {
+            name: config.name.clone(),
+            policy,
+            origins: OriginRules::new(address, serve.allow_origin.iter().cloned().chain(own)),
+            sessions: Sessions::new(SessionLimits { ttl: serve.session_ttl, cap: serve.session_cap }),
+            catalog: Arc::new(catalog),
+            report: Report {
+                group: config.group_ref.clone(),
+                dynamic: serve.namespace.is_some(),
+                discovered: discovered.clone(),
+                health: health.clone(),
+            },
+            patience: Patience::default(),
+            stop: CancellationToken::new(),
+        });
+        let schedule = ProbeSchedule {
+            interval: failures.health_check_interval.as_std(),
+            timeout: failures.health_check_timeout.as_std(),
+        };
+        Ok(Self { listener, address, ingress, discovered, egress, schedule })
+    }
+
+    /// Where the gateway listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop`, then lets the calls that are under way finish, and ends what it has opened.
+    pub async fn serve(self, stop: CancellationToken) {
+        let Self { listener, ingress, discovered, egress, schedule, .. } = self;
+        let tasks = TaskTracker::new();
+        let background = CancellationToken::new();
+        let health = ingress.report.health.clone();
+        tasks.spawn(probe_all(discovered, egress, health, schedule, background.clone()));
+        spawn_until(&tasks, &background, {
+            let ingress = Arc::clone(&ingress);
+            async move { ingress.catalog.follow().await }
+        });
+        spawn_until(&tasks, &background, {
+            let ingress = Arc::clone(&ingress);
+            async move { ingress.announce_changes().await }
+        });
+        spawn_until(&tasks, &background, {
+            let ingress = Arc::clone(&ingress);
+            async move { ingress.sessions.reap().await }
+        });
+        let streams = ingress.stop.clone();
+        let end_streams = stop.clone();
+        tasks.spawn(async move {
+            end_streams.cancelled().await;
+            streams.cancel();
+        });
+        crate::ingress::serve(listener, ingress.router(), stop).await;
+        ingress.sessions.end_all().await;
+        background.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+/// Runs work that ends by itself or with `stop`.
+fn spawn_until(tasks: &TaskTracker, stop: &CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
+    let stop = stop.clone();
+    tasks.spawn(async move { stop.run_until_cancelled(work).await });
+}
+
+fn http_client(serve: &Serve) -> Result<HttpClient, StartError> {
+    let guard = Guard {
+        allow: serve.egress_allow.iter().copied().collect::<AllowList>(),
+        api_servers: Vec::<IpAddr>::new(),
+        in_pod: serve.namespace.is_some(),
+        strict: false,
+    };
+    let mut options = match serve.dns_server {
+        Some(server) => HttpOptions::with_resolver(guard, Arc::new(DnsResolver::with_server(server)?)),
+        None => HttpOptions::new(guard)?,
+    };
+    for mapping in &serve.connect_to {
+        tracing::info!(%mapping, "connections to this host are dialled elsewhere");
+    }
+    options.connect_to = serve.connect_to.iter().cloned().collect::<ConnectMap>();
+    Ok(HttpClient::new(options))
+}
+
+fn failure_handling(config: &Config) -> FailureHandling {
+    config.operational.as_ref().and_then(|operational| operational.failure_handling.clone()).unwrap_or_else(|| {
+        // Who does not say how failures are handled wants the tools of the backends that work.
+        FailureHandling { partial_failure_mode: PartialFailureMode::BestEffort, ..FailureHandling::default() }
+    })
+}
+
+fn catalog_options(config: &Config) -> CatalogOptions {
+    let aggregation = config.aggregation.clone().unwrap_or_default();
+    CatalogOptions {
+        naming: Naming::prefix(aggregation.prefix_format()),
+        timeouts: config.operational.as_ref().and_then(|operational| operational.timeouts.clone()).unwrap_or_default(),
+        partial_failure: failure_handling(config).partial_failure_mode,
+    }
+}

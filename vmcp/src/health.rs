@@ -1,0 +1,122 @@
+//! How every backend fares: fed by probes and by live calls, read by `/status` and by the status of the custom resource.
+//!
+//! Health informs. It never changes a name, and a call to an unavailable backend is still tried.
+
+mod probe;
+mod state;
+
+pub use probe::{ProbeSchedule, probe_all};
+pub use state::{Event, is_available};
+
+use crate::backend::{Backend, Backends};
+use crate::egress::{Cause, EgressError};
+use crate::status::{BackendState, Observation, Observations};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Successes are recorded at most this often, so that calls do not contend for the record.
+const RESOLUTION_MILLISECONDS: i64 = 1000;
+
+/// The shared record of health. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Health {
+    threshold: u32,
+    states: Arc<watch::Sender<Observations>>,
+}
+
+impl Health {
+    /// An empty record; `threshold` failures in a row make a healthy backend unavailable.
+    pub fn new(threshold: u32) -> Self {
+        Self { threshold: threshold.max(1), states: Arc::new(watch::Sender::new(Observations::new())) }
+    }
+
+    /// Follows the health of all backends.
+    pub fn subscribe(&self) -> watch::Receiver<Observations> {
+        self.states.subscribe()
+    }
+
+    /// Records how a probe of `backend` went that took `time`.
+    pub fn record_probe(&self, backend: &Backend, time: Duration, outcome: Result<(), &EgressError>) {
+        self.record(backend, Event::Answered(time), outcome);
+    }
+
+    /// Records how a live request went. That a tool takes too long does not make its server unhealthy.
+    pub fn record_call(&self, backend: &Backend, outcome: Result<(), &EgressError>) {
+        if !matches!(outcome, Err(error) if error.cause() == Cause::Timeout) {
+            self.record(backend, Event::Served, outcome);
+        }
+    }
+
+    /// Records how a request for a list went.
+    pub fn record_list(&self, backend: &Backend, outcome: Result<(), &EgressError>) {
+        self.record(backend, Event::Served, outcome);
+    }
+
+    /// How `backend` fares, if it is configured.
+    pub fn state(&self, backend: &str) -> Option<BackendState> {
+        self.states.borrow().get(backend).map(|health| health.state)
+    }
+
+    fn record(&self, backend: &Backend, success: Event, outcome: Result<(), &EgressError>) {
+        let event = match outcome {
+            Ok(()) => success,
+            Err(error) if error.cause() == Cause::Unauthorized => match error.status() {
+                // Credentials that could not even be obtained are the token endpoint's fault.
+                None => return,
+                // A user's rights say nothing about the backend but that it is there.
+                Some(_) if backend.auth.is_user_scoped() => success,
+                Some(_) => Event::Refused,
+            },
+            Err(error) => Event::Failed(error.to_string()),
+        };
+        self.observe(&backend.name, event);
+    }
+
+    /// Records an event; of a backend that is not configured nothing is recorded.
+    pub fn observe(&self, backend: &str, event: Event) {
+        let now = Timestamp::now();
+        if self.states.borrow().get(backend).is_some_and(|state| is_recorded(state, &event, now)) {
+            return;
+        }
+        self.states.send_if_modified(|states| {
+            let Some(health) = states.get_mut(backend) else { return false };
+            let before = health.state;
+            if state::observe(health, event, self.threshold, now) {
+                tracing::info!(
+                    backend,
+                    before = before.as_str(),
+                    now = health.state.as_str(),
+                    reason = health.message,
+                    "the health of a backend changed"
+                );
+            }
+            true
+        });
+    }
+
+    /// Starts over for new and changed backends and forgets the others. `previous` is what was configured before.
+    pub fn follow(&self, previous: &Backends, current: &Backends) {
+        self.states.send_modify(|states| {
+            *states = current
+                .iter()
+                .map(|(name, backend)| {
+                    let same = previous.get(name).is_some_and(|old| old.identity == backend.identity);
+                    let health = states.remove(name).filter(|_| same).unwrap_or_default();
+                    (name.clone(), health)
+                })
+                .collect();
+        });
+    }
+}
+
+/// Whether an event tells nothing new.
+fn is_recorded(health: &Observation, event: &Event, now: Timestamp) -> bool {
+    let recent =
+        health.checked_at.is_some_and(|last| now.as_millisecond() - last.as_millisecond() < RESOLUTION_MILLISECONDS);
+    recent
+        && matches!(event, Event::Answered(_) | Event::Served)
+        && health.state == BackendState::Ready
+        && health.consecutive_failures == 0
+}

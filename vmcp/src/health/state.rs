@@ -1,0 +1,111 @@
+//! The health of one backend as a state machine over what is seen of it.
+
+use crate::status::{BackendState, Observation};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// A success that takes longer than this makes a backend degraded.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// Something that was seen of a backend, by a probe or by a live call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It answered a probe within this time.
+    Answered(Duration),
+    /// It answered a call; how long a tool takes says nothing about its server.
+    Served,
+    /// It refused credentials that the gateway itself holds.
+    Refused,
+    /// It could not be reached or did not speak MCP; the cause, for people.
+    Failed(String),
+}
+
+/// Whether a backend in this state answers requests.
+pub fn is_available(state: BackendState) -> bool {
+    matches!(state, BackendState::Ready | BackendState::Degraded)
+}
+
+/// Moves `health` on by an event at `now`, and says whether the state changed.
+///
+/// A backend that answered before is given up after `threshold` failures in a row; one that never did, at the first.
+pub(super) fn observe(health: &mut Observation, event: Event, threshold: u32, now: Timestamp) -> bool {
+    let before = health.state;
+    health.checked_at = Some(now);
+    match event {
+        Event::Answered(time) => {
+            let slow = time > SLOW;
+            health.state = if slow { BackendState::Degraded } else { BackendState::Ready };
+            health.message = slow.then(|| format!("the backend took {} s to answer", time.as_secs_f32().round()));
+            health.consecutive_failures = 0;
+        }
+        Event::Served => {
+            if health.state != BackendState::Degraded {
+                health.state = BackendState::Ready;
+                health.message = None;
+            }
+            health.consecutive_failures = 0;
+        }
+        Event::Refused => {
+            health.state = BackendState::Unauthenticated;
+            health.message = Some("the backend refuses the credentials that it is sent".to_owned());
+            health.consecutive_failures = 0;
+        }
+        Event::Failed(message) => {
+            health.consecutive_failures = health.consecutive_failures.saturating_add(1);
+            if !is_available(health.state) || health.consecutive_failures >= threshold {
+                health.state = BackendState::Unavailable;
+                health.message = Some(message);
+            }
+        }
+    }
+    health.state != before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OK: Event = Event::Answered(Duration::from_millis(3));
+
+    fn after(events: &[Event]) -> Observation {
+        let mut health = Observation::default();
+        for event in events {
+            observe(&mut health, event.clone(), 3, Timestamp::UNIX_EPOCH);
+        }
+        health
+    }
+
+    fn failed() -> Event {
+        Event::Failed("connection refused".to_owned())
+    }
+
+    #[test]
+    fn a_backend_that_never_answered_is_unavailable_after_its_first_failure() {
+        assert_eq!(after(&[]).state, BackendState::Unknown);
+        let health = after(&[failed()]);
+        assert_eq!(health.state, BackendState::Unavailable);
+        assert_eq!(health.message.as_deref(), Some("connection refused"));
+    }
+
+    #[test]
+    fn the_threshold_counts_for_a_backend_that_answered() {
+        assert_eq!(after(&[OK, failed(), failed()]).state, BackendState::Ready);
+        assert_eq!(after(&[OK, failed(), failed(), failed()]).state, BackendState::Unavailable);
+        assert_eq!(after(&[OK, failed(), failed(), OK, failed(), failed()]).state, BackendState::Ready);
+    }
+
+    #[test]
+    fn one_answer_makes_it_healthy_again() {
+        let health = after(&[failed(), OK]);
+        assert_eq!((health.state, health.message, health.consecutive_failures), (BackendState::Ready, None, 0));
+    }
+
+    #[test]
+    fn a_slow_answer_degrades_and_a_refusal_is_told_apart() {
+        assert_eq!(after(&[Event::Answered(Duration::from_secs(6))]).state, BackendState::Degraded);
+        assert_eq!(after(&[Event::Answered(Duration::from_secs(6)), Event::Served]).state, BackendState::Degraded);
+        assert_eq!(after(&[failed(), Event::Served]).state, BackendState::Ready);
+        assert_eq!(after(&[OK, Event::Refused]).state, BackendState::Unauthenticated);
+        assert_eq!(after(&[Event::Refused, failed()]).state, BackendState::Unavailable);
+    }
+}

@@ -1,0 +1,78 @@
+//! HTTP answers that carry JSON-RPC, as one document or as an event stream.
+
+use crate::jsonrpc::{ErrorObject, Id, error_response, raw};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderValue, StatusCode, header};
+
+/// The content type of an event stream.
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// What keeps an idle stream open through proxies.
+pub(super) const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
+
+/// One JSON document.
+pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A JSON-RPC error.
+pub(super) fn error(status: StatusCode, id: Option<&Id>, error: &ErrorObject) -> Response {
+    json(status, error_response(id, &raw(error)))
+}
+
+/// A refusal on the level of HTTP, with a JSON-RPC error without id as its body.
+pub(super) fn refusal(status: StatusCode, code: i64, message: impl Into<String>) -> Response {
+    error(status, None, &ErrorObject::new(code, message))
+}
+
+/// An answer without body.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// An event stream of this body.
+pub(super) fn events(body: Body) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, EVENT_STREAM);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+/// A message as a server-sent event. A line break in the JSON text becomes a line of its own, as the format has it.
+pub(super) fn event(message: &[u8]) -> Bytes {
+    let mut event = BytesMut::with_capacity(message.len() + 32);
+    event.put_slice(b"event: message\n");
+    let mut rest = message;
+    loop {
+        let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+        event.put_slice(b"data: ");
+        event.put_slice(&rest[..end]);
+        event.put_u8(b'\n');
+        rest = match &rest[end..] {
+            [] => break,
+            [b'\r', b'\n', after @ ..] | [_, after @ ..] => after,
+        };
+    }
+    event.put_u8(b'\n');
+    event.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_event_whatever_its_line_breaks() {
+        assert_eq!(event(b"{}"), "event: message\ndata: {}\n\n");
+        assert_eq!(event(b"{\n\"a\":1\r\n}"), "event: message\ndata: {\ndata: \"a\":1\ndata: }\n\n");
+        assert_eq!(event(b"1\r2\n"), "event: message\ndata: 1\ndata: 2\ndata: \n\n");
+    }
+}

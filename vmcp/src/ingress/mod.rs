@@ -1,0 +1,192 @@
+//! The side that clients see: Streamable HTTP at `/mcp`, the probes, and the metadata of the protected resource.
+//!
+//! Every request first passes the `Host` and `Origin` rules. What speaks MCP is authenticated next, then judged by
+//! its headers, and only then read.
+
+mod accept;
+mod answer;
+mod body;
+mod dispatch;
+mod listener;
+mod methods;
+mod origin;
+mod outbox;
+mod post;
+mod probes;
+mod revision;
+mod session;
+mod stream;
+
+pub use listener::serve;
+pub use origin::{OriginRefused, OriginRules};
+pub use probes::Report;
+pub use session::{Session, SessionLimits, Sessions};
+
+use crate::backend::Caller;
+use crate::catalog::Catalog;
+use crate::jsonrpc::{code, notification};
+use crate::policy::{Policy, Refusal};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{any, get};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The header that names a session.
+const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
+/// Changes that follow each other within this time are told to clients once.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// How long this side waits for things.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// A call that takes longer is answered by an event stream, which proxies keep open.
+    pub answer: Duration,
+    /// The time between two signs of life on an event stream.
+    pub keep_alive: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(5), keep_alive: Duration::from_secs(15) }
+    }
+}
+
+/// Everything that answers to clients.
+#[derive(Debug)]
+pub struct Ingress {
+    /// The name of the gateway, as `serverInfo` has it.
+    pub name: String,
+    /// Who may call.
+    pub policy: Policy,
+    /// Which browsers may call.
+    pub origins: OriginRules,
+    /// The clients' sessions.
+    pub sessions: Sessions,
+    /// The tools.
+    pub catalog: Arc<Catalog>,
+    /// What the probes tell.
+    pub report: Report,
+    /// How long this side waits.
+    pub patience: Patience,
+    /// Ends the streams, when the server is to end.
+    pub stop: CancellationToken,
+}
+
+impl Ingress {
+    /// All routes.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/mcp", any(mcp))
+            .route("/health", get(probes::health))
+            .route("/readyz", get(probes::readyz))
+            .route("/status", get(probes::status))
+            .route("/.well-known/{*rest}", get(well_known))
+            .fallback(not_found)
+            .layer(middleware::from_fn_with_state(Arc::clone(self), guard_origin))
+            .with_state(Arc::clone(self))
+    }
+
+    /// Tells every client when the catalog changes, until the server is to end.
+    pub async fn announce_changes(&self) {
+        let mut changes = self.catalog.changes();
+        let message = notification("notifications/tools/list_changed", None);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+            }
+            tokio::time::sleep(DEBOUNCE).await;
+            changes.mark_unchanged();
+            for session in self.sessions.all() {
+                session.outbox.push(message.clone());
+            }
+        }
+    }
+
+    /// Finds out who calls, or answers what the caller must do first.
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Response> {
+        self.policy.authenticate(headers).await.map_err(|refusal| {
+            let mut response = answer::json(refusal.status(), refusal.body().to_string());
+            match refusal {
+                Refusal::Unavailable(_) => {
+                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                }
+                _ => {
+                    if let Some(resource) = self.policy.resource() {
+                        response.headers_mut().insert(header::WWW_AUTHENTICATE, resource.challenge(&refusal));
+                    }
+                }
+            }
+            response
+        })
+    }
+
+    /// The session that a request names, or the answer that the protocol has for the lack of it.
+    fn session(&self, headers: &HeaderMap, caller: &Caller) -> Result<Arc<Session>, Response> {
+        let mut values = headers.get_all(SESSION_HEADER).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            let message = "the request needs one Mcp-Session-Id header, which the answer to \"initialize\" carries";
+            return Err(answer::refusal(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message));
+        };
+        value.to_str().ok().and_then(|id| self.sessions.find(id, caller)).ok_or_else(|| {
+            let message = "there is no such session, start another one with \"initialize\"";
+            answer::refusal(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message)
+        })
+    }
+
+    /// Ends the session that a request names.
+    async fn end_session(&self, headers: &HeaderMap) -> Result<Response, Response> {
+        let caller = self.authenticate(headers).await?;
+        let session = self.session(headers, &caller)?;
+        check_version(headers)?;
+        self.sessions.end(&session).await;
+        Ok(answer::empty(StatusCode::OK))
+    }
+}
+
+fn check_version(headers: &HeaderMap) -> Result<(), Response> {
+    revision::check_header(headers)
+        .map_err(|message| answer::refusal(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message))
+}
+
+async fn mcp(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
+    let answer = match request.method().as_str() {
+        "POST" => post::post(&ingress, request).await,
+        "GET" => stream::open(&ingress, request.headers()).await,
+        "DELETE" => ingress.end_session(request.headers()).await,
+        _ => {
+            let mut response =
+                answer::refusal(StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST, "use POST, GET or DELETE");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+            Err(response)
+        }
+    };
+    answer.unwrap_or_else(|refusal| refusal)
+}
+
+async fn guard_origin(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
+    match ingress.origins.check(request.headers(), request.uri().authority()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => answer::refusal(StatusCode::FORBIDDEN, code::INVALID_REQUEST, refused.to_string()),
+    }
+}
+
+async fn well_known(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
+    match ingress.policy.resource().and_then(|resource| resource.metadata(request.uri().path())) {
+        Some(metadata) => {
+            let mut response = answer::json(StatusCode::OK, metadata.to_string());
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            response
+        }
+        None => not_found().await,
+    }
+}
+
+async fn not_found() -> Response {
+    answer::json(StatusCode::NOT_FOUND, r#"{"error":"not_found","error_description":"MCP is served at /mcp"}"#)
+}

@@ -1,0 +1,128 @@
+//! What the gateway wants to tell a client outside of any request: a bounded queue that the client's GET stream empties.
+
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// How many messages wait for a client that reads none of them; beyond it the oldest are dropped.
+const CAPACITY: usize = 256;
+
+/// The queue of one session.
+#[derive(Debug)]
+pub struct Outbox {
+    waiting: Mutex<VecDeque<Bytes>>,
+    /// Counts messages and streams, and wakes the stream that reads.
+    changed: watch::Sender<u64>,
+    reader: watch::Sender<u64>,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), changed: watch::Sender::new(0), reader: watch::Sender::new(0) }
+    }
+}
+
+impl Outbox {
+    /// Adds a message, unless the same one waits already.
+    pub fn push(&self, message: Bytes) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.contains(&message) {
+            return;
+        }
+        if waiting.len() == CAPACITY {
+            waiting.pop_front();
+        }
+        waiting.push_back(message);
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Starts to read. There is one reader: the newest, because a client that opens a stream again has lost the old one.
+    pub fn reader(self: &std::sync::Arc<Self>) -> Reader {
+        let mut number = 0;
+        self.reader.send_modify(|newest| {
+            *newest += 1;
+            number = *newest;
+        });
+        Reader {
+            outbox: std::sync::Arc::clone(self),
+            number,
+            changed: self.changed.subscribe(),
+            newest: self.reader.subscribe(),
+        }
+    }
+
+    fn pop(&self) -> Option<Bytes> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// Takes messages out of an [`Outbox`].
+#[derive(Debug)]
+pub struct Reader {
+    outbox: std::sync::Arc<Outbox>,
+    number: u64,
+    changed: watch::Receiver<u64>,
+    newest: watch::Receiver<u64>,
+}
+
+impl Reader {
+    /// The next message; `None` when another reader has taken over.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if *self.newest.borrow_and_update() != self.number {
+                return None;
+            }
+            self.changed.mark_unchanged();
+            if let Some(message) = self.outbox.pop() {
+                return Some(message);
+            }
+            tokio::select! {
+                changed = self.changed.changed() => changed.ok()?,
+                newest = self.newest.changed() => newest.ok()?,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn messages_wait_for_a_reader_and_are_not_repeated() {
+        let outbox = Arc::new(Outbox::default());
+        for message in ["a", "b", "a"] {
+            outbox.push(Bytes::from_static(message.as_bytes()));
+        }
+        let mut reader = outbox.reader();
+        assert_eq!(reader.next().await.as_deref(), Some(&b"a"[..]));
+        assert_eq!(reader.next().await.as_deref(), Some(&b"b"[..]));
+        let next = tokio::spawn(async move { reader.next().await });
+        tokio::task::yield_now().await;
+        outbox.push(Bytes::from_static(b"a"));
+        assert_eq!(next.await.ok().flatten().as_deref(), Some(&b"a"[..]));
+    }
+
+    #[tokio::test]
+    async fn the_newest_reader_takes_over() {
+        let outbox = Arc::new(Outbox::default());
+        let mut old = outbox.reader();
+        let waiting = tokio::spawn(async move { old.next().await });
+        tokio::task::yield_now().await;
+        let mut new = outbox.reader();
+        assert_eq!(waiting.await.ok(), Some(None));
+        outbox.push(Bytes::from_static(b"a"));
+        assert_eq!(new.next().await.as_deref(), Some(&b"a"[..]));
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded() {
+        let outbox = Arc::new(Outbox::default());
+        for number in 0..CAPACITY + 10 {
+            outbox.push(Bytes::from(number.to_string()));
+        }
+        assert_eq!(outbox.reader().next().await.as_deref(), Some(&b"10"[..]));
+    }
+}

@@ -1,0 +1,124 @@
+//! Protocol revisions: which ones are spoken, how one is agreed on, and how a request of the stateless era is told.
+
+use crate::jsonrpc::{ErrorObject, Object, ParseError, code};
+use http::HeaderMap;
+use serde_json::json;
+
+/// The header in which a client names the revision it speaks.
+pub(super) const VERSION_HEADER: &str = "mcp-protocol-version";
+
+/// Revisions with sessions that are served, newest first. Older ones have batches, which are not served.
+pub(super) const SERVED: [&str; 2] = ["2025-11-25", "2025-06-18"];
+
+/// Revisions without sessions. They are recognised, so that such a client learns what to speak instead.
+const STATELESS: [&str; 1] = ["2026-07-28"];
+
+/// Keys of `params._meta` that only clients of the stateless era send.
+const STATELESS_META: [&str; 2] =
+    ["io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"];
+
+/// The answer to `initialize`: the client's revision if it is served, else the newest (2025-11-25, lifecycle).
+pub(super) fn negotiate(requested: &str) -> &'static str {
+    SERVED.into_iter().find(|served| *served == requested).unwrap_or(SERVED[0])
+}
+
+/// Why the version header of a request is not acceptable: the message for the client.
+pub(super) fn check_header(headers: &HeaderMap) -> Result<(), String> {
+    let mut values = headers.get_all(VERSION_HEADER).iter();
+    let Some(value) = values.next() else { return Ok(()) };
+    if values.next().is_some() {
+        return Err("the MCP-Protocol-Version header is sent more than once".to_owned());
+    }
+    if SERVED.iter().any(|served| value.as_bytes() == served.as_bytes()) {
+        return Ok(());
+    }
+    Err(format!("the MCP-Protocol-Version header must be one of {}", SERVED.join(", ")))
+}
+
+/// The revision that a request of the stateless era names, or `None` for a request of the era with sessions.
+///
+/// The era is told from the version header and the body, never from `Mcp-Method`: there are clients that send that
+/// header with `initialize`, too.
+pub(super) fn stateless(
+    headers: &HeaderMap,
+    method: &str,
+    params: Option<&Object<'_>>,
+) -> Result<Option<String>, ParseError> {
+    if method == "initialize" {
+        return Ok(None);
+    }
+    if let Some(meta) = params.and_then(|params| params.field("_meta")) {
+        let meta = Object::parse(meta, "params._meta", &STATELESS_META)?;
+        let version = meta.string(STATELESS_META[0])?;
+        if version.is_some() || meta.field(STATELESS_META[1]).is_some() {
+            return Ok(Some(version.unwrap_or_else(|| STATELESS[0].to_owned())));
+        }
+    }
+    let header = headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+    if let Some(version) = header.filter(|version| STATELESS.contains(version)) {
+        return Ok(Some(version.to_owned()));
+    }
+    Ok((method == "server/discover").then(|| header.unwrap_or(STATELESS[0]).to_owned()))
+}
+
+/// The refusal of a revision without sessions.
+pub(super) fn unsupported(requested: &str) -> ErrorObject {
+    ErrorObject::new(
+        code::UNSUPPORTED_PROTOCOL_VERSION,
+        format!("protocol version {requested} is not served here, start with \"initialize\" instead"),
+    )
+    .with_data(json!({ "supported": SERVED, "requested": requested }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::value::RawValue;
+
+    fn headers(version: &str) -> HeaderMap {
+        HeaderMap::from_iter([(http::HeaderName::from_static(VERSION_HEADER), version.parse().unwrap())])
+    }
+
+    #[test]
+    fn a_served_revision_is_kept_and_any_other_becomes_the_newest() {
+        for (requested, agreed) in [
+            ("2025-11-25", "2025-11-25"),
+            ("2025-06-18", "2025-06-18"),
+            ("2025-03-26", "2025-11-25"),
+            ("2024-11-05", "2025-11-25"),
+            ("2026-07-28", "2025-11-25"),
+            ("1999-01-01", "2025-11-25"),
+            ("", "2025-11-25"),
+        ] {
+            assert_eq!(negotiate(requested), agreed, "{requested}");
+        }
+    }
+
+    #[test]
+    fn the_header_may_be_absent_but_not_wrong() {
+        assert!(check_header(&HeaderMap::new()).is_ok());
+        assert!(check_header(&headers("2025-06-18")).is_ok());
+        assert!(check_header(&headers("2025-06-19")).unwrap_err().contains("2025-11-25"));
+    }
+
+    #[test]
+    fn the_stateless_era_is_told_from_header_and_body() {
+        let era = |headers: &HeaderMap, method: &str, params: &str| {
+            let params = RawValue::from_string(params.to_owned()).unwrap();
+            let object = Object::parse(&params, "params", &["_meta"]).unwrap();
+            stateless(headers, method, Some(&object)).unwrap()
+        };
+        let none = HeaderMap::new();
+        assert_eq!(era(&none, "tools/list", "{}"), None);
+        assert_eq!(era(&none, "tools/list", r#"{"_meta":{"progressToken":1}}"#), None);
+        assert_eq!(era(&headers("2025-11-25"), "tools/list", "{}"), None);
+        assert_eq!(era(&headers("2026-07-28"), "initialize", "{}"), None);
+        assert_eq!(era(&headers("2026-07-28"), "tools/list", "{}").unwrap(), "2026-07-28");
+        assert_eq!(era(&none, "server/discover", "{}").unwrap(), "2026-07-28");
+        let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2027-01-01"}}"#;
+        assert_eq!(era(&none, "tools/call", meta).unwrap(), "2027-01-01");
+        let meta = r#"{"_meta":{"io.modelcontextprotocol/clientCapabilities":{}}}"#;
+        assert_eq!(era(&none, "tools/call", meta).unwrap(), "2026-07-28");
+    }
+}

@@ -1,0 +1,208 @@
+//! Client sessions: their ids, owners, limits and end.
+
+use super::outbox::Outbox;
+use crate::backend::{Caller, Principal};
+use crate::catalog::ClientView;
+use crate::jsonrpc::Id;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::Rng;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Random bytes of a session id.
+const ID_BYTES: usize = 24;
+/// Requests that one session may have under way.
+const MAX_IN_FLIGHT: usize = 256;
+
+/// Bounds on sessions.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionLimits {
+    /// A session that is not used for so long ends.
+    pub ttl: Duration,
+    /// How many sessions there may be.
+    pub cap: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { ttl: Duration::from_mins(30), cap: 10_000 }
+    }
+}
+
+/// One client session.
+#[derive(Debug)]
+pub struct Session {
+    /// Unguessable, in visible ASCII.
+    pub id: String,
+    /// Messages outside of any request.
+    pub outbox: Arc<Outbox>,
+    /// What this client has of the catalog: its sessions with backends.
+    pub view: ClientView,
+    /// Cancelled when the session ends; everything that belongs to it ends with it.
+    pub ended: CancellationToken,
+    owner: Option<Principal>,
+    used_at: Mutex<Instant>,
+    in_flight: Mutex<HashMap<Id, CancellationToken>>,
+}
+
+/// Why a request cannot be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BusyError {
+    /// The id of another request that is under way.
+    #[error("the request id is in use by another request of this session")]
+    IdInUse,
+    /// The session's limit.
+    #[error("this session has {MAX_IN_FLIGHT} requests under way, wait for one of them")]
+    TooMany,
+}
+
+impl Session {
+    fn new(id: String, caller: &Caller) -> Self {
+        Self {
+            id,
+            outbox: Arc::default(),
+            view: ClientView::default(),
+            ended: CancellationToken::new(),
+            owner: caller.principal.clone(),
+            used_at: Mutex::new(Instant::now()),
+            in_flight: Mutex::default(),
+        }
+    }
+
+    /// Notes that a request is under way, until the returned guard goes.
+    pub fn begin(self: &Arc<Self>, id: &Id) -> Result<InFlight, BusyError> {
+        let cancelled = self.ended.child_token();
+        let mut in_flight = lock(&self.in_flight);
+        if in_flight.len() >= MAX_IN_FLIGHT {
+            return Err(BusyError::TooMany);
+        }
+        if in_flight.contains_key(id) {
+            return Err(BusyError::IdInUse);
+        }
+        in_flight.insert(id.clone(), cancelled.clone());
+        Ok(InFlight { session: Arc::clone(self), id: id.clone(), cancelled })
+    }
+
+    /// Cancels a request that is under way, if it is.
+    pub fn cancel(&self, id: &Id) {
+        if let Some(cancelled) = lock(&self.in_flight).get(id) {
+            cancelled.cancel();
+        }
+    }
+
+    /// Keeps the session alive.
+    pub fn touch(&self) {
+        *lock(&self.used_at) = Instant::now();
+    }
+
+    fn is_idle(&self, ttl: Duration) -> bool {
+        lock(&self.used_at).elapsed() >= ttl && lock(&self.in_flight).is_empty()
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub struct InFlight {
+    session: Arc<Session>,
+    id: Id,
+    /// Cancelled by the client or by the end of the session.
+    pub cancelled: CancellationToken,
+}
+
+impl InFlight {
+    /// The request's id.
+    pub fn id(&self) -> &Id {
+        &self.id
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.session.touch();
+        lock(&self.session.in_flight).remove(&self.id);
+    }
+}
+
+/// All sessions of this process.
+#[derive(Debug)]
+pub struct Sessions {
+    limits: SessionLimits,
+    live: Mutex<HashMap<String, Arc<Session>>>,
+}
+
+/// There are as many sessions as may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server has no room for another session, try again later")]
+pub struct FullError;
+
+impl Sessions {
+    /// No sessions yet.
+    pub fn new(limits: SessionLimits) -> Self {
+        Self { limits, live: Mutex::default() }
+    }
+
+    /// Starts a session that belongs to `caller`.
+    pub fn create(&self, caller: &Caller) -> Result<Arc<Session>, FullError> {
+        let mut bytes = [0_u8; ID_BYTES];
+        rand::rng().fill_bytes(&mut bytes);
+        let id = URL_SAFE_NO_PAD.encode(bytes);
+        let session = Arc::new(Session::new(id.clone(), caller));
+        let mut live = lock(&self.live);
+        if live.len() >= self.limits.cap {
+            return Err(FullError);
+        }
+        live.insert(id, Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The session of this id, if it lives and belongs to `caller`. To anyone else it does not exist.
+    pub fn find(&self, id: &str, caller: &Caller) -> Option<Arc<Session>> {
+        let session = lock(&self.live).get(id).filter(|session| session.owner == caller.principal).cloned()?;
+        session.touch();
+        Some(session)
+    }
+
+    /// Ends a session.
+    pub async fn end(&self, session: &Session) {
+        lock(&self.live).remove(&session.id);
+        session.ended.cancel();
+        session.view.close().await;
+    }
+
+    /// All sessions at this moment.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        lock(&self.live).values().cloned().collect()
+    }
+
+    /// Ends sessions that were idle for too long, for ever.
+    pub async fn reap(&self) {
+        let mut ticks =
+            tokio::time::interval((self.limits.ttl / 10).clamp(Duration::from_millis(10), Duration::from_mins(1)));
+        loop {
+            ticks.tick().await;
+            for session in self.all() {
+                if session.is_idle(self.limits.ttl) {
+                    tracing::debug!("ended an idle session");
+                    self.end(&session).await;
+                }
+            }
+        }
+    }
+
+    /// Ends all sessions, and with them the sessions at backends.
+    pub async fn end_all(&self) {
+        let sessions: Vec<_> = lock(&self.live).drain().map(|(_, session)| session).collect();
+        for session in &sessions {
+            session.ended.cancel();
+        }
+        futures::future::join_all(sessions.iter().map(|session| session.view.close())).await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,90 @@
+//! The policy that a configuration describes.
+
+use super::{Issuer, Keys, Oidc, Policy, ProtectedResource};
+use crate::egress::{HttpClient, Trust, TrustError};
+use std::path::PathBuf;
+use url::Url;
+use vmcp_config::{IncomingAuth, IncomingAuthKind};
+
+/// Why the incoming authentication of a configuration cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// There is none at all.
+    #[error("incomingAuth is missing: say who may connect, with type anonymous or oidc")]
+    Missing,
+    /// The block of the type is missing.
+    #[error("incomingAuth.oidc is missing: type oidc needs an issuer and an audience")]
+    MissingOidc,
+    /// A type that is not served.
+    #[error("incomingAuth.type local is not supported by this release: use anonymous or oidc")]
+    Local,
+    /// A key is not a URL.
+    #[error("incomingAuth.oidc.{key} is not an http(s) URL: {value:?}")]
+    Url {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// The issuer has no TLS, and that was not allowed.
+    #[error("incomingAuth.oidc.{0} is an http URL: use https, or set insecureAllowHttp")]
+    Insecure(&'static str),
+    /// The CA bundle cannot be read.
+    #[error("cannot read incomingAuth.oidc.caBundlePath {}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The CA bundle is no CA bundle.
+    #[error("incomingAuth.oidc.caBundlePath cannot be used")]
+    Trust(#[from] TrustError),
+}
+
+impl Policy {
+    /// The policy of `configuration`; `client` fetches the keys of issuers.
+    pub fn configured(configuration: Option<&IncomingAuth>, client: HttpClient) -> Result<Self, PolicyError> {
+        let configuration = configuration.ok_or(PolicyError::Missing)?;
+        let oidc = match configuration.kind {
+            IncomingAuthKind::Anonymous => return Ok(Self::Anonymous),
+            IncomingAuthKind::Local => return Err(PolicyError::Local),
+            IncomingAuthKind::Oidc => configuration.oidc.as_ref().ok_or(PolicyError::MissingOidc)?,
+        };
+        let url = |key: &'static str, value: &str| {
+            Url::parse(value)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https"))
+                .ok_or_else(|| PolicyError::Url { key, value: value.to_owned() })
+        };
+        let secure = |key: &'static str, value: &str| {
+            let url = url(key, value)?;
+            if url.scheme() == "https" || oidc.insecure_allow_http { Ok(url) } else { Err(PolicyError::Insecure(key)) }
+        };
+        secure("issuer", &oidc.issuer)?;
+        let issuer = Issuer {
+            url: oidc.issuer.clone(),
+            jwks_url: oidc.jwks_url.as_deref().map(|value| secure("jwksUrl", value)).transpose()?,
+            ca_bundle: oidc.ca_bundle_path.as_ref().map(PathBuf::from),
+            allow_private: oidc.jwks_allow_private_ip || oidc.protected_resource_allow_private_ip,
+            allow_http: oidc.insecure_allow_http,
+        };
+        issuer.trust()?;
+        let resource = ProtectedResource::new(
+            oidc.resource.as_deref().map(|value| url("resource", value)).transpose()?,
+            oidc.issuer.clone(),
+            oidc.scopes.clone().unwrap_or_default(),
+        );
+        let keys = Keys::new(client, issuer);
+        Ok(Self::Oidc(Box::new(Oidc::new(oidc.issuer.clone(), oidc.audience.clone(), keys, resource))))
+    }
+}
+
+impl Issuer {
+    /// The authorities to trust for this issuer, read anew so that a rotated bundle is used without a restart.
+    pub(super) fn trust(&self) -> Result<Trust, PolicyError> {
+        let Some(path) = &self.ca_bundle else { return Ok(Trust::system()) };
+        let pem = std::fs::read(path).map_err(|source| PolicyError::Bundle { path: path.clone(), source })?;
+        Ok(Trust::with_bundle(&pem)?)
+    }
+}

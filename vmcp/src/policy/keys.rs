@@ -1,0 +1,217 @@
+//! The issuer's signing keys: found by OpenID discovery, kept, and fetched again when a token names an unknown one.
+
+use crate::egress::guard::{EgressClass, Reach};
+use crate::egress::{HttpClient, Trust};
+use arc_swap::ArcSwapOption;
+use jsonwebtoken::jwk::{Jwk, KeyOperations, PublicKeyUse};
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use url::Url;
+
+/// Documents of an issuer beyond this size are refused.
+const MAX_DOCUMENT: usize = 512 * 1024;
+/// Keys older than this are fetched again before they are used, if the issuer answers.
+const FRESH: Duration = Duration::from_mins(5);
+/// Keys older than this are not used any more.
+const USABLE: Duration = Duration::from_hours(1);
+/// Unknown key ids lead to one fetch in this time, however many tokens name them.
+const UNKNOWN_KEY_INTERVAL: Duration = Duration::from_secs(5);
+/// After a failed fetch the next one waits this long.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Why there are no keys.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum KeysError {
+    /// A document could not be fetched.
+    #[error("failed to fetch the {document} of the issuer: {reason}")]
+    Fetch {
+        /// Which document.
+        document: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The discovery document speaks for another issuer.
+    #[error("the OpenID configuration is that of another issuer")]
+    OtherIssuer,
+    /// A document is not what it should be.
+    #[error("the {document} of the issuer is malformed: {reason}")]
+    Malformed {
+        /// Which document.
+        document: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The keys are served without TLS though the issuer demands it.
+    #[error("the issuer serves its keys without TLS")]
+    Insecure,
+    /// The authorities to trust cannot be read.
+    #[error("failed to read the authorities to trust for the issuer: {0}")]
+    Trust(String),
+    /// The last attempt failed a moment ago.
+    #[error("the issuer's keys could not be fetched a moment ago")]
+    TooSoon,
+}
+
+/// The usable keys of one JWKS document.
+#[derive(Debug)]
+pub(super) struct KeySet {
+    keys: Vec<Jwk>,
+    fetched_at: Instant,
+}
+
+impl KeySet {
+    /// Signature keys that a token header with this key id may mean; without an id, all of them.
+    pub(super) fn candidates<'a>(&'a self, key_id: Option<&'a str>) -> impl Iterator<Item = &'a Jwk> {
+        self.keys.iter().filter(move |key| key_id.is_none_or(|id| key.common.key_id.as_deref() == Some(id)))
+    }
+
+    fn parse(document: &Value) -> Result<Vec<Jwk>, KeysError> {
+        let keys = document
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or_else(|| KeysError::Malformed { document: "JWKS", reason: "it has no array \"keys\"".to_owned() })?;
+        // A key of an unknown type must not make the others unusable (RFC 7517, section 5).
+        let keys = keys.iter().filter_map(|key| Jwk::deserialize(key).ok());
+        Ok(keys.filter(is_signature_key).collect())
+    }
+}
+
+fn is_signature_key(key: &Jwk) -> bool {
+    let by_use = key.common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature);
+    let by_operation =
+        key.common.key_operations.as_ref().is_none_or(|operations| operations.contains(&KeyOperations::Verify));
+    by_use && by_operation
+}
+
+/// An issuer of tokens, and how it may be reached.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// The `iss` of its tokens, and where OpenID discovery starts.
+    pub url: String,
+    /// Where its keys are, if that need not be discovered.
+    pub jwks_url: Option<Url>,
+    /// A PEM file with authorities that may sign its certificate, beside those of the system.
+    pub ca_bundle: Option<PathBuf>,
+    /// Whether it may be at a private address.
+    pub allow_private: bool,
+    /// Whether it may do without TLS.
+    pub allow_http: bool,
+}
+
+/// Where the keys of one issuer come from, and the last that were seen.
+#[derive(Debug)]
+pub struct Keys {
+    client: HttpClient,
+    issuer: Issuer,
+    current: ArcSwapOption<KeySet>,
+    attempts: Mutex<Attempts>,
+}
+
+#[derive(Debug, Default)]
+struct Attempts {
+    last: Option<Instant>,
+    last_failed: bool,
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    issuer: String,
+    jwks_uri: Url,
+}
+
+impl Keys {
+    /// Keys of an issuer, fetched by `client`.
+    pub fn new(client: HttpClient, issuer: Issuer) -> Self {
+        Self { client, issuer, current: ArcSwapOption::empty(), attempts: Mutex::default() }
+    }
+
+    /// The current keys. Fetches them first when there are none or when they are old; old keys serve on while the
+    /// issuer does not answer.
+    pub(super) async fn current(self: &Arc<Self>) -> Result<Arc<KeySet>, KeysError> {
+        let known = self.current.load_full();
+        match known {
+            Some(keys) if keys.fetched_at.elapsed() < FRESH => Ok(keys),
+            Some(keys) if keys.fetched_at.elapsed() < USABLE => {
+                Ok(self.refresh(Some(&keys), FRESH).await.unwrap_or(keys))
+            }
+            other => self.refresh(other.as_ref(), RETRY_INTERVAL).await,
+        }
+    }
+
+    /// Keys newer than `seen`, which lacks the key that a token names; `None` when there are none to be had now.
+    pub(super) async fn newer_than(self: &Arc<Self>, seen: &Arc<KeySet>) -> Option<Arc<KeySet>> {
+        let keys = self.refresh(Some(seen), UNKNOWN_KEY_INTERVAL).await.ok()?;
+        (!Arc::ptr_eq(&keys, seen)).then_some(keys)
+    }
+
+    /// Fetches the keys unless somebody else has replaced `seen` meanwhile, at most once in `interval` (after a
+    /// failure, in [`RETRY_INTERVAL`]). The work is a task of its own: a caller who leaves fails nobody.
+    async fn refresh(
+        self: &Arc<Self>,
+        seen: Option<&Arc<KeySet>>,
+        interval: Duration,
+    ) -> Result<Arc<KeySet>, KeysError> {
+        let keys = Arc::clone(self);
+        let seen = seen.cloned();
+        let task = tokio::spawn(async move {
+            let mut attempts = keys.attempts.lock().await;
+            if let Some(current) = keys.current.load_full()
+                && seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, &current))
+            {
+                return Ok(current);
+            }
+            let interval = if attempts.last_failed { RETRY_INTERVAL.min(interval) } else { interval };
+            if attempts.last.is_some_and(|last| last.elapsed() < interval) {
+                return keys.current.load_full().ok_or(KeysError::TooSoon);
+            }
+            attempts.last = Some(Instant::now());
+            let fetched = keys.fetch().await;
+            attempts.last_failed = fetched.is_err();
+            let fetched = fetched.inspect_err(|error| tracing::warn!(issuer = keys.issuer.url, %error, "no keys"))?;
+            let fetched = Arc::new(KeySet { keys: fetched, fetched_at: Instant::now() });
+            tracing::info!(issuer = keys.issuer.url, keys = fetched.keys.len(), "fetched the issuer's keys");
+            keys.current.store(Some(Arc::clone(&fetched)));
+            Ok(fetched)
+        });
+        task.await.unwrap_or(Err(KeysError::TooSoon))
+    }
+
+    async fn fetch(&self) -> Result<Vec<Jwk>, KeysError> {
+        let trust = self.issuer.trust().map_err(|error| KeysError::Trust(error.to_string()))?;
+        let url = match &self.issuer.jwks_url {
+            Some(url) => url.clone(),
+            None => self.discover(&trust).await?,
+        };
+        if url.scheme() != "https" && !self.issuer.allow_http {
+            return Err(KeysError::Insecure);
+        }
+        KeySet::parse(&self.document("JWKS", &url, &trust).await?)
+    }
+
+    async fn discover(&self, trust: &Trust) -> Result<Url, KeysError> {
+        const DOCUMENT: &str = "OpenID configuration";
+        let malformed = |reason: String| KeysError::Malformed { document: DOCUMENT, reason };
+        let issuer = self.issuer.url.trim_end_matches('/');
+        let url = Url::parse(&format!("{issuer}/.well-known/openid-configuration"))
+            .map_err(|error| malformed(error.to_string()))?;
+        let document = self.document(DOCUMENT, &url, trust).await?;
+        let configuration = Configuration::deserialize(&document).map_err(|error| malformed(error.to_string()))?;
+        if configuration.issuer.trim_end_matches('/') != issuer {
+            return Err(KeysError::OtherIssuer);
+        }
+        Ok(configuration.jwks_uri)
+    }
+
+    async fn document(&self, document: &'static str, url: &Url, trust: &Trust) -> Result<Value, KeysError> {
+        let reach = Reach { class: EgressClass::Oidc, allow_private: self.issuer.allow_private };
+        self.client
+            .fetch_json(reach, trust, url, MAX_DOCUMENT)
+            .await
+            .map_err(|error| KeysError::Fetch { document, reason: error.to_string() })
+    }
+}
