@@ -1,0 +1,105 @@
+//! Bodies of requests: media types, decoding, and the check that the body is of the kind that the path names.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use serde_json::Value;
+
+use super::json;
+use super::registry::{Resource, Version};
+use super::status::{ApiError, ApiResult, Cause};
+
+/// A decoded object and what a strict reader would complain about.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) object: Value,
+    /// Complaints such as `duplicate field "spec.size"`.
+    pub(crate) complaints: Vec<String>,
+}
+
+/// The media type of a body, without parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// 415, naming what would be accepted.
+pub(crate) fn unsupported_media(accepted: &str) -> ApiError {
+    let message = format!(
+        "the body of the request was in an unknown format - accepted media types include: {accepted}"
+    );
+    ApiError::plain(415, "UnsupportedMediaType", message)
+}
+
+/// Decodes JSON or YAML by the content type, without looking at kinds.
+pub(crate) fn decode_any(headers: &HeaderMap, body: &Bytes) -> ApiResult<Result<json::Document, String>> {
+    match media_type(headers).as_str() {
+        "" | "application/json" => Ok(json::parse(body)),
+        "application/yaml" | "text/yaml" => Ok(yaml(body)),
+        _ => Err(unsupported_media("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
+    }
+}
+
+/// Parses YAML, of which JSON is a part.
+pub(crate) fn yaml(body: &Bytes) -> Result<json::Document, String> {
+    let text = std::str::from_utf8(body).map_err(|_| "yaml: invalid UTF-8".to_owned())?;
+    let value: Value = serde_saphyr::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        format!("error converting YAML to JSON: yaml: {}", message.lines().next().unwrap_or_default())
+    })?;
+    Ok(json::Document { value, duplicates: Vec::new() })
+}
+
+/// Decodes an object that is to be written to `resource` at `version`.
+pub(crate) fn decode(headers: &HeaderMap, body: &Bytes, resource: &Resource, version: &Version) -> ApiResult<Decoded> {
+    let kind = &resource.kind;
+    let document = decode_any(headers, body)?.map_err(|error| {
+        let what = format!("couldn't get version/kind; json parse error: {error}");
+        unrecognized(kind, &what, body)
+    })?;
+    let complaints = document.duplicates.iter().map(|path| format!("duplicate field \"{path}\"")).collect();
+    let object = document.value;
+    check_kind(&object, resource, version, body)?;
+    Ok(Decoded { object, complaints })
+}
+
+/// Refuses an object of another kind or version than the path says.
+pub(crate) fn check_kind(object: &Value, resource: &Resource, version: &Version, body: &Bytes) -> ApiResult<()> {
+    let (expected_kind, expected_version) = (&resource.kind, resource.api_version(version));
+    let raw = String::from_utf8_lossy(body);
+    let Some(kind) = object["kind"].as_str().filter(|kind| !kind.is_empty()) else {
+        return Err(unrecognized(expected_kind, &format!("Object 'Kind' is missing in '{raw}'"), body));
+    };
+    let Some(api_version) = object["apiVersion"].as_str().filter(|version| !version.is_empty()) else {
+        let what = format!("Object 'apiVersion' is missing in '{raw}'");
+        return Err(unrecognized(expected_kind, &what, body));
+    };
+    if api_version != expected_version {
+        return Err(ApiError::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({expected_version})"
+        )));
+    }
+    if kind != expected_kind {
+        if !resource.is_custom() {
+            let version = &version.name;
+            return Err(ApiError::bad_request(format!(
+                "{kind} in version \"{version}\" cannot be handled as a {expected_kind}: \
+                 the object is not of the kind of this path"
+            )));
+        }
+        let cause = Cause::invalid("kind", &kind.into(), format!("must be {expected_kind}"));
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        return Err(ApiError::invalid(&resource.group, kind, name, vec![cause]));
+    }
+    Ok(())
+}
+
+fn unrecognized(kind: &str, what: &str, body: &Bytes) -> ApiError {
+    let text = String::from_utf8_lossy(body);
+    let excerpt = match text.char_indices().nth(30) {
+        _ if text.is_empty() => "<empty>".to_owned(),
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text.to_string(),
+    };
+    ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {what} ({excerpt})"))
+}
