@@ -1,0 +1,106 @@
+//! The command line.
+//!
+//! Exit codes: 0 when all is well, 1 when a world file has mistakes or a world does not start, 2 for wrong usage and
+//! unreadable files.
+
+mod serve;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use ipnet::Ipv4Net;
+use simulator::{AddressPool, World};
+
+/// Simulated remote MCP servers, authorization servers and certificate authorities.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the world of a file until interrupted.
+    Serve(Serve),
+    /// Say what is wrong with a world file.
+    Check {
+        /// The world file (YAML).
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The world file (YAML).
+    file: PathBuf,
+    /// Listen on the first address of this block of loopback addresses.
+    #[arg(long, value_name = "CIDR", conflicts_with = "listen")]
+    listen_block: Option<Ipv4Net>,
+    /// Listen on this address.
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    listen: IpAddr,
+    /// Write the root certificates here, one PEM file per authority. Default: a new folder below the system's temporary one.
+    #[arg(long, value_name = "DIR")]
+    ca_dir: Option<PathBuf>,
+    /// Write a token per user and authorization server to this folder. Users of a real issuer would log in instead.
+    #[arg(long, value_name = "AUDIENCE")]
+    tokens_for: Option<String>,
+}
+
+/// How a run failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The world file has mistakes, or the world does not start.
+    World(anyhow::Error),
+    /// The program was called wrongly, or a file cannot be read.
+    Usage(anyhow::Error),
+}
+
+impl Failure {
+    /// Says it on standard error.
+    pub(crate) fn report(&self) -> ExitCode {
+        let (error, code) = match self {
+            Self::World(error) => (error, 1),
+            Self::Usage(error) => (error, 2),
+        };
+        eprintln!("simulator: {error:#}");
+        ExitCode::from(code)
+    }
+}
+
+/// Runs the command.
+pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Check { file } => {
+            let world = read(&file)?;
+            println!("{}: {} servers, {} authorization servers, {} private authorities", file.display(), world.servers.len(), world.authorization_servers.len(), world.authorities.len());
+            Ok(())
+        }
+        Command::Serve(options) => {
+            let world = read(&options.file)?;
+            let addresses = options.listen_block.map_or(AddressPool::Shared(options.listen), AddressPool::Block);
+            serve::serve(world, addresses, options.ca_dir, options.tokens_for.as_deref()).await
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<World, Failure> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| Failure::Usage(anyhow::anyhow!("failed to read {name}: {error}")))?;
+    World::from_yaml(&name, &text).map_err(|error| Failure::World(error.into()))
+}
+
+/// Help and version go to standard output; a mistake is one sentence on standard error.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        print!("{error}");
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let sentence = text.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    eprintln!("simulator: {} (see `simulator --help`)", sentence.trim_start_matches("error: "));
+    ExitCode::from(2)
+}

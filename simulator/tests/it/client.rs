@@ -1,0 +1,99 @@
+//! A client of simulated worlds: reqwest with the world's names, trusting what a test says.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Certificate, Client, Response, StatusCode};
+use serde_json::{Value, json};
+use simulator::{Simulator, SimulatorOptions, World, WorldHandle};
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// A world from YAML and the simulator that serves it.
+pub(crate) async fn world(yaml: &str) -> (Simulator, WorldHandle) {
+    let world = World::from_yaml("world.yaml", yaml).unwrap_or_else(|error| panic!("{error}"));
+    let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+    let handle = simulator.add_world(world).await.unwrap();
+    (simulator, handle)
+}
+
+/// A client that resolves the world's names and trusts the authorities. URLs must be made with [`url`].
+pub(crate) fn client(handle: &WorldHandle, authorities: &[&str]) -> Client {
+    // Another test may have been first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let roots = authorities.iter().map(|name| Certificate::from_pem(handle.ca_pem(name).unwrap().as_bytes()).unwrap());
+    let mut builder = Client::builder().tls_certs_only(roots).no_proxy().timeout(LIMIT);
+    for name in handle.names() {
+        let address = *name.ports.values().next().unwrap();
+        builder = builder.resolve(&name.host, address);
+    }
+    builder.build().unwrap()
+}
+
+/// The URL with the port where the world really listens, since a client without root cannot use 443.
+pub(crate) fn url(handle: &WorldHandle, url: &str) -> String {
+    let mut parsed: url::Url = url.parse().unwrap();
+    let host = parsed.host_str().unwrap().to_owned();
+    let port = parsed.port_or_known_default().unwrap();
+    let real = handle.names().into_iter().find(|name| name.host == host).map(|name| name.ports[&port].port());
+    parsed.set_port(real).unwrap();
+    parsed.to_string()
+}
+
+/// A Streamable HTTP client of one server, with a session once it is initialized.
+pub(crate) struct Mcp {
+    pub(crate) client: Client,
+    pub(crate) url: String,
+    pub(crate) headers: HeaderMap,
+    next: u64,
+}
+
+impl Mcp {
+    pub(crate) fn new(handle: &WorldHandle, authorities: &[&str], server: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::from_static("application/json, text/event-stream"));
+        Self { client: client(handle, authorities), url: url(handle, server), headers, next: 0 }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, value.parse().unwrap());
+        self
+    }
+
+    pub(crate) async fn post(&self, message: &Value) -> Response {
+        self.client.post(&self.url).headers(self.headers.clone()).json(message).send().await.unwrap()
+    }
+
+    pub(crate) fn request(&mut self, method: &str, params: Value) -> Value {
+        self.next += 1;
+        json!({"jsonrpc": "2.0", "id": self.next, "method": method, "params": params})
+    }
+
+    /// The handshake; later requests belong to the session.
+    pub(crate) async fn initialize(&mut self, version: &str) -> Value {
+        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+        let message = self.request("initialize", params);
+        let response = self.post(&message).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        if let Some(session) = response.headers().get("mcp-session-id") {
+            self.headers.insert("mcp-session-id", session.clone());
+        }
+        let result = response.json::<Value>().await.unwrap()["result"].clone();
+        let agreed = result["protocolVersion"].as_str().unwrap();
+        self.headers.insert("mcp-protocol-version", agreed.parse().unwrap());
+        let initialized = self.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+        assert_eq!(initialized.status(), StatusCode::ACCEPTED);
+        result
+    }
+
+    pub(crate) async fn call(&mut self, method: &str, params: Value) -> Value {
+        let message = self.request(method, params);
+        let response = self.post(&message).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.json().await.unwrap()
+    }
+
+    pub(crate) async fn call_tool(&mut self, name: &str, arguments: Value) -> Value {
+        self.call("tools/call", json!({"name": name, "arguments": arguments})).await
+    }
+}

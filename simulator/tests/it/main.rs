@@ -1,0 +1,14 @@
+//! Tests of the simulator with a real HTTP client.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod access;
+mod certificates;
+mod changes;
+mod client;
+mod discovery;
+mod exchange;
+mod journal;
+mod program;
+mod sse;
+mod streamable;
+mod world_files;
