@@ -1,0 +1,70 @@
+//! Which backends there are: from the configuration, and from the objects of the gateway's group.
+//!
+//! Two parts. The pure one decides: `decide` takes the objects that are known, and returns a [`Snapshot`] and the
+//! names of the Secrets and ConfigMaps that it needs; `resolve` turns one entry into a backend. The other one, `watch`,
+//! feeds it: it watches the entries and auth configs of the namespace, and each needed Secret and ConfigMap by name,
+//! since that is what the gateway's Role permits. Nothing here needs a restart: rotated secrets and authorities arrive
+//! like every other change.
+
+mod decide;
+mod fixed;
+mod resolve;
+mod strategy;
+mod watch;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use kube::Client;
+use tokio::sync::watch::{Receiver, channel};
+use tokio_util::sync::CancellationToken;
+use vmcp_config::Config;
+
+use crate::backend::Backends;
+
+pub use fixed::FixedError;
+pub use strategy::{Strategies, Strategy, StrategyError};
+
+/// What discovery knows at one moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    /// The backends that can be called.
+    pub backends: Backends,
+    /// Members of the group that cannot, by name, with the reason.
+    pub left_out: BTreeMap<String, String>,
+    /// Whether everything has been read once; false only in the first moments of discovered mode.
+    pub synced: bool,
+}
+
+/// Why discovery cannot start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// An outgoing authentication of the configuration cannot be used.
+    #[error(transparent)]
+    Strategy(#[from] StrategyError),
+    /// A backend of the configuration cannot be used.
+    #[error(transparent)]
+    Fixed(#[from] FixedError),
+}
+
+/// Starts discovery and returns what it knows, now and after each change.
+///
+/// The backends of the configuration are always there. With a `cluster`, a client and the gateway's namespace, the
+/// members of the group join them where names differ, until `stop`.
+pub fn start(
+    config: &Config,
+    cluster: Option<(Client, String)>,
+    stop: CancellationToken,
+) -> Result<Receiver<Snapshot>, DiscoveryError> {
+    let strategies = Strategies::read(config.outgoing_auth.as_ref(), |name| std::env::var(name).ok())?;
+    let fixed = fixed::backends(config.backends.as_deref().unwrap_or_default(), &strategies)?;
+    let synced = cluster.is_none();
+    let (sender, receiver) =
+        channel(Snapshot { backends: Backends::new(fixed.clone()), left_out: BTreeMap::new(), synced });
+    if let Some((client, namespace)) = cluster {
+        let decider = decide::Decider::new(config.group_ref.clone(), strategies, fixed);
+        tokio::spawn(watch::run(client, namespace, decider, sender, stop));
+    }
+    Ok(receiver)
+}

@@ -1,0 +1,193 @@
+//! The gateway's own outgoing authentication (`outgoingAuth` of the configuration).
+//!
+//! For one backend the first of these counts: the strategy that the configuration names for it, what its own object
+//! refers to, the default of the configuration. The type `discovered` stands for the object's own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use url::Url;
+use vmcp_config::{HeaderInjection, OutgoingStrategy, Secret, TokenExchange as TokenExchangeConfig};
+
+use crate::egress::Trust;
+use crate::outgoing::{ClientCredentials, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
+
+/// The strategies of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Strategies {
+    default: Option<Strategy>,
+    backends: BTreeMap<String, Strategy>,
+}
+
+/// One strategy.
+#[derive(Debug, Clone)]
+pub enum Strategy {
+    /// What the backend's own object refers to, else none.
+    Discovered,
+    /// This one.
+    Fixed(OutgoingAuth),
+}
+
+/// Why a strategy cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StrategyError {
+    /// A block or a value is missing.
+    #[error("{place} needs {what}")]
+    Missing {
+        /// The key of the strategy.
+        place: String,
+        /// What is missing.
+        what: String,
+    },
+    /// A value cannot be used.
+    #[error("{place}: {reason}")]
+    Invalid {
+        /// The key of the strategy.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The type is not served.
+    #[error(
+        "{place}.type {kind:?} is not supported by this release: \
+         use unauthenticated, header_injection, token_exchange or discovered"
+    )]
+    Unsupported {
+        /// The key of the strategy.
+        place: String,
+        /// Its type.
+        kind: String,
+    },
+}
+
+impl Strategies {
+    /// Reads the strategies; `environment` looks up the variables that they name.
+    pub fn read(
+        config: Option<&vmcp_config::OutgoingAuth>,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, StrategyError> {
+        let Some(config) = config else { return Ok(Self::default()) };
+        let read = |place: &str, strategy| Reader { place, environment: &environment }.strategy(strategy);
+        let default = config.default.as_ref().map(|strategy| read("outgoingAuth.default", strategy)).transpose()?;
+        let mut backends = BTreeMap::new();
+        for (name, strategy) in config.backends.iter().flatten() {
+            backends.insert(name.clone(), read(&format!("outgoingAuth.backends.{name}"), strategy)?);
+        }
+        Ok(Self { default, backends })
+    }
+
+    /// The authentication of a backend whose own object refers to `own`.
+    pub fn choose<E>(
+        &self,
+        backend: &str,
+        own: Option<impl FnOnce() -> Result<OutgoingAuth, E>>,
+    ) -> Result<OutgoingAuth, E> {
+        match (self.backends.get(backend), own, &self.default) {
+            (Some(Strategy::Fixed(auth)), _, _) | (None, None, Some(Strategy::Fixed(auth))) => Ok(auth.clone()),
+            (_, Some(own), _) => own(),
+            (_, None, _) => Ok(OutgoingAuth::Unauthenticated),
+        }
+    }
+
+    /// Whether the configuration overrides what the object of this backend says.
+    pub fn overrides(&self, backend: &str) -> bool {
+        matches!(self.backends.get(backend), Some(Strategy::Fixed(_)))
+    }
+}
+
+struct Reader<'a, F> {
+    place: &'a str,
+    environment: &'a F,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
+    fn strategy(&self, strategy: &OutgoingStrategy) -> Result<Strategy, StrategyError> {
+        Ok(Strategy::Fixed(match strategy.kind.as_str() {
+            "discovered" => return Ok(Strategy::Discovered),
+            "unauthenticated" => OutgoingAuth::Unauthenticated,
+            "header_injection" => {
+                let block = strategy.header_injection.as_ref().ok_or_else(|| self.missing("headerInjection"))?;
+                self.header_injection(block)?
+            }
+            "token_exchange" => {
+                let block = strategy.token_exchange.as_ref().ok_or_else(|| self.missing("tokenExchange"))?;
+                OutgoingAuth::TokenExchange(Arc::new(self.token_exchange(block)?))
+            }
+            kind => {
+                return Err(StrategyError::Unsupported { place: self.place.to_owned(), kind: kind.to_owned() });
+            }
+        }))
+    }
+
+    fn header_injection(&self, block: &HeaderInjection) -> Result<OutgoingAuth, StrategyError> {
+        let value = self
+            .secret(block.header_value.as_ref(), block.header_value_env.as_deref())?
+            .ok_or_else(|| self.missing("headerInjection.headerValue or headerValueEnv"))?;
+        let name = parse_name(&block.header_name).map_err(|error| self.invalid(&error))?;
+        let value = parse_value(&name, &value).map_err(|error| self.invalid(&error))?;
+        Ok(OutgoingAuth::HeaderInjection { name, value })
+    }
+
+    fn token_exchange(&self, block: &TokenExchangeConfig) -> Result<TokenExchange, StrategyError> {
+        if block.subject_provider_name.is_some() {
+            return Err(self.invalid(&"tokenExchange.subjectProviderName is not supported by this release"));
+        }
+        let secret = self.secret(block.client_secret.as_ref(), block.client_secret_env.as_deref())?;
+        let kind = block.subject_token_type.as_deref().unwrap_or_default();
+        Ok(TokenExchange {
+            source: self.place.to_owned(),
+            token_url: token_url(&block.token_url).map_err(|reason| self.invalid(&reason))?,
+            trust: Trust::system(),
+            client: client(block.client_id.as_deref(), secret).map_err(|reason| self.invalid(&reason))?,
+            audience: block.audience.clone().filter(|audience| !audience.is_empty()),
+            scopes: block.scopes.clone().unwrap_or_default(),
+            subject_token_type: TokenType::parse(kind)
+                .ok_or_else(|| self.invalid(&format!("{kind:?} is not a subject token type")))?,
+            header: None,
+        })
+    }
+
+    fn secret(&self, value: Option<&Secret>, variable: Option<&str>) -> Result<Option<String>, StrategyError> {
+        match (value, variable) {
+            (Some(value), _) => Ok(Some(value.expose().to_owned())),
+            (None, Some(variable)) => (self.environment)(variable)
+                .map(Some)
+                .ok_or_else(|| self.missing(&format!("the environment variable {variable}"))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn missing(&self, what: &str) -> StrategyError {
+        StrategyError::Missing { place: self.place.to_owned(), what: what.to_owned() }
+    }
+
+    fn invalid(&self, reason: &dyn ToString) -> StrategyError {
+        StrategyError::Invalid { place: self.place.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// Reads a token URL.
+pub(super) fn token_url(text: &str) -> Result<Url, String> {
+    server_url(text).map_err(|reason| format!("the token URL {reason}"))
+}
+
+/// Reads the URL of a server.
+pub(super) fn server_url(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not a URL")?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        Err("is not an http or https URL with a host")
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Err("holds a user name or password, which belongs into a Secret")
+    } else {
+        Ok(url)
+    }
+}
+
+/// A client of a token endpoint. A secret without an id cannot authenticate anybody.
+pub(super) fn client(id: Option<&str>, secret: Option<String>) -> Result<Option<ClientCredentials>, &'static str> {
+    match (id.filter(|id| !id.is_empty()), secret) {
+        (Some(id), secret) => Ok(Some(ClientCredentials { id: id.to_owned(), secret: secret.map(Arc::from) })),
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err("there is a client secret but no client id"),
+    }
+}

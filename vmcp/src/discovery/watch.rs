@@ -1,0 +1,318 @@
+//! Feeds the decisions with objects of the cluster.
+//!
+//! Two watches cover the kinds of the namespace; one watch per name covers each Secret and ConfigMap that accepted
+//! entries refer to, and ends when none does any more. A watch that is forbidden is tried again: the operator may not
+//! have extended the gateway's Role yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Api, DynamicObject};
+use kube::core::ApiResource;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, utils::Backoff};
+use kube::{Client, Resource, ResourceExt};
+use operator_api::{MCPExternalAuthConfig, MCPServerEntry};
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::Snapshot;
+use super::decide::{Decider, Needed, Objects};
+use super::resolve::{Contents, Lookup};
+
+/// Pauses between attempts at a watch that fails: first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Changes that may wait to be taken in.
+const QUEUE: usize = 64;
+
+/// Something that was learned from the API.
+enum Change {
+    Entries(BTreeMap<String, Arc<MCPServerEntry>>),
+    AuthConfigs(BTreeMap<String, Arc<MCPExternalAuthConfig>>),
+    Secret(String, Lookup<Contents>),
+    ConfigMap(String, Lookup<Contents>),
+}
+
+/// Watches until `stop`, and publishes each snapshot that differs from the one before.
+pub(super) async fn run(
+    client: Client,
+    namespace: String,
+    mut decider: Decider,
+    snapshots: watch::Sender<Snapshot>,
+    stop: CancellationToken,
+) {
+    let (changes, mut received) = mpsc::channel(QUEUE);
+    let mut watches = Watches::new(client, namespace, changes);
+    let mut objects = Objects::default();
+    loop {
+        let change = tokio::select! {
+            () = stop.cancelled() => return,
+            change = received.recv() => change,
+        };
+        let Some(change) = change else { return };
+        watches.take(&mut objects, change);
+        while let Ok(change) = received.try_recv() {
+            watches.take(&mut objects, change);
+        }
+        let needed = decider.accept(&objects);
+        watches.follow(&mut objects, &needed);
+        publish(&snapshots, decider.decide(&objects));
+    }
+}
+
+fn publish(snapshots: &watch::Sender<Snapshot>, new: Snapshot) {
+    snapshots.send_if_modified(|current| {
+        for (name, reason) in &new.left_out {
+            if current.left_out.get(name) != Some(reason) {
+                tracing::warn!(backend = name, reason, "a member of the group is left out");
+            }
+        }
+        for (name, backend) in &*new.backends {
+            match current.backends.get(name) {
+                None => tracing::info!(backend = name, "discovered a backend"),
+                Some(old) if old.identity != backend.identity => tracing::info!(backend = name, "a backend changed"),
+                Some(_) => {}
+            }
+        }
+        for name in current.backends.keys().filter(|name| !new.backends.contains_key(*name)) {
+            tracing::info!(backend = name, "a backend is gone");
+        }
+        let changed = *current != new;
+        *current = new;
+        changed
+    });
+}
+
+/// The watches that run.
+struct Watches {
+    client: Client,
+    namespace: String,
+    changes: mpsc::Sender<Change>,
+    tasks: JoinSet<()>,
+    secrets: BTreeMap<String, AbortHandle>,
+    config_maps: BTreeMap<String, AbortHandle>,
+}
+
+impl Watches {
+    fn new(client: Client, namespace: String, changes: mpsc::Sender<Change>) -> Self {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch_kind::<MCPServerEntry>(client.clone(), namespace.clone(), changes.clone(), Change::Entries));
+        tasks.spawn(watch_kind::<MCPExternalAuthConfig>(
+            client.clone(),
+            namespace.clone(),
+            changes.clone(),
+            Change::AuthConfigs,
+        ));
+        Self { client, namespace, changes, tasks, secrets: BTreeMap::new(), config_maps: BTreeMap::new() }
+    }
+
+    fn take(&self, objects: &mut Objects, change: Change) {
+        match change {
+            Change::Entries(entries) => objects.entries = Some(entries),
+            Change::AuthConfigs(auth_configs) => objects.auth_configs = Some(auth_configs),
+            // A watch that was ended may still have had something to say.
+            Change::Secret(name, found) if self.secrets.contains_key(&name) => {
+                keep(&mut objects.referenced.secrets, name, found);
+            }
+            Change::ConfigMap(name, found) if self.config_maps.contains_key(&name) => {
+                keep(&mut objects.referenced.config_maps, name, found);
+            }
+            Change::Secret(..) | Change::ConfigMap(..) => {}
+        }
+    }
+
+    /// Starts the watches that are needed and ends those that are not.
+    fn follow(&mut self, objects: &mut Objects, needed: &Needed) {
+        end(&mut self.secrets, &mut objects.referenced.secrets, &needed.secrets);
+        end(&mut self.config_maps, &mut objects.referenced.config_maps, &needed.config_maps);
+        for name in &needed.secrets {
+            if !self.secrets.contains_key(name) {
+                let task = watch_one::<Secret>(self.api(), name.clone(), self.changes.clone(), secret, Change::Secret);
+                self.secrets.insert(name.clone(), self.tasks.spawn(task));
+            }
+        }
+        for name in &needed.config_maps {
+            if !self.config_maps.contains_key(name) {
+                let task =
+                    watch_one::<ConfigMap>(self.api(), name.clone(), self.changes.clone(), config_map, Change::ConfigMap);
+                self.config_maps.insert(name.clone(), self.tasks.spawn(task));
+            }
+        }
+        while self.tasks.try_join_next().is_some() {}
+    }
+
+    fn api<K: Resource<Scope = k8s_openapi::NamespaceResourceScope>>(&self) -> Api<K>
+    where
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+}
+
+/// Contents that were read stay in force while a watch fails: the API server may be away for a moment.
+fn keep(known: &mut BTreeMap<String, Lookup<Contents>>, name: String, found: Lookup<Contents>) {
+    if matches!(found, Lookup::Waiting(_)) && matches!(known.get(&name), Some(Lookup::Found(_) | Lookup::Missing)) {
+        return;
+    }
+    known.insert(name, found);
+}
+
+fn end(
+    running: &mut BTreeMap<String, AbortHandle>,
+    known: &mut BTreeMap<String, Lookup<Contents>>,
+    needed: &BTreeSet<String>,
+) {
+    running.retain(|name, task| {
+        let keep = needed.contains(name);
+        if !keep {
+            task.abort();
+        }
+        keep
+    });
+    known.retain(|name, _| needed.contains(name));
+}
+
+/// Watches all objects of a kind. One that does not decode is logged and left out: it must not hide the others.
+async fn watch_kind<K>(
+    client: Client,
+    namespace: String,
+    changes: mpsc::Sender<Change>,
+    change: fn(BTreeMap<String, Arc<K>>) -> Change,
+) where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Debug,
+{
+    let kind = K::kind(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(client, &namespace, &ApiResource::erase::<K>(&()));
+    let mut events = pin!(watcher(api, watcher::Config::default()).backoff(Pauses::default()));
+    let mut known = BTreeMap::new();
+    let mut listing = BTreeMap::new();
+    loop {
+        match events.try_next().await {
+            Ok(Some(Event::Init)) => {
+                listing.clear();
+                continue;
+            }
+            Ok(Some(Event::InitApply(object))) => {
+                insert(&mut listing, object);
+                continue;
+            }
+            Ok(Some(Event::InitDone)) => known = std::mem::take(&mut listing),
+            Ok(Some(Event::Apply(object))) => insert(&mut known, object),
+            Ok(Some(Event::Delete(object))) => {
+                known.remove(&object.name_any());
+            }
+            Ok(None) => return,
+            Err(error) => {
+                tracing::warn!(kind = &*kind, %error, "the watch failed, it is tried again");
+                continue;
+            }
+        }
+        if changes.send(change(known.clone())).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn insert<K: DeserializeOwned>(known: &mut BTreeMap<String, Arc<K>>, object: DynamicObject) {
+    let name = object.name_any();
+    match serde_json::to_value(object).and_then(serde_json::from_value) {
+        Ok(object) => {
+            known.insert(name, Arc::new(object));
+        }
+        Err(error) => {
+            tracing::warn!(name, %error, "an object does not decode and is left out");
+            known.remove(&name);
+        }
+    }
+}
+
+/// Watches the object of one name.
+async fn watch_one<K>(
+    api: Api<K>,
+    name: String,
+    changes: mpsc::Sender<Change>,
+    contents: fn(K) -> Contents,
+    change: fn(String, Lookup<Contents>) -> Change,
+) where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static,
+{
+    let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut events = pin!(watcher(api, only).backoff(Pauses::default()));
+    let mut listed = Lookup::Missing;
+    loop {
+        let found = match events.try_next().await {
+            Ok(Some(Event::Init)) => {
+                listed = Lookup::Missing;
+                continue;
+            }
+            Ok(Some(Event::InitApply(object))) => {
+                listed = Lookup::Found(contents(object));
+                continue;
+            }
+            Ok(Some(Event::InitDone)) => std::mem::replace(&mut listed, Lookup::Missing),
+            Ok(Some(Event::Apply(object))) => Lookup::Found(contents(object)),
+            Ok(Some(Event::Delete(_))) => Lookup::Missing,
+            Ok(None) => return,
+            Err(error) => {
+                let kind = K::kind(&());
+                tracing::debug!(kind = &*kind, name, %error, "the watch failed, it is tried again");
+                Lookup::Waiting(explain(&error))
+            }
+        };
+        if changes.send(change(name.clone(), found)).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn explain(error: &watcher::Error) -> String {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
+        _ => None,
+    };
+    match status {
+        Some(status) if status.code == 403 => "the gateway's Role does not permit reading it yet".to_owned(),
+        Some(status) => format!("the API server answers {}", status.code),
+        None => "the API server does not answer".to_owned(),
+    }
+}
+
+fn secret(secret: Secret) -> Contents {
+    secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()
+}
+
+fn config_map(config_map: ConfigMap) -> Contents {
+    let text = config_map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes()));
+    let binary = config_map.binary_data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0));
+    text.chain(binary).collect()
+}
+
+/// Pauses that double, up to a bound that keeps repairs quick.
+#[derive(Default)]
+struct Pauses(Option<Duration>);
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.0.map_or(PAUSES.0, |last| (last * 2).min(PAUSES.1));
+        self.0 = Some(pause);
+        Some(pause)
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0 = None;
+    }
+}

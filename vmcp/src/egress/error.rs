@@ -1,0 +1,90 @@
+//! What can go wrong between the gateway and a backend, in words that may be shown to any client.
+
+use std::fmt;
+
+/// The class of a failure, as clients see it in `error.data.cause`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// No answer within the deadline.
+    Timeout,
+    /// The certificate or the handshake was not accepted.
+    Tls,
+    /// The host name has no address.
+    Dns,
+    /// No connection, or one that broke.
+    Refused,
+    /// The egress guard does not allow the address or name.
+    Blocked,
+    /// The backend, or the token endpoint on the way to it, did not accept the credentials.
+    Unauthorized,
+    /// What came back is not what HTTP or MCP ask for.
+    Protocol,
+}
+
+impl Cause {
+    /// The name of the class.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::Dns => "dns",
+            Self::Refused => "refused",
+            Self::Blocked => "blocked",
+            Self::Unauthorized => "unauthorized",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A failed exchange with a backend. The message names neither addresses nor secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct EgressError {
+    cause: Cause,
+    status: Option<u16>,
+    at_token_endpoint: bool,
+    message: String,
+}
+
+impl EgressError {
+    /// A failure of class `cause`.
+    pub fn new(cause: Cause, message: impl Into<String>) -> Self {
+        Self { cause, status: None, at_token_endpoint: false, message: message.into() }
+    }
+
+    /// The same failure with the HTTP status that showed it.
+    #[must_use]
+    pub fn with_status(mut self, status: http::StatusCode) -> Self {
+        self.status = Some(status.as_u16());
+        self
+    }
+
+    /// The same failure, which happened at the token endpoint on the way to the backend.
+    #[must_use]
+    pub(crate) fn at_token_endpoint(mut self) -> Self {
+        self.at_token_endpoint = true;
+        self.message = format!("no token could be obtained at the token endpoint: {}", self.message);
+        self
+    }
+
+    /// Whether it happened at the token endpoint: it says nothing about the backend.
+    pub fn is_at_token_endpoint(&self) -> bool {
+        self.at_token_endpoint
+    }
+
+    /// The class.
+    pub fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// The HTTP status that the backend answered with, if the failure is one.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+}

@@ -1,0 +1,375 @@
+//! HTTP+SSE towards a backend, the transport of revision 2024-11-05.
+//!
+//! One GET stream carries everything that the backend says. Its first event names the endpoint to which the gateway
+//! posts; answers are told apart by their ids. The stream is the session: when it ends, so do the requests on it, and
+//! the next request opens a new one.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde_json::value::RawValue;
+use tokio::sync::{Mutex, oneshot};
+use url::Url;
+
+use super::MAX_MESSAGE;
+use super::error::EgressError;
+use super::exchange::{Exchange, same_origin};
+use super::handshake;
+use super::http_client::{broken, read_body};
+use super::inbound::{self, Inbound};
+use super::session::{Cancellation, Reply};
+use super::sse::{SseDecoder, SseEvent};
+use super::streamable::{drain, media_type, protocol};
+use crate::backend::Caller;
+use crate::jsonrpc::{self, Id};
+
+/// Bodies of failed requests are read up to this size.
+const MAX_FAILURE: usize = 64 * 1024;
+/// Bound on delivering the gateway's answer to a request of the backend.
+const RESPOND: Duration = Duration::from_secs(10);
+
+/// A session over HTTP+SSE.
+#[derive(Debug)]
+pub(super) struct HttpSse {
+    exchange: Arc<Exchange>,
+    state: Mutex<Option<Arc<Live>>>,
+    last_id: AtomicU64,
+}
+
+/// An open stream.
+#[derive(Debug)]
+struct Live {
+    endpoint: Url,
+    waiting: Arc<Waiting>,
+    reader: tokio::task::AbortHandle,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// Who waits for which answer; `None` once the stream has ended.
+#[derive(Debug)]
+struct Waiting(SyncMutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>);
+
+/// How one attempt at a request failed.
+enum Failure {
+    /// The backend does not know the endpoint any more: the request was not executed.
+    SessionLost(EgressError),
+    Other(EgressError),
+}
+
+impl From<EgressError> for Failure {
+    fn from(error: EgressError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl HttpSse {
+    pub(super) fn new(exchange: Exchange) -> Self {
+        Self { exchange: Arc::new(exchange), state: Mutex::default(), last_id: AtomicU64::default() }
+    }
+
+    /// Sends a request. `cancellation` makes what is dropped when nobody waits for the answer any more.
+    pub(super) async fn request(
+        &self,
+        caller: &Caller,
+        method: &str,
+        params: Option<&RawValue>,
+        cancellation: impl Fn(u64) -> Cancellation,
+    ) -> Result<Reply, EgressError> {
+        let first = self.live(caller, None).await?;
+        match self.cancellable(&first, caller, method, params, &cancellation).await {
+            Ok(reply) => Ok(reply),
+            Err(Failure::Other(error)) => Err(error),
+            Err(Failure::SessionLost(_)) => {
+                tracing::debug!(backend = self.exchange.backend.name, "the backend lost the session, opening a new one");
+                let second = self.live(caller, Some(&first)).await?;
+                self.cancellable(&second, caller, method, params, &cancellation).await.map_err(Failure::into_error)
+            }
+        }
+    }
+
+    /// Sends a notification within the current session, if there is one.
+    pub(super) async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
+        let Some(live) = self.state.lock().await.clone() else { return Ok(()) };
+        post(&self.exchange, &live.endpoint, caller, message).await.map_err(Failure::into_error)
+    }
+
+    /// Ends the stream, and with it the session.
+    pub(super) async fn close(&self) {
+        self.state.lock().await.take();
+    }
+
+    /// The open stream; a new one when there is none, when it has ended, or when it is still the `lost` one.
+    async fn live(&self, caller: &Caller, lost: Option<&Arc<Live>>) -> Result<Arc<Live>, EgressError> {
+        let mut state = self.state.lock().await;
+        if let Some(current) = &*state
+            && current.waiting.is_open()
+            && lost.is_none_or(|lost| !Arc::ptr_eq(lost, current))
+        {
+            return Ok(Arc::clone(current));
+        }
+        *state = None;
+        let live = Arc::new(self.connect(caller).await?);
+        self.initialize(&live, caller).await?;
+        *state = Some(Arc::clone(&live));
+        Ok(live)
+    }
+
+    async fn connect(&self, caller: &Caller) -> Result<Live, EgressError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let url = &self.exchange.backend.url;
+        let response = self.exchange.send(caller, Method::GET, url, headers, Bytes::new()).await?;
+        let status = response.status();
+        if status != StatusCode::OK || media_type(&response) != "text/event-stream" {
+            let message = format!(
+                "the backend answered {status} where an event stream was expected: check that its transport is sse"
+            );
+            return Err(protocol(&message).with_status(status));
+        }
+        let mut stream = EventStream::new(response.into_body());
+        let endpoint = self.endpoint(&stream.first().await?)?;
+        let waiting = Arc::new(Waiting(SyncMutex::new(Some(HashMap::new()))));
+        let reader = Reader {
+            exchange: Arc::clone(&self.exchange),
+            endpoint: endpoint.clone(),
+            caller: caller.clone(),
+            waiting: Arc::clone(&waiting),
+        };
+        let reader = tokio::spawn(reader.run(stream)).abort_handle();
+        Ok(Live { endpoint, waiting, reader })
+    }
+
+    /// Where to post. Another origin would receive the credentials of this one.
+    fn endpoint(&self, event: &SseEvent) -> Result<Url, EgressError> {
+        if event.event != "endpoint" {
+            return Err(protocol("the backend's stream does not begin with an endpoint event: check its transport"));
+        }
+        let url = &self.exchange.backend.url;
+        let endpoint = url.join(event.data.trim()).map_err(|_| protocol("the backend's endpoint event holds no URL"))?;
+        if same_origin(url, &endpoint) {
+            Ok(endpoint)
+        } else {
+            Err(protocol("the backend's endpoint event names another origin than its own"))
+        }
+    }
+
+    async fn initialize(&self, live: &Live, caller: &Caller) -> Result<(), EgressError> {
+        let id = self.next_id();
+        let reply = self.call(live, caller, id, "initialize", Some(&handshake::params())).await;
+        let version = match reply.map_err(Failure::into_error)? {
+            Reply::Result(result) => handshake::negotiated(&result)?,
+            Reply::Error(error) => return Err(handshake::refused(&error)),
+        };
+        let initialized = jsonrpc::notification("notifications/initialized", None);
+        post(&self.exchange, &live.endpoint, caller, initialized).await.map_err(Failure::into_error)?;
+        tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
+        Ok(())
+    }
+
+    async fn cancellable(
+        &self,
+        live: &Live,
+        caller: &Caller,
+        method: &str,
+        params: Option<&RawValue>,
+        cancellation: &impl Fn(u64) -> Cancellation,
+    ) -> Result<Reply, Failure> {
+        let id = self.next_id();
+        let cancellation = cancellation(id);
+        let reply = self.call(live, caller, id, method, params).await;
+        cancellation.disarm();
+        reply
+    }
+
+    async fn call(
+        &self,
+        live: &Live,
+        caller: &Caller,
+        id: u64,
+        method: &str,
+        params: Option<&RawValue>,
+    ) -> Result<Reply, Failure> {
+        let answer = live.waiting.expect(id).ok_or_else(broken)?;
+        let message = jsonrpc::request(&Id::from(id), method, params);
+        if let Err(error) = post(&self.exchange, &live.endpoint, caller, message).await {
+            live.waiting.forget(id);
+            return Err(error);
+        }
+        let forget = Forget { waiting: &live.waiting, id };
+        let reply = answer.await.map_err(|_| broken());
+        drop(forget);
+        Ok(reply?)
+    }
+
+    fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Failure {
+    fn into_error(self) -> EgressError {
+        match self {
+            Self::SessionLost(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+/// Posts one message to the endpoint. The body of the answer is of no interest.
+async fn post(exchange: &Exchange, endpoint: &Url, caller: &Caller, message: Bytes) -> Result<(), Failure> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    let response = exchange.send(caller, Method::POST, endpoint, headers, message).await?;
+    let status = response.status();
+    if status.is_success() {
+        drain(response.into_body());
+        return Ok(());
+    }
+    let _ = read_body(response.into_body(), MAX_FAILURE).await;
+    let error = protocol(&format!("the backend answered {status}")).with_status(status);
+    Err(if status == StatusCode::NOT_FOUND { Failure::SessionLost(error) } else { Failure::Other(error) })
+}
+
+impl Waiting {
+    fn with<T>(&self, act: impl FnOnce(&mut Option<HashMap<u64, oneshot::Sender<Reply>>>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn is_open(&self) -> bool {
+        self.with(|waiting| waiting.is_some())
+    }
+
+    fn expect(&self, id: u64) -> Option<oneshot::Receiver<Reply>> {
+        let (sender, receiver) = oneshot::channel();
+        self.with(|waiting| waiting.as_mut().map(|waiting| waiting.insert(id, sender)))?;
+        Some(receiver)
+    }
+
+    fn forget(&self, id: u64) {
+        self.with(|waiting| waiting.as_mut().and_then(|waiting| waiting.remove(&id)));
+    }
+
+    fn answer(&self, id: u64, reply: Reply) {
+        if let Some(sender) = self.with(|waiting| waiting.as_mut().and_then(|waiting| waiting.remove(&id))) {
+            // Whoever waited may have left at this moment.
+            let _ = sender.send(reply);
+        }
+    }
+
+    fn end(&self) {
+        self.with(|waiting| *waiting = None);
+    }
+}
+
+/// Takes a request off the list when nobody waits any more.
+struct Forget<'a> {
+    waiting: &'a Waiting,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.waiting.forget(self.id);
+    }
+}
+
+/// Hands out the answers of one stream.
+struct Reader {
+    exchange: Arc<Exchange>,
+    endpoint: Url,
+    caller: Caller,
+    waiting: Arc<Waiting>,
+}
+
+impl Reader {
+    async fn run(self, mut stream: EventStream) {
+        if let Err(error) = self.read(&mut stream).await {
+            tracing::debug!(backend = self.exchange.backend.name, %error, "the stream of the backend ended");
+        }
+    }
+
+    async fn read(&self, stream: &mut EventStream) -> Result<(), EgressError> {
+        loop {
+            for event in stream.next().await? {
+                if event.event != "message" {
+                    continue;
+                }
+                match inbound::read(event.data.as_bytes())? {
+                    Inbound::Answer { id: Some(id), reply } => {
+                        if let Some(id) = id.as_u64() {
+                            self.waiting.answer(id, reply);
+                        }
+                    }
+                    Inbound::Respond(message) => self.respond(message),
+                    Inbound::Answer { id: None, .. } | Inbound::Ignore => {}
+                }
+            }
+        }
+    }
+
+    fn respond(&self, message: Bytes) {
+        let (exchange, endpoint, caller) = (Arc::clone(&self.exchange), self.endpoint.clone(), self.caller.clone());
+        tokio::spawn(async move {
+            let sent = post(&exchange, &endpoint, &caller, message);
+            if let Ok(Err(failure)) = tokio::time::timeout(RESPOND, sent).await {
+                let error = failure.into_error();
+                tracing::debug!(backend = exchange.backend.name, %error, "an answer could not be delivered");
+            }
+        });
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.waiting.end();
+    }
+}
+
+/// The events of a body.
+struct EventStream {
+    body: Incoming,
+    decoder: SseDecoder,
+    ready: Vec<SseEvent>,
+}
+
+impl EventStream {
+    fn new(body: Incoming) -> Self {
+        Self { body, decoder: SseDecoder::new(MAX_MESSAGE), ready: Vec::new() }
+    }
+
+    async fn first(&mut self) -> Result<SseEvent, EgressError> {
+        loop {
+            let mut events = self.next().await?;
+            if !events.is_empty() {
+                let first = events.remove(0);
+                self.ready = events;
+                return Ok(first);
+            }
+        }
+    }
+
+    /// The events that came with the next piece of the stream; fails at its end.
+    async fn next(&mut self) -> Result<Vec<SseEvent>, EgressError> {
+        if !self.ready.is_empty() {
+            return Ok(std::mem::take(&mut self.ready));
+        }
+        loop {
+            let frame = self.body.frame().await.ok_or_else(broken)?.map_err(|_| broken())?;
+            if let Some(piece) = frame.data_ref() {
+                return self.decoder.push(piece).map_err(|error| protocol(&error.to_string()));
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Messages that a backend sends while it works on a request: the answer, requests of its own, notifications.
+
+use bytes::Bytes;
+
+use super::error::{Cause, EgressError};
+use super::session::Reply;
+use crate::jsonrpc::{self, ErrorObject, Id, Message, Outcome, code};
+
+/// What to do with a message of a backend.
+#[derive(Debug)]
+pub(super) enum Inbound {
+    /// An answer to the request with this id; without id, to one that the backend could not read.
+    Answer { id: Option<Id>, reply: Reply },
+    /// A request, and the gateway's answer to it.
+    Respond(Bytes),
+    /// Nothing.
+    Ignore,
+}
+
+/// Reads one message.
+///
+/// The gateway offers a backend no capabilities, so that `ping` is the one request that it answers with a result.
+pub(super) fn read(text: &[u8]) -> Result<Inbound, EgressError> {
+    let message = Message::parse(text).map_err(|error| {
+        EgressError::new(Cause::Protocol, format!("the backend sent something that is not JSON-RPC: {error}"))
+    })?;
+    Ok(match message {
+        Message::Response(response) => Inbound::Answer { id: response.id, reply: Reply::from(response.outcome) },
+        Message::Request(request) if request.method == "ping" => {
+            Inbound::Respond(jsonrpc::result_response(&request.id, &jsonrpc::raw(&serde_json::json!({}))))
+        }
+        Message::Request(request) => {
+            let error = ErrorObject::new(code::METHOD_NOT_FOUND, "the gateway does not take requests from backends");
+            Inbound::Respond(jsonrpc::error_response(Some(&request.id), &jsonrpc::raw(&error)))
+        }
+        Message::Notification(notification) => {
+            tracing::trace!(method = %notification.method, "a notification of a backend");
+            Inbound::Ignore
+        }
+    })
+}
+
+/// The answer to the request `id` in the body of a failed HTTP request, if it holds one.
+///
+/// An error without id can only mean the one message of that request.
+pub(super) fn answer_in_failure(text: &[u8], id: u64) -> Option<Reply> {
+    let Ok(Message::Response(response)) = Message::parse(text) else { return None };
+    match (response.id, response.outcome) {
+        (Some(own), outcome) => (own == Id::from(id)).then(|| Reply::from(outcome)),
+        (None, outcome @ Outcome::Error(_)) => Some(Reply::from(outcome)),
+        (None, Outcome::Result(_)) => None,
+    }
+}

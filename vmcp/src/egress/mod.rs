@@ -1,0 +1,33 @@
+//! The way out: one guarded HTTP client, and MCP sessions with backends on top of it.
+//!
+//! [`HttpClient`] opens every connection of the gateway: the [`guard`] judges names and addresses in its connector.
+//! [`Egress`] opens a [`BackendSession`] per client session and backend; connections are shared, sessions are not. Two
+//! transports implement a session, Streamable HTTP and the older HTTP+SSE; both send what a backend's configuration
+//! adds (credentials, headers, authorities) through one place, `exchange`. Params and results stay raw JSON.
+
+mod connect_to;
+mod connector;
+mod dialer;
+mod error;
+mod exchange;
+pub mod guard;
+mod handshake;
+mod http_client;
+mod http_sse;
+mod inbound;
+mod resolver;
+mod session;
+pub mod sse;
+mod streamable;
+mod tls;
+mod trust;
+
+pub use connect_to::{ConnectMap, ConnectTo, ConnectToError};
+pub use error::{Cause, EgressError};
+pub use http_client::{HttpClient, HttpOptions, Partition, read_body};
+pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};
+pub use session::{BackendSession, Egress, Reply};
+pub use trust::{Trust, TrustError};
+
+/// Messages and events of backends beyond this size are refused.
+const MAX_MESSAGE: usize = 32 * 1024 * 1024;

@@ -1,0 +1,167 @@
+//! Sessions with backends, whatever the transport.
+
+use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::error::EgressError;
+use super::exchange::Exchange;
+use super::http_client::{HttpClient, timed_out};
+use super::http_sse::HttpSse;
+use super::streamable::Streamable;
+use crate::backend::{Backend, Backends, Caller, Transport};
+use crate::jsonrpc::{self, Id, Outcome};
+use crate::outgoing::{Credentials, TokenCache};
+
+/// Bound on messages that nobody waits for: cancellations and the end of a session.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What a backend answered to a request.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// The `result` member, untouched.
+    Result(Box<RawValue>),
+    /// The `error` member, untouched.
+    Error(Box<RawValue>),
+}
+
+impl From<Outcome<'_>> for Reply {
+    fn from(outcome: Outcome<'_>) -> Self {
+        match outcome {
+            Outcome::Result(result) => Self::Result(result.to_owned()),
+            Outcome::Error(error) => Self::Error(error.to_owned()),
+        }
+    }
+}
+
+/// Opens MCP sessions with backends. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Egress {
+    http: HttpClient,
+    credentials: Credentials,
+}
+
+impl Egress {
+    /// Sessions over `http`, with exchanged tokens kept in `tokens`.
+    pub fn new(http: HttpClient, tokens: TokenCache) -> Self {
+        let credentials = Credentials::new(http.clone(), tokens);
+        Self { http, credentials }
+    }
+
+    /// A session of `caller` with `backend`. Nothing is sent before the first request.
+    pub fn open(&self, backend: &Arc<Backend>, caller: &Caller) -> BackendSession {
+        let exchange = Exchange {
+            http: self.http.clone(),
+            credentials: self.credentials.clone(),
+            backend: Arc::clone(backend),
+        };
+        let transport = match backend.transport {
+            Transport::StreamableHttp => TransportSession::Streamable(Streamable::new(exchange)),
+            Transport::Sse => TransportSession::HttpSse(HttpSse::new(exchange)),
+        };
+        BackendSession { transport: Arc::new(transport), caller: Mutex::new(caller.clone()) }
+    }
+
+    /// Forgets connections and tokens of backends that are gone or changed. Requests that run are not disturbed.
+    pub fn retain(&self, backends: &Backends) {
+        self.credentials.retain(backends);
+        self.http.retain_backend_pools(|name, trust| {
+            backends.get(name).is_some_and(|backend| backend.trust.identity() == trust)
+        });
+    }
+}
+
+/// One MCP session with one backend: opened by its first request, ended by [`close`](Self::close).
+#[derive(Debug)]
+pub struct BackendSession {
+    transport: Arc<TransportSession>,
+    /// Whoever used the session last: the session is ended in their name.
+    caller: Mutex<Caller>,
+}
+
+#[derive(Debug)]
+enum TransportSession {
+    Streamable(Streamable),
+    HttpSse(HttpSse),
+}
+
+impl BackendSession {
+    /// Sends a request on behalf of `caller` and waits for its answer, at most `timeout` in all.
+    ///
+    /// A session that the backend has lost is opened again, once, when it is certain that the request was not executed. When the
+    /// time is up, or the future is dropped, the backend is told that the request is cancelled.
+    pub async fn request(
+        &self,
+        caller: &Caller,
+        method: &str,
+        params: Option<&RawValue>,
+        timeout: Duration,
+    ) -> Result<Reply, EgressError> {
+        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
+        let request = async {
+            match &*self.transport {
+                TransportSession::Streamable(session) => {
+                    session.request(caller, method, params, |id| self.cancellation(caller, id)).await
+                }
+                TransportSession::HttpSse(session) => {
+                    session.request(caller, method, params, |id| self.cancellation(caller, id)).await
+                }
+            }
+        };
+        tokio::time::timeout(timeout, request).await.unwrap_or_else(|_| Err(timed_out(timeout)))
+    }
+
+    /// Ends the session at the backend, if there is one. A later request opens a new one.
+    pub async fn close(&self) {
+        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match &*self.transport {
+            TransportSession::Streamable(session) => {
+                // A backend that does not answer ends the session by itself some day.
+                let _ = tokio::time::timeout(FAREWELL, session.close(&caller)).await;
+            }
+            TransportSession::HttpSse(session) => session.close().await,
+        }
+    }
+
+    fn cancellation(&self, caller: &Caller, id: u64) -> Cancellation {
+        Cancellation { request: Some((Arc::clone(&self.transport), caller.clone(), id)) }
+    }
+}
+
+/// Tells the backend that a request is cancelled, unless it was answered before this is dropped.
+pub(super) struct Cancellation {
+    request: Option<(Arc<TransportSession>, Caller, u64)>,
+}
+
+impl Cancellation {
+    /// The request has an outcome: there is nothing to cancel.
+    pub(super) fn disarm(mut self) {
+        self.request = None;
+    }
+}
+
+impl Drop for Cancellation {
+    fn drop(&mut self) {
+        let Some((transport, caller, id)) = self.request.take() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let params = jsonrpc::raw(&json!({
+                "requestId": Id::from(id).raw(),
+                "reason": "the gateway does not wait for the answer any more",
+            }));
+            let message = jsonrpc::notification("notifications/cancelled", Some(&params));
+            let sent = async {
+                match &*transport {
+                    TransportSession::Streamable(session) => session.notify(&caller, message).await,
+                    TransportSession::HttpSse(session) => session.notify(&caller, message).await,
+                }
+            };
+            if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, sent).await {
+                tracing::debug!(%error, "a cancellation could not be delivered");
+            }
+        });
+    }
+}

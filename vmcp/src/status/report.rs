@@ -1,0 +1,146 @@
+//! From the discovered backends and their health to the fields of the status.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use operator_api::{BackendStatus, DiscoveredBackend, VirtualServerCondition, VirtualServerReason};
+use serde_json::{Value, json};
+
+use crate::backend::Backend;
+use crate::discovery::Snapshot;
+
+/// How a backend fares, as `discoveredBackends[].status` spells it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum BackendState {
+    /// Healthy.
+    Ready,
+    /// Answers, but slowly or after failures.
+    Degraded,
+    /// Does not answer.
+    Unavailable,
+    /// Answers, but does not accept the gateway.
+    Unauthenticated,
+    /// Not checked yet.
+    #[default]
+    Unknown,
+}
+
+impl BackendState {
+    /// The value of the field.
+    pub fn as_str(self) -> &'static str {
+        let status = match self {
+            Self::Ready => BackendStatus::Ready,
+            Self::Degraded => BackendStatus::Degraded,
+            Self::Unavailable => BackendStatus::Unavailable,
+            Self::Unauthenticated => BackendStatus::Unauthenticated,
+            Self::Unknown => BackendStatus::Unknown,
+        };
+        status.as_str()
+    }
+}
+
+/// What the health check knows about one backend.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// How it fares.
+    pub state: BackendState,
+    /// When that was last checked, by a probe or a call.
+    pub checked_at: Option<Timestamp>,
+    /// Why it is not ready.
+    pub message: Option<String>,
+    /// How many checks failed in a row.
+    pub consecutive_failures: u32,
+    /// The MCP revision that was negotiated.
+    pub revision: Option<String>,
+}
+
+/// Observations by name of the backend; health publishes them.
+pub type Observations = BTreeMap<String, Observation>;
+
+/// What is to be said about all backends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    backends: Vec<DiscoveredBackend>,
+    message: String,
+}
+
+impl Report {
+    /// The report on a snapshot; a backend that nobody observed yet is unknown.
+    pub fn new(snapshot: &Snapshot, observations: &Observations) -> Self {
+        let unobserved = Observation::default();
+        let backends = snapshot
+            .backends
+            .values()
+            .map(|backend| describe(backend, observations.get(&backend.name).unwrap_or(&unobserved)))
+            .collect();
+        Self { backends, message: message(snapshot) }
+    }
+
+    /// The same without what changes all the time.
+    pub fn without_times(&self) -> Self {
+        let mut timeless = self.clone();
+        for backend in &mut timeless.backends {
+            backend.last_health_check = None;
+        }
+        timeless
+    }
+
+    /// The condition `BackendsDiscovered`, which holds since `since` and was observed at `generation`.
+    pub fn condition(&self, since: Timestamp, generation: Option<i64>) -> Condition {
+        Condition {
+            type_: VirtualServerCondition::BackendsDiscovered.as_str().to_owned(),
+            status: "True".to_owned(),
+            reason: VirtualServerReason::BackendsDiscovered.as_str().to_owned(),
+            message: self.message.clone(),
+            last_transition_time: Time(since),
+            observed_generation: generation,
+        }
+    }
+
+    /// The status to apply.
+    pub fn status(&self, condition: &Condition) -> Value {
+        json!({
+            "backendCount": self.backends.len(),
+            "discoveredBackends": self.backends,
+            "conditions": [condition],
+        })
+    }
+}
+
+fn describe(backend: &Backend, observation: &Observation) -> DiscoveredBackend {
+    DiscoveredBackend {
+        name: backend.name.clone(),
+        url: Some(backend.url.to_string()),
+        status: Some(observation.state.as_str().to_owned()),
+        auth_type: Some(backend.auth.kind().to_owned()),
+        auth_config_ref: backend.auth_config_ref.clone(),
+        message: observation.message.clone(),
+        last_health_check: observation.checked_at.map(whole_seconds).map(Time),
+        consecutive_failures: Some(i64::from(observation.consecutive_failures)),
+        mcp_revision: observation.revision.clone(),
+        circuit_breaker_state: None,
+        circuit_last_changed: None,
+    }
+}
+
+/// Kubernetes keeps times in whole seconds.
+fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn message(snapshot: &Snapshot) -> String {
+    let mut message = match snapshot.backends.len() {
+        0 => "The group has no usable backend".to_owned(),
+        1 => "1 backend discovered".to_owned(),
+        count => format!("{count} backends discovered"),
+    };
+    if !snapshot.left_out.is_empty() {
+        let reasons: Vec<String> =
+            snapshot.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+        message.push_str("; left out: ");
+        message.push_str(&reasons.join("; "));
+    }
+    // The API server takes 32768 characters.
+    message.chars().take(4096).collect()
+}
