@@ -1,2 +1,107 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! `cluster`: a Kubernetes cluster for tests, in one process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use embedded_cluster::cluster::{Cluster, ClusterOptions, Program};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A Kubernetes cluster for tests, in one process and without anything installed.
+#[derive(Debug, Parser)]
+#[command(name = "cluster", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a cluster until interrupted.
+    Serve(Serve),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Write the administrator's kubeconfig to this file.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: PathBuf,
+    /// Run PROGRAM for containers of the image NAME; may be given several times.
+    #[arg(long = "image", value_name = "NAME=PROGRAM", value_parser = image)]
+    images: Vec<(String, PathBuf)>,
+    /// Where the API server listens; port 0 chooses a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+}
+
+/// Parses NAME=PROGRAM; the program must be a file.
+fn image(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, program) = text.split_once('=').ok_or("expected NAME=PROGRAM")?;
+    if name.is_empty() || program.is_empty() {
+        return Err("expected NAME=PROGRAM".to_owned());
+    }
+    let path = std::fs::canonicalize(program).map_err(|error| format!("failed to read the program {program}: {error}"))?;
+    if !path.is_file() {
+        return Err(format!("the program {program} is not a file"));
+    }
+    Ok((name.to_owned(), path))
+}
+
+/// The exit code of wrong usage.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            // One sentence; the rest of clap's message is for `--help`.
+            let message = error.to_string();
+            let what: Vec<&str> = message.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            eprintln!("{}; see `cluster --help`", what.join(" "));
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    // Fails only if a provider is installed already, which serves as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let Command::Serve(options) = cli.command;
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(options: Serve) -> anyhow::Result<()> {
+    // Registered first, so that an early signal is not lost.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let images = options.images.into_iter().map(|(name, path)| (name, Program::new(path))).collect();
+    let cluster = Cluster::start(ClusterOptions { images, listen: options.listen, ..ClusterOptions::default() }).await?;
+    write_private(&options.kubeconfig, &cluster.kubeconfig())
+        .with_context(|| format!("failed to write {}", options.kubeconfig.display()))?;
+    println!("ready {}", cluster.url());
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    cluster.shutdown().await;
+    Ok(())
+}
+
+/// Writes a file that only its owner may read: it holds a token.
+fn write_private(path: &std::path::Path, content: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(content.as_bytes())
+}

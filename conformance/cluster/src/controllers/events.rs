@@ -52,7 +52,11 @@ struct Entry {
 }
 
 /// A recorder, and the task that writes its events until it is dropped with its clones.
-pub(crate) fn recorder(client: Client, component: &str, host: Option<&str>) -> (Recorder, impl Future<Output = ()>) {
+pub(crate) fn recorder(
+    client: Client,
+    component: &str,
+    host: Option<&str>,
+) -> (Recorder, impl Future<Output = ()> + use<>) {
     let (queue, entries) = mpsc::channel(QUEUE);
     let source = EventSource { component: Some(component.to_owned()), host: host.map(str::to_owned) };
     (Recorder { source, queue }, write(client, entries))

@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use services::ServiceStores;
 pub use services::{ServiceLookup, ServiceNames};
 
 /// The domain of the cluster.

@@ -8,9 +8,7 @@ use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 
 use super::CLUSTER_DOMAIN;
-
-/// The label by which an `EndpointSlice` names its Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
+use crate::controllers::SERVICE_NAME;
 
 /// What a Service's name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,1 +1,162 @@
-//! The Service proxy.
+//! The Service proxy: makes every Service reachable at its own address.
+//!
+//! A Service's address is one of the cluster's loopback block. Each of its TCP ports is a listener that forwards to a
+//! ready endpoint; while there is none, nothing listens and a connection is refused, as on a real node. A port below
+//! 1024, which only root may bind, is served on a high port of the same address instead: [`Ports`] knows which.
+//! Other protocols than TCP are not forwarded.
+
+mod forward;
+mod table;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::runtime::reflector::{self, Store, reflector};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use self::table::{Backends, Frontend};
+use crate::dns::ServiceStores;
+
+/// The first port that needs no privilege.
+const FIRST_UNPRIVILEGED: u16 = 1024;
+
+/// On which sockets the ports of Services are served. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ports {
+    high: Arc<Mutex<BTreeMap<Frontend, u16>>>,
+}
+
+impl Ports {
+    /// The socket of a Service's port. It is the same whenever it is asked for, also before the Service has endpoints.
+    pub(crate) fn socket(&self, address: Ipv4Addr, port: u16) -> io::Result<SocketAddr> {
+        if port >= FIRST_UNPRIVILEGED {
+            return Ok(SocketAddr::from((address, port)));
+        }
+        let mut high = self.high.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(port) = high.get(&(address, port)) {
+            return Ok(SocketAddr::from((address, *port)));
+        }
+        // The address belongs to this cluster alone: a port that is free now stays free.
+        let free = std::net::TcpListener::bind((address, 0))?.local_addr()?;
+        high.insert((address, port), free.port());
+        Ok(free)
+    }
+}
+
+/// The running proxy.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    ports: Ports,
+    services: Store<Service>,
+    slices: Store<EndpointSlice>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Proxy {
+    /// Starts to follow the Services and their endpoints.
+    pub(crate) fn start(client: &Client) -> Self {
+        let (services, services_writer) = reflector::store();
+        let (slices, slices_writer) = reflector::store();
+        let config = watcher::Config::default;
+        let service_events = watcher(Api::<Service>::all(client.clone()), config()).default_backoff();
+        let slice_events = watcher(Api::<EndpointSlice>::all(client.clone()), config()).default_backoff();
+        let changes = futures::stream::select(
+            reflector(services_writer, service_events).map(drop),
+            reflector(slices_writer, slice_events).map(drop),
+        );
+        let ports = Ports::default();
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let mut frontends = Frontends { ports: ports.clone(), open: BTreeMap::new() };
+        let (services_seen, slices_seen, stopped) = (services.clone(), slices.clone(), stop.clone());
+        tasks.spawn(async move {
+            tokio::pin!(changes);
+            loop {
+                tokio::select! {
+                    () = stopped.cancelled() => return,
+                    Some(()) = changes.next() => {
+                        let services = services_seen.state();
+                        let slices = slices_seen.state();
+                        let slices: Vec<&EndpointSlice> = slices.iter().map(AsRef::as_ref).collect();
+                        frontends.update(table::table(services.iter().map(AsRef::as_ref), &slices)).await;
+                    }
+                    else => return,
+                }
+            }
+        });
+        Self { ports, services, slices, stop, tasks }
+    }
+
+    /// The names of the Services, as the proxy sees them.
+    pub(crate) fn names(&self) -> ServiceStores {
+        ServiceStores { services: self.services.clone(), slices: self.slices.clone() }
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// Closes every port and connection.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The ports that are open.
+struct Frontends {
+    ports: Ports,
+    open: BTreeMap<Frontend, Open>,
+}
+
+struct Open {
+    backends: watch::Sender<Backends>,
+    _listener: AbortOnDropHandle<()>,
+}
+
+impl Frontends {
+    /// Opens, updates and closes ports.
+    async fn update(&mut self, table: BTreeMap<Frontend, Backends>) {
+        self.open.retain(|frontend, _| table.get(frontend).is_some_and(|backends| !backends.endpoints.is_empty()));
+        for (frontend, backends) in table {
+            if backends.endpoints.is_empty() {
+                continue;
+            }
+            if let Some(open) = self.open.get(&frontend) {
+                open.backends.send_if_modified(|old| {
+                    let is_new = *old != backends;
+                    *old = backends;
+                    is_new
+                });
+                continue;
+            }
+            match self.open(frontend, backends).await {
+                Ok(open) => {
+                    self.open.insert(frontend, open);
+                }
+                Err(error) => {
+                    tracing::warn!(address = %frontend.0, port = frontend.1, %error, "failed to serve a Service's port");
+                }
+            }
+        }
+    }
+
+    async fn open(&self, (address, port): Frontend, backends: Backends) -> io::Result<Open> {
+        let listener = TcpListener::bind(self.ports.socket(address, port)?).await?;
+        let (sender, receiver) = watch::channel(backends);
+        let task = tokio::spawn(forward::forward(listener, receiver));
+        Ok(Open { backends: sender, _listener: AbortOnDropHandle::new(task) })
+    }
+}

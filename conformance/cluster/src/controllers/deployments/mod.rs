@@ -1,0 +1,131 @@
+//! Deployments: one `ReplicaSet` per revision of the template, and the rollout from one to the next.
+
+mod hash;
+mod rolling;
+mod sets;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
+use kube::api::Patch;
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::watcher;
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use self::rolling::{Strategy, existing, next_sizes, wanted};
+use self::sets::Sets;
+use self::status::NewSet;
+use super::events::EventType;
+use super::runtime::{Context, ControllerError, drive, patch, retry};
+
+/// The number of the revision, on a Deployment and on its sets.
+const REVISION: &str = "deployment.kubernetes.io/revision";
+
+/// How many old revisions are kept when the spec does not say.
+const HISTORY: i32 = 10;
+
+pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
+    let client = context.client.clone();
+    let controller = Controller::new(Api::<Deployment>::all(client.clone()), watcher::Config::default())
+        .owns(Api::<ReplicaSet>::all(client), watcher::Config::default())
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile, retry, context);
+    drive(controller).await;
+}
+
+async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Action, ControllerError> {
+    let namespace = seen.namespace().unwrap_or_default();
+    let deployments = Api::<Deployment>::namespaced(context.client.clone(), &namespace);
+    let Some(mut deployment) = deployments.get_opt(&seen.name_any()).await? else { return Ok(Action::await_change()) };
+    if deployment.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let mut sets = Sets::of(&context, &deployment).await?;
+    let is_paused = deployment.spec.as_ref().and_then(|spec| spec.paused).unwrap_or_default();
+    let mut fate = NewSet::Found;
+    if !is_paused {
+        fate = sets.ensure_new(&context, &mut deployment).await?;
+        publish_revision(&deployments, &mut deployment, &sets).await?;
+    }
+    roll(&context, &deployment, &mut sets, is_paused).await?;
+    if !is_paused {
+        sets.remove_history(&deployment).await?;
+    }
+
+    let now = Timestamp::now();
+    let status = status::status(&deployment, sets.new().map(|set| (set, fate)), &sets.all(), now);
+    if deployment.status.as_ref() != Some(&status) {
+        deployments.patch_status(&deployment.name_any(), &patch(), &Patch::Merge(status_patch(&status))).await?;
+    }
+    let overdue = status::deadline(&deployment, &status).map(|deadline| deadline.duration_since(now));
+    Ok(match overdue.and_then(|left| Duration::try_from(left).ok()) {
+        // The deadline counts whole seconds.
+        Some(left) => Action::requeue(left + Duration::from_secs(1)),
+        None => Action::await_change(),
+    })
+}
+
+/// Writes the revision of the new set on the Deployment.
+async fn publish_revision(
+    deployments: &Api<Deployment>,
+    deployment: &mut Deployment,
+    sets: &Sets,
+) -> Result<(), ControllerError> {
+    let Some(revision) = sets.new().and_then(|set| set.annotations().get(REVISION).cloned()) else { return Ok(()) };
+    if deployment.annotations().get(REVISION) != Some(&revision) {
+        let change = json!({"metadata": {"annotations": {REVISION: revision}}});
+        // The generation does not change with an annotation, so the spec that was seen is still the one that counts.
+        *deployment = deployments.patch(&deployment.name_any(), &patch(), &Patch::Merge(change)).await?;
+    }
+    Ok(())
+}
+
+/// Gives every set its next size.
+async fn roll(
+    context: &Context,
+    deployment: &Deployment,
+    sets: &mut Sets,
+    is_paused: bool,
+) -> Result<(), ControllerError> {
+    let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let strategy = Strategy::of(deployment);
+    let sizes: Vec<(String, i32)> = if is_paused {
+        // A paused Deployment is only scaled: the newest set that has pods follows the replicas.
+        let active = sets.all().into_iter().filter(|set| wanted(set) > 0).max_by_key(|set| sets::revision(set));
+        active.map(|set| (set.name_any(), replicas)).into_iter().collect()
+    } else if let Some(new) = sets.new() {
+        let old = sets.old();
+        let (new_size, old_sizes) = next_sizes(replicas, strategy, new, &old);
+        let old = old.iter().zip(old_sizes).map(|(set, size)| (set.name_any(), size));
+        std::iter::once((new.name_any(), new_size)).chain(old).collect()
+    } else {
+        Vec::new()
+    };
+    for (name, size) in sizes {
+        let Some(before) = sets.scale(&name, size, replicas, strategy.max_replicas(replicas)).await? else { continue };
+        let direction = if size > before { "up" } else { "down" };
+        let message = format!("Scaled {direction} replica set {name} from {before} to {size}");
+        context.recorder.record(deployment, EventType::Normal, "ScalingReplicaSet", message);
+    }
+    Ok(())
+}
+
+/// A merge patch that also removes the counts that are zero.
+fn status_patch(status: &DeploymentStatus) -> Value {
+    json!({"status": {
+        "observedGeneration": status.observed_generation,
+        "replicas": status.replicas,
+        "updatedReplicas": status.updated_replicas,
+        "readyReplicas": status.ready_replicas,
+        "availableReplicas": status.available_replicas,
+        "unavailableReplicas": status.unavailable_replicas,
+        "terminatingReplicas": status.terminating_replicas,
+        "collisionCount": status.collision_count,
+        "conditions": status.conditions,
+    }})
+}

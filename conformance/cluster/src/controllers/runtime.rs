@@ -1,0 +1,88 @@
+//! How the controllers run: one error type, retries with back-off, and names.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
+use kube::api::{ListParams, PatchParams, PostParams};
+use kube::core::Selector;
+use kube::runtime::controller::Action;
+use kube::{Client, Resource};
+
+use super::events::Recorder;
+
+/// The field manager of the controllers.
+pub(super) const MANAGER: &str = "kube-controller-manager";
+
+/// How soon a failed reconciliation is tried again. Conflicts, the usual cause, are over by then.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// What every reconciler gets.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) recorder: Recorder,
+}
+
+/// The API refused what a controller needs.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ControllerError {
+    /// A request failed.
+    #[error("a request of a controller failed")]
+    Api(#[from] kube::Error),
+    /// An object's label selector cannot be used.
+    #[error("the label selector cannot be used: {0}")]
+    Selector(String),
+}
+
+/// Reports a failure; the object is tried again soon.
+pub(super) fn retry<K: Resource, C>(_: Arc<K>, error: &ControllerError, _: Arc<C>) -> Action {
+    tracing::debug!(error = error as &dyn std::error::Error, "a reconciliation is tried again");
+    Action::requeue(RETRY)
+}
+
+/// Drives a controller until its stream ends.
+pub(super) async fn drive<T, E: Display>(stream: impl Stream<Item = Result<T, E>>) {
+    stream
+        .for_each(|result| {
+            if let Err(error) = result {
+                tracing::trace!(%error, "a controller reported an error");
+            }
+            std::future::ready(())
+        })
+        .await;
+}
+
+pub(super) fn post() -> PostParams {
+    PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() }
+}
+
+pub(super) fn patch() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+/// Lists what a label selector selects.
+pub(super) fn selected_by(selector: &LabelSelector) -> Result<ListParams, ControllerError> {
+    let selector: Selector =
+        selector.clone().try_into().map_err(|error| ControllerError::Selector(format!("{error}")))?;
+    Ok(ListParams::default().labels_from(&selector))
+}
+
+/// Whether an object is controlled by the owner with this uid.
+pub(super) fn is_controlled_by<K: Resource>(object: &K, uid: Option<&str>) -> bool {
+    let owners = object.meta().owner_references.iter().flatten();
+    owners.into_iter().any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
+}
+
+/// A reference to an owner that controls and whose deletion waits for the owned, as real controllers write it.
+pub(super) fn controller_reference<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerReference {
+    let mut reference = owner.controller_owner_ref(&()).unwrap_or_default();
+    reference.block_owner_deletion = Some(true);
+    reference
+}
+
+/// Whether a failure means that the object is gone or was there first.
+pub(super) fn has_code(error: &kube::Error, code: u16) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == code)
+}

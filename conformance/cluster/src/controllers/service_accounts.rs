@@ -1,0 +1,91 @@
+//! What every namespace has from its first moment: the service account `default` and the ConfigMap with the authority of
+//! the API server.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::Patch;
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::runtime::{Context, ControllerError, drive, has_code, patch, post, retry};
+
+const ACCOUNT: &str = "default";
+const ROOT_CA: &str = "kube-root-ca.crt";
+const KEY: &str = "ca.crt";
+const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints \
+                           such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across \
+                           distributions of Kubernetes clusters.";
+
+/// Runs until it is told to stop. Without the API server's authority there is no ConfigMap.
+pub(super) async fn run(context: Arc<Context>, root_ca: Option<String>, stop: CancellationToken) {
+    let client = context.client.clone();
+    let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let controller = Controller::new(Api::<Namespace>::all(client.clone()), watcher::Config::default())
+        .watches(Api::<ServiceAccount>::all(client.clone()), named(ACCOUNT), namespace_of)
+        .watches(Api::<ConfigMap>::all(client), named(ROOT_CA), namespace_of)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            move |namespace, context| reconcile(namespace, context, root_ca.clone()),
+            retry,
+            context,
+        );
+    drive(controller).await;
+}
+
+fn namespace_of<K: Resource>(object: K) -> Option<ObjectRef<Namespace>> {
+    object.namespace().map(|namespace| ObjectRef::new(&namespace))
+}
+
+async fn reconcile(
+    namespace: Arc<Namespace>,
+    context: Arc<Context>,
+    root_ca: Option<String>,
+) -> Result<Action, ControllerError> {
+    if namespace.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let name = namespace.name_any();
+    let accounts = Api::<ServiceAccount>::namespaced(context.client.clone(), &name);
+    if accounts.get_opt(ACCOUNT).await?.is_none() {
+        let metadata = ObjectMeta { name: Some(ACCOUNT.to_owned()), ..ObjectMeta::default() };
+        let account = ServiceAccount { metadata, ..ServiceAccount::default() };
+        tolerate_race(accounts.create(&post(), &account).await.map(drop))?;
+    }
+    let Some(root_ca) = root_ca else { return Ok(Action::await_change()) };
+    let config_maps = Api::<ConfigMap>::namespaced(context.client.clone(), &name);
+    match config_maps.get_opt(ROOT_CA).await? {
+        None => {
+            let annotation = ("kubernetes.io/description".to_owned(), DESCRIPTION.to_owned());
+            let object = ConfigMap {
+                metadata: ObjectMeta {
+                    name: Some(ROOT_CA.to_owned()),
+                    annotations: Some([annotation].into()),
+                    ..ObjectMeta::default()
+                },
+                data: Some([(KEY.to_owned(), root_ca)].into()),
+                ..ConfigMap::default()
+            };
+            tolerate_race(config_maps.create(&post(), &object).await.map(drop))?;
+        }
+        Some(object) if object.data.as_ref().and_then(|data| data.get(KEY)) != Some(&root_ca) => {
+            let change = json!({"data": {KEY: root_ca}});
+            config_maps.patch(ROOT_CA, &patch(), &Patch::Merge(change)).await?;
+        }
+        Some(_) => {}
+    }
+    Ok(Action::await_change())
+}
+
+/// The object is there already, or the namespace began to end in between.
+fn tolerate_race(result: kube::Result<()>) -> kube::Result<()> {
+    match result {
+        Err(error) if has_code(&error, 409) || has_code(&error, 403) || has_code(&error, 404) => Ok(()),
+        other => other,
+    }
+}
