@@ -30,7 +30,10 @@ mod wire;
 pub mod world;
 
 pub use addresses::AddressPool;
-pub use journal::{HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription, REDACTED, ResponseFacts, TlsFacts, TokenFacts};
+pub use journal::{
+    HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription, REDACTED, ResponseFacts,
+    TlsFacts, TokenFacts,
+};
 pub use live::{Name, WorldError};
 pub use simulator::{Simulator, SimulatorOptions, StartError, WorldHandle};
 pub use token::{TokenError, TokenFault, TokenRequest};

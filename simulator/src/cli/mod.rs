@@ -45,7 +45,7 @@ struct Serve {
     /// Write the root certificates here, one PEM file per authority. Default: a new folder below the system's temporary one.
     #[arg(long, value_name = "DIR")]
     ca_dir: Option<PathBuf>,
-    /// Write a token per user and authorization server to this folder. Users of a real issuer would log in instead.
+    /// Write a token for this audience per user of each authorization server beside the root certificates.
     #[arg(long, value_name = "AUDIENCE")]
     tokens_for: Option<String>,
 }
@@ -76,20 +76,35 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Check { file } => {
             let world = read(&file)?;
-            println!("{}: {} servers, {} authorization servers, {} private authorities", file.display(), world.servers.len(), world.authorization_servers.len(), world.authorities.len());
+            println!(
+                "{}: {} servers, {} authorization servers, {} private authorities",
+                file.display(),
+                world.servers.len(),
+                world.authorization_servers.len(),
+                world.authorities.len()
+            );
             Ok(())
         }
         Command::Serve(options) => {
             let world = read(&options.file)?;
-            let addresses = options.listen_block.map_or(AddressPool::Shared(options.listen), AddressPool::Block);
-            serve::serve(world, addresses, options.ca_dir, options.tokens_for.as_deref()).await
+            let addresses = options
+                .listen_block
+                .map_or(AddressPool::Shared(options.listen), AddressPool::Block);
+            serve::serve(
+                world,
+                addresses,
+                options.ca_dir,
+                options.tokens_for.as_deref(),
+            )
+            .await
         }
     }
 }
 
 fn read(file: &Path) -> Result<World, Failure> {
     let name = file.display().to_string();
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::Usage(anyhow::anyhow!("failed to read {name}: {error}")))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(anyhow::anyhow!("failed to read {name}: {error}")))?;
     World::from_yaml(&name, &text).map_err(|error| Failure::World(error.into()))
 }
 
@@ -100,7 +115,14 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let sentence = text.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    eprintln!("simulator: {} (see `simulator --help`)", sentence.trim_start_matches("error: "));
+    let sentence = text
+        .lines()
+        .take_while(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    eprintln!(
+        "simulator: {} (see `simulator --help`)",
+        sentence.trim_start_matches("error: ")
+    );
     ExitCode::from(2)
 }

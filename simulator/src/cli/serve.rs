@@ -1,6 +1,8 @@
 //! `simulator serve`: a world until interrupted, with a table of where everything is.
 
-use std::io::Write as _;
+use std::fs::OpenOptions;
+use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -9,22 +11,54 @@ use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 
-pub(super) async fn serve(world: World, addresses: AddressPool, ca_dir: Option<PathBuf>, audience: Option<&str>) -> Result<(), Failure> {
+pub(super) async fn serve(
+    world: World,
+    addresses: AddressPool,
+    ca_dir: Option<PathBuf>,
+    audience: Option<&str>,
+) -> Result<(), Failure> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
 
-    let simulator = Simulator::start(SimulatorOptions { addresses, ..SimulatorOptions::default() }).await.map_err(|error| Failure::World(error.into()))?;
-    let handle = simulator.add_world(world.clone()).await.map_err(|error| Failure::World(error.into()))?;
-    announce(&world, &handle, ca_dir, audience).map_err(Failure::World)?;
-    interrupted().await.map_err(|error| Failure::World(anyhow::Error::new(error).context("failed to wait for a signal")))?;
+    let simulator = Simulator::start(SimulatorOptions {
+        addresses,
+        ..SimulatorOptions::default()
+    })
+    .await
+    .map_err(|error| Failure::World(error.into()))?;
+    let handle = simulator
+        .add_world(world.clone())
+        .await
+        .map_err(|error| Failure::World(error.into()))?;
+    let url = first_url(&world, &handle)
+        .context("the world has no servers and no authorization servers: there is nothing to serve")
+        .map_err(Failure::World)?;
+    let folder = ca_dir
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("simulator-{}", std::process::id())));
+    let description = describe(&world, &handle, &folder, audience).map_err(Failure::World)?;
+    eprintln!("{description}\n");
+    say_ready(&url).map_err(|error| Failure::World(error.into()))?;
+    interrupted().await.map_err(|error| {
+        Failure::World(anyhow::Error::new(error).context("failed to wait for a signal"))
+    })?;
     handle.remove().await;
     Ok(())
 }
 
-/// Says where everything is, and that it is ready.
-fn announce(world: &World, handle: &WorldHandle, ca_dir: Option<PathBuf>, audience: Option<&str>) -> anyhow::Result<()> {
-    let folder = ca_dir.unwrap_or_else(|| std::env::temp_dir().join(format!("simulator-{}", std::process::id())));
-    write_authorities(handle, &folder)?;
+/// Where everything is. Writes the certificates and tokens that it speaks of.
+fn describe(
+    world: &World,
+    handle: &WorldHandle,
+    folder: &Path,
+    audience: Option<&str>,
+) -> anyhow::Result<String> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("failed to make the folder {}", folder.display()))?;
     let mut lines = vec!["NAME                                      PORT   LISTENS ON".to_owned()];
     for name in handle.names() {
         for (port, address) in &name.ports {
@@ -37,40 +71,67 @@ fn announce(world: &World, handle: &WorldHandle, ca_dir: Option<PathBuf>, audien
     }
     for server in &world.authorization_servers {
         lines.push(format!("authorization server  {}", server.issuer()?));
-        for user in server.users.iter().filter(|_| audience.is_some()) {
-            let request = TokenRequest { audience: audience.map(str::to_owned), ..TokenRequest::new(&server.host, &user.name, "") };
-            let file = folder.join(format!("{}-{}.token", server.host.replace(':', "-"), user.name));
-            std::fs::write(&file, handle.token(&request)?).with_context(|| format!("failed to write {}", file.display()))?;
-            lines.push(format!("token                 {} in {}", user.name, file.display()));
+        let Some(audience) = audience else { continue };
+        for user in &server.users {
+            let token = handle.token(&TokenRequest::new(&server.host, &user.name, audience))?;
+            let file = folder.join(file_name(&format!("{}-{}.token", *server.host, user.name)));
+            write_private(&file, &token)?;
+            let (user, file) = (&user.name, file.display());
+            lines.push(format!("token                 {user} in {file}"));
         }
     }
     for authority in handle.authorities() {
-        lines.push(format!("root certificate      {authority} in {}", folder.join(format!("{authority}.pem")).display()));
+        let file = folder.join(file_name(&format!("{authority}.pem")));
+        let pem = handle.ca_pem(&authority).unwrap_or_default();
+        std::fs::write(&file, pem)
+            .with_context(|| format!("failed to write {}", file.display()))?;
+        let file = file.display();
+        lines.push(format!("root certificate      {authority} in {file}"));
     }
-    lines.push(format!("\nTo reach a name: curl --connect-to NAME:PORT:ADDRESS:PORT --cacert {} URL", folder.join("public.pem").display()));
-    eprintln!("{}\n", lines.join("\n"));
-
-    let scheme = world.servers.first().map_or("https", |server| if server.url.is_tls() { "https" } else { "http" });
-    let address = world
-        .servers
-        .first()
-        .and_then(|server| handle.names().into_iter().find(|name| name.host == server.url.host())?.ports.get(&server.url.port()).copied())
-        .or_else(|| handle.names().first()?.ports.values().next().copied())
-        .context("the world has no servers and no authorization servers: there is nothing to serve")?;
-    let mut out = std::io::stdout();
-    writeln!(out, "ready {scheme}://{address}")?;
-    out.flush()?;
-    Ok(())
+    lines.push(format!(
+        "\nTo reach a name: curl --connect-to NAME:PORT:ADDRESS:PORT --cacert {} URL",
+        folder.join("public.pem").display()
+    ));
+    Ok(lines.join("\n"))
 }
 
-fn write_authorities(handle: &WorldHandle, folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
-    for authority in handle.authorities() {
-        let file = folder.join(format!("{authority}.pem"));
-        let pem = handle.ca_pem(&authority).unwrap_or_default();
-        std::fs::write(&file, pem).with_context(|| format!("failed to write {}", file.display()))?;
-    }
-    Ok(())
+/// Where the first server of the file, or else the first authorization server, really listens.
+fn first_url(world: &World, handle: &WorldHandle) -> Option<String> {
+    let url = match (world.servers.first(), world.authorization_servers.first()) {
+        (Some(server), _) => (*server.url).clone(),
+        (None, Some(server)) => server.issuer().ok()?,
+        (None, None) => return None,
+    };
+    let names = handle.names();
+    let name = names.iter().find(|name| name.host == url.host())?;
+    let scheme = if url.is_tls() { "https" } else { "http" };
+    Some(format!("{scheme}://{}", name.ports.get(&url.port())?))
+}
+
+fn say_ready(url: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "ready {url}")?;
+    out.flush()
+}
+
+/// Names of the world as part of a file's name.
+fn file_name(name: &str) -> String {
+    name.replace(
+        |letter: char| !letter.is_alphanumeric() && !".-_".contains(letter),
+        "-",
+    )
+}
+
+/// A file that only its owner can read.
+fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .and_then(|mut open| open.write_all(text.as_bytes()))
+        .with_context(|| format!("failed to write {}", file.display()))
 }
 
 /// Returns at the first interrupt or request to terminate.

@@ -46,7 +46,10 @@ impl fmt::Debug for JournalEntry {
 fn is_secret_header(name: &str) -> bool {
     const WORDS: [&str; 6] = ["key", "token", "secret", "password", "credential", "auth"];
     const NAMES: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-    NAMES.contains(&name) || name.split(['-', '_']).any(|word| WORDS.iter().any(|secret| word.ends_with(secret)))
+    NAMES.contains(&name)
+        || name
+            .split(['-', '_'])
+            .any(|word| WORDS.iter().any(|secret| word.ends_with(secret)))
 }
 
 /// Form fields and JSON members that carry credentials.
@@ -70,8 +73,15 @@ fn is_secret_member(name: &str) -> bool {
 fn redact_urlencoded(text: &str) -> String {
     let mut redacted = Vec::new();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-        let value = if is_secret_member(&name) { REDACTED.into() } else { form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>() };
-        redacted.push(format!("{}={value}", form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()));
+        let value = if is_secret_member(&name) {
+            REDACTED.into()
+        } else {
+            form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>()
+        };
+        redacted.push(format!(
+            "{}={value}",
+            form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()
+        ));
     }
     redacted.join("&")
 }
@@ -93,7 +103,9 @@ fn redact_members(members: &mut Map<String, Value>) -> bool {
 fn redact_value(value: &mut Value) -> bool {
     match value {
         Value::Object(members) => redact_members(members),
-        Value::Array(items) => items.iter_mut().fold(false, |changed, item| redact_value(item) | changed),
+        Value::Array(items) => items
+            .iter_mut()
+            .fold(false, |changed, item| redact_value(item) | changed),
         _ => false,
     }
 }

@@ -23,7 +23,7 @@ use crate::mcp::McpServer;
 use crate::oauth::{Issuer, Issuers};
 use crate::tls::Certificates;
 use crate::wire::Listener;
-use crate::world::{Certificate, PUBLIC_AUTHORITY, ServerUrl, World};
+use crate::world::{Certificate, PUBLIC_AUTHORITY, Server, ServerUrl, World};
 
 /// A running world.
 pub(crate) struct LiveWorld {
@@ -31,7 +31,8 @@ pub(crate) struct LiveWorld {
     pub(crate) certificates: Certificates,
     pub(crate) issuers: Issuers,
     pub(crate) journal: Journal,
-    sites: RwLock<Vec<Arc<Site>>>,
+    /// Requests read a snapshot; a change makes a new one.
+    sites: RwLock<Arc<Vec<Arc<Site>>>>,
     listeners: RwLock<BTreeMap<Port, Listener>>,
     /// Held by the change that is being made: they happen one after the other. Holds the address until the world has ended.
     lease: Mutex<Option<AddressLease>>,
@@ -43,88 +44,140 @@ pub(crate) struct LiveWorld {
 struct Port {
     address: IpAddr,
     /// The port of the URL.
-    url_port: u16,
+    number: u16,
     /// Whether it must listen on that very port.
     exact: bool,
 }
 
 impl LiveWorld {
     /// Brings `world` to life on the leased address.
-    pub(crate) async fn start(world: World, lease: AddressLease, limits: JournalLimits) -> Result<Arc<Self>, WorldError> {
+    pub(crate) async fn start(
+        world: World,
+        lease: AddressLease,
+        limits: JournalLimits,
+    ) -> Result<Arc<Self>, WorldError> {
         let problems = world.problems();
         if !problems.is_empty() {
             return Err(WorldError::Problems(problems));
         }
-        let certificates = Certificates::new(world.authorities.iter().map(|name| (**name).clone()))?;
+        let certificates =
+            Certificates::new(world.authorities.iter().map(|name| (**name).clone()))?;
         let mut issuers = Vec::new();
         for definition in world.authorization_servers {
-            issuers.push(Arc::new(Issuer::new(definition).map_err(WorldError::issuer)?));
+            issuers.push(Arc::new(
+                Issuer::new(definition).map_err(WorldError::issuer)?,
+            ));
         }
-        let issuers: Issuers = Arc::new(issuers);
         let live = Arc::new(Self {
             address: lease.address(),
             certificates,
-            issuers: Arc::clone(&issuers),
+            issuers: Arc::new(issuers),
             journal: Journal::new(limits),
             sites: RwLock::default(),
             listeners: RwLock::default(),
             lease: Mutex::new(Some(lease)),
             tasks: TaskTracker::new(),
         });
-        for issuer in issuers.iter() {
+        match live.populate(world.servers).await {
+            Ok(()) => Ok(live),
+            Err(error) => {
+                // Listeners that are open hold the world: they would outlive the failure.
+                live.end().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn populate(self: &Arc<Self>, servers: Vec<Server>) -> Result<(), WorldError> {
+        for issuer in self.issuers.iter() {
             let certificate = issuer.certificate();
-            live.add_site(Site::new(Kind::Issuer(Arc::clone(issuer))), certificate).await?;
+            self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer))), certificate)
+                .await?;
         }
-        for server in world.servers {
+        for server in servers {
             let certificate = server.certificate.clone();
-            let server = McpServer::new(server, Arc::clone(&issuers));
-            live.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate).await?;
+            let server = McpServer::new(server, Arc::clone(&self.issuers));
+            self.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate)
+                .await?;
         }
-        Ok(live)
+        Ok(())
     }
 
     /// Serves a further site.
-    async fn add_site(self: &Arc<Self>, site: Site, certificate: Option<Certificate>) -> Result<(), WorldError> {
+    async fn add_site(
+        self: &Arc<Self>,
+        site: Site,
+        certificate: Option<Certificate>,
+    ) -> Result<(), WorldError> {
+        self.listen(site.url()).await?;
         if let Some(certificate) = certificate {
             self.certificates.set(site.url().host(), certificate);
         }
-        self.listen(site.url()).await?;
-        self.sites.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(site));
+        let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut sites).push(Arc::new(site));
         Ok(())
     }
 
     async fn listen(self: &Arc<Self>, url: &ServerUrl) -> Result<(), WorldError> {
         let port = self.port_of(url);
-        if self.listeners.read().unwrap_or_else(PoisonError::into_inner).contains_key(&port) {
+        if self
+            .listeners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(&port)
+        {
             return Ok(());
         }
-        let number = if port.exact { port.url_port } else { 0 };
-        let listener = Listener::open(port.address, number, port.url_port, Arc::clone(self), &self.tasks)
-            .await
-            .map_err(|source| WorldError::Listen { address: (port.address, number).into(), source })?;
-        self.listeners.write().unwrap_or_else(PoisonError::into_inner).insert(port, listener);
+        let number = if port.exact { port.number } else { 0 };
+        let listener = Listener::open(
+            port.address,
+            number,
+            port.number,
+            Arc::clone(self),
+            &self.tasks,
+        )
+        .await
+        .map_err(|source| WorldError::Listen {
+            address: (port.address, number).into(),
+            source,
+        })?;
+        self.listeners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(port, listener);
         Ok(())
     }
 
     fn port_of(&self, url: &ServerUrl) -> Port {
         match url.loopback() {
-            Some(address) => Port { address, url_port: url.port(), exact: true },
-            None => Port { address: self.address, url_port: url.port(), exact: false },
+            Some(address) => Port {
+                address,
+                number: url.port(),
+                exact: true,
+            },
+            None => Port {
+                address: self.address,
+                number: url.port(),
+                exact: false,
+            },
         }
     }
 
-    fn sites(&self) -> Vec<Arc<Site>> {
-        self.sites.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn sites(&self) -> Arc<Vec<Arc<Site>>> {
+        Arc::clone(&self.sites.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn site(&self, url: &ServerUrl) -> Option<Arc<Site>> {
-        self.sites().into_iter().find(|site| site.url() == url)
+        self.sites().iter().find(|site| site.url() == url).cloned()
     }
 
     /// Closes all listeners and connections.
     pub(crate) fn stop(&self) {
-        self.listeners.write().unwrap_or_else(PoisonError::into_inner).clear();
-        for site in self.sites() {
+        self.listeners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        for site in self.sites().iter() {
             site.end_sessions();
         }
         self.tasks.close();

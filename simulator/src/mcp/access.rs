@@ -11,18 +11,28 @@ use crate::world::{Accepts, Server};
 
 /// Where the metadata of the protected resource is (RFC 9728, 3.1).
 pub(super) fn metadata_path(server: &Server) -> String {
-    format!("/.well-known/oauth-protected-resource{}", server.url.path().trim_end_matches('/'))
+    format!(
+        "/.well-known/oauth-protected-resource{}",
+        server.url.path().trim_end_matches('/')
+    )
 }
 
 /// A refusal of the transport with a JSON-RPC error as body, which the specification allows.
 pub(super) fn refuse(status: StatusCode, code: i64, reason: impl Into<String>) -> Outcome {
     let error = MethodError::new(code, reason);
-    Outcome::refused(json_response(status, &error.response(&Value::Null)), error.message)
+    Outcome::refused(
+        json_response(status, &error.response(&Value::Null)),
+        error.message,
+    )
 }
 
 impl McpServer {
     /// The subject of the token that lets the request in (`None` where no token is asked for), or the refusal.
-    pub(super) fn admit(&self, server: &Server, received: &Received) -> Result<Option<String>, Box<Outcome>> {
+    pub(super) fn admit(
+        &self,
+        server: &Server,
+        received: &Received,
+    ) -> Result<Option<String>, Box<Outcome>> {
         check_origin(server, received)?;
         let subject = match &server.accepts {
             Some(accepts) => Some(self.check_token(server, accepts, received)?),
@@ -32,50 +42,90 @@ impl McpServer {
         Ok(subject)
     }
 
-    fn check_token(&self, server: &Server, accepts: &Accepts, received: &Received) -> Result<String, Box<Outcome>> {
+    fn check_token(
+        &self,
+        server: &Server,
+        accepts: &Accepts,
+        received: &Received,
+    ) -> Result<String, Box<Outcome>> {
         let challenge = |error: Option<(&str, &str)>| {
-            let mut text = format!("Bearer resource_metadata=\"{}{}\"", server.url.origin(), metadata_path(server));
+            let mut text = format!(
+                "Bearer resource_metadata=\"{}{}\"",
+                server.url.origin(),
+                metadata_path(server)
+            );
             if !accepts.scopes.is_empty() {
-                text.push_str(&format!(", scope=\"{}\"", accepts.scopes.join(" ")));
+                text = format!("{text}, scope=\"{}\"", accepts.scopes.join(" "));
             }
             if let Some((code, description)) = error {
-                text.push_str(&format!(", error=\"{code}\", error_description=\"{}\"", description.replace(['"', '\\'], "'")));
+                let description = description.replace(['"', '\\'], "'");
+                text = format!("{text}, error=\"{code}\", error_description=\"{description}\"");
             }
             text
         };
         let refuse_with = |status: StatusCode, reason: &str, challenge: String| {
             let mut outcome = refuse(status, TRANSPORT_ERROR, reason);
-            if let (Some(response), Ok(value)) = (&mut outcome.response, HeaderValue::from_str(&challenge)) {
-                response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+            if let (Some(response), Ok(value)) =
+                (&mut outcome.response, HeaderValue::from_str(&challenge))
+            {
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, value);
             }
             Box::new(outcome)
         };
         if !received.headers.contains_key(header::AUTHORIZATION) {
-            return Err(refuse_with(StatusCode::UNAUTHORIZED, "an access token is needed and none was sent", challenge(None)));
+            return Err(refuse_with(
+                StatusCode::UNAUTHORIZED,
+                "an access token is needed and none was sent",
+                challenge(None),
+            ));
         }
-        let invalid = |reason: &str| refuse_with(StatusCode::UNAUTHORIZED, reason, challenge(Some(("invalid_token", reason))));
+        let invalid = |reason: &str| {
+            refuse_with(
+                StatusCode::UNAUTHORIZED,
+                reason,
+                challenge(Some(("invalid_token", reason))),
+            )
+        };
         let token = received
             .header(header::AUTHORIZATION.as_str())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or_else(|| invalid("the Authorization header holds no bearer token"))?;
-        let issuer = find_issuer(&self.issuers, &accepts.issuer).ok_or_else(|| invalid("the world does not know the issuer whose tokens this server accepts"))?;
-        let claims = issuer.verify(token, accepts.audience.as_deref()).map_err(|rejection| invalid(&rejection.to_string()))?;
+        let issuer = find_issuer(&self.issuers, &accepts.issuer).ok_or_else(|| {
+            invalid("the world does not know the issuer whose tokens this server accepts")
+        })?;
+        let claims = issuer
+            .verify(token, accepts.audience.as_deref())
+            .map_err(|rejection| invalid(&rejection.to_string()))?;
         let granted = scopes(&claims);
         if let Some(missing) = accepts.scopes.iter().find(|scope| !granted.contains(scope)) {
             let reason = format!("the token lacks the scope `{missing}`");
-            return Err(refuse_with(StatusCode::FORBIDDEN, &reason, challenge(Some(("insufficient_scope", &reason)))));
+            return Err(refuse_with(
+                StatusCode::FORBIDDEN,
+                &reason,
+                challenge(Some(("insufficient_scope", &reason))),
+            ));
         }
-        Ok(claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned())
+        Ok(claims
+            .get("sub")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned())
     }
 
     /// The metadata of the protected resource (RFC 9728).
     pub(super) fn resource_metadata(&self, server: &Server) -> Outcome {
         let Some(accepts) = &server.accepts else {
-            return Outcome::refused_with(StatusCode::NOT_FOUND, "this server asks for no token and has no metadata");
+            return Outcome::refused_with(
+                StatusCode::NOT_FOUND,
+                "this server asks for no token and has no metadata",
+            );
         };
-        let issuer = find_issuer(&self.issuers, &accepts.issuer).map(|issuer| issuer.identifier().to_owned());
+        let issuer = find_issuer(&self.issuers, &accepts.issuer)
+            .map(|issuer| issuer.identifier().to_owned());
         let mut document = json!({
             "resource": accepts.audience.clone().unwrap_or_else(|| server.url.to_string()),
             "authorization_servers": [issuer],
@@ -90,20 +140,37 @@ impl McpServer {
 
 /// Browsers send `Origin`; pages of other origins may not call (2025-11-25, transports, security warning).
 fn check_origin(server: &Server, received: &Received) -> Result<(), Box<Outcome>> {
-    if !received.headers.contains_key(header::ORIGIN) || received.header(header::ORIGIN.as_str()) == Some(server.url.origin().as_str()) {
+    if !received.headers.contains_key(header::ORIGIN)
+        || received.header(header::ORIGIN.as_str()) == Some(server.url.origin().as_str())
+    {
         return Ok(());
     }
-    Err(Box::new(refuse(StatusCode::FORBIDDEN, TRANSPORT_ERROR, "pages of this Origin may not call the server")))
+    Err(Box::new(refuse(
+        StatusCode::FORBIDDEN,
+        TRANSPORT_ERROR,
+        "pages of this Origin may not call the server",
+    )))
 }
 
 /// Names the header in its refusal, never the value.
 fn check_headers(server: &Server, received: &Received) -> Result<(), Box<Outcome>> {
     for (name, expected) in &server.requires.headers {
         if !received.headers.contains_key(name.as_str()) {
-            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, TRANSPORT_ERROR, format!("the header `{name}` is required and was not sent"))));
+            return Err(Box::new(refuse(
+                StatusCode::BAD_REQUEST,
+                TRANSPORT_ERROR,
+                format!("the header `{name}` is required and was not sent"),
+            )));
         }
-        if expected.as_ref().is_some_and(|expected| received.header(name) != Some(expected.reveal())) {
-            return Err(Box::new(refuse(StatusCode::FORBIDDEN, TRANSPORT_ERROR, format!("the header `{name}` has another value than the server requires"))));
+        if expected
+            .as_ref()
+            .is_some_and(|expected| received.header(name) != Some(expected.reveal()))
+        {
+            return Err(Box::new(refuse(
+                StatusCode::FORBIDDEN,
+                TRANSPORT_ERROR,
+                format!("the header `{name}` has another value than the server requires"),
+            )));
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::world::ProtocolVersion;
 /// Sessions that a server keeps; beyond that the one that was silent for longest ends.
 const MOST_SESSIONS: usize = 10_000;
 /// Request ids that a session remembers to refuse repetitions.
-const MOST_IDS: usize = 65_536;
+const MOST_IDS: usize = 8192;
 /// Messages that wait for a slow reader of a stream; further ones are lost, as on a connection that broke.
 const STREAM_BUFFER: usize = 256;
 /// Open streams of one session; a further one ends the oldest.
@@ -36,6 +36,8 @@ pub(super) struct Session {
 struct State {
     /// What `initialize` agreed on; `None` before.
     version: Option<ProtocolVersion>,
+    /// Whether the client has confirmed with `notifications/initialized`.
+    confirmed: bool,
     ids: HashSet<String>,
     streams: Vec<mpsc::Sender<Bytes>>,
     last_used: Instant,
@@ -48,14 +50,29 @@ impl Sessions {
 
     /// Begins a session for `subject`.
     pub(super) fn begin(&self, subject: Option<String>) -> Arc<Session> {
-        let state = State { version: None, ids: HashSet::new(), streams: Vec::new(), last_used: Instant::now() };
-        let session = Arc::new(Session { id: Uuid::new_v4().to_string(), subject, state: Mutex::new(state) });
+        let state = State {
+            version: None,
+            confirmed: false,
+            ids: HashSet::new(),
+            streams: Vec::new(),
+            last_used: Instant::now(),
+        };
+        let session = Arc::new(Session {
+            id: Uuid::new_v4().to_string(),
+            subject,
+            state: Mutex::new(state),
+        });
         let mut all = self.all();
         if all.len() >= MOST_SESSIONS {
-            let idlest = all.values().min_by_key(|session| session.state().last_used).map(|session| session.id.clone());
+            let idlest = all
+                .values()
+                .min_by_key(|session| session.state().last_used)
+                .map(|session| session.id.clone());
             if let Some(ended) = idlest.and_then(|id| all.remove(&id)) {
                 ended.close();
-                tracing::warn!("a server has {MOST_SESSIONS} sessions: the one that was silent for longest ends");
+                tracing::warn!(
+                    "a server has {MOST_SESSIONS} sessions: the one that was silent for longest ends"
+                );
             }
         }
         all.insert(session.id.clone(), Arc::clone(&session));
@@ -101,6 +118,18 @@ impl Session {
         self.state().version = Some(version);
     }
 
+    /// Takes a notification of the client.
+    pub(super) fn notified(&self, method: &str) {
+        if method == "notifications/initialized" {
+            self.state().confirmed = true;
+        }
+    }
+
+    /// Whether the client has confirmed the handshake.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.state().confirmed
+    }
+
     /// Whether the session began with the token of another subject.
     pub(super) fn belongs_to_another(&self, subject: Option<&str>) -> bool {
         self.subject.as_deref() != subject
@@ -126,7 +155,11 @@ impl Session {
 
     /// Sends an event on the newest open stream, and on no other; `false` when there is none.
     pub(super) fn send_event(&self, event: &Bytes) -> bool {
-        self.state().streams.iter().rev().any(|stream| stream.try_send(event.clone()).is_ok())
+        self.state()
+            .streams
+            .iter()
+            .rev()
+            .any(|stream| stream.try_send(event.clone()).is_ok())
     }
 
     /// Sends a message on the newest open stream.

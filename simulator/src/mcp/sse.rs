@@ -11,7 +11,9 @@ use super::methods::call;
 use super::server::McpServer;
 use super::sessions::Sessions;
 use super::streamable::refusal;
-use crate::wire::{Outcome, Received, empty_response, event_stream, method_not_allowed, server_sent_event};
+use crate::wire::{
+    Outcome, Received, empty_response, event_stream, method_not_allowed, server_sent_event,
+};
 use crate::world::Server;
 
 /// Name of the query parameter that names the session; it is part of the address that the server announces.
@@ -21,7 +23,10 @@ impl McpServer {
     pub(super) fn answer_sse(&self, server: &Server, received: &Received) -> Outcome {
         let answered = if received.path == server.url.path() {
             if received.method != Method::GET {
-                return method_not_allowed("GET", "this server speaks HTTP+SSE: messages go to the address that its stream announces");
+                return method_not_allowed(
+                    "GET",
+                    "this server speaks HTTP+SSE: messages go to the address that its stream announces",
+                );
             }
             self.open(server, received)
         } else {
@@ -36,40 +41,76 @@ impl McpServer {
     fn open(&self, server: &Server, received: &Received) -> Result<Outcome, Box<Outcome>> {
         let subject = self.admit(server, received)?;
         if !received.accepts("text/event-stream") {
-            return Err(Box::new(refuse(StatusCode::NOT_ACCEPTABLE, TRANSPORT_ERROR, "Accept must list text/event-stream")));
+            return Err(Box::new(refuse(
+                StatusCode::NOT_ACCEPTABLE,
+                TRANSPORT_ERROR,
+                "Accept must list text/event-stream",
+            )));
         }
         let session = self.sessions.begin(subject);
         let events = session.open_stream();
         let endpoint = format!("{}?{SESSION}={}", server.messages_path(), session.id);
         session.send_event(&server_sent_event("endpoint", &endpoint));
-        let guard = EndsSession { sessions: Arc::clone(&self.sessions), id: session.id.clone() };
+        let guard = EndsSession {
+            sessions: Arc::clone(&self.sessions),
+            id: session.id.clone(),
+        };
         Ok(Outcome::answered(event_stream(events, guard)).in_session(&session.id))
     }
 
     fn message(&self, server: &Server, received: &Received) -> Result<Outcome, Box<Outcome>> {
         let subject = self.admit(server, received)?;
         let Some(id) = received.query_parameter(SESSION) else {
-            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, TRANSPORT_ERROR, format!("the request names no session: the address has a query parameter `{SESSION}`"))));
+            return Err(Box::new(refuse(
+                StatusCode::BAD_REQUEST,
+                TRANSPORT_ERROR,
+                format!(
+                    "the request names no session: the address has a query parameter `{SESSION}`"
+                ),
+            )));
         };
         let Some(session) = self.sessions.find(&id) else {
-            return Err(Box::new(refuse(StatusCode::NOT_FOUND, TRANSPORT_ERROR, "the session does not exist or its stream was closed")));
+            return Err(Box::new(refuse(
+                StatusCode::NOT_FOUND,
+                TRANSPORT_ERROR,
+                "the session does not exist or its stream was closed",
+            )));
         };
         if session.belongs_to_another(subject.as_deref()) {
-            return Err(Box::new(refuse(StatusCode::FORBIDDEN, TRANSPORT_ERROR, "the session began with the token of another subject")));
+            return Err(Box::new(refuse(
+                StatusCode::FORBIDDEN,
+                TRANSPORT_ERROR,
+                "the session began with the token of another subject",
+            )));
         }
         if received.media_type().as_deref() != Some("application/json") {
-            return Err(Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, TRANSPORT_ERROR, "Content-Type must be application/json")));
+            return Err(Box::new(refuse(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                TRANSPORT_ERROR,
+                "Content-Type must be application/json",
+            )));
         }
-        let body: Value = serde_json::from_slice(&received.body)
-            .map_err(|error| Box::new(refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, format!("the body is not JSON: {error}"))))?;
-        let message = Message::read(&body).map_err(|reason| Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)))?;
+        let body: Value = serde_json::from_slice(&received.body).map_err(|error| {
+            Box::new(refuse(
+                StatusCode::BAD_REQUEST,
+                PARSE_ERROR,
+                format!("the body is not JSON: {error}"),
+            ))
+        })?;
+        let message = Message::read(&body)
+            .map_err(|reason| Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)))?;
         let mut outcome = Outcome::answered(empty_response(StatusCode::ACCEPTED)).in_session(&id);
-        if let Message::Request { id, method, params } = message {
-            let reply = call(server, &session, &id, &method, &params);
-            outcome.verdict = refusal(&reply);
-            if !session.send(&response(&id, &reply)) {
-                outcome.verdict = Some("the answer was lost: the client does not read its stream".to_owned());
+        match message {
+            Message::Request { id, method, params } => {
+                let reply = call(server, &session, &id, &method, &params);
+                outcome.verdict = refusal(&reply);
+                if !session.send(&response(&id, &reply)) {
+                    outcome.verdict =
+                        Some("the answer was lost: the client does not read its stream".to_owned());
+                }
             }
+            Message::Notification { method } => session.notified(&method),
+            Message::Response => {}
         }
         Ok(outcome)
     }

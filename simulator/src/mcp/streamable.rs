@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::access::refuse;
-use super::jsonrpc::{INVALID_REQUEST, Message, MethodError, PARSE_ERROR, TRANSPORT_ERROR, response};
+use super::jsonrpc::{
+    INVALID_REQUEST, Message, MethodError, PARSE_ERROR, TRANSPORT_ERROR, response,
+};
 use super::methods::call;
 use super::server::McpServer;
 use super::sessions::Session;
-use crate::wire::{Body, Outcome, Received, empty_response, event_stream, json_response, method_not_allowed, server_sent_event};
+use crate::wire::{
+    Body, Outcome, Received, empty_response, event_stream, json_response, method_not_allowed,
+    server_sent_event,
+};
 use crate::world::{ProtocolVersion, Replies, Server};
 
 const SESSION: &str = "mcp-session-id";
@@ -28,7 +33,12 @@ impl McpServer {
             Method::POST => self.post(server, received),
             Method::GET => self.get(server, received),
             Method::DELETE => self.delete(server, received),
-            _ => return method_not_allowed("GET, POST, DELETE", "an MCP endpoint takes GET, POST and DELETE"),
+            _ => {
+                return method_not_allowed(
+                    "GET, POST, DELETE",
+                    "an MCP endpoint takes GET, POST and DELETE",
+                );
+            }
         };
         answered.unwrap_or_else(|refusal| *refusal)
     }
@@ -36,14 +46,27 @@ impl McpServer {
     fn post(&self, server: &Server, received: &Received) -> Checked<Outcome> {
         let subject = self.admit(server, received)?;
         if received.media_type().as_deref() != Some(JSON) {
-            return Err(Box::new(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, TRANSPORT_ERROR, "Content-Type must be application/json")));
+            return Err(Box::new(refuse(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                TRANSPORT_ERROR,
+                "Content-Type must be application/json",
+            )));
         }
         if !received.accepts(JSON) || !received.accepts(EVENT_STREAM) {
             let reason = "Accept must list both application/json and text/event-stream";
-            return Err(Box::new(refuse(StatusCode::NOT_ACCEPTABLE, TRANSPORT_ERROR, reason)));
+            return Err(Box::new(refuse(
+                StatusCode::NOT_ACCEPTABLE,
+                TRANSPORT_ERROR,
+                reason,
+            )));
         }
-        let body: Value = serde_json::from_slice(&received.body)
-            .map_err(|error| Box::new(refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, format!("the body is not JSON: {error}"))))?;
+        let body: Value = serde_json::from_slice(&received.body).map_err(|error| {
+            Box::new(refuse(
+                StatusCode::BAD_REQUEST,
+                PARSE_ERROR,
+                format!("the body is not JSON: {error}"),
+            ))
+        })?;
         if let Value::Array(batch) = &body {
             let session = self.session(server, received, subject.as_deref())?;
             return self::batch(server, &session, batch);
@@ -52,20 +75,11 @@ impl McpServer {
         match message {
             Message::Request { id, method, params } if method == "initialize" => {
                 if received.headers.contains_key(SESSION) {
-                    let reason = "`initialize` begins a session and must not name one";
-                    return Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)));
+                    return Err(bad_message(
+                        "`initialize` begins a session and must not name one",
+                    ));
                 }
-                let session = self.sessions.begin(subject);
-                let reply = call(server, &session, &id, &method, &params);
-                if let Err(error) = &reply {
-                    self.sessions.end(&session.id);
-                    return Ok(Outcome::refused(json_response(StatusCode::OK, &error.response(&id)), error.message.clone()));
-                }
-                let mut outcome = answer(server, &response(&id, &reply)).in_session(&session.id);
-                if let (Some(response), Ok(value)) = (&mut outcome.response, HeaderValue::from_str(&session.id)) {
-                    response.headers_mut().insert(SESSION, value);
-                }
-                Ok(outcome)
+                Ok(self.begin(server, subject, &id, &params))
             }
             Message::Request { id, method, params } => {
                 let session = self.session(server, received, subject.as_deref())?;
@@ -74,17 +88,52 @@ impl McpServer {
                 outcome.verdict = refusal(&reply);
                 Ok(outcome)
             }
-            Message::Notification { .. } | Message::Response => {
+            Message::Notification { method } => {
+                let session = self.session(server, received, subject.as_deref())?;
+                session.notified(&method);
+                Ok(Outcome::answered(empty_response(StatusCode::ACCEPTED)))
+            }
+            Message::Response => {
                 self.session(server, received, subject.as_deref())?;
                 Ok(Outcome::answered(empty_response(StatusCode::ACCEPTED)))
             }
         }
     }
 
+    /// Begins a session; a handshake that fails leaves none.
+    fn begin(
+        &self,
+        server: &Server,
+        subject: Option<String>,
+        id: &Value,
+        params: &Map<String, Value>,
+    ) -> Outcome {
+        let session = self.sessions.begin(subject);
+        let reply = call(server, &session, id, "initialize", params);
+        if let Some(verdict) = refusal(&reply) {
+            self.sessions.end(&session.id);
+            return Outcome::refused(
+                json_response(StatusCode::OK, &response(id, &reply)),
+                verdict,
+            );
+        }
+        let mut outcome = answer(server, &response(id, &reply)).in_session(&session.id);
+        if let (Some(response), Ok(value)) =
+            (&mut outcome.response, HeaderValue::from_str(&session.id))
+        {
+            response.headers_mut().insert(SESSION, value);
+        }
+        outcome
+    }
+
     fn get(&self, server: &Server, received: &Received) -> Checked<Outcome> {
         let subject = self.admit(server, received)?;
         if !received.accepts(EVENT_STREAM) {
-            return Err(Box::new(refuse(StatusCode::NOT_ACCEPTABLE, TRANSPORT_ERROR, "Accept must list text/event-stream")));
+            return Err(Box::new(refuse(
+                StatusCode::NOT_ACCEPTABLE,
+                TRANSPORT_ERROR,
+                "Accept must list text/event-stream",
+            )));
         }
         if !received.headers.contains_key(SESSION) && !received.headers.contains_key(VERSION) {
             // A client of the legacy SSE transport looks like this: there is no such stream here.
@@ -103,27 +152,60 @@ impl McpServer {
     }
 
     /// The session that the request names, if the request may use it and speaks its revision.
-    fn session(&self, server: &Server, received: &Received, subject: Option<&str>) -> Checked<Arc<Session>> {
+    fn session(
+        &self,
+        server: &Server,
+        received: &Received,
+        subject: Option<&str>,
+    ) -> Checked<Arc<Session>> {
         let stated = self::stated_version(server, received)?;
         let Some(id) = received.header(SESSION) else {
-            let reason = "the request names no session: Mcp-Session-Id is required after `initialize`";
-            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, TRANSPORT_ERROR, reason)));
+            let reason =
+                "the request names no session: Mcp-Session-Id is required after `initialize`";
+            return Err(Box::new(refuse(
+                StatusCode::BAD_REQUEST,
+                TRANSPORT_ERROR,
+                reason,
+            )));
         };
         let Some(session) = self.sessions.find(id) else {
-            return Err(Box::new(refuse(StatusCode::NOT_FOUND, TRANSPORT_ERROR, "the session does not exist or has ended")));
+            return Err(Box::new(refuse(
+                StatusCode::NOT_FOUND,
+                TRANSPORT_ERROR,
+                "the session does not exist or has ended",
+            )));
         };
         if session.belongs_to_another(subject) {
-            return Err(Box::new(refuse(StatusCode::FORBIDDEN, TRANSPORT_ERROR, "the session began with the token of another subject")));
+            return Err(Box::new(refuse(
+                StatusCode::FORBIDDEN,
+                TRANSPORT_ERROR,
+                "the session began with the token of another subject",
+            )));
         }
         let agreed = session.version().unwrap_or(ProtocolVersion::V20250326);
         match stated {
             Some(stated) if stated != agreed => {
-                let reason = format!("MCP-Protocol-Version is {}, but the session agreed on {}", stated.as_str(), agreed.as_str());
-                Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)))
+                let reason = format!(
+                    "MCP-Protocol-Version is {}, but the session agreed on {}",
+                    stated.as_str(),
+                    agreed.as_str()
+                );
+                Err(Box::new(refuse(
+                    StatusCode::BAD_REQUEST,
+                    INVALID_REQUEST,
+                    reason,
+                )))
             }
             None if agreed >= ProtocolVersion::V20250618 => {
-                let reason = format!("MCP-Protocol-Version is missing: revision {} requires it after `initialize`", agreed.as_str());
-                Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)))
+                let reason = format!(
+                    "MCP-Protocol-Version is missing: revision {} requires it after `initialize`",
+                    agreed.as_str()
+                );
+                Err(Box::new(refuse(
+                    StatusCode::BAD_REQUEST,
+                    INVALID_REQUEST,
+                    reason,
+                )))
             }
             _ => Ok(session),
         }
@@ -137,31 +219,52 @@ fn stated_version(server: &Server, received: &Received) -> Checked<Option<Protoc
     }
     let text = received.header(VERSION).unwrap_or_default();
     let supported = server.versions();
-    match ProtocolVersion::parse(text).filter(|version| supported.contains(version)) {
-        Some(version) => Ok(Some(version)),
-        None => {
-            let known: Vec<&str> = supported.iter().map(|version| version.as_str()).collect();
-            let reason = format!("MCP-Protocol-Version `{text}` is not supported: expected one of {}", known.join(", "));
-            Err(Box::new(refuse(StatusCode::BAD_REQUEST, TRANSPORT_ERROR, reason)))
-        }
+    if let Some(version) =
+        ProtocolVersion::parse(text).filter(|version| supported.contains(version))
+    {
+        return Ok(Some(version));
     }
+    let known: Vec<&str> = supported.iter().map(|version| version.as_str()).collect();
+    let reason = format!(
+        "MCP-Protocol-Version `{text}` is not supported: expected one of {}",
+        known.join(", ")
+    );
+    Err(Box::new(refuse(
+        StatusCode::BAD_REQUEST,
+        TRANSPORT_ERROR,
+        reason,
+    )))
 }
 
 /// Batches existed in 2025-03-26 alone.
 fn batch(server: &Server, session: &Session, batch: &[Value]) -> Checked<Outcome> {
     if session.version() != Some(ProtocolVersion::V20250326) {
         let reason = "the body is a batch, which the session's revision does not have";
-        return Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)));
+        return Err(Box::new(refuse(
+            StatusCode::BAD_REQUEST,
+            INVALID_REQUEST,
+            reason,
+        )));
     }
     if batch.is_empty() {
         return Err(bad_message("the batch is empty"));
     }
-    let messages = batch.iter().map(Message::read).collect::<Result<Vec<_>, _>>().map_err(bad_message)?;
+    let messages = batch
+        .iter()
+        .map(Message::read)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(bad_message)?;
     let responses: Vec<Value> = messages
         .iter()
         .filter_map(|message| match message {
-            Message::Request { id, method, params } => Some(response(id, &call(server, session, id, method, params))),
-            Message::Notification { .. } | Message::Response => None,
+            Message::Request { id, method, params } => {
+                Some(response(id, &call(server, session, id, method, params)))
+            }
+            Message::Notification { method } => {
+                session.notified(method);
+                None
+            }
+            Message::Response => None,
         })
         .collect();
     if responses.is_empty() {
@@ -176,7 +279,11 @@ fn bad_message(reason: &'static str) -> Box<Outcome> {
 
 /// The verdict on a request that is answered with a JSON-RPC error; one that the world scripted is an answer like another.
 pub(super) fn refusal(reply: &Result<Value, MethodError>) -> Option<String> {
-    reply.as_ref().err().filter(|error| !error.scripted).map(|error| format!("JSON-RPC error {}: {}", error.code, error.message))
+    reply
+        .as_ref()
+        .err()
+        .filter(|error| !error.scripted)
+        .map(|error| format!("JSON-RPC error {}: {}", error.code, error.message))
 }
 
 fn answer(server: &Server, message: &Value) -> Outcome {

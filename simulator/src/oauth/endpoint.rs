@@ -24,7 +24,9 @@ impl Issuer {
             if received.method != Method::POST {
                 return method_not_allowed("POST", "a token endpoint takes POST only");
             }
-            return self.token_request(received, issuers).unwrap_or_else(TokenEndpointError::into_outcome);
+            return self
+                .token_request(received, issuers)
+                .unwrap_or_else(TokenEndpointError::into_outcome);
         } else if received.path == self.path(&self.definition.jwks_path) {
             self.key_set()
         } else {
@@ -36,13 +38,20 @@ impl Issuer {
         Outcome::answered(json_response(StatusCode::OK, &document))
     }
 
-    fn token_request(&self, received: &Received, issuers: &[Arc<Issuer>]) -> Result<Outcome, TokenEndpointError> {
+    fn token_request(
+        &self,
+        received: &Received,
+        issuers: &[Arc<Issuer>],
+    ) -> Result<Outcome, TokenEndpointError> {
         let form = Form::read(received)?;
         let client = self.authenticate(received, &form)?;
         match form.required("grant_type")? {
             TOKEN_EXCHANGE => self.exchange(&form, &client, issuers),
             CLIENT_CREDENTIALS => self.client_credentials(&form, &client),
-            other => Err(TokenEndpointError::new(ErrorCode::UnsupportedGrantType, format!("the grant `{other}` is not supported"))),
+            other => Err(TokenEndpointError::new(
+                ErrorCode::UnsupportedGrantType,
+                format!("the grant `{other}` is not supported"),
+            )),
         }
     }
 }

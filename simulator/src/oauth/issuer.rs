@@ -29,7 +29,9 @@ pub(crate) type Issuers = Arc<Vec<Arc<Issuer>>>;
 
 /// The authorization server that `name` refers to.
 pub(crate) fn find_issuer<'a>(issuers: &'a [Arc<Issuer>], name: &str) -> Option<&'a Arc<Issuer>> {
-    issuers.iter().find(|issuer| issuer.definition.answers_to(name))
+    issuers
+        .iter()
+        .find(|issuer| issuer.definition.answers_to(name))
 }
 
 /// Why an authorization server could not be brought to life.
@@ -44,8 +46,17 @@ pub(crate) enum IssuerError {
 impl Issuer {
     pub(crate) fn new(definition: AuthorizationServer) -> Result<Self, IssuerError> {
         let url = definition.issuer()?;
-        let clients = definition.clients.iter().map(|client| (client.id.to_string(), client.clone())).collect();
-        Ok(Self { url, keys: RwLock::new(vec![Arc::new(SigningKey::generate()?)]), clients: RwLock::new(clients), definition })
+        let clients = definition
+            .clients
+            .iter()
+            .map(|client| (client.id.to_string(), client.clone()))
+            .collect();
+        Ok(Self {
+            url,
+            keys: RwLock::new(vec![Arc::new(SigningKey::generate()?)]),
+            clients: RwLock::new(clients),
+            definition,
+        })
     }
 
     /// What the world says of its host's certificate.
@@ -74,7 +85,10 @@ impl Issuer {
     }
 
     pub(super) fn published_keys(&self) -> Vec<Arc<SigningKey>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(super) fn key(&self, id: &str) -> Option<Arc<SigningKey>> {
@@ -90,13 +104,20 @@ impl Issuer {
     }
 
     pub(super) fn client(&self, id: &str) -> Option<Client> {
-        self.clients.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.clients
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
     }
 
     /// Replaces a client's secret; `false` when there is no such client.
     pub(crate) fn set_client_secret(&self, id: &str, secret: Secret) -> bool {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        clients.get_mut(id).map(|client| client.secret = Some(secret)).is_some()
+        clients
+            .get_mut(id)
+            .map(|client| client.secret = Some(secret))
+            .is_some()
     }
 
     pub(super) fn user(&self, name: &str) -> Option<&User> {
@@ -107,7 +128,10 @@ impl Issuer {
     pub(super) fn claims(&self, subject: &str, lifetime: Duration) -> Map<String, Value> {
         let now = Timestamp::now().as_second();
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2);
-        let mut claims = self.user(subject).map(|user| user.claims.clone()).unwrap_or_default();
+        let mut claims = self
+            .user(subject)
+            .map(|user| user.claims.clone())
+            .unwrap_or_default();
         claims.insert("iss".to_owned(), self.identifier().into());
         claims.insert("sub".to_owned(), subject.into());
         claims.insert("iat".to_owned(), now.into());
@@ -116,7 +140,10 @@ impl Issuer {
         claims
     }
 
-    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
+    pub(super) fn sign(
+        &self,
+        claims: &Map<String, Value>,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         match self.published_keys().first() {
             Some(key) => key.sign(claims),
             None => Err(jsonwebtoken::errors::ErrorKind::InvalidEcdsaKey.into()),
@@ -126,7 +153,10 @@ impl Issuer {
     /// A token as a test asks for it.
     pub(crate) fn token(&self, request: &TokenRequest) -> Result<String, TokenError> {
         if self.user(&request.subject).is_none() {
-            return Err(TokenError::UnknownUser { issuer: self.identifier().to_owned(), subject: request.subject.clone() });
+            return Err(TokenError::UnknownUser {
+                issuer: self.identifier().to_owned(),
+                subject: request.subject.clone(),
+            });
         }
         let lifetime = request.lifetime.unwrap_or(Duration::from_hours(1));
         let mut claims = self.claims(&request.subject, lifetime);
@@ -137,12 +167,18 @@ impl Issuer {
             claims.insert("scope".to_owned(), request.scopes.join(" ").into());
         }
         claims.extend(request.claims.clone());
-        self.sign_with_fault(claims, request.fault).map_err(TokenError::from)
+        self.sign_with_fault(claims, request.fault)
+            .map_err(TokenError::from)
     }
 
-    fn sign_with_fault(&self, mut claims: Map<String, Value>, fault: TokenFault) -> Result<String, jsonwebtoken::errors::Error> {
+    fn sign_with_fault(
+        &self,
+        mut claims: Map<String, Value>,
+        fault: TokenFault,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let now = Timestamp::now().as_second();
-        let stranger = || SigningKey::generate().map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidEcdsaKey);
+        let stranger =
+            || SigningKey::generate().map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidEcdsaKey);
         match fault {
             TokenFault::None => {}
             TokenFault::Expired => {
@@ -163,7 +199,10 @@ impl Issuer {
             TokenFault::UnknownKey => return stranger()?.sign(&claims),
             TokenFault::WrongKey => {
                 let keys = self.published_keys();
-                return stranger()?.sign_as(keys.first().map(|key| key.id()).unwrap_or_default(), &claims);
+                return stranger()?.sign_as(
+                    keys.first().map(|key| key.id()).unwrap_or_default(),
+                    &claims,
+                );
             }
             TokenFault::Tampered => {
                 let token = self.sign(&claims)?;

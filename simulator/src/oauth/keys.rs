@@ -31,7 +31,12 @@ impl SigningKey {
             "x": URL_SAFE_NO_PAD.encode(x),
             "y": URL_SAFE_NO_PAD.encode(y),
         });
-        Ok(Self { id, signing: EncodingKey::from_ec_der(pair.serialized_der()), verifying: DecodingKey::from_ec_der(point), jwk })
+        Ok(Self {
+            id,
+            signing: EncodingKey::from_ec_der(pair.serialized_der()),
+            verifying: DecodingKey::from_ec_der(point),
+            jwk,
+        })
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -48,13 +53,23 @@ impl SigningKey {
     }
 
     /// A JWT signed by this key.
-    pub(crate) fn sign(&self, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
+    pub(crate) fn sign(
+        &self,
+        claims: &Map<String, Value>,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         self.sign_as(&self.id, claims)
     }
 
     /// A JWT signed by this key that claims to be signed by the key `id`.
-    pub(crate) fn sign_as(&self, id: &str, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
-        let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::ES256) };
+    pub(crate) fn sign_as(
+        &self,
+        id: &str,
+        claims: &Map<String, Value>,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let header = Header {
+            kid: Some(id.to_owned()),
+            ..Header::new(Algorithm::ES256)
+        };
         jsonwebtoken::encode(&header, claims, &self.signing)
     }
 }
@@ -62,7 +77,11 @@ impl SigningKey {
 /// A JWT without a signature.
 pub(crate) fn unsigned(claims: &Map<String, Value>) -> String {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!("{}.{}.", encode(&json!({"alg": "none", "typ": "JWT"})), encode(&Value::Object(claims.clone())))
+    format!(
+        "{}.{}.",
+        encode(&json!({"alg": "none", "typ": "JWT"})),
+        encode(&Value::Object(claims.clone()))
+    )
 }
 
 /// The same JWT with other claims under the old signature.

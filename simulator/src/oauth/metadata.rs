@@ -1,4 +1,4 @@
-//! What an authorization server says about itself: OpenID Connect discovery, RFC 8414, and its key set.
+//! What an authorization server says about itself: `OpenID` Connect discovery, RFC 8414, and its key set.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::grants::{CLIENT_CREDENTIALS, TOKEN_EXCHANGE};
 use super::issuer::Issuer;
 
 impl Issuer {
-    /// Paths of the metadata: OpenID Connect appends to the issuer's path, RFC 8414 inserts before it.
+    /// Paths of the metadata: `OpenID` Connect appends to the issuer's path, RFC 8414 inserts before it.
     pub(super) fn metadata_paths(&self) -> [String; 3] {
         let issuer_path = self.url().path().trim_end_matches('/').to_owned();
         [
@@ -36,7 +36,11 @@ impl Issuer {
 
     /// The published keys (RFC 7517).
     pub(super) fn key_set(&self) -> Value {
-        let keys: Vec<Value> = self.published_keys().iter().map(|key| key.jwk().clone()).collect();
+        let keys: Vec<Value> = self
+            .published_keys()
+            .iter()
+            .map(|key| key.jwk().clone())
+            .collect();
         json!({ "keys": keys })
     }
 }

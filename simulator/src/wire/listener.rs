@@ -31,13 +31,21 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// What a listener serves.
 pub(crate) trait Service: Send + Sync + 'static {
     /// The TLS configuration of a host, or why it has none.
-    fn tls(&self, connection: &Connection, server_name: Option<&str>) -> Result<Arc<rustls::ServerConfig>, String>;
+    fn tls(
+        &self,
+        connection: &Connection,
+        server_name: Option<&str>,
+    ) -> Result<Arc<rustls::ServerConfig>, String>;
 
     /// Notes a connection that failed before its first request.
     fn failed(&self, entry: JournalEntry);
 
     /// Answers a request.
-    fn answer(&self, connection: Arc<Connection>, request: Request<Incoming>) -> impl Future<Output = Result<http::Response<Body>, Dropped>> + Send;
+    fn answer(
+        &self,
+        connection: Arc<Connection>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<http::Response<Body>, Dropped>> + Send;
 }
 
 /// A port that listens.
@@ -53,11 +61,23 @@ impl Listener {
     }
 
     /// Binds `port` of `address` (0: any free one) and serves connections until dropped.
-    pub(crate) async fn open<S: Service>(address: IpAddr, port: u16, url_port: u16, service: Arc<S>, tasks: &TaskTracker) -> std::io::Result<Self> {
+    pub(crate) async fn open<S: Service>(
+        address: IpAddr,
+        port: u16,
+        url_port: u16,
+        service: Arc<S>,
+        tasks: &TaskTracker,
+    ) -> std::io::Result<Self> {
         let listener = TcpListener::bind((address, port)).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        tasks.spawn(accept(listener, url_port, service, stop.clone(), tasks.clone()));
+        tasks.spawn(accept(
+            listener,
+            url_port,
+            service,
+            stop.clone(),
+            tasks.clone(),
+        ));
         Ok(Self { address, stop })
     }
 }
@@ -68,7 +88,13 @@ impl Drop for Listener {
     }
 }
 
-async fn accept<S: Service>(listener: TcpListener, url_port: u16, service: Arc<S>, stop: CancellationToken, tasks: TaskTracker) {
+async fn accept<S: Service>(
+    listener: TcpListener,
+    url_port: u16,
+    service: Arc<S>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -98,12 +124,22 @@ async fn serve<S: Service>(stream: TcpStream, peer: SocketAddr, url_port: u16, s
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let Ok(local) = stream.local_addr() else { return };
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
     let mut first = [0];
-    if !matches!(timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)).await, Ok(Ok(1))) {
+    if !matches!(
+        timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)).await,
+        Ok(Ok(1))
+    ) {
         return;
     }
-    let connection = Connection { peer, url_port, local, tls: None };
+    let connection = Connection {
+        peer,
+        url_port,
+        local,
+        tls: None,
+    };
     if first[0] == TLS_HANDSHAKE {
         serve_tls(stream, connection, service).await;
     } else {
@@ -114,7 +150,12 @@ async fn serve<S: Service>(stream: TcpStream, peer: SocketAddr, url_port: u16, s
 async fn serve_tls<S: Service>(stream: TcpStream, mut connection: Connection, service: Arc<S>) {
     let at = Timestamp::now();
     let mut facts = TlsFacts::default();
-    match timeout(HANDSHAKE_LIMIT, handshake(stream, &connection, &mut facts, &*service)).await {
+    match timeout(
+        HANDSHAKE_LIMIT,
+        handshake(stream, &connection, &mut facts, &*service),
+    )
+    .await
+    {
         Ok(Ok(stream)) => {
             connection.tls = Some(facts);
             serve_http(stream, connection, service).await;
@@ -125,7 +166,12 @@ async fn serve_tls<S: Service>(stream: TcpStream, mut connection: Connection, se
                 _ => "it took too long".to_owned(),
             };
             let host = facts.server_name.clone().unwrap_or_default();
-            let mut entry = JournalEntry::connection(at, &host, origin("https", &host, connection.url_port), connection.peer);
+            let mut entry = JournalEntry::connection(
+                at,
+                &host,
+                origin("https", &host, connection.url_port),
+                connection.peer,
+            );
             entry.tls = Some(facts);
             entry.verdict = Some(format!("the TLS handshake failed: {reason}"));
             service.failed(entry);
@@ -139,30 +185,50 @@ async fn handshake<S: Service>(
     facts: &mut TlsFacts,
     service: &S,
 ) -> Result<tokio_rustls::server::TlsStream<TcpStream>, String> {
-    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await.map_err(|error| error.to_string())?;
-    facts.server_name = start.client_hello().server_name().map(str::to_ascii_lowercase);
+    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream)
+        .await
+        .map_err(|error| error.to_string())?;
+    facts.server_name = start
+        .client_hello()
+        .server_name()
+        .map(str::to_ascii_lowercase);
     let configuration = service.tls(connection, facts.server_name.as_deref())?;
-    let stream = start.into_stream(configuration).await.map_err(|error| error.to_string())?;
+    let stream = start
+        .into_stream(configuration)
+        .await
+        .map_err(|error| error.to_string())?;
     let (_, session) = stream.get_ref();
     facts.version = session.protocol_version().map(|version| match version {
         rustls::ProtocolVersion::TLSv1_2 => "1.2".to_owned(),
         rustls::ProtocolVersion::TLSv1_3 => "1.3".to_owned(),
         other => format!("{other:?}"),
     });
-    facts.application_protocol = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
+    facts.application_protocol = session
+        .alpn_protocol()
+        .map(|name| String::from_utf8_lossy(name).into_owned());
     Ok(stream)
 }
 
-async fn serve_http<S: Service>(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, connection: Connection, service: Arc<S>) {
+async fn serve_http<S: Service>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connection: Connection,
+    service: Arc<S>,
+) {
     let connection = Arc::new(connection);
     let handler = service_fn(move |request| {
         let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
         async move { service.answer(connection, request).await }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_LIMIT);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HANDSHAKE_LIMIT);
     builder.http2().timer(TokioTimer::new());
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), handler).await {
+    if let Err(error) = builder
+        .serve_connection(TokioIo::new(stream), handler)
+        .await
+    {
         tracing::debug!(%error, "a connection ended early");
     }
 }

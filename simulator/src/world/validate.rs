@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{AuthorizationServer, Certificate, Located, PUBLIC_AUTHORITY, Server, ServerUrl, Transport, World};
+use super::{
+    AuthorizationServer, Certificate, Located, PUBLIC_AUTHORITY, Server, ServerUrl, Transport,
+    World,
+};
 
 /// One thing that is wrong with a world whose form is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +33,11 @@ struct Findings(Vec<Problem>);
 
 impl Findings {
     fn add<T>(&mut self, path: String, place: &Located<T>, message: String) {
-        self.0.push(Problem { path, message, position: place.position() });
+        self.0.push(Problem {
+            path,
+            message,
+            position: place.position(),
+        });
     }
 }
 
@@ -49,7 +56,14 @@ impl World {
         for (index, server) in self.servers.iter().enumerate() {
             let path = format!("servers[{index}]");
             if !urls.insert((*server.url).clone()) {
-                found.add(format!("{path}.url"), &server.url, format!("{} is described twice: every server needs a URL of its own", *server.url));
+                found.add(
+                    format!("{path}.url"),
+                    &server.url,
+                    format!(
+                        "{} is described twice: every server needs a URL of its own",
+                        *server.url
+                    ),
+                );
             }
             self.check_server(&path, server, &mut found);
         }
@@ -62,18 +76,38 @@ impl World {
         for (index, name) in self.authorities.iter().enumerate() {
             let path = format!("authorities[{index}]");
             if **name == PUBLIC_AUTHORITY {
-                found.add(path, name, format!("`{PUBLIC_AUTHORITY}` exists in every world: leave it out"));
+                found.add(
+                    path,
+                    name,
+                    format!("`{PUBLIC_AUTHORITY}` exists in every world: leave it out"),
+                );
             } else if name.is_empty() {
                 found.add(path, name, "an authority needs a name".to_owned());
             } else if !names.insert(name.as_str()) {
-                found.add(path, name, format!("the authority `{}` is named twice", **name));
+                found.add(
+                    path,
+                    name,
+                    format!("the authority `{}` is named twice", **name),
+                );
             }
         }
     }
 
-    fn check_authorization_server(&self, path: &str, server: &AuthorizationServer, issuers: &mut BTreeSet<ServerUrl>, found: &mut Findings) {
+    fn check_authorization_server(
+        &self,
+        path: &str,
+        server: &AuthorizationServer,
+        issuers: &mut BTreeSet<ServerUrl>,
+        found: &mut Findings,
+    ) {
         match server.issuer() {
-            Err(error) => return found.add(format!("{path}.host"), &server.host, format!("not a host name: {error}")),
+            Err(error) => {
+                return found.add(
+                    format!("{path}.host"),
+                    &server.host,
+                    format!("not a host name: {error}"),
+                );
+            }
             Ok(issuer) => {
                 if !issuers.insert(issuer.clone()) {
                     found.add(format!("{path}.host"), &server.host, format!("{issuer} is described twice: every authorization server needs an issuer identifier of its own"));
@@ -83,7 +117,13 @@ impl World {
                     found.add(format!("{path}.issuer"), &server.host, format!("the issuer {issuer} is not on the host `{host}`: both must name the same host"));
                 }
                 if let Some(certificate) = &server.certificate {
-                    self.check_certificate(&format!("{path}.certificate"), &issuer, certificate, &server.host, found);
+                    self.check_certificate(
+                        &format!("{path}.certificate"),
+                        &issuer,
+                        certificate,
+                        &server.host,
+                        found,
+                    );
                 }
             }
         }
@@ -93,25 +133,50 @@ impl World {
         let mut clients = BTreeSet::new();
         for (index, client) in server.clients.iter().enumerate() {
             if !clients.insert(client.id.as_str()) {
-                found.add(format!("{path}.clients[{index}].id"), &client.id, format!("the client `{}` is described twice", *client.id));
+                found.add(
+                    format!("{path}.clients[{index}].id"),
+                    &client.id,
+                    format!("the client `{}` is described twice", *client.id),
+                );
             }
             if client.secret.is_some() && client.authentication.is_empty() {
-                found.add(format!("{path}.clients[{index}].authentication"), &client.id, "a client with a secret needs `basic`, `post` or both".to_owned());
+                found.add(
+                    format!("{path}.clients[{index}].authentication"),
+                    &client.id,
+                    "a client with a secret needs `basic`, `post` or both".to_owned(),
+                );
             }
         }
-        for (key, value) in [("tokenPath", &server.token_path), ("jwksPath", &server.jwks_path)] {
+        for (key, value) in [
+            ("tokenPath", &server.token_path),
+            ("jwksPath", &server.jwks_path),
+        ] {
             if !value.starts_with('/') {
-                found.add(format!("{path}.{key}"), &server.host, format!("`{value}` is not a path: expected a leading slash"));
+                found.add(
+                    format!("{path}.{key}"),
+                    &server.host,
+                    format!("`{value}` is not a path: expected a leading slash"),
+                );
             }
         }
         if server.token_lifetime.is_zero() {
-            found.add(format!("{path}.tokenLifetime"), &server.host, "tokens must live for at least a second".to_owned());
+            found.add(
+                format!("{path}.tokenLifetime"),
+                &server.host,
+                "tokens must live for at least a second".to_owned(),
+            );
         }
     }
 
     fn check_server(&self, path: &str, server: &Server, found: &mut Findings) {
         if let Some(certificate) = &server.certificate {
-            self.check_certificate(&format!("{path}.certificate"), &server.url, certificate, &server.url, found);
+            self.check_certificate(
+                &format!("{path}.certificate"),
+                &server.url,
+                certificate,
+                &server.url,
+                found,
+            );
         }
         if let Some(accepts) = &server.accepts {
             self.check_issuer_name(format!("{path}.accepts.issuer"), &accepts.issuer, found);
@@ -119,7 +184,14 @@ impl World {
         found.0.extend(server_problems(path, server));
     }
 
-    fn check_certificate<T>(&self, path: &str, url: &ServerUrl, certificate: &Certificate, place: &Located<T>, found: &mut Findings) {
+    fn check_certificate<T>(
+        &self,
+        path: &str,
+        url: &ServerUrl,
+        certificate: &Certificate,
+        place: &Located<T>,
+        found: &mut Findings,
+    ) {
         if !url.is_tls() {
             found.add(path.to_owned(), place, format!("{url} does not speak TLS and shows no certificate: use https:// or leave it out"));
         }
@@ -131,25 +203,53 @@ impl World {
 
     fn check_issuer_name(&self, path: String, name: &Located<String>, found: &mut Findings) {
         if self.authorization_server(name).is_none() {
-            let hosts: Vec<&str> = self.authorization_servers.iter().map(|server| server.host.as_str()).collect();
+            let hosts: Vec<&str> = self
+                .authorization_servers
+                .iter()
+                .map(|server| server.host.as_str())
+                .collect();
             found.add(path, name, unknown("authorization server", name, &hosts));
         }
     }
 
     fn check_shared_certificates(&self, found: &mut Findings) {
         let mut hosts: BTreeMap<String, &Certificate> = BTreeMap::new();
-        let issuers = self.authorization_servers.iter().enumerate().filter_map(|(index, server)| {
-            let host = server.issuer().ok()?.host().to_owned();
-            Some((format!("authorizationServers[{index}].certificate"), host, server.certificate.as_ref()?, server.host.position()))
-        });
-        let servers = self.servers.iter().enumerate().filter_map(|(index, server)| {
-            Some((format!("servers[{index}].certificate"), server.url.host().to_owned(), server.certificate.as_ref()?, server.url.position()))
-        });
+        let issuers =
+            self.authorization_servers
+                .iter()
+                .enumerate()
+                .filter_map(|(index, server)| {
+                    let host = server.issuer().ok()?.host().to_owned();
+                    Some((
+                        format!("authorizationServers[{index}].certificate"),
+                        host,
+                        server.certificate.as_ref()?,
+                        server.host.position(),
+                    ))
+                });
+        let servers = self
+            .servers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, server)| {
+                Some((
+                    format!("servers[{index}].certificate"),
+                    server.url.host().to_owned(),
+                    server.certificate.as_ref()?,
+                    server.url.position(),
+                ))
+            });
         for (path, host, certificate, position) in issuers.chain(servers) {
             let first = hosts.entry(host.clone()).or_insert(certificate);
             if *first != certificate {
-                let message = format!("`{host}` has another certificate already: servers of one host share it");
-                found.0.push(Problem { path, message, position });
+                let message = format!(
+                    "`{host}` has another certificate already: servers of one host share it"
+                );
+                found.0.push(Problem {
+                    path,
+                    message,
+                    position,
+                });
             }
         }
     }
@@ -160,35 +260,80 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
     let mut found = Findings(Vec::new());
     let url = &server.url;
     if url.is_address() && url.loopback().is_none() {
-        found.add(format!("{path}.url"), url, format!("{} names an address that is not this machine's loopback: use a host name", **url));
+        found.add(
+            format!("{path}.url"),
+            url,
+            format!(
+                "{} names an address that is not this machine's loopback: use a host name",
+                **url
+            ),
+        );
     } else if url.loopback().is_some() && url.port() < 1024 {
-        found.add(format!("{path}.url"), url, format!("{} would listen on port {}: name a port of 1024 or more", **url, url.port()));
+        found.add(
+            format!("{path}.url"),
+            url,
+            format!(
+                "{} would listen on port {}: name a port of 1024 or more",
+                **url,
+                url.port()
+            ),
+        );
     }
     let mut names = BTreeSet::new();
     for (index, tool) in server.tools.iter().enumerate() {
         if tool.name.is_empty() {
-            found.add(format!("{path}.tools[{index}].name"), &tool.name, "a tool needs a name".to_owned());
+            found.add(
+                format!("{path}.tools[{index}].name"),
+                &tool.name,
+                "a tool needs a name".to_owned(),
+            );
         } else if !names.insert(tool.name.as_str()) {
-            found.add(format!("{path}.tools[{index}].name"), &tool.name, format!("the tool `{}` is described twice", *tool.name));
+            found.add(
+                format!("{path}.tools[{index}].name"),
+                &tool.name,
+                format!("the tool `{}` is described twice", *tool.name),
+            );
         }
     }
     for name in server.requires.headers.keys() {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            found.add(format!("{path}.requires.headers"), url, format!("`{name}` is not a header name"));
+            found.add(
+                format!("{path}.requires.headers"),
+                url,
+                format!("`{name}` is not a header name"),
+            );
         }
     }
     if server.versions().is_empty() {
-        found.add(format!("{path}.protocolVersions"), url, "a server needs at least one revision: leave the key out to support all".to_owned());
+        found.add(
+            format!("{path}.protocolVersions"),
+            url,
+            "a server needs at least one revision: leave the key out to support all".to_owned(),
+        );
     }
     match server.transport {
         Transport::StreamableHttp if server.messages_path.is_some() => {
-            found.add(format!("{path}.messagesPath"), url, "only the transport `sse` has a path for messages".to_owned());
+            found.add(
+                format!("{path}.messagesPath"),
+                url,
+                "only the transport `sse` has a path for messages".to_owned(),
+            );
         }
         Transport::Sse if server.replies != super::Replies::Json => {
-            found.add(format!("{path}.replies"), url, "the transport `sse` always answers on its stream: leave `replies` out".to_owned());
+            found.add(
+                format!("{path}.replies"),
+                url,
+                "the transport `sse` always answers on its stream: leave `replies` out".to_owned(),
+            );
         }
-        Transport::Sse if !server.messages_path().starts_with('/') || server.messages_path() == url.path() => {
-            found.add(format!("{path}.messagesPath"), url, "expected a path with a leading slash that differs from the URL's".to_owned());
+        Transport::Sse
+            if !server.messages_path().starts_with('/') || server.messages_path() == url.path() =>
+        {
+            found.add(
+                format!("{path}.messagesPath"),
+                url,
+                "expected a path with a leading slash that differs from the URL's".to_owned(),
+            );
         }
         _ => {}
     }
@@ -196,13 +341,24 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
 }
 
 /// What is wrong with a certificate, given the authorities that there are.
-pub(crate) fn certificate_problem(path: &str, certificate: &Certificate, known: impl Fn(&str) -> bool) -> Option<Problem> {
+pub(crate) fn certificate_problem(
+    path: &str,
+    certificate: &Certificate,
+    known: impl Fn(&str) -> bool,
+) -> Option<Problem> {
     let issuer = certificate.issuer.as_ref()?;
     if **issuer == PUBLIC_AUTHORITY || known(issuer) {
         return None;
     }
-    let message = format!("there is no authority `{}`: list it under `authorities`", **issuer);
-    Some(Problem { path: format!("{path}.issuer"), message, position: issuer.position() })
+    let message = format!(
+        "there is no authority `{}`: list it under `authorities`",
+        **issuer
+    );
+    Some(Problem {
+        path: format!("{path}.issuer"),
+        message,
+        position: issuer.position(),
+    })
 }
 
 /// The sentence about a name that nobody bears.
@@ -210,5 +366,8 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("there is no {what} `{name}`: this world has none");
     }
-    format!("there is no {what} `{name}`: expected one of {}", known.join(", "))
+    format!(
+        "there is no {what} `{name}`: expected one of {}",
+        known.join(", ")
+    )
 }

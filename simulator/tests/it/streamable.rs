@@ -26,7 +26,10 @@ async fn a_tool_echoes_its_text() {
     let result = mcp.initialize("2025-11-25").await;
     assert_eq!(result["protocolVersion"], "2025-11-25");
     let answer = mcp.call_tool("echo", json!({"text": "hello"})).await;
-    assert_eq!(answer["result"], json!({"content": [{"type": "text", "text": "hello"}]}));
+    assert_eq!(
+        answer["result"],
+        json!({"content": [{"type": "text", "text": "hello"}]})
+    );
 }
 
 #[tokio::test]
@@ -34,18 +37,41 @@ async fn tools_answer_as_scripted() {
     let (_simulator, handle) = world(WORLD).await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
-    assert_eq!(mcp.call_tool("fixed", json!({})).await["result"]["content"][0]["text"], "always this");
-    assert_eq!(mcp.call_tool("broken", json!({})).await["result"]["isError"], true);
-    assert_eq!(mcp.call_tool("raw", json!({})).await["result"], json!({"content": [], "structuredContent": {"n": 1}, "unknownField": "kept"}));
-    assert_eq!(mcp.call_tool("refused", json!({})).await["error"], json!({"code": -32050, "message": "no", "data": {"why": "because"}}));
-    assert_eq!(mcp.call_tool("absent", json!({})).await["error"]["code"], -32602);
-    assert_eq!(mcp.call("prompts/list", json!({})).await["error"]["code"], -32601);
+    assert_eq!(
+        mcp.call_tool("fixed", json!({})).await["result"]["content"][0]["text"],
+        "always this"
+    );
+    assert_eq!(
+        mcp.call_tool("broken", json!({})).await["result"]["isError"],
+        true
+    );
+    assert_eq!(
+        mcp.call_tool("raw", json!({})).await["result"],
+        json!({"content": [], "structuredContent": {"n": 1}, "unknownField": "kept"})
+    );
+    assert_eq!(
+        mcp.call_tool("refused", json!({})).await["error"],
+        json!({"code": -32050, "message": "no", "data": {"why": "because"}})
+    );
+    assert_eq!(
+        mcp.call_tool("absent", json!({})).await["error"]["code"],
+        -32602
+    );
+    assert_eq!(
+        mcp.call("prompts/list", json!({})).await["error"]["code"],
+        -32601
+    );
 }
 
 #[tokio::test]
 async fn the_newest_revision_answers_an_unknown_one_and_older_ones_are_kept() {
     let (_simulator, handle) = world(WORLD).await;
-    for (asked, agreed) in [("1999-01-01", "2025-11-25"), ("2026-07-28", "2025-11-25"), ("2025-06-18", "2025-06-18"), ("2025-03-26", "2025-03-26")] {
+    for (asked, agreed) in [
+        ("1999-01-01", "2025-11-25"),
+        ("2026-07-28", "2025-11-25"),
+        ("2025-06-18", "2025-06-18"),
+        ("2025-03-26", "2025-03-26"),
+    ] {
         let result = Mcp::new(&handle, &[], SERVER).initialize(asked).await;
         assert_eq!(result["protocolVersion"], agreed);
     }
@@ -58,10 +84,16 @@ async fn a_list_comes_in_pages() {
     mcp.initialize("2025-11-25").await;
     let first = mcp.call("tools/list", json!({})).await["result"].clone();
     assert_eq!(first["tools"].as_array().unwrap().len(), 2);
-    let second = mcp.call("tools/list", json!({"cursor": first["nextCursor"]})).await["result"].clone();
+    let second = mcp
+        .call("tools/list", json!({"cursor": first["nextCursor"]}))
+        .await["result"]
+        .clone();
     assert_eq!(second["tools"][0]["name"], "c");
     assert!(second.get("nextCursor").is_none());
-    assert_eq!(mcp.call("tools/list", json!({"cursor": "made-up"})).await["error"]["code"], -32602);
+    assert_eq!(
+        mcp.call("tools/list", json!({"cursor": "made-up"})).await["error"]["code"],
+        -32602
+    );
 }
 
 #[tokio::test]
@@ -90,22 +122,90 @@ async fn what_the_transport_forbids_is_refused() {
         mcp.client.post(&mcp.url).headers(headers)
     };
     let cases = [
-        ("only JSON accepted", without("accept").header("accept", "application/json").json(&list), 406),
-        ("wildcard accepted", without("accept").header("accept", "*/*").json(&list), 406),
-        ("plain text", good().header("content-type", "text/plain").body(list.to_string()), 415),
-        ("no JSON", good().header("content-type", "application/json").body("{"), 400),
+        (
+            "only JSON accepted",
+            without("accept")
+                .header("accept", "application/json")
+                .json(&list),
+            406,
+        ),
+        (
+            "wildcard accepted",
+            without("accept").header("accept", "*/*").json(&list),
+            406,
+        ),
+        (
+            "plain text",
+            good()
+                .header("content-type", "text/plain")
+                .body(list.to_string()),
+            415,
+        ),
+        (
+            "no JSON",
+            good().header("content-type", "application/json").body("{"),
+            400,
+        ),
         ("a batch", good().json(&json!([list])), 400),
-        ("a null id", good().json(&json!({"jsonrpc": "2.0", "id": null, "method": "ping"})), 400),
-        ("no version of JSON-RPC", good().json(&json!({"id": 1, "method": "ping"})), 400),
+        (
+            "a null id",
+            good().json(&json!({"jsonrpc": "2.0", "id": null, "method": "ping"})),
+            400,
+        ),
+        (
+            "no version of JSON-RPC",
+            good().json(&json!({"id": 1, "method": "ping"})),
+            400,
+        ),
         ("no session", without("mcp-session-id").json(&list), 400),
-        ("another session", without("mcp-session-id").header("mcp-session-id", "made-up").json(&list), 404),
-        ("no revision", without("mcp-protocol-version").json(&list), 400),
-        ("an unknown revision", without("mcp-protocol-version").header("mcp-protocol-version", "2026-07-28").json(&list), 400),
-        ("another revision", without("mcp-protocol-version").header("mcp-protocol-version", "2025-06-18").json(&list), 400),
-        ("a foreign page", good().header("origin", "https://evil.example").json(&list), 403),
-        ("a second initialize in the session", good().json(&json!({"jsonrpc": "2.0", "id": 101, "method": "initialize"})), 400),
-        ("PUT", mcp.client.put(&mcp.url).headers(mcp.headers.clone()), 405),
-        ("a legacy stream", mcp.client.get(&mcp.url).header("accept", "text/event-stream"), 405),
+        (
+            "another session",
+            without("mcp-session-id")
+                .header("mcp-session-id", "made-up")
+                .json(&list),
+            404,
+        ),
+        (
+            "no revision",
+            without("mcp-protocol-version").json(&list),
+            400,
+        ),
+        (
+            "an unknown revision",
+            without("mcp-protocol-version")
+                .header("mcp-protocol-version", "2026-07-28")
+                .json(&list),
+            400,
+        ),
+        (
+            "another revision",
+            without("mcp-protocol-version")
+                .header("mcp-protocol-version", "2025-06-18")
+                .json(&list),
+            400,
+        ),
+        (
+            "a foreign page",
+            good().header("origin", "https://evil.example").json(&list),
+            403,
+        ),
+        (
+            "a second initialize in the session",
+            good().json(&json!({"jsonrpc": "2.0", "id": 101, "method": "initialize"})),
+            400,
+        ),
+        (
+            "PUT",
+            mcp.client.put(&mcp.url).headers(mcp.headers.clone()),
+            405,
+        ),
+        (
+            "a legacy stream",
+            mcp.client
+                .get(&mcp.url)
+                .header("accept", "text/event-stream"),
+            405,
+        ),
     ];
     for (what, request, status) in cases {
         let response = request.send().await.unwrap();
@@ -121,8 +221,14 @@ async fn a_request_id_is_used_once() {
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
     let ping = mcp.request("ping", json!({}));
-    assert_eq!(mcp.post(&ping).await.json::<Value>().await.unwrap()["result"], json!({}));
-    assert_eq!(mcp.post(&ping).await.json::<Value>().await.unwrap()["error"]["code"], -32600);
+    assert_eq!(
+        mcp.post(&ping).await.json::<Value>().await.unwrap()["result"],
+        json!({})
+    );
+    assert_eq!(
+        mcp.post(&ping).await.json::<Value>().await.unwrap()["error"]["code"],
+        -32600
+    );
 }
 
 #[tokio::test]
@@ -140,7 +246,13 @@ async fn a_deleted_session_is_gone() {
     let (_simulator, handle) = world(WORLD).await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
-    let deleted = mcp.client.delete(&mcp.url).headers(mcp.headers.clone()).send().await.unwrap();
+    let deleted = mcp
+        .client
+        .delete(&mcp.url)
+        .headers(mcp.headers.clone())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(deleted.status(), StatusCode::OK);
     let message = mcp.request("ping", json!({}));
     assert_eq!(mcp.post(&message).await.status(), StatusCode::NOT_FOUND);
@@ -151,11 +263,56 @@ async fn changed_tools_are_announced_on_the_stream() {
     let (_simulator, handle) = world(WORLD).await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
-    let stream = mcp.client.get(&mcp.url).headers(mcp.headers.clone()).send().await.unwrap();
+    let stream = mcp
+        .client
+        .get(&mcp.url)
+        .headers(mcp.headers.clone())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(stream.status(), StatusCode::OK);
-    let change: WorldChange = serde_saphyr::from_str("setTools: {server: http://mcp.example.com/mcp, tools: [{name: other}]}").unwrap();
+    let change: WorldChange = serde_saphyr::from_str(
+        "setTools: {server: http://mcp.example.com/mcp, tools: [{name: other}]}",
+    )
+    .unwrap();
     handle.update(change).await.unwrap();
-    let event = tokio::time::timeout(LIMIT, stream.bytes_stream().next()).await.unwrap().unwrap().unwrap();
+    let event = tokio::time::timeout(LIMIT, stream.bytes_stream().next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     assert!(String::from_utf8_lossy(&event).contains("notifications/tools/list_changed"));
-    assert_eq!(mcp.call("tools/list", json!({})).await["result"]["tools"][0]["name"], "other");
+    assert_eq!(
+        mcp.call("tools/list", json!({})).await["result"]["tools"][0]["name"],
+        "other"
+    );
+}
+
+#[tokio::test]
+async fn the_handshake_must_be_confirmed() {
+    let (_simulator, handle) = world(WORLD).await;
+    let mut mcp = Mcp::new(&handle, &[], SERVER);
+    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let message = mcp.request("initialize", params);
+    let session = mcp.post(&message).await.headers()["mcp-session-id"].clone();
+    let mut mcp = mcp.with("mcp-protocol-version", "2025-11-25");
+    mcp.headers.insert("mcp-session-id", session);
+    assert_eq!(mcp.call("ping", json!({})).await["result"], json!({}));
+    assert_eq!(
+        mcp.call("tools/list", json!({})).await["error"]["code"],
+        -32600
+    );
+}
+
+#[tokio::test]
+async fn a_handshake_that_fails_leaves_no_session() {
+    let (_simulator, handle) = world(WORLD).await;
+    let mut mcp = Mcp::new(&handle, &[], SERVER);
+    let message = mcp.request("initialize", json!({"protocolVersion": "2025-11-25"}));
+    let refused = mcp.post(&message).await;
+    assert!(!refused.headers().contains_key("mcp-session-id"));
+    assert_eq!(
+        refused.json::<Value>().await.unwrap()["error"]["code"],
+        -32602
+    );
 }
