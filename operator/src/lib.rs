@@ -1,1 +1,19 @@
-//! Placeholder while the workspace is laid out.
+//! The operator: reconciles the `toolhive.stacklok.dev` kinds.
+//!
+//! Watches feed [`runtime`]'s caches and put the objects that a change concerns into a queue. A worker takes an object
+//! and runs its controller ([`controllers`]): *resolve* reads what the object refers to from the caches, *validate*
+//! turns that into types that cannot be wrong, *build* returns the objects that should exist, and *status* says what was
+//! found. Only the runtime's `apply` writes, and only what differs.
+//!
+//! [`manifests`] prints what installing the operator takes.
+
+pub mod cli;
+pub mod controllers;
+mod health;
+pub mod manifests;
+pub mod remote_url;
+pub mod run;
+pub mod runtime;
+
+/// The name of the operator: its field manager, its ServiceAccount and its Deployment.
+pub const NAME: &str = "toolhive-operator";

@@ -1,0 +1,111 @@
+//! The command line.
+
+use std::{fmt, net::SocketAddr, str::FromStr};
+
+use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
+
+/// Reconciles the toolhive.stacklok.dev kinds.
+#[derive(Debug, Parser)]
+#[command(name = "operator", version, about)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watches the cluster of KUBECONFIG, or the one that this pod runs in, and reconciles it.
+    Run(RunOptions),
+    /// Prints the CustomResourceDefinitions.
+    Crds,
+    /// Prints everything that installing takes: Namespace, CustomResourceDefinitions, RBAC and Deployment.
+    Manifests(InstallOptions),
+}
+
+/// Options of `operator run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunOptions {
+    /// What the gateways' pods get.
+    #[command(flatten)]
+    pub gateway: GatewayOptions,
+    /// Reconcile this namespace alone; all when absent.
+    #[arg(long, value_name = "NS", env = "WATCH_NAMESPACE")]
+    pub watch_namespace: Option<String>,
+    /// Where /healthz and /readyz are served.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8081")]
+    pub health_address: SocketAddr,
+}
+
+/// Options of `operator manifests`.
+#[derive(Debug, Clone, Args)]
+pub struct InstallOptions {
+    /// Namespace of the operator.
+    #[arg(long, value_name = "NS", default_value = "toolhive-system")]
+    pub namespace: String,
+    /// Image of the operator.
+    #[arg(long, value_name = "IMAGE", default_value = concat!("ghcr.io/waggle/operator:", env!("CARGO_PKG_VERSION")))]
+    pub image: String,
+    /// What the gateways' pods get.
+    #[command(flatten)]
+    pub gateway: GatewayOptions,
+}
+
+/// What the gateways' pods get.
+#[derive(Debug, Clone, Args)]
+pub struct GatewayOptions {
+    /// Image of the gateways.
+    #[arg(long, value_name = "IMAGE", env = "VMCP_IMAGE",
+        default_value = concat!("ghcr.io/waggle/vmcp:", env!("CARGO_PKG_VERSION")))]
+    pub vmcp_image: String,
+    /// A range that gateways may connect to although it is private or local; of one class of URLs, or of all.
+    #[arg(long, value_name = "[CLASS=]CIDR")]
+    pub vmcp_egress_allow: Vec<EgressAllowance>,
+}
+
+impl Default for InstallOptions {
+    fn default() -> Self {
+        match Arguments::try_parse_from(["operator", "manifests"]) {
+            Ok(Arguments { command: Command::Manifests(options) }) => options,
+            _ => unreachable!("every option has a default"),
+        }
+    }
+}
+
+/// A range of addresses that the administrator lets gateways connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EgressAllowance {
+    class: Option<&'static str>,
+    range: IpNet,
+}
+
+/// The classes of URLs that a gateway tells apart.
+const CLASSES: [&str; 6] = ["remote", "proxied", "oidc", "token", "otlp", "workload"];
+
+impl FromStr for EgressAllowance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (class, range) = match text.split_once('=') {
+            Some((class, range)) => {
+                let known = CLASSES.into_iter().find(|known| *known == class);
+                let known = known.ok_or_else(|| format!("no class {class:?}: expected one of {}", CLASSES.join(", ")))?;
+                (Some(known), range)
+            }
+            None => (None, text),
+        };
+        let range = range.parse().map_err(|_| format!("{range:?} is not a range such as 10.0.0.0/8"))?;
+        Ok(Self { class, range })
+    }
+}
+
+impl fmt::Display for EgressAllowance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(class) = self.class {
+            write!(f, "{class}=")?;
+        }
+        write!(f, "{}", self.range)
+    }
+}

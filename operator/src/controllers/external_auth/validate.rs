@@ -1,0 +1,56 @@
+//! The rules of an auth config that its schema does not express.
+
+use operator_api::{ExternalAuthType, MCPExternalAuthConfigSpec, SecretKeyReference, TokenExchange};
+use url::Url;
+
+use crate::controllers::headers;
+
+/// Everything that is wrong with `spec`.
+pub fn problems(spec: &MCPExternalAuthConfigSpec) -> Vec<String> {
+    match (spec.kind, &spec.token_exchange, &spec.header_injection) {
+        (ExternalAuthType::TokenExchange, Some(exchange), _) => token_exchange(exchange),
+        (ExternalAuthType::HeaderInjection, _, Some(header)) => {
+            let mut problems = secret(&header.value_secret_ref, "headerInjection.valueSecretRef");
+            if let Some(reason) = headers::refusal(&header.header_name) {
+                problems.push(format!("headerInjection.headerName {:?} cannot be set: {reason}", header.header_name));
+            }
+            problems
+        }
+        (ExternalAuthType::TokenExchange, None, _) => vec!["tokenExchange is required".to_owned()],
+        (ExternalAuthType::HeaderInjection, _, None) => vec!["headerInjection is required".to_owned()],
+        (ExternalAuthType::Unauthenticated, ..) => Vec::new(),
+    }
+}
+
+fn token_exchange(exchange: &TokenExchange) -> Vec<String> {
+    let mut problems = Vec::new();
+    match Url::parse(&exchange.token_url) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => problems.push(format!(
+            "tokenExchange.tokenUrl {:?} is not an HTTP URL: write one such as https://auth.example.com/token",
+            exchange.token_url
+        )),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => problems.push(
+            "tokenExchange.tokenUrl holds credentials: remove them, and use clientId and clientSecretRef".to_owned(),
+        ),
+        Ok(_) => {}
+        Err(error) => problems.push(format!("tokenExchange.tokenUrl is not a URL ({error})")),
+    }
+    if exchange.audience.is_empty() {
+        problems.push("tokenExchange.audience is empty: name the server that the token is for".to_owned());
+    }
+    if let Some(reference) = &exchange.client_secret_ref {
+        problems.extend(secret(reference, "tokenExchange.clientSecretRef"));
+        if exchange.client_id.as_deref().unwrap_or_default().is_empty() {
+            problems.push("tokenExchange.clientId is required beside clientSecretRef".to_owned());
+        }
+    }
+    problems
+}
+
+fn secret(reference: &SecretKeyReference, path: &str) -> Vec<String> {
+    [("name", &reference.name), ("key", &reference.key)]
+        .into_iter()
+        .filter(|(_, value)| value.is_empty())
+        .map(|(field, _)| format!("{path}.{field} is empty"))
+        .collect()
+}

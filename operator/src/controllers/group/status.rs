@@ -1,0 +1,30 @@
+//! What the status of a group says.
+
+use k8s_openapi::jiff::Timestamp;
+use operator_api::{GroupCondition, GroupPhase, GroupReason, MCPGroup, MCPGroupStatus};
+
+use super::Members;
+use crate::runtime::conditions::Conditions;
+
+/// The status of `group` with these members. A group is Ready also when it is empty.
+pub(super) fn of(group: &MCPGroup, members: Members, now: Timestamp) -> MCPGroupStatus {
+    let live = group.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let mut conditions = Conditions::new(live, group.metadata.generation, now);
+    conditions.set(
+        GroupCondition::MCPServersChecked,
+        true,
+        GroupReason::ListMCPServersCheckSucceeded,
+        "The members of the group are known",
+    );
+    MCPGroupStatus {
+        observed_generation: group.metadata.generation,
+        phase: Some(GroupPhase::Ready),
+        servers: Some(Vec::new()),
+        server_count: Some(0),
+        remote_proxies: Some(Vec::new()),
+        remote_proxy_count: Some(0),
+        entry_count: i32::try_from(members.entries.len()).ok(),
+        entries: Some(members.entries),
+        conditions: conditions.finish(),
+    }
+}

@@ -1,0 +1,97 @@
+//! The controllers: one folder per kind, with its steps resolve, validate, build and status.
+//!
+//! Only resolve and the calls to the runtime's `apply` do input and output; the steps between are pure.
+
+pub mod entry;
+pub mod external_auth;
+pub mod group;
+mod headers;
+pub mod labels;
+pub mod oidc;
+mod protection;
+pub mod virtual_server;
+
+use kube::Client;
+
+use crate::{
+    cli::GatewayOptions,
+    runtime::{
+        Kind, Target,
+        apply::{Applier, ApplyError},
+        contents::Contents,
+        events::Events,
+        observed::Shared,
+    },
+};
+
+/// What the administrator chose for the gateways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Image of the gateways.
+    pub image: String,
+    /// What gateways may connect to although it is private or local, as `--egress-allow` takes it.
+    pub egress_allow: Vec<String>,
+}
+
+impl From<&GatewayOptions> for Settings {
+    fn from(options: &GatewayOptions) -> Self {
+        Self {
+            image: options.vmcp_image.clone(),
+            egress_allow: options.vmcp_egress_allow.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What a controller works with.
+pub struct Context {
+    /// What is known of the cluster.
+    pub shared: Shared,
+    /// What is in Secrets and ConfigMaps.
+    pub contents: Contents,
+    /// The writer.
+    pub applier: Applier,
+    /// The events.
+    pub events: Events,
+    /// What the administrator chose.
+    pub settings: Settings,
+}
+
+impl Context {
+    /// Works with the cluster of `client`.
+    pub fn new(client: Client, shared: Shared, settings: Settings) -> Self {
+        Self {
+            contents: Contents::new(client.clone(), shared.clone()),
+            applier: Applier::new(client.clone(), shared.clone()),
+            events: Events::new(client),
+            shared,
+            settings,
+        }
+    }
+}
+
+/// Why an object could not be reconciled; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The contents of an object could not be read.
+    #[error("read {what}")]
+    Read {
+        /// The object.
+        what: String,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// Something could not be written.
+    #[error(transparent)]
+    Apply(#[from] ApplyError),
+}
+
+/// Makes the world as the object `target` says, and says in its status how that went.
+pub async fn reconcile(context: &Context, target: &Target) -> Result<(), ReconcileError> {
+    match target.kind {
+        Kind::Group => group::reconcile(context, &target.key).await,
+        Kind::ExternalAuth => external_auth::reconcile(context, &target.key).await,
+        Kind::Oidc => oidc::reconcile(context, &target.key).await,
+        Kind::Entry => entry::reconcile(context, &target.key).await,
+        Kind::VirtualServer => virtual_server::reconcile(context, &target.key).await,
+    }
+}

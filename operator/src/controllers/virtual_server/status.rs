@@ -1,0 +1,124 @@
+//! What the status of a VirtualMCPServer says: from its checks, its Deployment, and what its gateway wrote.
+
+use k8s_openapi::{api::apps::v1 as apps, jiff::Timestamp};
+use kube::api::DynamicObject;
+use operator_api::{
+    BackendStatus, VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
+    VirtualServerReason,
+};
+
+use super::{build, validate::Verdict};
+use crate::runtime::{ObjectKey, conditions::Conditions};
+
+/// What counts of a Deployment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// How many pods are ready.
+    pub ready: i32,
+    /// Why no pod comes, when the cluster has given up.
+    pub failure: Option<String>,
+}
+
+impl Deployment {
+    /// What counts of `object`.
+    pub fn of(object: &DynamicObject) -> Self {
+        let status = object.data.get("status").cloned().unwrap_or_default();
+        let status: apps::DeploymentStatus = serde_json::from_value(status).unwrap_or_default();
+        let failure = status.conditions.iter().flatten().find(|condition| {
+            matches!(
+                (condition.type_.as_str(), condition.status.as_str()),
+                ("Progressing", "False") | ("ReplicaFailure", "True")
+            )
+        });
+        Self {
+            ready: status.ready_replicas.unwrap_or_default(),
+            failure: failure.map(|condition| condition.message.clone().unwrap_or_default()),
+        }
+    }
+}
+
+/// Phase, reason and message of a gateway.
+type State = (VirtualServerPhase, VirtualServerReason, String);
+
+/// The operator's part of the status of `server`. `refused` is what the API server said when it refused an object.
+pub fn of(
+    server: &VirtualMCPServer,
+    verdict: &Verdict,
+    deployment: Option<&Deployment>,
+    refused: Option<&str>,
+    now: Timestamp,
+) -> VirtualMCPServerStatus {
+    let live = server.status.clone().unwrap_or_default();
+    let mut conditions = Conditions::new(&live.conditions, server.metadata.generation, now);
+    for check in &verdict.checks {
+        conditions.set(check.kind, check.holds, check.reason, check.message.clone());
+    }
+    let (phase, reason, message) = match (&verdict.gateway, refused) {
+        (None, _) => {
+            let failures: Vec<_> = verdict.checks.iter().filter(|check| !check.holds).collect();
+            let reason = failures.first().map_or(VirtualServerReason::DeploymentNotReady, |check| check.reason);
+            let messages: Vec<_> = failures.iter().map(|check| check.message.as_str()).collect();
+            (verdict.phase(), reason, messages.join("; "))
+        }
+        (Some(_), Some(refused)) => {
+            (VirtualServerPhase::Failed, VirtualServerReason::DeploymentFailed, format!("failed to {refused}"))
+        }
+        (Some(_), None) => running(&live, deployment),
+    };
+    let ready = phase == VirtualServerPhase::Ready;
+    conditions.set(VirtualServerCondition::Ready, ready, reason, message.clone());
+    VirtualMCPServerStatus {
+        observed_generation: server.metadata.generation,
+        phase: Some(phase),
+        message: Some(message),
+        url: if verdict.gateway.is_some() { Some(build::url(&ObjectKey::of(server))) } else { live.url },
+        oidc_config_hash: verdict.oidc_hash.clone(),
+        conditions: conditions.finish(),
+        ..VirtualMCPServerStatus::default()
+    }
+}
+
+/// The state of a gateway whose objects are written. What it says of its backends counts only while it serves.
+fn running(live: &VirtualMCPServerStatus, deployment: Option<&Deployment>) -> State {
+    let deployment = deployment.cloned().unwrap_or_default();
+    if deployment.ready == 0 {
+        return match deployment.failure {
+            Some(failure) => (
+                VirtualServerPhase::Failed,
+                VirtualServerReason::DeploymentFailed,
+                format!("No pod of the gateway serves: {failure}"),
+            ),
+            None => (
+                VirtualServerPhase::Pending,
+                VirtualServerReason::DeploymentNotReady,
+                "No pod of the gateway is ready yet".to_owned(),
+            ),
+        };
+    }
+    let backends = live.discovered_backends.as_deref().unwrap_or_default();
+    let named = |statuses: &[BackendStatus]| -> Vec<&str> {
+        let found = backends.iter().filter(|backend| statuses.contains(&BackendStatus::of(backend)));
+        found.map(|backend| backend.name.as_str()).collect()
+    };
+    let failing = named(&[BackendStatus::Unavailable]);
+    let weak = named(&[BackendStatus::Unavailable, BackendStatus::Degraded]);
+    if !failing.is_empty() && failing.len() == backends.len() {
+        return (
+            VirtualServerPhase::Failed,
+            VirtualServerReason::BackendsUnavailable,
+            format!("No backend answers: {}", failing.join(", ")),
+        );
+    }
+    if !weak.is_empty() {
+        return (
+            VirtualServerPhase::Degraded,
+            VirtualServerReason::BackendsDegraded,
+            format!("{} of {} backends do not answer as they should: {}", weak.len(), backends.len(), weak.join(", ")),
+        );
+    }
+    let count = match backends.len() {
+        1 => "1 backend".to_owned(),
+        count => format!("{count} backends"),
+    };
+    (VirtualServerPhase::Ready, VirtualServerReason::DeploymentReady, format!("Serving {count}"))
+}

@@ -1,0 +1,177 @@
+//! The one place that writes: server-side apply, and only what differs.
+
+use std::fmt::Debug;
+
+use kube::{
+    Api, Client, Resource,
+    api::{DynamicObject, Patch, PatchParams},
+    core::{NamespaceResourceScope, TypeMeta},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{
+    ObjectKey,
+    managed::is_applied,
+    observed::{Cached, OwnedKind, Shared},
+};
+use crate::NAME;
+
+/// Why a write failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The API server understood the write and refused it: repeating it does not help until something changes.
+    #[error("write {what}: {reason}")]
+    Refused {
+        /// What was to be written.
+        what: String,
+        /// Why the API server refused it.
+        reason: String,
+    },
+    /// The API server could not be asked.
+    #[error("write {what}")]
+    Failed {
+        /// What was to be written.
+        what: String,
+        /// Why not.
+        source: Box<kube::Error>,
+    },
+    /// What was to be written is no JSON.
+    #[error("write {what}")]
+    Encode {
+        /// What was to be written.
+        what: String,
+        /// Why not.
+        source: serde_json::Error,
+    },
+}
+
+impl ApplyError {
+    fn new(what: String, error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if matches!(status.code, 400 | 403 | 409 | 422) => {
+                Self::Refused { what, reason: status.message.clone() }
+            }
+            error => Self::Failed { what, source: Box::new(error) },
+        }
+    }
+}
+
+/// What is needed of a kind whose status is written.
+pub trait Writable:
+    Cached + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug
+{
+}
+
+impl<K> Writable for K where
+    K: Cached + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug
+{
+}
+
+/// Writes to the API, and puts what it wrote into the caches.
+#[derive(Clone)]
+pub struct Applier {
+    client: Client,
+    shared: Shared,
+}
+
+impl Applier {
+    /// Writes by `client`.
+    pub fn new(client: Client, shared: Shared) -> Self {
+        Self { client, shared }
+    }
+
+    /// Makes `status` the operator's part of the status of `live`. Returns whether it wrote.
+    pub async fn status<K: Writable>(&self, live: &K, status: &impl Serialize) -> Result<bool, ApplyError> {
+        let key = ObjectKey::of(live);
+        let what = format!("the status of {} {key}", K::kind(&()));
+        let encode = |source| ApplyError::Encode { what: what.clone(), source };
+        let types = TypeMeta::resource::<K>();
+        let wanted = json!({
+            "apiVersion": types.api_version,
+            "kind": types.kind,
+            // The uid keeps the write from reaching another object of the same name.
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": live.meta().uid},
+            "status": serde_json::to_value(status).map_err(encode)?,
+        });
+        let current = serde_json::to_value(live).map_err(encode)?;
+        if is_applied(&wanted, &current, live.meta(), Some("status")) {
+            return Ok(false);
+        }
+        let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
+        let parameters = PatchParams::apply(NAME).force();
+        let result = api.patch_status(&key.name, &parameters, &Patch::Apply(wanted)).await;
+        self.written(result, &key, what)
+    }
+
+    /// Sets the finalizers of `live`, unless it has changed meanwhile. Returns whether it wrote.
+    pub async fn finalizers<K: Writable>(&self, live: &K, finalizers: &[String]) -> Result<bool, ApplyError> {
+        let key = ObjectKey::of(live);
+        let what = format!("the finalizers of {} {key}", K::kind(&()));
+        if live.meta().finalizers.as_deref().unwrap_or_default() == finalizers {
+            return Ok(false);
+        }
+        let patch = json!({"metadata": {
+            "finalizers": finalizers,
+            "resourceVersion": live.meta().resource_version,
+        }});
+        let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
+        let parameters = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
+        let result = api.patch(&key.name, &parameters, &Patch::Merge(patch)).await;
+        self.written(result, &key, what)
+    }
+
+    fn written<K: Writable>(
+        &self,
+        result: kube::Result<K>,
+        key: &ObjectKey,
+        what: String,
+    ) -> Result<bool, ApplyError> {
+        match result {
+            Ok(object) => {
+                tracing::debug!(%key, what, "wrote");
+                // An object whose last finalizer went is gone; the watch tells.
+                if object.meta().deletion_timestamp.is_none() {
+                    K::cache_mut(&mut self.shared.write()).insert(object);
+                }
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                K::cache_mut(&mut self.shared.write()).remove(key);
+                Ok(false)
+            }
+            Err(error) => Err(ApplyError::new(what, error)),
+        }
+    }
+
+    /// Makes the object `wanted`, which names its kind, namespace and name. Returns whether it wrote.
+    ///
+    /// An object that the operator made before is repaired, whoever changed it; one that it did not make is not taken
+    /// over.
+    pub async fn object(&self, kind: OwnedKind, wanted: &Value) -> Result<bool, ApplyError> {
+        let metadata = &wanted["metadata"];
+        let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
+        let key = ObjectKey::new(text("namespace"), text("name"));
+        let what = format!("the {kind:?} {key}");
+        let live = self.shared.read().owned.of(kind).get(&key).cloned();
+        if let Some(live) = &live {
+            let mut current = live.data.clone();
+            if let Some(current) = current.as_object_mut() {
+                let metadata = serde_json::to_value(&live.metadata)
+                    .map_err(|source| ApplyError::Encode { what: what.clone(), source })?;
+                current.insert("metadata".to_owned(), metadata);
+            }
+            if is_applied(wanted, &current, &live.metadata, None) {
+                return Ok(false);
+            }
+        }
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), &key.namespace, &kind.api_resource());
+        let parameters = PatchParams::apply(NAME);
+        let parameters = if live.is_some() { parameters.force() } else { parameters };
+        let object =
+            api.patch(&key.name, &parameters, &Patch::Apply(wanted)).await.map_err(|e| ApplyError::new(what, e))?;
+        tracing::debug!(%key, ?kind, "wrote");
+        self.shared.write().owned.of_mut(kind).insert(object);
+        Ok(true)
+    }
+}

@@ -1,0 +1,139 @@
+//! What is in Secrets and ConfigMaps: read when they change, and only which keys they have is kept.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{Api, Client, ResourceExt};
+
+use super::{ObjectKey, observed::Shared};
+
+/// The keys of a Secret or a ConfigMap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys(BTreeMap<String, Value>);
+
+/// What is known of the value under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// Nothing is there.
+    Empty,
+    /// PEM certificates are there, perhaps among others.
+    Certificates,
+    /// Something else is there.
+    Other,
+}
+
+impl Value {
+    fn of(bytes: &[u8]) -> Self {
+        const MARK: &[u8] = b"-----BEGIN CERTIFICATE-----";
+        if bytes.is_empty() {
+            Self::Empty
+        } else if bytes.windows(MARK.len()).any(|window| window == MARK) {
+            Self::Certificates
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl Keys {
+    /// What is known of the value under `key`; `None` when there is no such key.
+    pub fn get(&self, key: &str) -> Option<Value> {
+        self.0.get(key).copied()
+    }
+
+    /// The names of the keys.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a [u8])> for Keys {
+    fn from_iter<T: IntoIterator<Item = (&'a str, &'a [u8])>>(entries: T) -> Self {
+        Self(entries.into_iter().map(|(key, bytes)| (key.to_owned(), Value::of(bytes))).collect())
+    }
+}
+
+/// The kinds that hold contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Secret,
+    ConfigMap,
+}
+
+/// A version of an object, and the keys that it has.
+type Known = (String, Arc<Keys>);
+
+/// Reads Secrets and ConfigMaps, each version once.
+pub struct Contents {
+    client: Client,
+    shared: Shared,
+    known: Mutex<BTreeMap<(Source, ObjectKey), Known>>,
+}
+
+impl Contents {
+    /// Reads by `client` the objects whose metadata is in `shared`.
+    pub fn new(client: Client, shared: Shared) -> Self {
+        Self { client, shared, known: Mutex::default() }
+    }
+
+    /// The keys of the Secret `key`; `None` when it does not exist.
+    pub async fn secret(&self, key: &ObjectKey) -> kube::Result<Option<Arc<Keys>>> {
+        let version = self.shared.read().secrets.get(key).map(|object| object.resource_version());
+        let read = async {
+            let object = Api::<Secret>::namespaced(self.client.clone(), &key.namespace).get_opt(&key.name).await?;
+            Ok(object.map(|secret| {
+                let keys = secret.data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice())).collect();
+                (secret.resource_version().unwrap_or_default(), keys)
+            }))
+        };
+        self.lookup(Source::Secret, key, version.map(Option::unwrap_or_default), read).await
+    }
+
+    /// The keys of the ConfigMap `key`; `None` when it does not exist.
+    pub async fn config_map(&self, key: &ObjectKey) -> kube::Result<Option<Arc<Keys>>> {
+        let version = self.shared.read().config_maps.get(key).map(|object| object.resource_version());
+        let read = async {
+            let object = Api::<ConfigMap>::namespaced(self.client.clone(), &key.namespace).get_opt(&key.name).await?;
+            Ok(object.map(|map| {
+                let text = map.data.iter().flatten().map(|(key, value)| (key.as_str(), value.as_bytes()));
+                let binary = map.binary_data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice()));
+                (map.resource_version().unwrap_or_default(), text.chain(binary).collect())
+            }))
+        };
+        self.lookup(Source::ConfigMap, key, version.map(Option::unwrap_or_default), read).await
+    }
+
+    /// Answers from memory when the version is the one that was read, and reads otherwise.
+    async fn lookup(
+        &self,
+        source: Source,
+        key: &ObjectKey,
+        version: Option<String>,
+        read: impl Future<Output = kube::Result<Option<(String, Keys)>>>,
+    ) -> kube::Result<Option<Arc<Keys>>> {
+        let place = (source, key.clone());
+        let Some(version) = version else {
+            self.known().remove(&place);
+            return Ok(None);
+        };
+        if let Some((known, keys)) = self.known().get(&place)
+            && *known == version
+        {
+            return Ok(Some(keys.clone()));
+        }
+        let Some((version, keys)) = read.await? else {
+            self.known().remove(&place);
+            return Ok(None);
+        };
+        let keys = Arc::new(keys);
+        self.known().insert(place, (version, keys.clone()));
+        Ok(Some(keys))
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Source, ObjectKey), Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

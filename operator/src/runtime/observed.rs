@@ -1,0 +1,178 @@
+//! Everything that the operator knows of the cluster.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    rbac::v1::{Role, RoleBinding},
+};
+use kube::{
+    Resource,
+    api::{ApiResource, DynamicObject},
+    core::PartialObjectMeta,
+};
+use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
+
+use super::cache::Cache;
+
+/// A cache per kind. Secrets and ConfigMaps are known by their metadata alone.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// MCPGroups.
+    pub groups: Cache<MCPGroup>,
+    /// MCPServerEntries.
+    pub entries: Cache<MCPServerEntry>,
+    /// MCPExternalAuthConfigs.
+    pub auth_configs: Cache<MCPExternalAuthConfig>,
+    /// MCPOIDCConfigs.
+    pub oidc_configs: Cache<MCPOIDCConfig>,
+    /// VirtualMCPServers.
+    pub virtual_servers: Cache<VirtualMCPServer>,
+    /// Metadata of Secrets.
+    pub secrets: Cache<PartialObjectMeta<Secret>>,
+    /// Metadata of ConfigMaps.
+    pub config_maps: Cache<PartialObjectMeta<ConfigMap>>,
+    /// What the operator made.
+    pub owned: Owned,
+}
+
+/// What the operator made, as raw objects: a typed round trip would lose fields of newer API servers.
+#[derive(Debug, Default)]
+pub struct Owned {
+    service_accounts: Cache<DynamicObject>,
+    roles: Cache<DynamicObject>,
+    role_bindings: Cache<DynamicObject>,
+    config_maps: Cache<DynamicObject>,
+    deployments: Cache<DynamicObject>,
+    services: Cache<DynamicObject>,
+}
+
+/// The kinds of what the operator makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OwnedKind {
+    /// ServiceAccount.
+    ServiceAccount,
+    /// Role.
+    Role,
+    /// RoleBinding.
+    RoleBinding,
+    /// ConfigMap.
+    ConfigMap,
+    /// Deployment.
+    Deployment,
+    /// Service.
+    Service,
+}
+
+impl OwnedKind {
+    /// Every kind, in the order in which objects are written.
+    pub const ALL: [Self; 6] = [
+        Self::ServiceAccount,
+        Self::Role,
+        Self::RoleBinding,
+        Self::ConfigMap,
+        Self::Service,
+        Self::Deployment,
+    ];
+
+    /// Where the API serves the kind.
+    pub fn api_resource(self) -> ApiResource {
+        match self {
+            Self::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
+            Self::Role => ApiResource::erase::<Role>(&()),
+            Self::RoleBinding => ApiResource::erase::<RoleBinding>(&()),
+            Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+            Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::Service => ApiResource::erase::<Service>(&()),
+        }
+    }
+}
+
+impl Owned {
+    /// The cache of `kind`.
+    pub fn of(&self, kind: OwnedKind) -> &Cache<DynamicObject> {
+        match kind {
+            OwnedKind::ServiceAccount => &self.service_accounts,
+            OwnedKind::Role => &self.roles,
+            OwnedKind::RoleBinding => &self.role_bindings,
+            OwnedKind::ConfigMap => &self.config_maps,
+            OwnedKind::Deployment => &self.deployments,
+            OwnedKind::Service => &self.services,
+        }
+    }
+
+    /// The cache of `kind`, to change it.
+    pub fn of_mut(&mut self, kind: OwnedKind) -> &mut Cache<DynamicObject> {
+        match kind {
+            OwnedKind::ServiceAccount => &mut self.service_accounts,
+            OwnedKind::Role => &mut self.roles,
+            OwnedKind::RoleBinding => &mut self.role_bindings,
+            OwnedKind::ConfigMap => &mut self.config_maps,
+            OwnedKind::Deployment => &mut self.deployments,
+            OwnedKind::Service => &mut self.services,
+        }
+    }
+}
+
+impl Observed {
+    /// Whether every kind has been listed once.
+    pub fn synced(&self) -> bool {
+        self.groups.synced()
+            && self.entries.synced()
+            && self.auth_configs.synced()
+            && self.oidc_configs.synced()
+            && self.virtual_servers.synced()
+            && self.secrets.synced()
+            && self.config_maps.synced()
+            && OwnedKind::ALL.into_iter().all(|kind| self.owned.of(kind).synced())
+    }
+}
+
+/// A kind that has a cache of its own.
+pub trait Cached: Resource + Sized {
+    /// The cache of the kind.
+    fn cache(observed: &Observed) -> &Cache<Self>;
+    /// The cache of the kind, to change it.
+    fn cache_mut(observed: &mut Observed) -> &mut Cache<Self>;
+}
+
+macro_rules! cached {
+    ($($kind:ty => $field:ident,)+) => {$(
+        impl Cached for $kind {
+            fn cache(observed: &Observed) -> &Cache<Self> {
+                &observed.$field
+            }
+
+            fn cache_mut(observed: &mut Observed) -> &mut Cache<Self> {
+                &mut observed.$field
+            }
+        }
+    )+};
+}
+
+cached! {
+    MCPGroup => groups,
+    MCPServerEntry => entries,
+    MCPExternalAuthConfig => auth_configs,
+    MCPOIDCConfig => oidc_configs,
+    VirtualMCPServer => virtual_servers,
+    PartialObjectMeta<Secret> => secrets,
+    PartialObjectMeta<ConfigMap> => config_maps,
+}
+
+/// The caches, shared between watches and controllers. The lock is never held across an await.
+#[derive(Debug, Clone, Default)]
+pub struct Shared(Arc<RwLock<Observed>>);
+
+impl Shared {
+    /// Reads the caches.
+    pub fn read(&self) -> RwLockReadGuard<'_, Observed> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the caches.
+    pub fn write(&self) -> RwLockWriteGuard<'_, Observed> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,171 @@
+//! The watches that keep the caches and fill the queue.
+
+use std::fmt::Debug;
+
+use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::{
+    Api, Client, Resource,
+    api::DynamicObject,
+    core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta},
+    runtime::{WatchStreamExt, watcher},
+};
+use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ObjectKey,
+    observed::{OwnedKind, Shared},
+    referrers::{Watched, owners},
+    worker::Work,
+};
+use crate::controllers::labels;
+
+/// Which part of the cluster is watched.
+#[derive(Debug, Clone)]
+pub enum Scope {
+    /// Every namespace.
+    Cluster,
+    /// One namespace.
+    Namespace(String),
+}
+
+impl Scope {
+    fn api<K>(&self, client: &Client) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        match self {
+            Self::Cluster => Api::all(client.clone()),
+            Self::Namespace(namespace) => Api::namespaced(client.clone(), namespace),
+        }
+    }
+}
+
+/// Everything that the watches share.
+struct Watches {
+    client: Client,
+    scope: Scope,
+    shared: Shared,
+    work: Work,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// Starts every watch. They end when `stop` is cancelled.
+pub fn start(client: Client, scope: Scope, shared: Shared, work: Work, stop: CancellationToken) -> JoinSet<()> {
+    let mut watches = Watches { client, scope, shared, work, stop, tasks: JoinSet::new() };
+    watches.ours::<MCPGroup>();
+    watches.ours::<MCPExternalAuthConfig>();
+    watches.ours::<MCPOIDCConfig>();
+    watches.ours::<MCPServerEntry>();
+    watches.ours::<VirtualMCPServer>();
+    watches.metadata::<Secret>();
+    watches.metadata::<ConfigMap>();
+    for kind in OwnedKind::ALL {
+        watches.owned(kind);
+    }
+    watches.tasks
+}
+
+impl Watches {
+    /// Watches one of our kinds. An object that this release cannot read does not hide the others.
+    fn ours<K>(&mut self)
+    where
+        K: Watched + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    {
+        let api: Api<DeserializeGuard<K>> = self.scope.api(&self.client);
+        let stream = watcher(api, watcher::Config::default()).try_filter_map(async |event| Ok(readable(event)));
+        self.follow(stream.boxed());
+    }
+
+    /// Watches the metadata of a kind of the core.
+    fn metadata<K>(&mut self)
+    where
+        K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        PartialObjectMeta<K>: Watched + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let api: Api<PartialObjectMeta<K>> = self.scope.api(&self.client);
+        self.follow(watcher(api, watcher::Config::default()).boxed());
+    }
+
+    /// Watches what the operator made.
+    fn owned(&mut self, kind: OwnedKind) {
+        let resource = kind.api_resource();
+        let api: Api<DynamicObject> = match &self.scope {
+            Scope::Cluster => Api::all_with(self.client.clone(), &resource),
+            Scope::Namespace(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+        };
+        let config = watcher::Config::default().labels(labels::MANAGED_BY);
+        let (shared, work) = (self.shared.clone(), self.work.clone());
+        self.spawn(watcher(api, config).boxed(), move |event| {
+            let mut observed = shared.write();
+            let changes = observed.owned.of_mut(kind).event(event);
+            work.add(changes.iter().flat_map(owners));
+        });
+    }
+
+    fn follow<K>(&mut self, stream: BoxStream<'static, watcher::Result<watcher::Event<K>>>)
+    where
+        K: Watched + Send + Sync + 'static,
+    {
+        let (shared, work) = (self.shared.clone(), self.work.clone());
+        self.spawn(stream, move |event| {
+            let mut observed = shared.write();
+            let changes = K::cache_mut(&mut observed).event(event);
+            work.add(changes.iter().flat_map(|change| K::concerned(&observed, change)));
+        });
+    }
+
+    fn spawn<E: Send + 'static>(
+        &mut self,
+        stream: impl Stream<Item = watcher::Result<E>> + Send + 'static,
+        mut take: impl FnMut(E) + Send + 'static,
+    ) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let mut stream = stream.default_backoff().boxed();
+            while let Some(Some(event)) = stop.run_until_cancelled(stream.next()).await {
+                match event {
+                    Ok(event) => take(event),
+                    // The watch starts again by itself, after a delay.
+                    Err(error) => tracing::warn!(error = %chain(&error), "a watch was interrupted"),
+                }
+            }
+        });
+    }
+}
+
+/// The event without an object that this release cannot read.
+fn readable<K: Resource>(event: watcher::Event<DeserializeGuard<K>>) -> Option<watcher::Event<K>> {
+    let read = |guard: DeserializeGuard<K>| match guard.0 {
+        Ok(object) => Some(object),
+        Err(invalid) => {
+            let name = invalid.metadata.name.unwrap_or_default();
+            let key = ObjectKey::new(invalid.metadata.namespace.unwrap_or_default(), name);
+            tracing::warn!(%key, error = invalid.error, "an object is not of this release's schema and is left alone");
+            None
+        }
+    };
+    Some(match event {
+        watcher::Event::Apply(object) => watcher::Event::Apply(read(object)?),
+        watcher::Event::Delete(object) => watcher::Event::Delete(read(object)?),
+        watcher::Event::InitApply(object) => watcher::Event::InitApply(read(object)?),
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitDone => watcher::Event::InitDone,
+    })
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,143 @@
+//! An API server with our kinds, and an operator that runs on it.
+
+use std::{fmt::Debug, time::Duration};
+
+use embedded_cluster::api::{ApiOptions, ApiServer};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DynamicObject, ListParams, Patch, PatchParams},
+    core::{GroupVersionKind, NamespaceResourceScope},
+    discovery::pinned_kind,
+};
+use operator::{
+    cli::{InstallOptions},
+    run::Operator,
+    runtime::watches::Scope,
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+/// The namespace of every test; each test has an API server of its own.
+pub const NAMESPACE: &str = "tools";
+
+/// A test's cluster.
+pub struct TestCluster {
+    pub client: Client,
+    stop: CancellationToken,
+    operator: Option<Operator>,
+}
+
+impl TestCluster {
+    /// Starts an API server and an operator, which runs with the rights that its manifests give it.
+    pub async fn start() -> Self {
+        let api = ApiServer::new(ApiOptions::default());
+        let client = api.client(NAMESPACE);
+        let mut cluster = Self { client, stop: CancellationToken::new(), operator: None };
+        let options = InstallOptions::default();
+        let manifests = operator::manifests::install(&options).unwrap();
+        for object in serde_saphyr::from_multiple::<Value>(&manifests).unwrap() {
+            cluster.apply_cluster_object(object).await;
+        }
+        cluster.created_namespace(NAMESPACE).await;
+        cluster.settled_crds().await;
+        let token = api.issue_token(&options.namespace, operator::NAME);
+        let client = api.client_with_token(&token, NAMESPACE);
+        cluster.operator =
+            Some(Operator::start(client, Scope::Cluster, &options.gateway, cluster.stop.clone()));
+        cluster.quiet().await;
+        cluster
+    }
+
+    async fn created_namespace(&self, name: &str) {
+        let object = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        self.apply_cluster_object(object).await;
+    }
+
+    /// Waits until every kind is served.
+    async fn settled_crds(&self) {
+        for crd in operator_api::crds() {
+            let established = kube::runtime::conditions::is_crd_established();
+            let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+            kube::runtime::wait::await_condition(api, &crd.name_any(), established).await.unwrap();
+        }
+    }
+
+    async fn apply_cluster_object(&self, object: Value) {
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        self.apply_object(&object).await;
+    }
+
+    /// Applies the objects of a YAML text, as kubectl would, in the namespace of the test.
+    pub async fn apply(&self, yaml: &str) {
+        for mut object in serde_saphyr::from_multiple::<DynamicObject>(yaml).unwrap() {
+            object.metadata.namespace = Some(NAMESPACE.to_owned());
+            self.apply_object(&object).await;
+        }
+    }
+
+    async fn apply_object(&self, object: &DynamicObject) {
+        let types = object.types.as_ref().unwrap();
+        let kind = GroupVersionKind::try_from(types).unwrap();
+        let (resource, capabilities) = pinned_kind(&self.client, &kind).await.unwrap();
+        let api: Api<DynamicObject> = match (&object.metadata.namespace, capabilities.scope) {
+            (Some(namespace), kube::discovery::Scope::Namespaced) => {
+                Api::namespaced_with(self.client.clone(), namespace, &resource)
+            }
+            _ => Api::all_with(self.client.clone(), &resource),
+        };
+        let parameters = PatchParams::apply("test");
+        api.patch(&object.name_any(), &parameters, &Patch::Apply(object))
+            .await
+            .unwrap_or_else(|error| panic!("{} {}: {error}", types.kind, object.name_any()));
+    }
+
+    /// The kind `K` in the namespace of the test.
+    pub fn all<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), NAMESPACE)
+    }
+
+    /// The object `name`.
+    pub async fn get<K>(&self, name: &str) -> K
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Clone + Debug + DeserializeOwned,
+    {
+        self.all::<K>().get(name).await.unwrap()
+    }
+
+    /// Waits until the operator has nothing to do. Time is paused, so this takes none.
+    pub async fn quiet(&self) {
+        let operator = self.operator.as_ref().unwrap();
+        for _ in 0..1000 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if operator.is_idle() {
+                // What was just written comes back by the watches.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                if operator.is_idle() {
+                    return;
+                }
+            }
+        }
+        panic!("the operator does not come to rest");
+    }
+
+    /// The latest version of anything in the API server: it grows with every write.
+    pub async fn version(&self) -> String {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap()
+    }
+
+    /// Ends the operator.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Some(operator) = self.operator.take() {
+            operator.ended().await;
+        }
+    }
+}

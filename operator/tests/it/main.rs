@@ -1,0 +1,6 @@
+//! The operator against an API server in the same process, under paused time: an hour passes in milliseconds.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod cluster;
+mod entries;
+mod virtual_servers;
