@@ -1,0 +1,245 @@
+//! Scenarios in plain words.
+
+use serde_json::Value;
+
+use super::{Action, Apply, Count, OperatorState, Scenario, Step, Token, Until, What};
+use crate::diagnostic::Position;
+use crate::expression::Expression;
+use crate::world::World;
+
+/// What a world has, a line per thing.
+pub fn world(world: &World) -> Vec<String> {
+    let mut lines = Vec::new();
+    for authority in &world.authorities {
+        lines.push(format!("a private certificate authority {}", **authority));
+    }
+    for server in &world.authorization_servers {
+        let mut line = format!("an authorization server {}", *server.host);
+        let users: Vec<&str> = server.users.iter().map(|user| user.name.as_str()).collect();
+        if !users.is_empty() {
+            line.push_str(&format!(", users {}", users.join(", ")));
+        }
+        let trusts: Vec<&str> = server.trusts.iter().map(|host| host.as_str()).collect();
+        if !trusts.is_empty() {
+            line.push_str(&format!(", exchanges tokens of {}", trusts.join(", ")));
+        }
+        lines.push(line);
+    }
+    for server in &world.servers {
+        let tools: Vec<&str> = server.tools.iter().map(|tool| tool.name.as_str()).collect();
+        lines.push(format!(
+            "an MCP server {} with tools {}",
+            server.url.as_str(),
+            tools.join(", ")
+        ));
+    }
+    lines
+}
+
+/// The steps, one after the other, with what they verify.
+pub fn steps(scenario: &Scenario) -> Vec<String> {
+    let mut lines = Vec::new();
+    describe_list(&scenario.steps, "", &mut lines);
+    lines
+}
+
+fn describe_list(steps: &[Step], prefix: &str, lines: &mut Vec<String>) {
+    for (index, step) in steps.iter().enumerate() {
+        let number = format!("{prefix}{}", index + 1);
+        lines.push(format!("{number}. {}", sentence(step)));
+        if let Some(note) = &step.note {
+            lines.push(format!("   {}", note.trim()));
+        }
+        match &step.action {
+            Action::Each(rows) => {
+                for row in rows {
+                    lines.push(format!("   for {}:", row.label));
+                    describe_list(&row.steps, &format!("   {number}."), lines);
+                }
+            }
+            Action::Parallel(lists) => {
+                for list in lists {
+                    lines.push("   at the same time:".to_owned());
+                    describe_list(list, &format!("   {number}."), lines);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The steps that verify a behaviour: where they stand, and what they do.
+pub fn steps_that_verify(scenario: &Scenario, behaviour: &str) -> Vec<(Position, String)> {
+    let verifies = |ids: &[String]| ids.iter().any(|id| id == behaviour);
+    let mut found = Vec::new();
+    for step in scenario.all_steps() {
+        if verifies(&step.verifies) {
+            found.push((step.at, words(step)));
+        }
+        if let Action::Each(rows) = &step.action {
+            for row in rows.iter().filter(|row| verifies(&row.verifies)) {
+                found.push((row.at, format!("all steps for {}", row.label)));
+            }
+        }
+    }
+    found.dedup();
+    found
+}
+
+fn sentence(step: &Step) -> String {
+    let mut text = words(step);
+    if let Some(namespace) = &step.namespace {
+        text.push_str(&format!(", in the namespace {namespace}"));
+    }
+    if !step.verifies.is_empty() {
+        text.push_str(&format!("  [{}]", step.verifies.join(", ")));
+    }
+    text
+}
+
+fn text(expression: &Expression) -> String {
+    let words: Vec<&str> = expression.text.split_whitespace().collect();
+    format!("`{}`", words.join(" "))
+}
+
+fn and(what: &str, expression: Option<&Expression>) -> String {
+    expression.map_or_else(String::new, |expression| format!("{what}{}", text(expression)))
+}
+
+/// What a step does.
+fn words(step: &Step) -> String {
+    match &step.action {
+        Action::Apply(spec) => format!(
+            "apply {}{}{}{}",
+            applied(spec),
+            and("; it is rejected, and ", spec.rejected.as_ref()),
+            and("; the warnings have ", spec.warnings.as_ref()),
+            and("; the returned object has ", spec.expect.as_ref()),
+        ),
+        Action::Patch(spec) => format!(
+            "patch {} with {}{}{}{}",
+            spec.object.text(),
+            short(spec.merge.as_ref().or(spec.json.as_ref())),
+            and("; it is rejected, and ", spec.rejected.as_ref()),
+            and("; the warnings have ", spec.warnings.as_ref()),
+            and("; the returned object has ", spec.expect.as_ref()),
+        ),
+        Action::Delete(spec) => match &spec.selector {
+            Some(selector) => format!("delete every {} with {selector}", spec.object.text()),
+            None => format!("delete {}", spec.object.text()),
+        },
+        Action::Wait(spec) => match &spec.until {
+            Until::Gone => format!("wait until {} is gone", spec.object.text()),
+            Until::Holds(expression) => format!(
+                "wait until {} has {}{}",
+                spec.object.text(),
+                text(expression),
+                and("; it then has ", spec.expect.as_ref())
+            ),
+        },
+        Action::Expect(spec) => match &spec.that {
+            Some(Until::Gone) => format!("expect that {} is absent", spec.object.text()),
+            Some(Until::Holds(expression)) => {
+                format!("expect that {} has {}", spec.object.text(), text(expression))
+            }
+            None => format!("look at {}", spec.object.text()),
+        },
+        Action::Connect(spec) => format!(
+            "open an MCP session with {}{}{}{}",
+            spec.to.text(),
+            token(spec.token.as_ref()),
+            and("; the answer has ", spec.expect.as_ref()),
+            and("; it is refused, and ", spec.refused.as_ref()),
+        ),
+        Action::List(spec) => format!("list {:?}{}", spec.kind, and(", and expect ", spec.expect.as_ref())).to_lowercase(),
+        Action::Call(spec) => format!(
+            "call {}{}",
+            spec.tool,
+            and(", and expect ", spec.expect.as_ref())
+        ),
+        Action::Message(spec) => format!(
+            "send {}{}",
+            Value::Object(spec.message.clone()),
+            and(", and expect ", spec.expect.as_ref())
+        ),
+        Action::Disconnect(spec) => format!("end the session {}", spec.session),
+        Action::Request(spec) => format!(
+            "send {} to {}{}",
+            spec.line.value,
+            spec.to.text(),
+            and(", and expect ", spec.expect.as_ref())
+        ),
+        Action::Journal(spec) => format!(
+            "expect {} at {}{}{}",
+            match spec.count {
+                Some(Count::Exactly(1)) => "exactly one request".to_owned(),
+                Some(Count::Exactly(count)) => format!("exactly {count} requests"),
+                Some(Count::AtLeast(count)) => format!("at least {count} requests"),
+                None => "a request".to_owned(),
+            },
+            spec.url,
+            and(" with ", spec.selects.as_ref()),
+            and(", each with ", spec.expect.as_ref()),
+        ),
+        Action::Never(spec) => format!(
+            "expect that there is never {}{}{}{}",
+            spec.what,
+            and(" with ", spec.selects.as_ref()),
+            and(" until one with ", spec.until.as_ref()),
+            spec.lasting
+                .as_ref()
+                .map_or_else(String::new, |time| format!(" for {}", time.value)),
+        ),
+        Action::Change(spec) => format!("change the world: {:?}", spec.change),
+        Action::Logs(spec) => format!("expect that the log of {} has {}", spec.of.text(), text(&spec.expect)),
+        Action::Operator(spec) => match spec.operator {
+            OperatorState::Stopped => "stop the operator".to_owned(),
+            OperatorState::Running => "start the operator again".to_owned(),
+        },
+        Action::Each(rows) => format!("for each of {} rows", rows.len()),
+        Action::Parallel(lists) => format!("do {} things at the same time", lists.len()),
+    }
+}
+
+fn applied(spec: &Apply) -> String {
+    let what: Vec<String> = spec
+        .what
+        .iter()
+        .map(|what| match what {
+            What::File(file) => file.clone(),
+            What::Object(object) => format!(
+                "{} {}",
+                object["kind"].as_str().unwrap_or("an object"),
+                object["metadata"]["name"].as_str().unwrap_or_default()
+            ),
+        })
+        .collect();
+    let mut text = what.join(", ");
+    if !spec.only.is_empty() {
+        text.push_str(&format!(" (only {})", spec.only.join(", ")));
+    }
+    for (object, edit) in &spec.edit {
+        text.push_str(&format!(", {object} edited by {edit}"));
+    }
+    text
+}
+
+fn short(value: Option<&Value>) -> String {
+    value.map_or_else(String::new, Value::to_string)
+}
+
+fn token(token: Option<&Token>) -> String {
+    match token {
+        None => String::new(),
+        Some(Token::None) => " without a token".to_owned(),
+        Some(Token::Literal(_)) => " with a token".to_owned(),
+        Some(Token::Issued(request)) => format!(
+            " as {}{}",
+            request.get("subject").and_then(Value::as_str).unwrap_or("somebody"),
+            request
+                .get("fault")
+                .and_then(Value::as_str)
+                .map_or_else(String::new, |fault| format!(" with a token that is wrong ({fault})"))
+        ),
+    }
+}

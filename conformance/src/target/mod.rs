@@ -1,0 +1,95 @@
+//! Where scenarios are played: a cluster with an implementation installed, and a simulated world that it can reach.
+
+mod embedded;
+mod programs;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use crate::language::Moment;
+use crate::objects::{ApiError, Objects};
+use crate::world::{World, WorldHandle};
+
+pub use embedded::{Embedded, EmbeddedOptions};
+pub use programs::{ProgramError, Programs};
+
+/// A cluster to play scenarios on.
+///
+/// A target installs the implementation when it starts. Everything else that scenarios need of it is here.
+pub trait Target: Send + Sync {
+    /// The name in reports.
+    fn name(&self) -> &'static str;
+
+    /// Access to its API server, as cluster-admin.
+    fn objects(&self) -> &Objects;
+
+    /// The namespace of the operator.
+    fn operator_namespace(&self) -> &str;
+
+    /// How long something may take here.
+    fn allows(&self, moment: Moment) -> Duration;
+
+    /// Makes a namespace.
+    fn make_namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), TargetError>>;
+
+    /// Removes a namespace and everything in it, without waiting for the end.
+    fn remove_namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), TargetError>>;
+
+    /// Brings a world to life.
+    fn start_world(&self, world: World) -> BoxFuture<'_, Result<WorldHandle, TargetError>>;
+
+    /// Lets the pods of a namespace reach a world by its names and trust its public authority. Called again after
+    /// changes that concern names or that authority.
+    fn connect_world(&self, namespace: &str, world: &WorldHandle) -> Result<(), TargetError>;
+
+    /// Where a host and port listen, for a request from the runner.
+    fn dial<'a>(
+        &'a self,
+        namespace: &'a str,
+        host: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, Option<SocketAddr>>;
+
+    /// What the containers of a pod wrote, also of one that has ended.
+    fn logs<'a>(&'a self, namespace: &'a str, pod: &'a str) -> BoxFuture<'a, String>;
+
+    /// How people reach the API server: the text of a kubeconfig file.
+    fn kubeconfig(&self) -> String;
+}
+
+/// The target itself failed: never the implementation's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The programs are not there.
+    #[error(transparent)]
+    Programs(#[from] ProgramError),
+    /// The cluster does not start.
+    #[error("failed to start the embedded cluster: {0}")]
+    Cluster(String),
+    /// The simulator does not start, or refuses a world.
+    #[error("failed to simulate the world: {0}")]
+    World(String),
+    /// A file of the run cannot be written.
+    #[error("failed to write {file}: {source}")]
+    File {
+        /// The file.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The API server does not do what the suite itself needs.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// What was installed does not come up.
+    #[error("{what} was not ready within {within:?}: {state}")]
+    NotReady {
+        /// What.
+        what: String,
+        /// How long was waited.
+        within: Duration,
+        /// What is known.
+        state: String,
+    },
+}
