@@ -4,6 +4,9 @@
 mod deployments;
 mod endpoints;
 pub(crate) mod events;
+mod garbage_collection;
+mod namespaces;
+mod objects;
 mod pods;
 mod replica_sets;
 mod runtime;
@@ -16,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::endpoints::SERVICE_NAME;
+use self::objects::Objects;
 use self::runtime::Context;
 
 /// What the controllers need beside the API.
@@ -47,6 +51,12 @@ impl Controllers {
         let endpoints = context("endpoint-slice-controller");
         let service_accounts = context("service-account-controller");
         let scheduler = context("default-scheduler");
+        let garbage_collector = context("garbage-collector-controller");
+        let namespaces = context("namespace-controller");
+        let objects = Objects::new(client.clone());
+        tasks.spawn(garbage_collection::run(garbage_collector, objects.clone(), stop.clone()));
+        tasks.spawn(namespaces::run(namespaces, objects.clone(), stop.clone()));
+        tasks.spawn(objects.run(stop.clone()));
         tasks.spawn(service_accounts::run(service_accounts, options.root_ca, stop.clone()));
         tasks.spawn(deployments::run(deployments, stop.clone()));
         tasks.spawn(replica_sets::run(replica_sets, stop.clone()));
