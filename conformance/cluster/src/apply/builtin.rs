@@ -10,7 +10,8 @@ use super::model::{ListKey, Others, Type};
 /// The type of a kind, what an object of it has before anyone set it, and whether it has a status subresource.
 pub(super) fn model(group: &str, kind: &str) -> (Type, Value, bool) {
     let (fields, empty, has_status) = table(group, kind);
-    let mut fields: BTreeMap<String, Arc<Type>> = fields.into_iter().map(|(name, kind)| (name.to_owned(), Arc::new(kind))).collect();
+    let mut fields: BTreeMap<String, Arc<Type>> =
+        fields.into_iter().map(|(name, kind)| (name.to_owned(), Arc::new(kind))).collect();
     add_type_and_metadata(&mut fields);
     (Type::Map { fields, others: Others::Fields }, empty, has_status)
 }
@@ -74,9 +75,11 @@ fn table(group: &str, kind: &str) -> Table {
         ("apps", "StatefulSet") => workload(json!({"selector": null, "updateStrategy": {}}), vec![]),
         ("apps", "DaemonSet") => workload(json!({"selector": null, "updateStrategy": {}}), vec![]),
         ("batch", "Job") => workload(json!({}), vec![]),
-        ("policy", "PodDisruptionBudget") => {
-            (vec![("spec", fields(vec![("selector", Type::Atomic)])), status()], json!({"spec": {}, "status": {}}), true)
-        }
+        ("policy", "PodDisruptionBudget") => (
+            vec![("spec", fields(vec![("selector", Type::Atomic)])), status()],
+            json!({"spec": {}, "status": {}}),
+            true,
+        ),
         ("networking.k8s.io", "NetworkPolicy") => {
             (vec![("spec", fields(vec![("podSelector", Type::Atomic)]))], json!({"spec": {}}), false)
         }
@@ -142,7 +145,10 @@ fn pod_spec() -> Type {
         ("volumes", by(&["name"], volume())),
         ("imagePullSecrets", by(&["name"], Type::Atomic)),
         ("hostAliases", by(&["ip"], Type::Open)),
-        ("topologySpreadConstraints", by(&["topologyKey", "whenUnsatisfiable"], fields(vec![("labelSelector", Type::Atomic)]))),
+        (
+            "topologySpreadConstraints",
+            by(&["topologyKey", "whenUnsatisfiable"], fields(vec![("labelSelector", Type::Atomic)])),
+        ),
         ("resourceClaims", by(&["name"], Type::Open)),
         ("schedulingGates", by(&["name"], Type::Open)),
         ("nodeSelector", Type::Atomic),

@@ -133,6 +133,29 @@ impl FieldSet {
         }
     }
 
+    /// Takes out of a set what nobody owns: what an object is, and what the server writes.
+    pub(super) fn strip_unowned(&mut self) {
+        for name in ["f:apiVersion", "f:kind"] {
+            self.take_out(&[name], true);
+        }
+        self.take_out(&["f:metadata"], false);
+        for name in [
+            "clusterName",
+            "creationTimestamp",
+            "deletionGracePeriodSeconds",
+            "deletionTimestamp",
+            "generation",
+            "managedFields",
+            "name",
+            "namespace",
+            "resourceVersion",
+            "selfLink",
+            "uid",
+        ] {
+            self.take_out(&["f:metadata", &field(name)], true);
+        }
+    }
+
     /// Keeps only one field and what is inside of it.
     pub(super) fn keep_only(&mut self, element: &str) {
         self.members.retain(|member| member == element);

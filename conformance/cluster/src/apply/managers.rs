@@ -143,7 +143,11 @@ impl Managers {
         let taken = self.0.iter().map(|entry| (entry.clone(), entry.fields.intersection(&changed).paths()));
         let mut conflicts: Vec<_> = taken.filter(|(_, paths)| !paths.is_empty()).collect();
         conflicts.sort_by(|(left, _), (right, _)| {
-            (&left.manager, left.operation, &left.api_version).cmp(&(&right.manager, right.operation, &right.api_version))
+            (&left.manager, left.operation, &left.api_version).cmp(&(
+                &right.manager,
+                right.operation,
+                &right.api_version,
+            ))
         });
         conflicts
     }
@@ -190,7 +194,8 @@ impl Managers {
             self.0.sort_by(|left, right| (&left.time, &left.manager).cmp(&(&right.time, &right.manager)));
             let is_updater = |entry: &Entry| entry.operation == Operation::Update;
             let pair = self.0.iter().enumerate().filter(|(_, entry)| is_updater(entry)).find_map(|(oldest, entry)| {
-                let same_version = |(_, other): &(usize, &Entry)| is_updater(other) && other.api_version == entry.api_version;
+                let same_version =
+                    |(_, other): &(usize, &Entry)| is_updater(other) && other.api_version == entry.api_version;
                 let (next, _) = self.0.iter().enumerate().skip(oldest + 1).find(same_version)?;
                 Some((oldest, next))
             });
@@ -213,7 +218,13 @@ impl Managers {
         }
         self.0.sort_by(|left, right| {
             let order = |entry: &Entry| {
-                (entry.operation, entry.time.clone(), entry.manager.clone(), entry.api_version.clone(), entry.subresource.clone())
+                (
+                    entry.operation,
+                    entry.time.clone(),
+                    entry.manager.clone(),
+                    entry.api_version.clone(),
+                    entry.subresource.clone(),
+                )
             };
             order(left).cmp(&order(right))
         });
@@ -267,7 +278,9 @@ pub(super) fn without_managed_fields(object: &Value) -> Value {
 
 /// Puts back what a configuration cannot set, such as a null `creationTimestamp` that a client's encoder wrote.
 pub(super) fn keep_server_fields(object: &mut Value, live: &Value) {
-    let Some(Value::Object(metadata)) = object.get_mut("metadata") else { return };
+    let Some(Value::Object(metadata)) = object.get_mut("metadata") else {
+        return;
+    };
     for name in SERVER_FIELDS {
         match live.pointer(&format!("/metadata/{name}")) {
             Some(value) => drop(metadata.insert(name.to_owned(), value.clone())),

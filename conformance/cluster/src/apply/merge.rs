@@ -17,7 +17,7 @@ pub(super) fn merge(kind: &Type, live: &Value, config: &Value) -> Value {
             }
             Value::Object(merged)
         }
-        (Shape::Items(live), Shape::Items(config)) if !live.is_empty() => list(kind, live, config),
+        (Shape::Items(live), Shape::Items(config)) if !live.is_empty() => list(kind, &live, &config),
         // A null in place of a container is one without entries.
         (Shape::Fields(fields), Shape::Leaf) if config.is_null() && !fields.is_empty() => live.clone(),
         (Shape::Items(items), Shape::Leaf) if config.is_null() && !items.is_empty() => live.clone(),
@@ -27,7 +27,7 @@ pub(super) fn merge(kind: &Type, live: &Value, config: &Value) -> Value {
 
 /// Items of both sides in an order that contradicts neither: the configuration decides the order of its own items, and
 /// items that only the stored list has stay behind the shared item that they followed.
-fn list(kind: &Type, live: Vec<(String, &Value)>, config: Vec<(String, &Value)>) -> Value {
+fn list(kind: &Type, live: &[(String, &Value)], config: &[(String, &Value)]) -> Value {
     let stored: BTreeMap<&str, &Value> = live.iter().rev().map(|(element, value)| (element.as_str(), *value)).collect();
     let sent: BTreeMap<&str, &Value> = config.iter().map(|(element, value)| (element.as_str(), *value)).collect();
     let merged = |element: &str| match (stored.get(element), sent.get(element)) {
@@ -40,7 +40,7 @@ fn list(kind: &Type, live: Vec<(String, &Value)>, config: Vec<(String, &Value)>)
     let mut next_shared = shared.next();
     let mut config = config.iter().map(|(element, _)| element).peekable();
     let mut items = Vec::new();
-    for (element, value) in &live {
+    for (element, value) in live {
         if !sent.contains_key(element.as_str()) {
             items.push((*value).clone());
             continue;

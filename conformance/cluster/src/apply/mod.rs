@@ -107,13 +107,17 @@ pub fn apply(
     request: &ApplyRequest,
     model: &TypeModel,
 ) -> Result<Value, ApplyError> {
-    if applied.pointer("/metadata/managedFields").is_some_and(|fields| !fields.is_null() && fields != &Value::from([(); 0])) {
+    if applied
+        .pointer("/metadata/managedFields")
+        .is_some_and(|fields| !fields.is_null() && fields != &Value::from([(); 0]))
+    {
         let message = "metadata.managedFields must be nil".to_owned();
         return Err(ApplyError::Invalid { code: 400, message });
     }
     let problems = typed::problems(model.root(), applied);
     if !problems.is_empty() {
-        let message = format!("failed to create typed patch object ({}): {}", typed::name(applied), problems.join("\n  "));
+        let message =
+            format!("failed to create typed patch object ({}): {}", typed::name(applied), problems.join("\n  "));
         return Err(ApplyError::Invalid { code: 500, message });
     }
     let mut config = applied.clone();
@@ -136,7 +140,7 @@ pub fn apply(
 
     let previous = managers.take_applier(&request.manager, request.subresource.as_deref());
     let mut fields = FieldSet::of(model.root(), &config);
-    model.strip(&mut fields);
+    fields.strip_unowned();
     let merged = match live {
         Some(_) => merge::merge(model.root(), &base, &config),
         None => config,
@@ -148,7 +152,10 @@ pub fn apply(
     let comparison = compare(model.root(), &base, &pruned);
     let conflicts = managers.conflicts(&comparison);
     if !request.force && !conflicts.is_empty() {
-        return Err(ApplyError::Conflicts { message: managers::conflict_message(&conflicts), conflicts: managers::causes(&conflicts) });
+        return Err(ApplyError::Conflicts {
+            message: managers::conflict_message(&conflicts),
+            conflicts: managers::causes(&conflicts),
+        });
     }
     managers.release(&comparison);
 
@@ -192,7 +199,7 @@ pub fn track(old: Option<&Value>, new: &mut Value, request: &UpdateRequest, mode
     let comparison = compare(model.root(), &base, new);
     managers.release(&comparison);
     let mut taken = comparison.taken();
-    model.strip(&mut taken);
+    taken.strip_unowned();
     model.strip_reset(&mut taken, subresource);
     if !taken.is_empty() {
         managers.grant(request, taken);
@@ -205,6 +212,6 @@ pub fn track(old: Option<&Value>, new: &mut Value, request: &UpdateRequest, mode
 fn owned(model: &TypeModel, old: Option<&Value>, new: &Value) -> FieldSet {
     let base = old.map_or_else(|| model.empty(), Clone::clone);
     let mut taken = compare(model.root(), &base, &managers::without_managed_fields(new)).taken();
-    model.strip(&mut taken);
+    taken.strip_unowned();
     taken
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::builtin;
-use super::fieldset::{FieldSet, field};
+use super::fieldset::FieldSet;
 
 /// The merge behaviour of a type.
 #[derive(Clone, Debug)]
@@ -56,7 +56,9 @@ impl TypeModel {
 
     /// Takes out of a configuration what the endpoint does not write.
     pub(super) fn reset(&self, config: &mut Value, subresource: Option<&str>) {
-        let Value::Object(fields) = config else { return };
+        let Value::Object(fields) = config else {
+            return;
+        };
         match subresource {
             Some("status") => {
                 fields.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
@@ -78,29 +80,6 @@ impl TypeModel {
             Some("status") => fields.keep_only("f:status"),
             None if self.has_status => fields.take_out(&["f:status"], true),
             _ => {}
-        }
-    }
-
-    /// Takes out of a set what nobody owns: what an object is, and what the server writes.
-    pub(super) fn strip(&self, fields: &mut FieldSet) {
-        for name in ["f:apiVersion", "f:kind"] {
-            fields.take_out(&[name], true);
-        }
-        fields.take_out(&["f:metadata"], false);
-        for name in [
-            "clusterName",
-            "creationTimestamp",
-            "deletionGracePeriodSeconds",
-            "deletionTimestamp",
-            "generation",
-            "managedFields",
-            "name",
-            "namespace",
-            "resourceVersion",
-            "selfLink",
-            "uid",
-        ] {
-            fields.take_out(&["f:metadata", &field(name)], true);
         }
     }
 }
@@ -200,7 +179,8 @@ impl Type {
 /// The keys of an item that has them, sorted by name.
 pub(super) fn key_values<'a>(keys: &'a [ListKey], item: &'a Value) -> Option<BTreeMap<&'a str, &'a Value>> {
     let fields = item.as_object()?;
-    let value = |key: &'a ListKey| fields.get(&key.name).or(key.default.as_ref()).map(|value| (key.name.as_str(), value));
+    let value =
+        |key: &'a ListKey| fields.get(&key.name).or(key.default.as_ref()).map(|value| (key.name.as_str(), value));
     let values: BTreeMap<_, _> = keys.iter().filter_map(value).collect();
     (!values.is_empty()).then_some(values)
 }

@@ -11,7 +11,13 @@ use super::model::{Shape, Type};
 ///
 /// A container goes with its last field if the manager put it there; one that only lost its fields is left as null for
 /// [`settle`], so that it does not count as removed from those who own the container itself.
-pub(super) fn dropped(kind: &Type, merged: &Value, previous: &FieldSet, applied: &FieldSet, others: &FieldSet) -> Value {
+pub(super) fn dropped(
+    kind: &Type,
+    merged: &Value,
+    previous: &FieldSet,
+    applied: &FieldSet,
+    others: &FieldSet,
+) -> Value {
     let previous = previous.with_containers(kind);
     let present = FieldSet::of(kind, merged).with_containers(kind);
     let kept = FieldSet::of(kind, &without(kind, merged, &previous)).with_containers(kind);
@@ -27,7 +33,8 @@ pub(super) fn dropped(kind: &Type, merged: &Value, previous: &FieldSet, applied:
 pub(super) fn settle(kind: &Type, value: Value, before: &Value) -> Value {
     match (kind.shape(&value), kind.shape(before)) {
         (Shape::Fields(fields), Shape::Fields(before)) => {
-            let emptied = |name: &str, value: &Value| value.is_null() && before.get(name).is_some_and(|value| !value.is_null());
+            let emptied =
+                |name: &str, value: &Value| value.is_null() && before.get(name).is_some_and(|value| !value.is_null());
             let left = fields.iter().filter(|(name, value)| !emptied(name, value)).map(|(name, value)| {
                 let settled = before.get(name).map(|before| settle(kind.field(name).0, value.clone(), before));
                 (name.clone(), settled.unwrap_or_else(|| value.clone()))

@@ -60,7 +60,9 @@ fn check(kind: &Type, value: &Value, path: &str, problems: &mut Vec<String>) {
 
 /// Why an item of a map list has no identity.
 fn keyless(kind: &Type, item: &Value) -> Option<String> {
-    let Type::MapList { keys, .. } = kind else { return None };
+    let Type::MapList { keys, .. } = kind else {
+        return None;
+    };
     if !item.is_object() {
         return Some("associative list with keys may not have non-map elements".to_owned());
     }
@@ -69,7 +71,9 @@ fn keyless(kind: &Type, item: &Value) -> Option<String> {
     }
     let name = keys.first().map_or("", |key| key.name.as_str());
     let problem = if keys.len() == 1 {
-        format!("associative list with keys has an element that omits key field \"{name}\" (and doesn't have default value)")
+        format!(
+            "associative list with keys has an element that omits key field \"{name}\" (and doesn't have default value)"
+        )
     } else {
         "associative list with keys has an element that omits all key fields".to_owned()
     };

@@ -13,8 +13,27 @@ use super::node::{Additional, Node};
 
 /// Field names that are words of CEL.
 const RESERVED: [&str; 21] = [
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let",
-    "loop", "package", "namespace", "return", "var", "void", "while",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
 /// A field name as an identifier: words of CEL and characters that an identifier cannot have are spelled out.
@@ -50,7 +69,9 @@ pub(super) fn value(node: &Node, value: &Value) -> CelValue {
 
 /// A whole resource: besides what is declared, rules see its type, name and generateName.
 pub(super) fn resource(node: &Node, object: &Value) -> CelValue {
-    let Value::Object(fields) = object else { return untyped(object) };
+    let Value::Object(fields) = object else {
+        return untyped(object);
+    };
     let mut bound: HashMap<String, CelValue> = HashMap::new();
     for name in ["apiVersion", "kind"] {
         bound.insert(name.to_owned(), fields.get(name).map_or_else(|| text(""), untyped));
@@ -104,9 +125,9 @@ fn string(format: Option<&str>, content: &str) -> CelValue {
 }
 
 fn convert(conversion: &str, content: &str) -> Option<CelValue> {
-    let mut context = Context::default();
-    context.add_variable_from_value("text", text(content));
-    Program::compile(conversion).ok()?.execute(&context).ok()
+    let mut scope = Context::default();
+    scope.add_variable_from_value("text", text(content));
+    Program::compile(conversion).ok()?.execute(&scope).ok()
 }
 
 /// A value of which the schema says nothing.

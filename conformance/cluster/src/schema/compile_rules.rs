@@ -13,12 +13,7 @@ use super::type_check;
 const REASONS: [&str; 4] = ["FieldValueRequired", "FieldValueForbidden", "FieldValueInvalid", "FieldValueDuplicate"];
 
 /// Compiles the rules of one schema, whose own node is complete but for them.
-pub(super) fn rules(
-    schema: &Map<String, Value>,
-    node: &Node,
-    path: &str,
-    errors: &mut Vec<FieldError>,
-) -> Vec<Rule> {
+pub(super) fn rules(schema: &Map<String, Value>, node: &Node, path: &str, errors: &mut Vec<FieldError>) -> Vec<Rule> {
     let declared = schema.get("x-kubernetes-validations").and_then(Value::as_array);
     let rules = declared.into_iter().flatten().enumerate();
     rules.filter_map(|(index, declared)| rule(declared, node, &rule_path(path, index), errors)).collect()
@@ -59,14 +54,12 @@ fn rule(declared: &Value, node: &Node, path: &str, errors: &mut Vec<FieldError>)
     let program = compiled(source, declared, &join(path, "rule"), errors);
     let message_program = text("messageExpression")
         .map(|expression| compiled(expression, declared, &join(path, "messageExpression"), errors));
-    let field_path = text("fieldPath").and_then(|declared| match normalized(declared, node) {
-        Some(field) => Some(field),
-        None => {
-            let detail = "fieldPath must be a valid path: does not refer to a valid field";
-            errors.push(FieldError::invalid(join(path, "fieldPath"), &Value::from(declared), detail));
-            None
-        }
-    });
+    let declared_path = text("fieldPath");
+    let field_path = declared_path.and_then(|declared| normalized(declared, node));
+    if let (Some(declared), None) = (declared_path, &field_path) {
+        let detail = "fieldPath must be a valid path: does not refer to a valid field";
+        errors.push(FieldError::invalid(join(path, "fieldPath"), &Value::from(declared), detail));
+    }
     let program = program?;
     Some(Rule {
         source: source.to_owned(),

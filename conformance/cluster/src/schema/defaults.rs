@@ -15,7 +15,9 @@ fn fill(node: &Node, value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, property) in &node.properties {
-                let Some(default) = &property.default else { continue };
+                let Some(default) = &property.default else {
+                    continue;
+                };
                 if fields.get(name).is_none_or(|value| property.is_absent(value)) {
                     fields.insert(name.clone(), default.clone());
                 }

@@ -96,7 +96,8 @@ impl FieldError {
     /// An error that shows a value already rendered, which need not be JSON.
     pub fn with_rendered(kind: ErrorKind, field: impl Into<String>, value: &str, detail: &str) -> Self {
         let words = kind.words();
-        let message = if detail.is_empty() { format!("{words}: {value}") } else { format!("{words}: {value}: {detail}") };
+        let message =
+            if detail.is_empty() { format!("{words}: {value}") } else { format!("{words}: {value}: {detail}") };
         Self { kind, field: field.into(), message }
     }
 

@@ -18,8 +18,9 @@ static DURATION: LazyLock<Regex> = LazyLock::new(|| {
 });
 static UUID: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$"));
-static HOST_NAME: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"(?i)^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$"));
+static HOST_NAME: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$")
+});
 static MAC: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$|^([0-9a-f]{4}\.){2}[0-9a-f]{4}$"));
 static EMAIL: LazyLock<Regex> = LazyLock::new(|| pattern(r"^[^@\s<>]+@[^@\s<>]+$|^.*<[^@\s<>]+@[^@\s<>]+>$"));

@@ -1,4 +1,4 @@
-//! Structural schemas of custom resources: what a CustomResourceDefinition's `openAPIV3Schema` means.
+//! Structural schemas of custom resources: what a `CustomResourceDefinition`'s `openAPIV3Schema` means.
 //!
 //! A schema is [compiled](Schema::compile) once. Objects then pass through [`Schema::default`], [`Schema::prune`] and
 //! [`Schema::validate`], in this order; each does what the API server does with a decoded request, in its words.
@@ -10,11 +10,13 @@ mod defaults;
 mod embedded;
 mod error;
 mod format;
+mod keywords;
 mod list_type;
 mod node;
 mod prune;
 mod render;
 mod rules;
+mod structural;
 mod type_check;
 mod values;
 

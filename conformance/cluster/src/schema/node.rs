@@ -94,6 +94,7 @@ pub(super) struct Limits {
 }
 
 /// One schema.
+#[allow(clippy::struct_excessive_bools)] // each is a keyword of its own
 #[derive(Debug, Default)]
 pub(super) struct Node {
     pub(super) json_type: Option<JsonType>,

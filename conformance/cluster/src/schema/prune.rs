@@ -75,8 +75,12 @@ fn known_fields(
         }
         match (node.properties.get(name), &node.additional) {
             (Some(schema), _) => prune(schema, value, &join(path, name), dropped),
-            (None, Some(Additional::Schema(schema))) => prune(schema, value, &join(path, name), dropped),
-            (None, Some(Additional::Allowed)) if !node.preserve_unknown => clear(value, &join(path, name), dropped),
+            (None, Some(Additional::Schema(schema))) => {
+                prune(schema, value, &join(path, name), dropped);
+            }
+            (None, Some(Additional::Allowed)) if !node.preserve_unknown => {
+                clear(value, &join(path, name), dropped);
+            }
             (None, None) if !node.preserve_unknown => return drop(path, name, dropped),
             (None, _) => {}
         }

@@ -27,13 +27,18 @@ pub(crate) fn quote(text: &str) -> String {
             '\u{b}' => quoted.push_str("\\v"),
             '\u{c}' => quoted.push_str("\\f"),
             control if u32::from(control) < 0x20 || control == '\u{7f}' => {
-                quoted.push_str(&format!("\\x{:02x}", u32::from(control)));
+                quoted.push_str("\\x");
+                quoted.extend([16, 1].map(|place| hex_digit(u32::from(control) / place % 16)));
             }
             printable => quoted.push(printable),
         }
     }
     quoted.push('"');
     quoted
+}
+
+fn hex_digit(value: u32) -> char {
+    char::from_digit(value, 16).unwrap_or('0')
 }
 
 /// A number: integers as they are, floats in the shortest form, with an exponent beyond 21 digits.

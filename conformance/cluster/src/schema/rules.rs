@@ -1,5 +1,7 @@
 //! CEL rules (`x-kubernetes-validations`): compiled once, evaluated beside the values they guard.
 
+use std::sync::Arc;
+
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::objects::OptionalValue;
 use kube_cel::cel::{Context, ExecutionError, Program, Value as CelValue};
@@ -15,7 +17,33 @@ const LONGEST_MESSAGE: usize = 5 * 1024;
 
 thread_local! {
     /// The functions that rules may call. A context is not `Sync`, and building one costs more than most rules.
-    static FUNCTIONS: Context<'static> = Context::default().with_all();
+    static FUNCTIONS: Context<'static> = functions();
+}
+
+/// Kubernetes' functions, and `type`, which the interpreter lacks: types are compared by their names.
+fn functions() -> Context<'static> {
+    let mut context = Context::default().with_all();
+    context.add_function("type", |value: CelValue| Arc::new(type_name(&value).to_owned()));
+    context.add_function("dyn", |value: CelValue| -> Result<CelValue, ExecutionError> { Ok(value) });
+    for name in ["int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type"] {
+        context.add_variable_from_value(name, CelValue::String(Arc::new(name.to_owned())));
+    }
+    context
+}
+
+fn type_name(value: &CelValue) -> &'static str {
+    match value {
+        CelValue::Int(_) => "int",
+        CelValue::UInt(_) => "uint",
+        CelValue::Float(_) => "double",
+        CelValue::Bool(_) => "bool",
+        CelValue::String(_) => "string",
+        CelValue::Bytes(_) => "bytes",
+        CelValue::List(_) => "list",
+        CelValue::Map(_) => "map",
+        CelValue::Null => "null_type",
+        _ => "type",
+    }
 }
 
 /// One entry of `x-kubernetes-validations`.
@@ -133,7 +161,9 @@ fn evaluate(
         return;
     }
     let old = pair.old.filter(|old| !old.is_null());
-    let bind = |value: &Value| if resource { binding::resource(node, value) } else { binding::value(node, value) };
+    let bind = |value: &Value| {
+        if resource { binding::resource(node, value) } else { binding::value(node, value) }
+    };
     let old_self = if rules.iter().any(|rule| rule.uses_old_self) { old.map(bind) } else { None };
     let mut scope = functions.new_inner_scope();
     scope.add_variable_from_value("self", bind(pair.new));
@@ -145,7 +175,7 @@ fn evaluate(
         let mut context = scope.new_inner_scope();
         if rule.optional_old_self {
             let optional = old_self.clone().map_or_else(OptionalValue::none, OptionalValue::of);
-            context.add_variable_from_value("oldSelf", CelValue::Opaque(std::sync::Arc::new(optional)));
+            context.add_variable_from_value("oldSelf", CelValue::Opaque(Arc::new(optional)));
         } else if let Some(old_self) = &old_self {
             context.add_variable_from_value("oldSelf", old_self.clone());
         }
@@ -185,7 +215,9 @@ fn refused(rule: &Rule, node: &Node, value: &Value, path: &str, context: &Contex
 fn failure(error: &ExecutionError, purpose: &str) -> String {
     let words = match error {
         ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
-        ExecutionError::IndexOutOfBounds(CelValue::Int(index)) => format!("index out of bounds: {index}"),
+        ExecutionError::IndexOutOfBounds(CelValue::Int(index)) => {
+            format!("index out of bounds: {index}")
+        }
         ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),
         ExecutionError::RemainderByZero(_) => "modulus by zero".to_owned(),
         ExecutionError::Overflow(..) => "integer overflow".to_owned(),
@@ -193,7 +225,8 @@ fn failure(error: &ExecutionError, purpose: &str) -> String {
         | ExecutionError::UnsupportedUnaryOperator(..)
         | ExecutionError::UnsupportedBinaryOperator(..)
         | ExecutionError::ValuesNotComparable(..) => {
-            let words = "'no such overload': call arguments did not match a supported operator, function or macro signature";
+            let words =
+                "'no such overload': call arguments did not match a supported operator, function or macro signature";
             return format!("{words} for rule: {purpose}");
         }
         ExecutionError::FunctionError { message, .. } => message.clone(),

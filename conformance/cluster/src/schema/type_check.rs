@@ -22,8 +22,30 @@ enum Known<'a> {
 
 /// Identifiers that are bound in every rule: types, and the name spaces of functions.
 const GLOBAL: [&str; 24] = [
-    "self", "oldSelf", "int", "uint", "double", "bool", "string", "bytes", "list", "map", "null_type", "type", "google",
-    "timestamp", "duration", "sets", "math", "lists", "strings", "base64", "format", "ip", "optional", "cel",
+    "self",
+    "oldSelf",
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "null_type",
+    "type",
+    "google",
+    "timestamp",
+    "duration",
+    "sets",
+    "math",
+    "lists",
+    "strings",
+    "base64",
+    "format",
+    "ip",
+    "optional",
+    "cel",
 ];
 
 type Scope<'a> = HashMap<String, Known<'a>>;
@@ -106,7 +128,9 @@ impl Check<'_> {
                 self.undefined(field);
                 return Known::Dynamic;
             }
-            Known::Value(node) if node.embedded_resource => return self.select(Known::Resource(node), field),
+            Known::Value(node) if node.embedded_resource => {
+                return self.select(Known::Resource(node), field);
+            }
             Known::Resource(node) | Known::Value(node) => node,
         };
         if node.int_or_string || node.json_type != Some(JsonType::Object) {

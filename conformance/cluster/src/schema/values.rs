@@ -78,7 +78,9 @@ impl Check<'_> {
     }
 
     fn json_type(&mut self, value: &Value) {
-        let Some(expected) = self.node.type_names() else { return };
+        let Some(expected) = self.node.type_names() else {
+            return;
+        };
         let accepts = |kind: JsonType| {
             self.node.json_type == Some(kind)
                 || self.node.int_or_string && matches!(kind, JsonType::Integer | JsonType::String)
@@ -89,9 +91,7 @@ impl Check<'_> {
             Value::String(_) => accepts(JsonType::String),
             Value::Array(_) => accepts(JsonType::Array),
             Value::Object(_) => accepts(JsonType::Object),
-            Value::Number(number) => {
-                accepts(JsonType::Number) || accepts(JsonType::Integer) && is_integral(number)
-            }
+            Value::Number(number) => accepts(JsonType::Number) || accepts(JsonType::Integer) && is_integral(number),
         };
         if accepted {
             return;
@@ -102,7 +102,9 @@ impl Check<'_> {
                 let actual = if number.is_f64() { "float64" } else { "int64" };
                 self.wrong_type(&format.clone(), actual);
             }
-            (Value::Bool(_) | Value::Object(_), Some(format)) => self.wrong_type(&format.clone(), ""),
+            (Value::Bool(_) | Value::Object(_), Some(format)) => {
+                self.wrong_type(&format.clone(), "");
+            }
             (Value::Number(number), None) if number.is_f64() => self.wrong_type(expected, "number"),
             _ => self.wrong_type(expected, type_name(value)),
         }
@@ -204,7 +206,9 @@ impl Check<'_> {
         }
         let old = if self.node.atomic_map { None } else { old };
         for (name, value) in fields {
-            let Some(schema) = self.node.property(name) else { continue };
+            let Some(schema) = self.node.property(name) else {
+                continue;
+            };
             let declared_at_root = self.path.is_empty() && self.node.properties.contains_key(name);
             let path = if declared_at_root { name.clone() } else { format!("{}.{name}", self.path) };
             self.extend(validate(schema, value, old.and_then(|old| old.get(name)), &path));
@@ -234,7 +238,9 @@ impl Check<'_> {
             match one.iter().filter(|errors| errors.is_empty()).count() {
                 1 => {}
                 0 => {
-                    self.fieldless(&format!("{quoted} must validate one and only one schema (oneOf). Found none valid"));
+                    self.fieldless(&format!(
+                        "{quoted} must validate one and only one schema (oneOf). Found none valid"
+                    ));
                     self.extend(one.into_iter().next().unwrap_or_default());
                 }
                 valid => self.fieldless(&format!(
