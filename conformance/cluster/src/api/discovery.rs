@@ -108,7 +108,6 @@ fn resource_list(state: &State, group: &str, version: &str) -> Option<Value> {
     if entries.is_empty() {
         return None;
     }
-    entries.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
     let mut list = json!({
         "kind": "APIResourceList",
         "groupVersion": api_version(group, version),
@@ -176,6 +175,7 @@ fn subresources(resource: &Resource, version: &Version) -> Vec<Subresource> {
     const READ_WRITE: &[&str] = &["get", "patch", "update"];
     let one = |name, kind: &str, group_version, verbs| Subresource { name, kind: kind.to_owned(), group_version, verbs };
     let mut list = Vec::new();
+    // In the lists of custom resources status comes first, in those of built-in kinds names are sorted.
     if version.status {
         list.push(one("status", &resource.kind, None, READ_WRITE));
     }
@@ -193,6 +193,9 @@ fn subresources(resource: &Resource, version: &Version) -> Vec<Subresource> {
         }
         _ => {}
     }
+    if !resource.is_custom() {
+        list.sort_by_key(|subresource| subresource.name);
+    }
     list
 }
 
@@ -208,7 +211,11 @@ fn verbs(resource: &Resource) -> Vec<&'static str> {
 
 /// A hash of what objects are stored as, in the form of the real server.
 fn storage_version_hash(resource: &Resource) -> String {
-    let stored = resource.storage_api_version();
+    // The real server has stored CustomResourceDefinitions as v1beta1 ever since.
+    let stored = match resource.kind.as_str() {
+        "CustomResourceDefinition" => "apiextensions.k8s.io/v1beta1".to_owned(),
+        _ => resource.storage_api_version(),
+    };
     let (group, version) = stored.rsplit_once('/').unwrap_or(("", &stored));
     let digest = Sha256::digest(format!("{group}/{version}/{}", resource.kind));
     STANDARD.encode(&digest[..8])

@@ -126,7 +126,7 @@ pub(crate) fn create(object: &mut Value, now: Timestamp) {
 }
 
 /// A name with five random characters, from the alphabet that makes no words.
-fn generate_name(prefix: &str) -> String {
+pub(crate) fn generate_name(prefix: &str) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let mut random = rand::rng();
     let suffix: String = (0..5).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect();

@@ -1,11 +1,232 @@
-//! Decoding of built-in kinds by the schemas of their types: unknown fields and wrong types.
+//! The types of built-in kinds, from the published schemas: decoding with unknown fields and wrong types, and documents.
 
-use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::{
+    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination, core::v1 as core,
+    discovery::v1 as discovery, events::v1 as events, networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac,
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value};
 
 use super::Builtin;
+use crate::api::metadata::go_kind;
 
-/// Drops fields that the kind does not have and nulls, and names the unknown ones; the error is the Go decoder's.
-pub(crate) fn decode(builtin: &Builtin, object: &mut Value) -> Result<Vec<String>, String> {
-    let _ = (builtin, object);
-    Ok(Vec::new())
+/// A type and the types that it refers to, by their published names.
+#[derive(Debug)]
+pub(crate) struct Type {
+    /// The published name, such as `io.k8s.api.apps.v1.Deployment`.
+    pub(crate) name: String,
+    pub(crate) definitions: Map<String, Value>,
+}
+
+/// Types are generated when first needed: most runs touch few kinds.
+static TYPES: LazyLock<Mutex<HashMap<(&'static str, &'static str), Arc<Type>>>> = LazyLock::new(Mutex::default);
+
+/// The type of a built-in kind.
+pub(crate) fn of(builtin: &'static Builtin) -> Option<Arc<Type>> {
+    let key = (builtin.group, builtin.kind);
+    let mut types = TYPES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = types.get(&key) {
+        return Some(known.clone());
+    }
+    let made = Arc::new(make(builtin)?);
+    types.insert(key, made.clone());
+    Some(made)
+}
+
+/// The type of metadata, which custom resources refer to.
+pub(crate) fn object_meta() -> Type {
+    generate::<ObjectMeta>()
+}
+
+fn make(builtin: &Builtin) -> Option<Type> {
+    Some(match (builtin.group, builtin.kind) {
+        ("", "ConfigMap") => generate::<core::ConfigMap>(),
+        ("", "Endpoints") => generate::<core::Endpoints>(),
+        ("", "Event") => generate::<core::Event>(),
+        ("", "Namespace") => generate::<core::Namespace>(),
+        ("", "Node") => generate::<core::Node>(),
+        ("", "PersistentVolumeClaim") => generate::<core::PersistentVolumeClaim>(),
+        ("", "Pod") => generate::<core::Pod>(),
+        ("", "Secret") => generate::<core::Secret>(),
+        ("", "Service") => generate::<core::Service>(),
+        ("", "ServiceAccount") => generate::<core::ServiceAccount>(),
+        ("apps", "ControllerRevision") => generate::<apps::ControllerRevision>(),
+        ("apps", "DaemonSet") => generate::<apps::DaemonSet>(),
+        ("apps", "Deployment") => generate::<apps::Deployment>(),
+        ("apps", "ReplicaSet") => generate::<apps::ReplicaSet>(),
+        ("apps", "StatefulSet") => generate::<apps::StatefulSet>(),
+        ("autoscaling", _) => generate::<autoscaling::HorizontalPodAutoscaler>(),
+        ("apiextensions.k8s.io", _) => generate::<apiextensions::CustomResourceDefinition>(),
+        ("batch", _) => generate::<batch::Job>(),
+        ("coordination.k8s.io", _) => generate::<coordination::Lease>(),
+        ("discovery.k8s.io", _) => generate::<discovery::EndpointSlice>(),
+        ("events.k8s.io", _) => generate::<events::Event>(),
+        ("networking.k8s.io", "Ingress") => generate::<networking::Ingress>(),
+        ("networking.k8s.io", "NetworkPolicy") => generate::<networking::NetworkPolicy>(),
+        ("policy", _) => generate::<policy::PodDisruptionBudget>(),
+        ("rbac.authorization.k8s.io", "Role") => generate::<rbac::Role>(),
+        ("rbac.authorization.k8s.io", "RoleBinding") => generate::<rbac::RoleBinding>(),
+        ("rbac.authorization.k8s.io", "ClusterRole") => generate::<rbac::ClusterRole>(),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => generate::<rbac::ClusterRoleBinding>(),
+        _ => return None,
+    })
+}
+
+fn generate<T: JsonSchema>() -> Type {
+    let mut generator = SchemaSettings::openapi3().into_generator();
+    generator.subschema_for::<T>();
+    Type { name: T::schema_name().into_owned(), definitions: generator.take_definitions(true) }
+}
+
+/// Drops nulls and fields that the kind does not have, and names the latter; the error is the Go decoder's.
+pub(crate) fn decode(builtin: &'static Builtin, object: &mut Value) -> Result<Vec<String>, String> {
+    let Some(kind) = of(builtin) else { return Ok(Vec::new()) };
+    let mut decoder = Decoder { definitions: &kind.definitions, unknown: Vec::new() };
+    let place = Place { path: String::new(), fields: String::new(), owner: builtin.kind.to_owned() };
+    let Some(root) = kind.definitions.get(&kind.name) else { return Ok(Vec::new()) };
+    decoder.value(root, object, &place)?;
+    Ok(decoder.unknown)
+}
+
+struct Decoder<'a> {
+    definitions: &'a Map<String, Value>,
+    unknown: Vec<String>,
+}
+
+/// Where the decoder stands.
+struct Place {
+    /// The path with indices, as complaints about unknown fields show it.
+    path: String,
+    /// The path of field names alone, as Go shows it.
+    fields: String,
+    /// The Go type that holds the field.
+    owner: String,
+}
+
+impl Place {
+    fn field(&self, name: &str, owner: &str) -> Self {
+        let join = |path: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        Self { path: join(&self.path), fields: join(&self.fields), owner: owner.to_owned() }
+    }
+
+    fn item(&self, index: usize) -> Self {
+        Self { path: format!("{}[{index}]", self.path), fields: self.fields.clone(), owner: self.owner.clone() }
+    }
+
+    fn wrong(&self, value: &Value, expected: &str) -> String {
+        let Self { owner, fields, .. } = self;
+        format!("json: cannot unmarshal {} into Go struct field {owner}.{fields} of type {expected}", go_kind(value))
+    }
+}
+
+impl Decoder<'_> {
+    fn value(&mut self, schema: &Value, value: &mut Value, place: &Place) -> Result<(), String> {
+        let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
+        if let Some(name) = reference.and_then(|reference| reference.rsplit('/').next()) {
+            let short = name.rsplit('.').next().unwrap_or(name);
+            if short == "ObjectMeta" && place.path == "metadata" {
+                // The object's own metadata has rules of its own.
+                return Ok(());
+            }
+            if short == "Quantity" && value.is_number() {
+                *value = value.to_string().into();
+            }
+            let Some(definition) = self.definitions.get(name) else { return Ok(()) };
+            let inner = Place { path: place.path.clone(), fields: place.fields.clone(), owner: short.to_owned() };
+            return if definition["properties"].is_object() {
+                self.structure(definition, value, &inner, place)
+            } else {
+                self.value(definition, value, place)
+            };
+        }
+        if schema["properties"].is_object() {
+            return self.structure(schema, value, place, place);
+        }
+        match schema["type"].as_str() {
+            Some("string") => string(schema, value, place),
+            Some("boolean") if !value.is_boolean() => Err(place.wrong(value, "bool")),
+            Some("integer") if !(value.is_i64() || value.is_u64()) => {
+                Err(place.wrong(value, schema["format"].as_str().unwrap_or("int64")))
+            }
+            Some("number") if !value.is_number() => Err(place.wrong(value, "float64")),
+            Some("array") => self.list(schema, value, place),
+            Some("object") => self.map(schema, value, place),
+            _ => Ok(()),
+        }
+    }
+
+    fn structure(&mut self, schema: &Value, value: &mut Value, inner: &Place, outer: &Place) -> Result<(), String> {
+        if !value.is_object() {
+            return Err(outer.wrong(value, &format!("v1.{}", inner.owner)));
+        }
+        let Value::Object(fields) = value else { return Ok(()) };
+        let known = &schema["properties"];
+        let mut dropped = Vec::new();
+        for (name, field) in fields.iter_mut() {
+            match known.get(name) {
+                _ if field.is_null() => dropped.push(name.clone()),
+                Some(schema) => self.value(schema, field, &inner.field(name, &inner.owner))?,
+                None => {
+                    self.unknown.push(inner.field(name, "").path);
+                    dropped.push(name.clone());
+                }
+            }
+        }
+        for name in dropped {
+            fields.remove(&name);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, schema: &Value, value: &mut Value, place: &Place) -> Result<(), String> {
+        if !value.is_array() {
+            let element = schema["items"]["$ref"].as_str().and_then(|name| name.rsplit('.').next());
+            let element = element.map_or_else(|| "string".to_owned(), |name| format!("v1.{name}"));
+            return Err(place.wrong(value, &format!("[]{element}")));
+        }
+        for (index, item) in value.as_array_mut().into_iter().flatten().enumerate() {
+            self.value(&schema["items"], item, &place.item(index))?;
+        }
+        Ok(())
+    }
+
+    fn map(&mut self, schema: &Value, value: &mut Value, place: &Place) -> Result<(), String> {
+        let values = &schema["additionalProperties"];
+        if !values.is_object() {
+            return Ok(());
+        }
+        if !value.is_object() {
+            return Err(place.wrong(value, "map[string]string"));
+        }
+        let Value::Object(entries) = value else { return Ok(()) };
+        entries.retain(|_, entry| !entry.is_null());
+        for (key, entry) in entries.iter_mut() {
+            let inner = Place { path: format!("{}.{key}", place.path), fields: place.fields.clone(), owner: place.owner.clone() };
+            self.value(values, entry, &inner)?;
+        }
+        Ok(())
+    }
+}
+
+fn string(schema: &Value, value: &Value, place: &Place) -> Result<(), String> {
+    let Some(text) = value.as_str() else { return Err(place.wrong(value, "string")) };
+    if schema["format"] == "byte" && STANDARD.decode(text).is_err() {
+        let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+        let position = text.bytes().position(|byte| !valid(byte)).unwrap_or(text.len());
+        return Err(format!("illegal base64 data at input byte {position}"));
+    }
+    if schema["format"] == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
+        return Err(format!(
+            "parsing time \"{text}\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"{text}\" as a time"
+        ));
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Custom resources: from a CustomResourceDefinition to a served kind.
 
+pub(crate) mod defaults;
 pub(crate) mod lifecycle;
 pub(crate) mod validation;
 

@@ -71,6 +71,10 @@ fn delete_stored(
     stored: &Arc<Value>,
 ) -> ApiResult<Deleted> {
     check_preconditions(call, options, stored)?;
+    if call.resource.plural == "namespaces" && matches!(metadata::name(stored), "default" | "kube-system" | "kube-public") {
+        let why = "this namespace may not be deleted";
+        return Err(ApiError::forbidden("", "namespaces", metadata::name(stored), why));
+    }
     let mut object = Value::clone(stored);
     settle_finalizers(&mut object, options.propagation);
     let grace = grace_period(call, &object, options);
@@ -199,7 +203,13 @@ fn begin(call: &Call<'_>, object: &mut Value, grace: i64) {
     {
         object["metadata"]["generation"] = (generation + 1).into();
     }
-    if object["kind"] == "Namespace" {
-        object["status"]["phase"] = "Terminating".into();
+    match object["kind"].as_str() {
+        Some("Namespace") => object["status"]["phase"] = "Terminating".into(),
+        Some("CustomResourceDefinition") => {
+            let mut finalizers = metadata::finalizers(object);
+            finalizers.push(custom::lifecycle::CLEANUP);
+            object["metadata"]["finalizers"] = json!(finalizers);
+        }
+        _ => {}
     }
 }

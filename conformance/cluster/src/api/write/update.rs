@@ -97,7 +97,7 @@ pub(crate) fn replace(
     keep_other_half(call, &old, &mut new);
     let fixed = metadata::update(&old, &mut new);
     if let Some(builtin) = call.resource.builtin() {
-        builtin::defaults::prepare_update(builtin, &old, &mut new);
+        builtin::defaults::prepare_update(builtin, &old, &mut new, call.subresource());
     }
     if track_fields {
         track(call, options, Some(&old), &mut new);
