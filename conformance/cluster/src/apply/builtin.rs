@@ -33,7 +33,9 @@ fn table(group: &str, kind: &str) -> Table {
         ("", "ConfigMap") => (vec![("data", map()), ("binaryData", map())], json!({}), false),
         ("", "Secret") => (vec![("data", map()), ("stringData", map())], json!({}), false),
         ("", "ServiceAccount") => (vec![("secrets", by(&["name"], Type::Open))], json!({}), false),
-        ("", "Namespace") => (vec![status()], json!({"spec": {}, "status": {}}), true),
+        ("", "Namespace") | ("autoscaling", "HorizontalPodAutoscaler") => {
+            (vec![status()], json!({"spec": {}, "status": {}}), true)
+        }
         ("", "Pod") => {
             let status = fields(vec![
                 ("conditions", by(&["type"], Type::Open)),
@@ -70,11 +72,10 @@ fn table(group: &str, kind: &str) -> Table {
             let fields = vec![("regarding", Type::Atomic), ("related", Type::Atomic)];
             (fields, empty_event(&["deprecatedFirstTimestamp", "deprecatedLastTimestamp", "eventTime"]), false)
         }
-        ("apps", "Deployment") => workload(json!({"selector": null, "strategy": {}}), vec![]),
-        ("apps", "ReplicaSet") => workload(json!({"selector": null}), vec![]),
-        ("apps", "StatefulSet") => workload(json!({"selector": null, "updateStrategy": {}}), vec![]),
-        ("apps", "DaemonSet") => workload(json!({"selector": null, "updateStrategy": {}}), vec![]),
-        ("batch", "Job") => workload(json!({}), vec![]),
+        ("apps", "Deployment") => workload(json!({"selector": null, "strategy": {}})),
+        ("apps", "ReplicaSet") => workload(json!({"selector": null})),
+        ("apps", "StatefulSet" | "DaemonSet") => workload(json!({"selector": null, "updateStrategy": {}})),
+        ("batch", "Job") => workload(json!({})),
         ("policy", "PodDisruptionBudget") => (
             vec![("spec", fields(vec![("selector", Type::Atomic)])), status()],
             json!({"spec": {}, "status": {}}),
@@ -84,7 +85,6 @@ fn table(group: &str, kind: &str) -> Table {
             (vec![("spec", fields(vec![("podSelector", Type::Atomic)]))], json!({"spec": {}}), false)
         }
         ("networking.k8s.io", "Ingress") => (vec![], json!({"spec": {}, "status": {"loadBalancer": {}}}), true),
-        ("autoscaling", "HorizontalPodAutoscaler") => (vec![status()], json!({"spec": {}, "status": {}}), true),
         ("coordination.k8s.io", "Lease") => (vec![], json!({"spec": {}}), false),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             (vec![("roleRef", Type::Atomic)], json!({"roleRef": {}}), false)
@@ -106,12 +106,11 @@ fn table(group: &str, kind: &str) -> Table {
 }
 
 /// Kinds that make pods from a template.
-fn workload(mut empty_spec: Value, special: Vec<(&'static str, Type)>) -> Table {
+fn workload(mut empty_spec: Value) -> Table {
     empty_spec["template"] = json!({"metadata": {}, "spec": {"containers": null}});
     let template = fields(vec![("metadata", metadata()), ("spec", pod_spec())]);
-    let mut spec = vec![("selector", Type::Atomic), ("template", template)];
-    spec.extend(special);
-    (vec![("spec", fields(spec)), status()], json!({"spec": empty_spec, "status": {}}), true)
+    let spec = fields(vec![("selector", Type::Atomic), ("template", template)]);
+    (vec![("spec", spec), status()], json!({"spec": empty_spec, "status": {}}), true)
 }
 
 /// An event always has its times, if only as nulls, and says who reports of what.
