@@ -21,6 +21,7 @@ use crate::{
         contents::Contents,
         events::Events,
         observed::Shared,
+        worker::Work,
     },
 };
 
@@ -37,7 +38,11 @@ impl From<&GatewayOptions> for Settings {
     fn from(options: &GatewayOptions) -> Self {
         Self {
             image: options.vmcp_image.clone(),
-            egress_allow: options.vmcp_egress_allow.iter().map(ToString::to_string).collect(),
+            egress_allow: options
+                .vmcp_egress_allow
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         }
     }
 }
@@ -58,10 +63,10 @@ pub struct Context {
 
 impl Context {
     /// Works with the cluster of `client`.
-    pub fn new(client: Client, shared: Shared, settings: Settings) -> Self {
+    pub fn new(client: Client, shared: Shared, work: Work, settings: Settings) -> Self {
         Self {
             contents: Contents::new(client.clone(), shared.clone()),
-            applier: Applier::new(client.clone(), shared.clone()),
+            applier: Applier::new(client.clone(), shared.clone(), work),
             events: Events::new(client),
             shared,
             settings,

@@ -12,7 +12,9 @@ use kube::{
     api::{ApiResource, DynamicObject},
     core::PartialObjectMeta,
 };
-use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
+use operator_api::{
+    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer,
+};
 
 use super::cache::Cache;
 
@@ -125,7 +127,9 @@ impl Observed {
             && self.virtual_servers.synced()
             && self.secrets.synced()
             && self.config_maps.synced()
-            && OwnedKind::ALL.into_iter().all(|kind| self.owned.of(kind).synced())
+            && OwnedKind::ALL
+                .into_iter()
+                .all(|kind| self.owned.of(kind).synced())
     }
 }
 

@@ -10,14 +10,11 @@ use kube::{
     api::{DynamicObject, ListParams, Patch, PatchParams},
     core::{GroupVersionKind, NamespaceResourceScope},
     discovery::pinned_kind,
+    runtime::wait::await_condition,
 };
-use operator::{
-    cli::{InstallOptions},
-    run::Operator,
-    runtime::watches::Scope,
-};
+use operator::{cli::InstallOptions, run::Operator, runtime::watches::Scope};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 /// The namespace of every test; each test has an API server of its own.
@@ -26,59 +23,69 @@ pub const NAMESPACE: &str = "tools";
 /// A test's cluster.
 pub struct TestCluster {
     pub client: Client,
+    api: ApiServer,
     stop: CancellationToken,
     operator: Option<Operator>,
 }
 
 impl TestCluster {
-    /// Starts an API server and an operator, which runs with the rights that its manifests give it.
+    /// Starts an API server and an operator.
     pub async fn start() -> Self {
-        let api = ApiServer::new(ApiOptions::default());
-        let client = api.client(NAMESPACE);
-        let mut cluster = Self { client, stop: CancellationToken::new(), operator: None };
-        let options = InstallOptions::default();
-        let manifests = operator::manifests::install(&options).unwrap();
-        for object in serde_saphyr::from_multiple::<Value>(&manifests).unwrap() {
-            cluster.apply_cluster_object(object).await;
-        }
-        cluster.created_namespace(NAMESPACE).await;
-        cluster.settled_crds().await;
-        let token = api.issue_token(&options.namespace, operator::NAME);
-        let client = api.client_with_token(&token, NAMESPACE);
-        cluster.operator =
-            Some(Operator::start(client, Scope::Cluster, &options.gateway, cluster.stop.clone()));
-        cluster.quiet().await;
+        let mut cluster = Self::without_operator().await;
+        cluster.start_operator().await;
         cluster
     }
 
-    async fn created_namespace(&self, name: &str) {
-        let object = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-        self.apply_cluster_object(object).await;
-    }
-
-    /// Waits until every kind is served.
-    async fn settled_crds(&self) {
+    /// Starts an API server on which the operator's manifests are applied.
+    pub async fn without_operator() -> Self {
+        let api = ApiServer::new(ApiOptions::default());
+        let client = api.client(NAMESPACE);
+        let cluster = Self {
+            client,
+            api,
+            stop: CancellationToken::new(),
+            operator: None,
+        };
+        let manifests = operator::manifests::install(&InstallOptions::default()).unwrap();
+        for object in serde_saphyr::from_multiple::<DynamicObject>(&manifests).unwrap() {
+            cluster.apply_object(&object).await;
+        }
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+        cluster
+            .apply_object(&serde_json::from_value(namespace).unwrap())
+            .await;
         for crd in operator_api::crds() {
             let established = kube::runtime::conditions::is_crd_established();
-            let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
-            kube::runtime::wait::await_condition(api, &crd.name_any(), established).await.unwrap();
+            let crds: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
+            await_condition(crds, &crd.name_any(), established)
+                .await
+                .unwrap();
         }
+        cluster
     }
 
-    async fn apply_cluster_object(&self, object: Value) {
-        let object: DynamicObject = serde_json::from_value(object).unwrap();
-        self.apply_object(&object).await;
+    /// Starts an operator, which has the rights that its manifests give it and no others.
+    pub async fn start_operator(&mut self) {
+        let options = InstallOptions::default();
+        let token = self.api.issue_token(&options.namespace, operator::NAME);
+        let client = self.api.client_with_token(&token, NAMESPACE);
+        let operator = Operator::start(client, Scope::Cluster, &options.gateway, self.stop.clone());
+        self.operator = Some(operator);
+        self.quiet().await;
     }
 
     /// Applies the objects of a YAML text, as kubectl would, in the namespace of the test.
-    pub async fn apply(&self, yaml: &str) {
+    pub async fn apply(&self, yaml: &str) -> Vec<DynamicObject> {
+        let mut applied = Vec::new();
         for mut object in serde_saphyr::from_multiple::<DynamicObject>(yaml).unwrap() {
             object.metadata.namespace = Some(NAMESPACE.to_owned());
-            self.apply_object(&object).await;
+            applied.push(self.apply_object(&object).await);
         }
+        applied
     }
 
-    async fn apply_object(&self, object: &DynamicObject) {
+    async fn apply_object(&self, object: &DynamicObject) -> DynamicObject {
         let types = object.types.as_ref().unwrap();
         let kind = GroupVersionKind::try_from(types).unwrap();
         let (resource, capabilities) = pinned_kind(&self.client, &kind).await.unwrap();
@@ -91,7 +98,7 @@ impl TestCluster {
         let parameters = PatchParams::apply("test");
         api.patch(&object.name_any(), &parameters, &Patch::Apply(object))
             .await
-            .unwrap_or_else(|error| panic!("{} {}: {error}", types.kind, object.name_any()));
+            .unwrap_or_else(|error| panic!("{} {}: {error}", types.kind, object.name_any()))
     }
 
     /// The kind `K` in the namespace of the test.
@@ -130,7 +137,13 @@ impl TestCluster {
     /// The latest version of anything in the API server: it grows with every write.
     pub async fn version(&self) -> String {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        namespaces.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap()
+        namespaces
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .metadata
+            .resource_version
+            .unwrap()
     }
 
     /// Ends the operator.

@@ -53,7 +53,10 @@ pub struct ConflictResolutionConfig {
 
 impl Default for ConflictResolutionConfig {
     fn default() -> Self {
-        Self { prefix_format: default_prefix_format(), priority_order: None }
+        Self {
+            prefix_format: default_prefix_format(),
+            priority_order: None,
+        }
     }
 }
 
@@ -64,7 +67,9 @@ fn default_prefix_format() -> String {
 impl Aggregation {
     /// The prefix format that applies: the configured one, or the default.
     pub fn prefix_format(&self) -> String {
-        self.conflict_resolution_config.as_ref().map_or_else(default_prefix_format, |config| config.prefix_format.clone())
+        self.conflict_resolution_config
+            .as_ref()
+            .map_or_else(default_prefix_format, |config| config.prefix_format.clone())
     }
 }
 

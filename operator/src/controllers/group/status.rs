@@ -8,7 +8,11 @@ use crate::runtime::conditions::Conditions;
 
 /// The status of `group` with these members. A group is Ready also when it is empty.
 pub(super) fn of(group: &MCPGroup, members: Members, now: Timestamp) -> MCPGroupStatus {
-    let live = group.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let live = group
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
     let mut conditions = Conditions::new(live, group.metadata.generation, now);
     conditions.set(
         GroupCondition::MCPServersChecked,
@@ -19,12 +23,13 @@ pub(super) fn of(group: &MCPGroup, members: Members, now: Timestamp) -> MCPGroup
     MCPGroupStatus {
         observed_generation: group.metadata.generation,
         phase: Some(GroupPhase::Ready),
-        servers: Some(Vec::new()),
+        // An empty list is left out: the API server drops one whose last element goes.
+        servers: None,
         server_count: Some(0),
-        remote_proxies: Some(Vec::new()),
+        remote_proxies: None,
         remote_proxy_count: Some(0),
         entry_count: i32::try_from(members.entries.len()).ok(),
-        entries: Some(members.entries),
+        entries: Some(members.entries).filter(|entries| !entries.is_empty()),
         conditions: conditions.finish(),
     }
 }

@@ -9,20 +9,20 @@ mod strategic_merge;
 mod tests;
 pub mod validate;
 
-use operator_api::{VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, find_condition};
+use operator_api::{
+    VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
+    find_condition,
+};
 
 use crate::{
     controllers::{Context, ReconcileError},
-    runtime::{
-        ObjectKey,
-        apply::ApplyError,
-        conditions::now,
-        observed::OwnedKind,
-    },
+    runtime::{ObjectKey, apply::ApplyError, conditions::now, observed::OwnedKind},
 };
 
 pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), ReconcileError> {
-    let Some(server) = context.shared.read().virtual_servers.get(key).cloned() else { return Ok(()) };
+    let Some(server) = context.shared.read().virtual_servers.get(key).cloned() else {
+        return Ok(());
+    };
     if server.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
@@ -38,10 +38,19 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
     };
     let deployment = {
         let observed = context.shared.read();
-        let deployment = observed.owned.of(OwnedKind::Deployment).get(&key.sibling(build::name(&key.name)));
+        let deployment = observed
+            .owned
+            .of(OwnedKind::Deployment)
+            .get(&key.sibling(build::name(&key.name)));
         deployment.map(|deployment| status::Deployment::of(deployment))
     };
-    let status = status::of(&server, &verdict, deployment.as_ref(), refused.as_deref(), now());
+    let status = status::of(
+        &server,
+        &verdict,
+        deployment.as_ref(),
+        refused.as_deref(),
+        now(),
+    );
     if context.applier.status(server.as_ref(), &status).await? {
         tell(context, &server, &status).await;
     }
@@ -67,8 +76,16 @@ async fn tell(context: &Context, server: &VirtualMCPServer, status: &VirtualMCPS
     let message = status.message.as_deref().unwrap_or_default();
     match status.phase {
         Some(VirtualServerPhase::Failed | VirtualServerPhase::Degraded) => {
-            context.events.warning(server, reason, "Reconcile", message).await;
+            context
+                .events
+                .warning(server, reason, "Reconcile", message)
+                .await;
         }
-        _ => context.events.normal(server, reason, "Reconcile", message).await,
+        _ => {
+            context
+                .events
+                .normal(server, reason, "Reconcile", message)
+                .await
+        }
     }
 }
