@@ -121,7 +121,7 @@ fn answer(question: &Question<'_>, kind: &ReviewKind, namespace: Option<&str>, m
         operation: Operation::Update,
     };
     if kind.review != Review::SelfSubject {
-        apply::track(None, &mut review, &request, &TypeModel::deduced());
+        apply::track(None, &mut review, &request, &TypeModel::builtin(kind.group, kind.kind));
     }
     let spec = &review["spec"];
     let status = match kind.review {

@@ -9,6 +9,7 @@ const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 const SERVICE_LABEL: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
 const QUALIFIED: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const LABEL_VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
+const CONFIG_KEY: &str = "[-._a-zA-Z0-9]+";
 
 /// Anchors one of the patterns above.
 #[expect(clippy::expect_used, reason = "the patterns are constants, covered by tests")]
@@ -21,6 +22,7 @@ static LABEL_RE: LazyLock<Regex> = LazyLock::new(|| anchored(LABEL));
 static SERVICE_LABEL_RE: LazyLock<Regex> = LazyLock::new(|| anchored(SERVICE_LABEL));
 static QUALIFIED_RE: LazyLock<Regex> = LazyLock::new(|| anchored(QUALIFIED));
 static LABEL_VALUE_RE: LazyLock<Regex> = LazyLock::new(|| anchored(LABEL_VALUE));
+static CONFIG_KEY_RE: LazyLock<Regex> = LazyLock::new(|| anchored(CONFIG_KEY));
 
 /// What is wrong with a DNS subdomain, the name of most objects.
 pub(crate) fn subdomain(value: &str) -> Vec<String> {
@@ -113,6 +115,22 @@ pub(crate) fn label_value(value: &str) -> Vec<String> {
         )
     }));
     errors
+}
+
+/// What is wrong with a key of a `ConfigMap` or Secret.
+pub(crate) fn config_key(value: &str) -> Vec<String> {
+    if value.len() > 253 {
+        return vec![too_long(253)];
+    }
+    if matches!(value, "." | "..") || value.starts_with("..") {
+        return vec![format!("must not start with '..' or be '{value}'")];
+    }
+    refuse(&CONFIG_KEY_RE, value, || {
+        format!(
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or \
+             'key-name', regex used for validation is '{CONFIG_KEY}')"
+        )
+    })
 }
 
 fn too_long(limit: usize) -> String {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig, DecodePaddingMode};
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -137,6 +138,15 @@ pub(crate) fn list_metadata(page: &Page, always_continue: bool) -> Value {
     metadata
 }
 
+/// The encoding of page tokens, which like Go's does not mind stray bits at the end.
+const TOKEN_ENCODING: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(true),
+);
+
 /// Where a list goes on.
 struct PageToken {
     revision: u64,
@@ -146,14 +156,14 @@ struct PageToken {
 impl PageToken {
     fn encode(&self) -> String {
         let text = json!({"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.start}).to_string();
-        URL_SAFE_NO_PAD.encode(text)
+        TOKEN_ENCODING.encode(text)
     }
 
     fn decode(token: &str) -> ApiResult<Self> {
         let invalid = |detail: &str| {
             ApiError::bad_request(format!("invalid continue token: continue key is not valid: {detail}"))
         };
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|error| invalid(&error.to_string()))?;
+        let bytes = TOKEN_ENCODING.decode(token).map_err(|error| invalid(&error.to_string()))?;
         let value = super::json::parse(&bytes).map_err(|error| invalid(&error))?.value;
         match (value["rv"].as_u64(), value["start"].as_str()) {
             (Some(revision), Some(start)) => Ok(Self { revision, start: start.to_owned() }),
@@ -164,14 +174,14 @@ impl PageToken {
 
 /// 410 with a token that goes on inconsistently, from the present state.
 fn expired_token(position: &PageToken, current: u64) -> ApiError {
-    let fresh = PageToken { revision: current, start: position.start.clone() }.encode();
     let message = "The provided continue parameter is too old to display a consistent list result. You can start a new list \
                    without the continue parameter, or use the continue token in this response to retrieve the remainder of \
                    the results. Continuing with the provided token results in an inconsistent list - objects that were \
                    created, modified, or deleted between the time the first chunk was returned and now may show up in the \
                    list.";
-    let _ = fresh;
-    ApiError::expired(message)
+    let mut error = ApiError::expired(message);
+    error.continue_token = Some(PageToken { revision: current, start: position.start.clone() }.encode());
+    error
 }
 
 /// `resourceVersion` as a number.

@@ -72,6 +72,8 @@ pub(crate) struct ApiError {
     pub(crate) reason: Option<&'static str>,
     pub(crate) message: String,
     pub(crate) details: Option<Box<Details>>,
+    /// The token with which an expired list goes on.
+    pub(crate) continue_token: Option<String>,
 }
 
 /// The result of everything that answers a request.
@@ -85,7 +87,7 @@ pub(crate) fn qualified(resource: &str, group: &str) -> String {
 impl ApiError {
     /// A failure with a code, a reason and a message, and nothing else.
     pub(crate) fn plain(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason: Some(reason), message: message.into(), details: None }
+        Self { code, reason: Some(reason), message: message.into(), details: None, continue_token: None }
     }
 
     /// 400.
@@ -95,7 +97,7 @@ impl ApiError {
 
     /// 500 without a reason, as the real server words errors it did not classify.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
-        Self { code: 500, reason: None, message: message.into(), details: None }
+        Self { code: 500, reason: None, message: message.into(), details: None, continue_token: None }
     }
 
     /// 401.
@@ -190,7 +192,7 @@ impl ApiError {
         message: impl FnOnce(&str) -> String,
     ) -> Self {
         let details = Details { name: name.into(), group: group.into(), kind: kind.into(), ..Details::default() };
-        Self { code, reason: Some(reason), message: message(&qualified(kind, group)), details: Some(Box::new(details)) }
+        Self { details: Some(Box::new(details)), ..Self::plain(code, reason, message(&qualified(kind, group))) }
     }
 
     /// The `Status` object.
@@ -203,6 +205,9 @@ impl ApiError {
             "message": self.message,
             "code": self.code,
         });
+        if let Some(token) = &self.continue_token {
+            status["metadata"]["continue"] = token.as_str().into();
+        }
         if let Some(reason) = self.reason {
             status["reason"] = reason.into();
         }

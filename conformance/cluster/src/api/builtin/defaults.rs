@@ -11,6 +11,12 @@ use crate::api::custom;
 /// Fills in the defaults of a decoded object.
 pub(crate) fn apply(builtin: &Builtin, object: &mut Value) {
     match (builtin.group, builtin.kind) {
+        ("", "Namespace") => {
+            let name = object["metadata"]["name"].clone();
+            if name.is_string() {
+                slot(&mut object["metadata"], "labels")["kubernetes.io/metadata.name"] = name;
+            }
+        }
         ("", "Pod") => pods::default_pod(object),
         ("", "Service") => service(object),
         ("", "Secret") => secret(object),

@@ -49,6 +49,15 @@ pub(crate) fn stored(state: &mut State, server: &Server, resource: &Arc<Resource
     state.openapi.clear();
 }
 
+/// Marks a definition whose deletion begins.
+pub(crate) fn mark(definition: &mut Value, now: &str) {
+    let mut finalizers = metadata::finalizers(definition);
+    finalizers.push(CLEANUP);
+    definition["metadata"]["finalizers"] = json!(finalizers);
+    let message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+    set_condition(&mut definition["status"], "Terminating", "True", "InstanceDeletionPending", message, now);
+}
+
 /// A definition is to be deleted: delete its objects, and the definition when none is left.
 pub(crate) fn terminate(state: &mut State, server: &Server, name: &str) {
     let Some(definition) = state.store.object(DEFINITIONS, name).cloned() else { return };

@@ -61,12 +61,8 @@ fn version(spec: &Value, version: &Value, namespaced: bool) -> Version {
     field_labels.extend(
         version["selectableFields"].as_array().into_iter().flatten().map(|field| path(&field["jsonPath"])),
     );
-    let warning = (version["deprecated"] == true).then(|| {
-        version["deprecationWarning"].as_str().map_or_else(
-            || format!("{}/{name} {} is deprecated", text(&spec["group"]), text(&spec["names"]["kind"])),
-            str::to_owned,
-        )
-    });
+    let warning = (version["deprecated"] == true)
+        .then(|| version["deprecationWarning"].as_str().map_or_else(|| deprecation(spec, &name), str::to_owned));
     Version {
         status: version["subresources"]["status"].is_object(),
         scale: scale.is_object().then(|| ScalePaths {
@@ -77,12 +73,26 @@ fn version(spec: &Value, version: &Value, namespaced: bool) -> Version {
         // A definition with a schema that does not compile is refused before it is stored.
         schema: Schema::compile(schema).ok(),
         openapi: Some(schema.clone()),
-        model: TypeModel::from_schema(schema),
+        model: TypeModel::from_schema(schema).with_status_subresource(version["subresources"]["status"].is_object()),
         columns: columns(version),
         field_labels,
         warning,
         name,
     }
+}
+
+/// What the clients of a deprecated version are told by default: what to use instead, if there is something.
+fn deprecation(spec: &Value, name: &str) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (group, kind) = (text(&spec["group"]), text(&spec["names"]["kind"]));
+    let versions = spec["versions"].as_array().into_iter().flatten();
+    let replacement = versions
+        .filter(|version| version["served"] == true && version["deprecated"] != true)
+        .map(|version| text(&version["name"]))
+        .filter(|version| priority(version) > priority(name))
+        .max_by_key(|version| priority(version));
+    let told = format!("{group}/{name} {kind} is deprecated");
+    replacement.map_or_else(|| told.clone(), |version| format!("{told}; use {group}/{version} {kind}"))
 }
 
 fn columns(version: &Value) -> Vec<Column> {

@@ -35,5 +35,6 @@ pub(crate) fn apply(document: &Value, patch: &Value) -> ApiResult<Value> {
 }
 
 fn rejected() -> ApiError {
-    ApiError::plain(422, "Invalid", "the server rejected our request due to an error in our request")
+    let message = "the server rejected our request due to an error in our request";
+    ApiError { details: Some(Box::default()), ..ApiError::plain(422, "Invalid", message) }
 }

@@ -94,7 +94,8 @@ fn merge_object(target: &mut Value, changes: &Map<String, Value>, parent: &str) 
     }
     for (key, order) in changes.iter().filter_map(|(key, value)| Some((key.strip_prefix("$setElementOrder/")?, value))) {
         if let (Some(Value::Array(list)), Some(order)) = (fields.get_mut(key), order.as_array()) {
-            reorder(list, order, &rule(parent, key));
+            let before = list.clone();
+            arrange(list, order, &before, &rule(parent, key));
         }
     }
     Ok(())
@@ -111,15 +112,20 @@ fn merge_list(slot: &mut Value, items: &[Value], parent: &str, field: &str) -> A
         }
         Merge::Replace => items.to_vec(),
         Merge::Set => {
-            let mut list = existing;
+            let mut list = existing.clone();
             for item in items {
                 if !list.contains(item) {
                     list.push(item.clone());
                 }
             }
+            arrange(&mut list, items, &existing, &merge);
             list
         }
-        Merge::ByKey(key) => merge_by_key(existing, items, key, field)?,
+        Merge::ByKey(key) => {
+            let mut list = merge_by_key(existing.clone(), items, key, field)?;
+            arrange(&mut list, items, &existing, &merge);
+            list
+        }
     };
     *slot = Value::Array(merged);
     Ok(())
@@ -146,12 +152,29 @@ fn merge_by_key(mut list: Vec<Value>, items: &[Value], key: &str, field: &str) -
     Ok(list)
 }
 
-fn reorder(list: &mut [Value], order: &[Value], rule: &Merge) {
-    let position = |item: &Value| match rule {
+/// Orders a merged list: the patch's items in the patch's order, and among them the others, each before the first item of
+/// the patch that it stood before in the list of old.
+fn arrange(list: &mut Vec<Value>, patch: &[Value], before: &[Value], rule: &Merge) {
+    let position = |order: &[Value], item: &Value| match rule {
         Merge::ByKey(key) => order.iter().position(|wanted| wanted[*key] == item[*key]),
         _ => order.iter().position(|wanted| wanted == item),
     };
-    list.sort_by_key(|item| position(item).unwrap_or(usize::MAX));
+    let (mut patched, others): (Vec<Value>, Vec<Value>) =
+        std::mem::take(list).into_iter().partition(|item| position(patch, item).is_some());
+    patched.sort_by_key(|item| position(patch, item));
+    let mut patched = patched.into_iter().peekable();
+    for other in others {
+        let stood = position(before, &other);
+        while let Some(next) = patched.peek() {
+            let follows = matches!((stood, position(before, next)), (Some(other), Some(next)) if other < next);
+            if follows {
+                break;
+            }
+            list.extend(patched.next());
+        }
+        list.push(other);
+    }
+    list.extend(patched);
 }
 
 fn without_directives(changes: &Map<String, Value>) -> Map<String, Value> {
@@ -172,7 +195,7 @@ mod tests {
         let patch = json!({"spec": {"containers": [{"name": "a", "env": [{"name": "F", "value": "2"}]}, {"name": "b"}]}});
         let patched = apply(&document, &patch).unwrap();
         let containers = &patched["spec"]["containers"];
-        assert_eq!(containers[0], json!({"name": "a", "image": "x", "env": [{"name": "E", "value": "1"}, {"name": "F", "value": "2"}]}));
+        assert_eq!(containers[0], json!({"name": "a", "image": "x", "env": [{"name": "F", "value": "2"}, {"name": "E", "value": "1"}]}));
         assert_eq!(containers[1]["name"], "b");
     }
 

@@ -1,6 +1,6 @@
 //! What is decided about an object before it is validated: namespaces, service accounts, pods.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::api::call::Call;
 use crate::api::builtin::pods;
@@ -31,14 +31,6 @@ pub(crate) fn namespace_exists(call: &Call<'_>, state: &State, object: &Value) -
 pub(crate) fn mutate(call: &Call<'_>, state: &State, object: &mut Value) -> ApiResult<()> {
     match (call.resource.group.as_str(), call.resource.plural.as_str()) {
         ("", "pods") => service_account(call, state, object),
-        ("", "namespaces") => {
-            let name = object["metadata"]["name"].clone();
-            if object["metadata"]["labels"].is_null() {
-                object["metadata"]["labels"] = json!({});
-            }
-            object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-            Ok(())
-        }
         _ => Ok(()),
     }
 }

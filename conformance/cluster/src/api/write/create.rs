@@ -12,6 +12,7 @@ use crate::api::convert;
 use crate::api::custom;
 use crate::api::metadata;
 use crate::api::options::WriteOptions;
+use crate::api::registry::Source;
 use crate::api::state::State;
 use crate::api::status::{ApiError, ApiResult, Cause};
 use crate::api::store;
@@ -19,6 +20,12 @@ use crate::api::store;
 /// Handles `POST` on a collection.
 pub(crate) fn create(call: &Call<'_>, state: &mut State) -> ApiResult<Written> {
     let options = WriteOptions::parse(call.query, "CreateOptions", call.user_agent(), false)?;
+    if let Source::Custom(custom) = &call.resource.source
+        && custom.terminating
+    {
+        let message = "create not allowed while custom resource definition is terminating";
+        return Err(ApiError::plain(405, "MethodNotAllowed", message));
+    }
     let decoded = body::decode(call.headers, call.body, &call.resource, &call.version)?;
     let mut object = decoded.object;
     let mut complaints = normalize(call, &mut object)?;

@@ -205,11 +205,7 @@ fn begin(call: &Call<'_>, object: &mut Value, grace: i64) {
     }
     match object["kind"].as_str() {
         Some("Namespace") => object["status"]["phase"] = "Terminating".into(),
-        Some("CustomResourceDefinition") => {
-            let mut finalizers = metadata::finalizers(object);
-            finalizers.push(custom::lifecycle::CLEANUP);
-            object["metadata"]["finalizers"] = json!(finalizers);
-        }
+        Some("CustomResourceDefinition") => custom::lifecycle::mark(object, &seconds(call.now)),
         _ => {}
     }
 }

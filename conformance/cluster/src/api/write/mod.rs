@@ -76,7 +76,12 @@ pub(crate) fn validate(call: &Call<'_>, object: &Value, old: Option<&Value>) -> 
     match (&call.version.schema, call.resource.builtin()) {
         (Some(schema), _) => {
             let errors = schema.validate(object, old);
-            errors.into_iter().map(|error| Cause::new(error.reason(), error.message.clone(), error.field)).collect()
+            let mut causes: Vec<Cause> =
+                errors.into_iter().map(|error| Cause::new(error.reason(), error.message.clone(), error.field)).collect();
+            let unreadable = scale::unreadable(call, object);
+            let at = causes.iter().position(|cause| cause.field == "<nil>").unwrap_or(causes.len());
+            causes.splice(at..at, unreadable);
+            causes
         }
         (None, Some(builtin)) => match old {
             Some(old) => builtin::validation::update(builtin, object, old, call.subresource()),

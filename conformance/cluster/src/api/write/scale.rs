@@ -119,6 +119,21 @@ pub(crate) fn selector_text(selector: &Value) -> String {
     terms.join(",")
 }
 
+/// A spec in which the replicas cannot be looked up.
+pub(crate) fn unreadable(call: &Call<'_>, object: &Value) -> Option<Cause> {
+    let path = &call.version.scale.as_ref()?.spec;
+    let (parent, _) = path.rsplit_once('.')?;
+    let kind = match at(object, parent) {
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "int64",
+        Value::Array(_) => "[]interface {}",
+        Value::Null | Value::Object(_) => return None,
+    };
+    let detail = format!(".{path} accessor error: x is of the type {kind}, expected map[string]interface{{}}");
+    Some(Cause::invalid(format!(".{path}"), &0.into(), detail))
+}
+
 fn at<'a>(object: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(object, |value, segment| &value[segment])
 }
