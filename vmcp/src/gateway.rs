@@ -1,20 +1,25 @@
 //! The gateway as a whole: what a configuration and flags ask for, wired together, started and ended.
 
+mod cluster;
+
 use crate::catalog::{Catalog, CatalogOptions, Naming};
 use crate::cli::Serve;
-use crate::discovery::Snapshot;
+use crate::discovery::{self, DiscoveryError, Snapshot};
 use crate::egress::guard::{AllowList, Guard};
 use crate::egress::{ConnectMap, DnsResolver, Egress, HttpClient, HttpOptions, ResolverSetupError};
 use crate::health::{Health, ProbeSchedule, probe_all};
 use crate::ingress::{Ingress, OriginRules, Patience, Report, SessionLimits, Sessions};
+use crate::outgoing::TokenCache;
 use crate::policy::{Policy, PolicyError};
-use std::net::{IpAddr, SocketAddr};
+use crate::status::{StatusTarget, write_status};
+use cluster::Cluster;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vmcp_config::{Config, FailureHandling, PartialFailureMode};
+use vmcp_config::{Config, FailureHandling, OutgoingAuthSource, PartialFailureMode};
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -34,6 +39,18 @@ pub enum StartError {
     /// The incoming authentication cannot be served.
     #[error("the configuration cannot be served")]
     Policy(#[from] PolicyError),
+    /// Backends or their authentication cannot be served.
+    #[error("the configuration cannot be served")]
+    Discovery(#[from] DiscoveryError),
+    /// There is nothing to discover backends in.
+    #[error(
+        "outgoingAuth.source is discovered, which needs Kubernetes: run in a pod of the operator, or list backends in \
+         the configuration"
+    )]
+    NoNamespace,
+    /// The Kubernetes API cannot be used.
+    #[error("failed to find the Kubernetes API")]
+    Kubernetes(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Names cannot be resolved.
     #[error(transparent)]
     Resolver(#[from] ResolverSetupError),
@@ -52,12 +69,11 @@ pub enum StartError {
 impl StartError {
     /// Whether flags or configuration are to blame.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Unsupported(_) | Self::Policy(_))
+        matches!(self, Self::Unsupported(_) | Self::Policy(_) | Self::Discovery(_) | Self::NoNamespace)
     }
 }
 
 /// A gateway that listens and does not answer yet.
-#[derive(Debug)]
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
@@ -65,6 +81,8 @@ pub struct Gateway {
     discovered: watch::Receiver<Snapshot>,
     egress: Egress,
     schedule: ProbeSchedule,
+    status: Option<(kube::Client, StatusTarget)>,
+    background: CancellationToken,
 }
 
 impl Gateway {
@@ -75,15 +93,20 @@ impl Gateway {
         if !unsupported.is_empty() {
             return Err(StartError::Unsupported(unsupported));
         }
-        let client = http_client(&serve)?;
+        if serve.namespace.is_none() && is_discovered(&config) && config.backends.is_none() {
+            return Err(StartError::NoNamespace);
+        }
+        let cluster = Cluster::of(&serve).await?;
+        let client = http_client(&serve, &cluster)?;
         let policy = Policy::configured(config.incoming_auth.as_ref(), client.clone())?;
         let listen = |source| StartError::Listen { host: serve.host.clone(), port: serve.port, source };
         let listener = TcpListener::bind((serve.host.as_str(), serve.port)).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let failures = failure_handling(&config);
         let health = Health::new(u32::try_from(failures.unhealthy_threshold).unwrap_or(u32::MAX));
-        let egress = Egress {};
-        let discovered = watch::channel(Snapshot::default()).1;
+        let egress = Egress::new(client, TokenCache::new(serve.token_cache_max));
+        let background = CancellationToken::new();
+        let discovered = discovery::start(&config, cluster.members(&config), background.clone())?;
         let catalog = Catalog::new(catalog_options(&config), discovered.clone(), egress.clone(), health.clone());
         let own = policy.resource().and_then(|resource| resource.identifier().cloned());
         let ingress = Arc::new(Ingress {
@@ -105,7 +128,8 @@ impl Gateway {
             interval: failures.health_check_interval.as_std(),
             timeout: failures.health_check_timeout.as_std(),
         };
-        Ok(Self { listener, address, ingress, discovered, egress, schedule })
+        let status = cluster.status(failures.status_reporting_interval.as_std());
+        Ok(Self { listener, address, ingress, discovered, egress, schedule, status, background })
     }
 
     /// Where the gateway listens.
@@ -115,10 +139,12 @@ impl Gateway {
 
     /// Serves until `stop`, then lets the calls that are under way finish, and ends what it has opened.
     pub async fn serve(self, stop: CancellationToken) {
-        let Self { listener, ingress, discovered, egress, schedule, .. } = self;
+        let Self { listener, ingress, discovered, egress, schedule, status, background, .. } = self;
         let tasks = TaskTracker::new();
-        let background = CancellationToken::new();
         let health = ingress.report.health.clone();
+        if let Some((client, target)) = status {
+            tasks.spawn(write_status(client, target, discovered.clone(), health.subscribe(), background.clone()));
+        }
         tasks.spawn(probe_all(discovered, egress, health, schedule, background.clone()));
         spawn_until(&tasks, &background, {
             let ingress = Arc::clone(&ingress);
@@ -152,11 +178,11 @@ fn spawn_until(tasks: &TaskTracker, stop: &CancellationToken, work: impl Future<
     tasks.spawn(async move { stop.run_until_cancelled(work).await });
 }
 
-fn http_client(serve: &Serve) -> Result<HttpClient, StartError> {
+fn http_client(serve: &Serve, cluster: &Cluster) -> Result<HttpClient, StartError> {
     let guard = Guard {
         allow: serve.egress_allow.iter().copied().collect::<AllowList>(),
-        api_servers: Vec::<IpAddr>::new(),
-        in_pod: serve.namespace.is_some(),
+        api_servers: cluster.api_servers(),
+        in_pod: cluster.is_around(),
         strict: false,
     };
     let mut options = match serve.dns_server {
@@ -168,6 +194,10 @@ fn http_client(serve: &Serve) -> Result<HttpClient, StartError> {
     }
     options.connect_to = serve.connect_to.iter().cloned().collect::<ConnectMap>();
     Ok(HttpClient::new(options))
+}
+
+fn is_discovered(config: &Config) -> bool {
+    config.outgoing_auth.as_ref().is_some_and(|auth| auth.source == OutgoingAuthSource::Discovered)
 }
 
 fn failure_handling(config: &Config) -> FailureHandling {

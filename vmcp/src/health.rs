@@ -62,8 +62,10 @@ impl Health {
     fn record(&self, backend: &Backend, success: Event, outcome: Result<(), &EgressError>) {
         let event = match outcome {
             Ok(()) => success,
+            // The backend was not even asked.
+            Err(error) if error.is_at_token_endpoint() => return,
             Err(error) if error.cause() == Cause::Unauthorized => match error.status() {
-                // Credentials that could not even be obtained are the token endpoint's fault.
+                // Without a status there was no token to present.
                 None => return,
                 // A user's rights say nothing about the backend but that it is there.
                 Some(_) if backend.auth.is_user_scoped() => success,

@@ -3,7 +3,7 @@
 use super::Catalog;
 use crate::backend::Backends;
 use crate::health::is_available;
-use crate::status::BackendState;
+use crate::status::{BackendState, Observations};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -38,34 +38,28 @@ impl Catalog {
         self.changes.announce();
     }
 
-    /// Follows backends that come, go, change, fail and recover, until discovery ends.
+    /// Follows backends that come, go, change, fail and recover, for ever.
     pub async fn follow(&self) {
         let mut discovered = self.discovered.clone();
         let mut health = self.health.subscribe();
         let mut backends = Arc::clone(&discovered.borrow_and_update().backends);
         let mut available = BTreeMap::new();
         loop {
-            tokio::select! {
-                changed = discovered.changed() => {
-                    if changed.is_err() {
-                        return;
+            // Without discovery its channel is closed, and only health changes.
+            let changed = tokio::select! {
+                Ok(()) = discovered.changed() => {
+                    let before = std::mem::replace(&mut backends, Arc::clone(&discovered.borrow_and_update().backends));
+                    let changed = !same(&before, &backends);
+                    if changed {
+                        self.lists.retain(&backends);
+                        self.egress.retain(&backends);
                     }
-                    let current = Arc::clone(&discovered.borrow_and_update().backends);
-                    if !same(&backends, &current) {
-                        self.lists.retain(&current);
-                        self.changes.announce();
-                    }
-                    backends = current;
+                    changed
                 }
-                changed = health.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    let turned = turn(&mut available, health.borrow_and_update().iter().map(|(name, seen)| (name, seen.state)));
-                    if turned {
-                        self.changes.announce();
-                    }
-                }
+                Ok(()) = health.changed() => turn(&mut available, &health.borrow_and_update()),
+            };
+            if changed {
+                self.changes.announce();
             }
         }
     }
@@ -77,10 +71,11 @@ fn same(one: &Backends, two: &Backends) -> bool {
 }
 
 /// Whether a backend that was available is not any more, or the other way round.
-fn turn<'a>(available: &mut BTreeMap<String, bool>, states: impl Iterator<Item = (&'a String, BackendState)>) -> bool {
-    let known: BTreeMap<_, _> = states
-        .filter(|(_, state)| *state != BackendState::Unknown)
-        .map(|(name, state)| (name.clone(), is_available(state)))
+fn turn(available: &mut BTreeMap<String, bool>, health: &Observations) -> bool {
+    let known: BTreeMap<_, _> = health
+        .iter()
+        .filter(|(_, seen)| seen.state != BackendState::Unknown)
+        .map(|(name, seen)| (name.clone(), is_available(seen.state)))
         .collect();
     let turned = known.iter().any(|(name, now)| available.get(name).is_some_and(|before| before != now));
     *available = known;

@@ -49,7 +49,8 @@ pub async fn probe_all(
         previous = current;
         tokio::select! {
             () = stop.cancelled() => break,
-            changed = discovered.changed() => if changed.is_err() { break },
+            // Without discovery nothing changes any more.
+            Ok(()) = discovered.changed() => {}
         }
     }
     drop(probes);

@@ -112,10 +112,27 @@ pub struct Keys {
     attempts: Mutex<Attempts>,
 }
 
+/// Why keys are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    /// There are none, or they are old.
+    Age,
+    /// A token names one that is not among them.
+    UnknownKey,
+}
+
 #[derive(Debug, Default)]
 struct Attempts {
-    last: Option<Instant>,
-    last_failed: bool,
+    failed_at: Option<Instant>,
+    unknown_key_at: Option<Instant>,
+}
+
+impl Attempts {
+    fn is_too_soon(&self, occasion: Occasion) -> bool {
+        let within = |at: Option<Instant>, interval| at.is_some_and(|at| at.elapsed() < interval);
+        within(self.failed_at, RETRY_INTERVAL)
+            || (occasion == Occasion::UnknownKey && within(self.unknown_key_at, UNKNOWN_KEY_INTERVAL))
+    }
 }
 
 #[derive(Deserialize)]
@@ -137,44 +154,47 @@ impl Keys {
         match known {
             Some(keys) if keys.fetched_at.elapsed() < FRESH => Ok(keys),
             Some(keys) if keys.fetched_at.elapsed() < USABLE => {
-                Ok(self.refresh(Some(&keys), FRESH).await.unwrap_or(keys))
+                Ok(self.refresh(Some(&keys), Occasion::Age).await.unwrap_or(keys))
             }
-            other => self.refresh(other.as_ref(), RETRY_INTERVAL).await,
+            other => self.refresh(other.as_ref(), Occasion::Age).await,
         }
     }
 
     /// Keys newer than `seen`, which lacks the key that a token names; `None` when there are none to be had now.
     pub(super) async fn newer_than(self: &Arc<Self>, seen: &Arc<KeySet>) -> Option<Arc<KeySet>> {
-        let keys = self.refresh(Some(seen), UNKNOWN_KEY_INTERVAL).await.ok()?;
+        let keys = self.refresh(Some(seen), Occasion::UnknownKey).await.ok()?;
         (!Arc::ptr_eq(&keys, seen)).then_some(keys)
     }
 
-    /// Fetches the keys unless somebody else has replaced `seen` meanwhile, at most once in `interval` (after a
-    /// failure, in [`RETRY_INTERVAL`]). The work is a task of its own: a caller who leaves fails nobody.
+    /// Fetches the keys, unless somebody else has replaced `seen` meanwhile or it is too soon. The work is a task of
+    /// its own: a caller who leaves fails nobody.
     async fn refresh(
         self: &Arc<Self>,
         seen: Option<&Arc<KeySet>>,
-        interval: Duration,
+        occasion: Occasion,
     ) -> Result<Arc<KeySet>, KeysError> {
         let keys = Arc::clone(self);
         let seen = seen.cloned();
         let task = tokio::spawn(async move {
             let mut attempts = keys.attempts.lock().await;
-            if let Some(current) = keys.current.load_full()
-                && seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, &current))
+            let current = keys.current.load_full();
+            if let Some(current) = &current
+                && seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, current))
             {
-                return Ok(current);
+                return Ok(Arc::clone(current));
             }
-            let interval = if attempts.last_failed { RETRY_INTERVAL.min(interval) } else { interval };
-            if attempts.last.is_some_and(|last| last.elapsed() < interval) {
-                return keys.current.load_full().ok_or(KeysError::TooSoon);
+            if attempts.is_too_soon(occasion) {
+                return current.ok_or(KeysError::TooSoon);
             }
-            attempts.last = Some(Instant::now());
-            let fetched = keys.fetch().await;
-            attempts.last_failed = fetched.is_err();
-            let fetched = fetched.inspect_err(|error| tracing::warn!(issuer = keys.issuer.url, %error, "no keys"))?;
-            let fetched = Arc::new(KeySet { keys: fetched, fetched_at: Instant::now() });
-            tracing::info!(issuer = keys.issuer.url, keys = fetched.keys.len(), "fetched the issuer's keys");
+            if occasion == Occasion::UnknownKey {
+                attempts.unknown_key_at = Some(Instant::now());
+            }
+            let fetched = keys.fetch().await.inspect_err(|error| {
+                tracing::warn!(issuer = keys.issuer.url, %error, "failed to fetch the keys of an issuer");
+            });
+            attempts.failed_at = fetched.is_err().then(Instant::now);
+            let fetched = Arc::new(KeySet { keys: fetched?, fetched_at: Instant::now() });
+            tracing::info!(issuer = keys.issuer.url, keys = fetched.keys.len(), "fetched the keys of an issuer");
             keys.current.store(Some(Arc::clone(&fetched)));
             Ok(fetched)
         });

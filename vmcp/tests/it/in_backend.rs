@@ -1,0 +1,167 @@
+//! A small MCP server of this process, which keeps a journal and misbehaves on request.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// One request that arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// The JSON-RPC method, or the HTTP method of a request without body.
+    pub(crate) method: String,
+    /// The body as it came.
+    pub(crate) body: String,
+    /// The session that it names.
+    pub(crate) session: Option<String>,
+}
+
+#[derive(Default)]
+struct World {
+    /// The text of each item of `tools/list`.
+    tools: Vec<String>,
+    /// The text of the response member (`"result":…` or `"error":…`), by tool.
+    answers: BTreeMap<String, String>,
+    /// Every request is answered with this status.
+    broken: Option<StatusCode>,
+    sessions: BTreeSet<String>,
+    started: usize,
+}
+
+/// The server.
+#[derive(Clone)]
+pub(crate) struct Backend {
+    pub(crate) url: String,
+    world: Arc<Mutex<World>>,
+    journal: Arc<watch::Sender<Vec<Entry>>>,
+    stop: CancellationToken,
+}
+
+impl Backend {
+    /// Starts a server with these tools, each of which answers with a text that names the server.
+    pub(crate) async fn start(tools: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", tools).await
+    }
+
+    /// The same at an address.
+    pub(crate) async fn start_at(address: &str, tools: &[&str]) -> Self {
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let stop = CancellationToken::new();
+        let backend = Self {
+            url: format!("http://{}/mcp", listener.local_addr().unwrap()),
+            world: Arc::default(),
+            journal: Arc::new(watch::Sender::new(Vec::new())),
+            stop: stop.clone(),
+        };
+        backend.set_tools(tools);
+        let router = Router::new().route("/mcp", any(answer)).with_state(backend.clone());
+        let server = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        tokio::spawn(async move { stop.run_until_cancelled(server.into_future()).await });
+        backend
+    }
+
+    pub(crate) fn set_tools(&self, tools: &[&str]) {
+        let items = tools.iter().map(|name| json!({"name": name, "inputSchema": {"type": "object"}}).to_string());
+        self.world.lock().unwrap().tools = items.collect();
+    }
+
+    /// Adds a tool with this text as its item.
+    pub(crate) fn add_item(&self, item: &str) {
+        self.world.lock().unwrap().tools.push(item.to_owned());
+    }
+
+    /// Makes a tool answer with this member of the response.
+    pub(crate) fn script(&self, tool: &str, member: &str) {
+        self.world.lock().unwrap().answers.insert(tool.to_owned(), member.to_owned());
+    }
+
+    /// Answers everything with a status, or works again.
+    pub(crate) fn break_with(&self, status: Option<StatusCode>) {
+        self.world.lock().unwrap().broken = status;
+    }
+
+    /// Loses all sessions, as a restart does.
+    pub(crate) fn forget_sessions(&self) {
+        self.world.lock().unwrap().sessions.clear();
+    }
+
+    /// Ends the server and its connections.
+    pub(crate) fn end(&self) {
+        self.stop.cancel();
+    }
+
+    /// What arrived, without what probes do: they `ping` in sessions of their own.
+    pub(crate) fn journal(&self) -> Vec<Entry> {
+        let all = self.journal.borrow().clone();
+        let probes: BTreeSet<_> =
+            all.iter().filter(|entry| entry.method == "ping").filter_map(|entry| entry.session.clone()).collect();
+        all.into_iter().filter(|entry| entry.session.as_ref().is_none_or(|id| !probes.contains(id))).collect()
+    }
+
+    /// How many requests of a method arrived.
+    pub(crate) fn count(&self, method: &str) -> usize {
+        self.journal().iter().filter(|entry| entry.method == method).count()
+    }
+
+    /// Waits until a request of a method arrives.
+    pub(crate) async fn saw(&self, method: &str) -> Entry {
+        let mut journal = self.journal.subscribe();
+        let seen = journal.wait_for(|entries| entries.iter().any(|entry| entry.method == method));
+        let entries = tokio::time::timeout(crate::in_support::PATIENCE, seen).await.unwrap().unwrap();
+        entries.iter().find(|entry| entry.method == method).unwrap().clone()
+    }
+}
+
+async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let session = headers.get("mcp-session-id").map(|id| id.to_str().unwrap().to_owned());
+    let entry = Entry {
+        method: message["method"].as_str().unwrap_or(method.as_str()).to_owned(),
+        body: String::from_utf8(body.to_vec()).unwrap(),
+        session: session.clone(),
+    };
+    backend.journal.send_modify(|entries| entries.push(entry.clone()));
+    let tool = message["params"]["name"].as_str().unwrap_or_default().to_owned();
+    if entry.method == "tools/call" && tool == "hang" {
+        std::future::pending::<()>().await;
+    }
+    let mut world = backend.world.lock().unwrap();
+    if let Some(status) = world.broken {
+        return status.into_response();
+    }
+    if entry.method == "initialize" {
+        world.started += 1;
+        let id = format!("session-{}", world.started);
+        world.sessions.insert(id.clone());
+        let result = json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
+            "serverInfo": {"name": "test", "version": "0"}});
+        let response = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();
+        return ([("content-type", "application/json"), ("mcp-session-id", id.as_str())], response).into_response();
+    }
+    if !session.as_ref().is_some_and(|id| world.sessions.contains(id)) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let member = match entry.method.as_str() {
+        "GET" => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        "DELETE" => {
+            world.sessions.remove(&session.unwrap_or_default());
+            return StatusCode::OK.into_response();
+        }
+        "ping" => "\"result\":{}".to_owned(),
+        "tools/list" => format!("\"result\":{{\"tools\":[{}]}}", world.tools.join(",")),
+        "tools/call" => world.answers.get(&tool).cloned().unwrap_or_else(|| {
+            let result = json!({"content": [{"type": "text", "text": format!("{tool} of {}", backend.url)}]});
+            format!("\"result\":{result}")
+        }),
+        _ => return StatusCode::ACCEPTED.into_response(),
+    };
+    let response = format!(r#"{{"jsonrpc":"2.0","id":{},{member}}}"#, message["id"]);
+    ([("content-type", "application/json")], response).into_response()
+}

@@ -1,0 +1,237 @@
+//! A gateway in this process, and an HTTP client that says exactly what a test wants to say.
+
+use bytes::Bytes;
+use clap::Parser;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vmcp::cli::{Cli, Command, Serve};
+use vmcp::gateway::{Gateway, Options, StartError};
+
+/// No step of a test takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The part of a configuration that every test needs.
+pub(crate) const ANONYMOUS: &str = "
+name: engineering
+groupRef: engineering-tools
+incomingAuth: {type: anonymous}
+outgoingAuth: {source: inline}
+";
+
+/// A gateway that serves.
+pub(crate) struct Running {
+    pub(crate) url: String,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
+}
+
+/// The flags of `vmcp serve` on a free port, and these.
+pub(crate) fn flags(more: &[&str]) -> Serve {
+    let all = ["vmcp", "serve", "--config", "unused", "--port", "0"];
+    match Cli::try_parse_from(all.iter().chain(more)).unwrap().command {
+        Command::Serve(serve) => *serve,
+        Command::Version => panic!("not serve"),
+    }
+}
+
+/// Starts a gateway with this configuration and these flags.
+pub(crate) async fn try_start(config: &str, more: &[&str]) -> Result<Running, StartError> {
+    let config = vmcp_config::parse(config, "test.yaml").unwrap();
+    let gateway = Gateway::bind(Options { config, serve: flags(more) }).await?;
+    let url = format!("http://{}", gateway.address());
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(gateway.serve(stop.clone()));
+    Ok(Running { url, stop, task })
+}
+
+/// The same, and it must start.
+pub(crate) async fn start(config: &str, more: &[&str]) -> Running {
+    try_start(config, more).await.unwrap()
+}
+
+impl Running {
+    /// A client without a session.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// A client with a session.
+    pub(crate) async fn connected(&self) -> Client {
+        let mut client = self.client();
+        client.initialize().await;
+        client
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A client of one MCP endpoint.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: HyperClient<HttpConnector, Full<Bytes>>,
+    base: String,
+    /// What every request carries; tests change it to misbehave.
+    pub(crate) headers: HeaderMap,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The JSON document, or the data of the last event of a stream.
+    pub(crate) fn json(&self) -> Value {
+        let event = self.text.rsplit("data: ").next().unwrap_or_default();
+        serde_json::from_str(event).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// The code of the JSON-RPC error.
+    pub(crate) fn error_code(&self) -> i64 {
+        self.json()["error"]["code"].as_i64().unwrap_or_else(|| panic!("no error in {self:?}"))
+    }
+
+    /// A header as text.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+}
+
+impl Client {
+    fn new(base: &str) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let mut client = Self {
+            http: HyperClient::builder(TokioExecutor::new()).build(connector),
+            base: base.to_owned(),
+            headers: HeaderMap::new(),
+        };
+        client.set("accept", "application/json, text/event-stream");
+        client.set("content-type", "application/json");
+        client
+    }
+
+    /// Sets a header for all requests; an empty value removes it.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        if value.is_empty() {
+            self.headers.remove(name);
+        } else {
+            self.headers.insert(name, value.parse().unwrap());
+        }
+    }
+
+    /// The same client with one header set otherwise.
+    pub(crate) fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut client = self.clone();
+        client.set(name, value);
+        client
+    }
+
+    /// Sends a request and returns the head of its answer.
+    pub(crate) async fn open(&self, method: Method, path: &str, body: impl Into<Bytes>) -> http::Response<Incoming> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        *request.headers_mut().unwrap() = self.headers.clone();
+        let request = request.body(Full::new(body.into())).unwrap();
+        tokio::time::timeout(PATIENCE, self.http.request(request)).await.unwrap().unwrap()
+    }
+
+    /// Sends a request and reads its answer.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
+        let (head, body) = self.open(method, path, body).await.into_parts();
+        let body = tokio::time::timeout(PATIENCE, body.collect()).await.unwrap().unwrap().to_bytes();
+        Answer { status: head.status, headers: head.headers, text: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// Reads a document.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, "").await
+    }
+
+    /// Posts a text to the MCP endpoint.
+    pub(crate) async fn post(&self, body: impl Into<Bytes>) -> Answer {
+        self.send(Method::POST, "/mcp", body).await
+    }
+
+    /// Sends a JSON-RPC request.
+    pub(crate) async fn request(&self, method: &str, params: Value) -> Answer {
+        self.post(json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()).await
+    }
+
+    /// Sends a notification.
+    pub(crate) async fn notify(&self, method: &str, params: Value) -> Answer {
+        self.post(json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string()).await
+    }
+
+    /// Starts a session and returns the result of `initialize`.
+    pub(crate) async fn initialize(&mut self) -> Value {
+        let answer = self.request("initialize", initialize_params("2025-11-25")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        self.set("mcp-session-id", answer.header("mcp-session-id"));
+        self.set("mcp-protocol-version", "2025-11-25");
+        assert_eq!(self.notify("notifications/initialized", json!({})).await.status, StatusCode::ACCEPTED);
+        answer.json()["result"].clone()
+    }
+
+    /// The names of all tools.
+    pub(crate) async fn tool_names(&self) -> Vec<String> {
+        let answer = self.request("tools/list", json!({})).await.json();
+        let tools = answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("no tools in {answer}"));
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Calls a tool.
+    pub(crate) async fn call(&self, name: &str, arguments: Value) -> Answer {
+        self.request("tools/call", json!({"name": name, "arguments": arguments})).await
+    }
+
+    /// Opens the stream of messages outside of requests.
+    pub(crate) async fn listen(&self) -> Events {
+        let response = self.open(Method::GET, "/mcp", "").await;
+        assert_eq!(response.status(), StatusCode::OK);
+        Events { body: response.into_body(), text: String::new() }
+    }
+}
+
+/// Params of `initialize`.
+pub(crate) fn initialize_params(version: &str) -> Value {
+    json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}})
+}
+
+/// An event stream.
+pub(crate) struct Events {
+    body: Incoming,
+    text: String,
+}
+
+impl Events {
+    /// The next message; `None` at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        loop {
+            while let Some((event, rest)) = self.text.split_once("\n\n") {
+                let data: Vec<_> = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+                let message = (!data.is_empty()).then(|| serde_json::from_str(&data.join("\n")).unwrap());
+                self.text = rest.to_owned();
+                if message.is_some() {
+                    return message;
+                }
+            }
+            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.unwrap()?.ok()?;
+            self.text.push_str(std::str::from_utf8(frame.data_ref()?).unwrap());
+        }
+    }
+}

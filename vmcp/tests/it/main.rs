@@ -1,0 +1,14 @@
+//! The gateway from outside: a real listener, real backends and issuers, a plain HTTP client.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod in_backend;
+mod in_http;
+mod in_oidc;
+mod in_support;
+mod in_tools;
+mod out_connect;
+mod out_http_sse;
+mod out_status;
+mod out_streamable;
+mod out_support;
+mod out_token_exchange;
