@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use url::Host;
 
 use super::connect_to::ConnectMap;
@@ -107,9 +107,8 @@ async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
         };
         match outcome {
             Some(Ok(stream)) => return Ok(stream),
-            Some(Err(_)) => {}
             None if exhausted => return Err(ConnectError::Refused),
-            None => sleep(Duration::ZERO).await,
+            Some(Err(_)) | None => {}
         }
     }
 }

@@ -40,14 +40,23 @@ pub(super) fn read(text: &[u8]) -> Result<Inbound, EgressError> {
     })
 }
 
-/// The answer to the request `id` in the body of a failed HTTP request, if it holds one.
-///
-/// An error without id can only mean the one message of that request.
-pub(super) fn answer_in_failure(text: &[u8], id: u64) -> Option<Reply> {
-    let Ok(Message::Response(response)) = Message::parse(text) else { return None };
+/// What the body of a failed HTTP request says about the request `id`.
+#[derive(Debug)]
+pub(super) enum InFailure {
+    /// The answer to the request.
+    Answer(Reply),
+    /// An error without id. It can only mean the one message of that HTTP request.
+    Unattributed(Reply),
+    /// Nothing.
+    Nothing,
+}
+
+/// Reads the body of a failed HTTP request.
+pub(super) fn read_failure(text: &[u8], id: u64) -> InFailure {
+    let Ok(Message::Response(response)) = Message::parse(text) else { return InFailure::Nothing };
     match (response.id, response.outcome) {
-        (Some(own), outcome) => (own == Id::from(id)).then(|| Reply::from(outcome)),
-        (None, outcome @ Outcome::Error(_)) => Some(Reply::from(outcome)),
-        (None, Outcome::Result(_)) => None,
+        (Some(own), outcome) if own == Id::from(id) => InFailure::Answer(Reply::from(outcome)),
+        (None, outcome @ Outcome::Error(_)) => InFailure::Unattributed(Reply::from(outcome)),
+        _ => InFailure::Nothing,
     }
 }

@@ -16,7 +16,7 @@ use super::error::{Cause, EgressError};
 use super::exchange::Exchange;
 use super::handshake;
 use super::http_client::{broken, read_body};
-use super::inbound::{self, Inbound};
+use super::inbound::{self, InFailure, Inbound};
 use super::session::{Cancellation, Reply};
 use super::sse::SseDecoder;
 use super::MAX_MESSAGE;
@@ -155,11 +155,10 @@ impl Streamable {
         let id = self.next_id();
         let message = jsonrpc::request(&Id::from(id), method, params);
         let cancellation = cancellation(id);
-        let answer = async {
-            let response = self.post(caller, established.headers(), message).await?;
-            self.read_answer(response, established, caller, id).await
+        let answer = match self.post(caller, established.headers(), message).await {
+            Ok(response) => self.read_answer(response, established, caller, id).await,
+            Err(error) => Err(error.into()),
         };
-        let answer = answer.await;
         cancellation.disarm();
         answer
     }
@@ -345,12 +344,13 @@ async fn failed(response: Response<Incoming>, in_session: bool, id: u64) -> Resu
         _ => format!("the backend answered {status}"),
     })
     .with_status(status);
-    if in_session && (status == StatusCode::NOT_FOUND || is_unknown_session(status, &text)) {
-        return Err(Failure::SessionLost(error));
-    }
-    match inbound::answer_in_failure(&text, id) {
-        Some(reply) => Ok(reply),
-        None => Err(Failure::Other(error)),
+    match inbound::read_failure(&text, id) {
+        InFailure::Answer(reply) => Ok(reply),
+        _ if in_session && (status == StatusCode::NOT_FOUND || is_unknown_session(status, &text)) => {
+            Err(Failure::SessionLost(error))
+        }
+        InFailure::Unattributed(reply) => Ok(reply),
+        InFailure::Nothing => Err(Failure::Other(error)),
     }
 }
 
