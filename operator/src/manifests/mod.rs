@@ -45,8 +45,8 @@ pub fn operator(options: &InstallOptions) -> Result<String, RenderError> {
     documents(&operator::objects(options))
 }
 
-/// One document per object.
-fn documents<T: Serialize>(objects: &[T]) -> Result<String, RenderError> {
+/// One YAML document per object.
+pub fn documents<T: Serialize>(objects: &[T]) -> Result<String, RenderError> {
     let mut text = String::new();
     for object in objects {
         let value: Value = serde_json::to_value(object).map_err(RenderCause::from)?;

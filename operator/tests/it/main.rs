@@ -3,4 +3,5 @@
 
 mod cluster;
 mod entries;
+mod manifests;
 mod virtual_servers;

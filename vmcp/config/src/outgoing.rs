@@ -36,7 +36,7 @@ pub enum OutgoingAuthSource {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutgoingStrategy {
-    /// `unauthenticated`, `header_injection`, `token_exchange`, `upstream_inject`, `aws_sts`, `xaa` or `obo`.
+    /// `unauthenticated`, `discovered`, `header_injection`, `token_exchange`, `upstream_inject`, `aws_sts`, `xaa` or `obo`.
     #[serde(rename = "type")]
     pub kind: String,
     /// For type header_injection.

@@ -1,6 +1,6 @@
 //! Features that this release knows but does not serve.
 
-use crate::{Config, ConflictResolution, IncomingAuthKind, OutgoingAuthSource, SessionProvider};
+use crate::{Config, ConflictResolution, IncomingAuthKind, SessionProvider};
 
 impl Config {
     /// One sentence per configured feature that this release does not serve, each starting with the key.
@@ -9,11 +9,9 @@ impl Config {
     pub fn unsupported(&self) -> Vec<String> {
         let incoming = self.incoming_auth.as_ref();
         let oidc = incoming.and_then(|incoming| incoming.oidc.as_ref());
-        let outgoing = self.outgoing_auth.as_ref();
         let aggregation = self.aggregation.as_ref();
         let operational = self.operational.as_ref();
         let configured = [
-            ("backends", self.backends.is_some()),
             (
                 "incomingAuth.authz",
                 incoming.is_some_and(|auth| auth.authz.as_ref().is_some_and(|a| a.kind != "none")),
@@ -29,18 +27,6 @@ impl Config {
             (
                 "incomingAuth.type local",
                 incoming.is_some_and(|auth| auth.kind == IncomingAuthKind::Local),
-            ),
-            (
-                "outgoingAuth.source inline",
-                outgoing.is_some_and(|auth| auth.source == OutgoingAuthSource::Inline),
-            ),
-            (
-                "outgoingAuth.default",
-                outgoing.is_some_and(|auth| auth.default.is_some()),
-            ),
-            (
-                "outgoingAuth.backends",
-                outgoing.is_some_and(|auth| auth.backends.is_some()),
             ),
             (
                 "aggregation.conflictResolution other than prefix",

@@ -227,7 +227,7 @@ fn outgoing_auth(outgoing: &OutgoingAuth, found: &mut Vec<Violation>) {
 /// The block named after the type is there, and it says enough.
 fn outgoing_strategy(strategy: &OutgoingStrategy, path: &str, found: &mut Vec<Violation>) {
     let (block, present) = match strategy.kind.as_str() {
-        "unauthenticated" => return,
+        "unauthenticated" | "discovered" => return,
         "header_injection" => ("headerInjection", strategy.header_injection.is_some()),
         "token_exchange" => ("tokenExchange", strategy.token_exchange.is_some()),
         "upstream_inject" => ("upstreamInject", strategy.upstream_inject.is_some()),
@@ -238,7 +238,7 @@ fn outgoing_strategy(strategy: &OutgoingStrategy, path: &str, found: &mut Vec<Vi
             found.push(Violation::new(
                 format!("{path}.type"),
                 format!(
-                    "unknown type {other:?}: expected unauthenticated, header_injection, token_exchange, \
+                    "unknown type {other:?}: expected unauthenticated, discovered, header_injection, token_exchange, \
                      upstream_inject, aws_sts, xaa or obo"
                 ),
             ));
