@@ -68,9 +68,7 @@ pub struct GatewayOptions {
 impl Default for InstallOptions {
     fn default() -> Self {
         match Arguments::try_parse_from(["operator", "manifests"]) {
-            Ok(Arguments {
-                command: Command::Manifests(options),
-            }) => options,
+            Ok(Arguments { command: Command::Manifests(options) }) => options,
             _ => unreachable!("every option has a default"),
         }
     }
@@ -93,16 +91,13 @@ impl FromStr for EgressAllowance {
         let (class, range) = match text.split_once('=') {
             Some((class, range)) => {
                 let known = CLASSES.into_iter().find(|known| *known == class);
-                let known = known.ok_or_else(|| {
-                    format!("no class {class:?}: expected one of {}", CLASSES.join(", "))
-                })?;
+                let known =
+                    known.ok_or_else(|| format!("no class {class:?}: expected one of {}", CLASSES.join(", ")))?;
                 (Some(known), range)
             }
             None => (None, text),
         };
-        let range = range
-            .parse()
-            .map_err(|_| format!("{range:?} is not a range such as 10.0.0.0/8"))?;
+        let range = range.parse().map_err(|_| format!("{range:?} is not a range such as 10.0.0.0/8"))?;
         Ok(Self { class, range })
     }
 }

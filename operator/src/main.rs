@@ -12,10 +12,7 @@ use operator::{
 async fn main() -> ExitCode {
     // Parsing errors end here, with one message on standard error and exit code 2.
     let arguments = Arguments::parse();
-    if rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .is_err()
-    {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("error: a TLS provider is already installed in this process");
         return ExitCode::FAILURE;
     }

@@ -22,16 +22,9 @@ use crate::{
 /// Runs until the process is asked to end.
 pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
 
-    let config = Config::infer()
-        .await
-        .context("find a cluster: set KUBECONFIG, or run in a pod")?;
+    let config = Config::infer().await.context("find a cluster: set KUBECONFIG, or run in a pod")?;
     let client = Client::try_from(config).context("make a client for the cluster")?;
     let listener = TcpListener::bind(options.health_address)
         .await
@@ -42,11 +35,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
     let operator = Operator::start(client, scope(&options), &options.gateway, stop.clone());
     println!("ready http://{address}");
     let server = axum::serve(listener, health::router(operator.shared.clone()));
-    let server = tokio::spawn(
-        server
-            .with_graceful_shutdown(stop.clone().cancelled_owned())
-            .into_future(),
-    );
+    let server = tokio::spawn(server.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
 
     let mut terminate = unix::signal(unix::SignalKind::terminate())?;
     tokio::select! {
@@ -61,11 +50,7 @@ pub async fn run(options: RunOptions) -> anyhow::Result<()> {
 }
 
 fn scope(options: &RunOptions) -> Scope {
-    match options
-        .watch_namespace
-        .clone()
-        .filter(|namespace| !namespace.is_empty())
-    {
+    match options.watch_namespace.clone().filter(|namespace| !namespace.is_empty()) {
         Some(namespace) => Scope::Namespace(namespace),
         None => Scope::Cluster,
     }
@@ -81,28 +66,13 @@ pub struct Operator {
 
 impl Operator {
     /// Starts reconciling the cluster of `client`, until `stop` is cancelled.
-    pub fn start(
-        client: Client,
-        scope: Scope,
-        gateway: &GatewayOptions,
-        stop: CancellationToken,
-    ) -> Self {
+    pub fn start(client: Client, scope: Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
         let shared = Shared::default();
         let work = Work::default();
-        let context = Arc::new(Context::new(
-            client.clone(),
-            shared.clone(),
-            work.clone(),
-            Settings::from(gateway),
-        ));
+        let context = Arc::new(Context::new(client.clone(), shared.clone(), work.clone(), Settings::from(gateway)));
         let watches = watches::start(client, scope, shared.clone(), work.clone(), stop.clone());
         let worker = tokio::spawn(worker::run(context, work.clone(), stop));
-        Self {
-            shared,
-            work,
-            watches,
-            worker,
-        }
+        Self { shared, work, watches, worker }
     }
 
     /// Whether every object is known, and none waits to be reconciled.

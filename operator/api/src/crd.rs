@@ -10,8 +10,8 @@ use kube::CustomResourceExt;
 use serde_json::json;
 
 use crate::{
-    DEPRECATED_VERSION, GROUP, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
-    VERSION, VirtualMCPServer,
+    DEPRECATED_VERSION, GROUP, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VERSION,
+    VirtualMCPServer,
 };
 
 /// Asks the storage version migrator to rewrite objects that are stored in the deprecated version.
@@ -26,23 +26,14 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
             spec.default = Some(JSON(json!({})));
         }
     }
-    [
-        MCPExternalAuthConfig::crd(),
-        group,
-        MCPOIDCConfig::crd(),
-        MCPServerEntry::crd(),
-        VirtualMCPServer::crd(),
-    ]
-    .into_iter()
-    .map(published)
-    .collect()
+    [MCPExternalAuthConfig::crd(), group, MCPOIDCConfig::crd(), MCPServerEntry::crd(), VirtualMCPServer::crd()]
+        .into_iter()
+        .map(published)
+        .collect()
 }
 
 fn published(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
-    crd.metadata
-        .labels
-        .get_or_insert_default()
-        .insert(MIGRATE_LABEL.to_owned(), "true".to_owned());
+    crd.metadata.labels.get_or_insert_default().insert(MIGRATE_LABEL.to_owned(), "true".to_owned());
     let kind = crd.spec.names.kind.clone();
     crd.spec.names.list_kind = Some(format!("{kind}List"));
     for version in &mut crd.spec.versions {
@@ -50,58 +41,33 @@ fn published(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
             deny_null(schema);
             schema.title = None;
             let properties = schema.properties.get_or_insert_default();
-            for (name, kind) in [
-                ("apiVersion", "string"),
-                ("kind", "string"),
-                ("metadata", "object"),
-            ] {
-                properties.insert(
-                    name.to_owned(),
-                    JSONSchemaProps {
-                        type_: Some(kind.to_owned()),
-                        ..Default::default()
-                    },
-                );
+            for (name, kind) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
+                properties
+                    .insert(name.to_owned(), JSONSchemaProps { type_: Some(kind.to_owned()), ..Default::default() });
             }
         }
         if let Some(status) = property(version, "status") {
             status.default = Some(JSON(json!({})));
             status.description = Some(format!("What the operator observed of the {kind}."));
-            let conditions = status
-                .properties
-                .as_mut()
-                .and_then(|properties| properties.get_mut("conditions"));
+            let conditions = status.properties.as_mut().and_then(|properties| properties.get_mut("conditions"));
             if let Some(conditions) = conditions {
                 conditions.items = serde_json::from_value(condition_schema()).ok();
             }
         }
     }
-    let deprecated: Vec<_> = crd
-        .spec
-        .versions
-        .iter()
-        .cloned()
-        .map(|version| deprecate(version, &kind))
-        .collect();
+    let deprecated: Vec<_> = crd.spec.versions.iter().cloned().map(|version| deprecate(version, &kind)).collect();
     crd.spec.versions.splice(0..0, deprecated);
     crd
 }
 
 /// The same schema under the deprecated version.
-fn deprecate(
-    mut version: CustomResourceDefinitionVersion,
-    kind: &str,
-) -> CustomResourceDefinitionVersion {
+fn deprecate(mut version: CustomResourceDefinitionVersion, kind: &str) -> CustomResourceDefinitionVersion {
     DEPRECATED_VERSION.clone_into(&mut version.name);
     version.storage = false;
     version.deprecated = Some(true);
-    version.deprecation_warning = Some(format!(
-        "{GROUP}/{DEPRECATED_VERSION} is deprecated; use {VERSION}"
-    ));
+    version.deprecation_warning = Some(format!("{GROUP}/{DEPRECATED_VERSION} is deprecated; use {VERSION}"));
     if let Some(schema) = root(&mut version) {
-        schema.description = Some(format!(
-            "The deprecated version {DEPRECATED_VERSION} of {kind}."
-        ));
+        schema.description = Some(format!("The deprecated version {DEPRECATED_VERSION} of {kind}."));
     }
     version
 }
@@ -110,10 +76,7 @@ fn root(version: &mut CustomResourceDefinitionVersion) -> Option<&mut JSONSchema
     version.schema.as_mut()?.open_api_v3_schema.as_mut()
 }
 
-fn property<'a>(
-    version: &'a mut CustomResourceDefinitionVersion,
-    name: &str,
-) -> Option<&'a mut JSONSchemaProps> {
+fn property<'a>(version: &'a mut CustomResourceDefinitionVersion, name: &str) -> Option<&'a mut JSONSchemaProps> {
     root(version)?.properties.as_mut()?.get_mut(name)
 }
 
@@ -126,11 +89,7 @@ fn deny_null(schema: &mut JSONSchemaProps) {
     if let Some(values) = &mut schema.enum_ {
         values.retain(|value| !value.0.is_null());
     }
-    schema
-        .properties
-        .iter_mut()
-        .flatten()
-        .for_each(|(_, property)| deny_null(property));
+    schema.properties.iter_mut().flatten().for_each(|(_, property)| deny_null(property));
     match &mut schema.items {
         Some(OneOrMany::Schema(item)) => deny_null(item),
         Some(OneOrMany::Schemas(items)) => items.iter_mut().for_each(deny_null),

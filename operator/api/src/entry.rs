@@ -8,10 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vmcp_config::Transport;
 
-use crate::{
-    CaBundleReference, ExternalAuthConfigReference, GroupReference, SecretKeyReference,
-    conditions::names,
-};
+use crate::{CaBundleReference, ExternalAuthConfigReference, GroupReference, SecretKeyReference, conditions::names};
 
 /// Where a remote MCP server is, and what connecting to it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -32,11 +29,7 @@ use crate::{
     printcolumn(name = "Transport", type_ = "string", json_path = ".spec.transport"),
     printcolumn(name = "Remote URL", type_ = "string", json_path = ".spec.remoteUrl"),
     printcolumn(name = "Group", type_ = "string", json_path = ".spec.groupRef.name"),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct MCPServerEntrySpec {
     /// URL of the remote MCP server.

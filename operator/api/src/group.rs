@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::conditions::names;
 
 /// What a group says about itself; its members name the group.
-#[derive(
-    Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource,
-)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[kube(
     group = "toolhive.stacklok.dev",
     version = "v1beta1",
@@ -25,22 +23,14 @@ use crate::conditions::names;
     status = "MCPGroupStatus",
     derive = "PartialEq",
     printcolumn(name = "Servers", type_ = "integer", json_path = ".status.serverCount"),
-    printcolumn(
-        name = "Proxies",
-        type_ = "integer",
-        json_path = ".status.remoteProxyCount"
-    ),
+    printcolumn(name = "Proxies", type_ = "integer", json_path = ".status.remoteProxyCount"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(
         name = "Checked",
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='MCPServersChecked')].status"
     ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 pub struct MCPGroupSpec {
     /// What the group is for, for people.

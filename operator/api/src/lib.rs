@@ -15,25 +15,23 @@ mod virtual_server;
 pub use conditions::{ConditionStatus, condition_status, find_condition, is_true};
 pub use crd::crds;
 pub use entry::{
-    EntryCondition, EntryPhase, EntryReason, HeaderForward, HeaderFromSecret, MCPServerEntry,
-    MCPServerEntrySpec, MCPServerEntryStatus,
+    EntryCondition, EntryPhase, EntryReason, HeaderForward, HeaderFromSecret, MCPServerEntry, MCPServerEntrySpec,
+    MCPServerEntryStatus,
 };
 pub use external_auth::{
-    ExternalAuthType, HeaderInjection, MCPExternalAuthConfig, MCPExternalAuthConfigSpec,
-    MCPExternalAuthConfigStatus, TokenExchange,
+    ExternalAuthType, HeaderInjection, MCPExternalAuthConfig, MCPExternalAuthConfigSpec, MCPExternalAuthConfigStatus,
+    TokenExchange,
 };
 pub use group::{GroupCondition, GroupPhase, GroupReason, MCPGroup, MCPGroupSpec, MCPGroupStatus};
 pub use oidc::{InlineOidc, MCPOIDCConfig, MCPOIDCConfigSpec, MCPOIDCConfigStatus, OidcType};
 pub use references::{
-    AuthConfigCondition, AuthConfigReason, CaBundleReference, ConfigMapKeyReference,
-    ExternalAuthConfigReference, GroupReference, OidcConfigCondition, OidcConfigReason,
-    SecretKeyReference,
+    AuthConfigCondition, AuthConfigReason, CaBundleReference, ConfigMapKeyReference, ExternalAuthConfigReference,
+    GroupReference, OidcConfigCondition, OidcConfigReason, SecretKeyReference,
 };
 pub use virtual_server::{
-    BackendStatus, CircuitState, DiscoveredBackend, GatewayConfig, IncomingAuth, IncomingAuthType,
-    OidcConfigReference, OutgoingAuth, OutgoingAuthSource, ServiceType, SessionAffinity,
-    VirtualMCPServer, VirtualMCPServerSpec, VirtualMCPServerStatus, VirtualServerCondition,
-    VirtualServerPhase, VirtualServerReason,
+    BackendStatus, CircuitState, DiscoveredBackend, GatewayConfig, IncomingAuth, IncomingAuthType, OidcConfigReference,
+    OutgoingAuth, OutgoingAuthSource, ServiceType, SessionAffinity, VirtualMCPServer, VirtualMCPServerSpec,
+    VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, VirtualServerReason,
 };
 
 /// How a server speaks MCP.

@@ -23,16 +23,8 @@ use crate::CaBundleReference;
     status = "MCPOIDCConfigStatus",
     derive = "PartialEq",
     printcolumn(name = "Source", type_ = "string", json_path = ".spec.type"),
-    printcolumn(
-        name = "Valid",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Valid')].status"
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type=='Valid')].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[schemars(extend("x-kubernetes-validations" = [{
     "message": "inline must be set when type is 'inline', and must not be set otherwise",

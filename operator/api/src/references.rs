@@ -23,9 +23,7 @@ pub struct ExternalAuthConfigReference {
 }
 
 /// One key of a Secret.
-#[derive(
-    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct SecretKeyReference {
     /// Name of the Secret in the same namespace.
     pub name: String,

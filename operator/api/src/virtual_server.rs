@@ -33,29 +33,15 @@ use crate::{GroupReference, conditions::names};
         json_path = ".status.phase",
         description = "The phase of the VirtualMCPServer"
     ),
-    printcolumn(
-        name = "URL",
-        type_ = "string",
-        json_path = ".status.url",
-        description = "Virtual MCP server URL"
-    ),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url", description = "Virtual MCP server URL"),
     printcolumn(
         name = "Backends",
         type_ = "integer",
         json_path = ".status.backendCount",
         description = "Discovered backends count"
     ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "Age"
-    ),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].status"
-    )
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status")
 )]
 pub struct VirtualMCPServerSpec {
     /// The group whose members are the backends.
@@ -186,10 +172,7 @@ impl GatewayConfig {
 
 impl From<Config> for GatewayConfig {
     fn from(config: Config) -> Self {
-        Self {
-            config,
-            unknown: Vec::new(),
-        }
+        Self { config, unknown: Vec::new() }
     }
 }
 
@@ -346,15 +329,10 @@ impl BackendStatus {
 
     /// Reads the value of a status.
     pub fn of(backend: &DiscoveredBackend) -> Self {
-        [
-            Self::Ready,
-            Self::Degraded,
-            Self::Unavailable,
-            Self::Unauthenticated,
-        ]
-        .into_iter()
-        .find(|status| backend.status.as_deref() == Some(status.as_str()))
-        .unwrap_or(Self::Unknown)
+        [Self::Ready, Self::Degraded, Self::Unavailable, Self::Unauthenticated]
+            .into_iter()
+            .find(|status| backend.status.as_deref() == Some(status.as_str()))
+            .unwrap_or(Self::Unknown)
     }
 }
 

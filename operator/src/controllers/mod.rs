@@ -38,11 +38,7 @@ impl From<&GatewayOptions> for Settings {
     fn from(options: &GatewayOptions) -> Self {
         Self {
             image: options.vmcp_image.clone(),
-            egress_allow: options
-                .vmcp_egress_allow
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            egress_allow: options.vmcp_egress_allow.iter().map(ToString::to_string).collect(),
         }
     }
 }

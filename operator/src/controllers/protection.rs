@@ -7,15 +7,8 @@ use crate::runtime::conditions::Conditions;
 
 /// The finalizers of an object, with `finalizer` there or not.
 pub(super) fn finalizers(current: Option<&[String]>, finalizer: &str, wanted: bool) -> Vec<String> {
-    let others = current
-        .unwrap_or_default()
-        .iter()
-        .filter(|name| *name != finalizer)
-        .cloned();
-    let present = current
-        .unwrap_or_default()
-        .iter()
-        .any(|name| name == finalizer);
+    let others = current.unwrap_or_default().iter().filter(|name| *name != finalizer).cloned();
+    let present = current.unwrap_or_default().iter().any(|name| name == finalizer);
     match (wanted, present) {
         (true, true) => current.unwrap_or_default().to_vec(),
         (true, false) => others.chain([finalizer.to_owned()]).collect(),
@@ -24,11 +17,7 @@ pub(super) fn finalizers(current: Option<&[String]>, finalizer: &str, wanted: bo
 }
 
 /// Says in `conditions` that the object cannot go while `referrers`, such as `MCPServerEntry/partner`, refer to it.
-pub(super) fn blocked(
-    conditions: &mut Conditions<'_>,
-    kind: impl Into<&'static str>,
-    referrers: &[String],
-) {
+pub(super) fn blocked(conditions: &mut Conditions<'_>, kind: impl Into<&'static str>, referrers: &[String]) {
     let message = format!(
         "still referred to by {}: remove the references, or those objects, and the deletion goes on",
         referrers.join(", ")
@@ -49,14 +38,9 @@ pub(super) enum Transition {
 
 /// How the condition `kind` changes from `before` to `after`. Holding from the first is no news.
 pub(super) fn transition(before: &[Condition], after: &[Condition], kind: &str) -> Transition {
-    match (
-        condition_status(before, kind),
-        condition_status(after, kind),
-    ) {
+    match (condition_status(before, kind), condition_status(after, kind)) {
         (Some(ConditionStatus::False), Some(ConditionStatus::True)) => Transition::Holds,
-        (before, Some(ConditionStatus::False)) if before != Some(ConditionStatus::False) => {
-            Transition::Fails
-        }
+        (before, Some(ConditionStatus::False)) if before != Some(ConditionStatus::False) => Transition::Fails,
         _ => Transition::None,
     }
 }
@@ -70,8 +54,5 @@ pub(super) fn config_hash(spec: &impl serde::Serialize) -> String {
     // A value of JSON has its keys in order, so that the text depends on nothing but the spec.
     let value = serde_json::to_value(spec).unwrap_or_default();
     let digest = Sha256::digest(value.to_string());
-    digest
-        .iter()
-        .take(8)
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    digest.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -32,12 +32,7 @@ pub fn crds() -> Result<String, RenderError> {
 pub fn install(options: &InstallOptions) -> Result<String, RenderError> {
     let objects = operator::objects(options);
     let (first, rest) = objects.split_at(1);
-    Ok(format!(
-        "{}{}{}",
-        documents(first)?,
-        crds()?,
-        documents(rest)?
-    ))
+    Ok(format!("{}{}{}", documents(first)?, crds()?, documents(rest)?))
 }
 
 /// The operator alone, without the CustomResourceDefinitions.

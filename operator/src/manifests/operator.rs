@@ -112,13 +112,7 @@ fn deployment(options: &InstallOptions) -> Value {
         format!("--vmcp-image={}", options.gateway.vmcp_image),
         format!("--health-address=0.0.0.0:{HEALTH_PORT}"),
     ];
-    arguments.extend(
-        options
-            .gateway
-            .vmcp_egress_allow
-            .iter()
-            .map(|range| format!("--vmcp-egress-allow={range}")),
-    );
+    arguments.extend(options.gateway.vmcp_egress_allow.iter().map(|range| format!("--vmcp-egress-allow={range}")));
     let probe = |path: &str, period: u32| json!({"httpGet": {"path": path, "port": "health"}, "periodSeconds": period});
     json!({
         "apiVersion": "apps/v1",

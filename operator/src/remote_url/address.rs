@@ -44,35 +44,20 @@ const PRIVATE_V4: [Range<Ipv4Net>; 6] = [
 ];
 
 const METADATA_V6: [Range<Ipv6Net>; 2] = [
-    (
-        v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128),
-        "a cloud metadata endpoint",
-    ),
-    (
-        v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128),
-        "a cloud metadata endpoint",
-    ),
+    (v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128), "a cloud metadata endpoint"),
+    (v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128), "a cloud metadata endpoint"),
 ];
 
 const NEVER_V6: [Range<Ipv6Net>; 4] = [
     (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "the loopback address"),
     (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "the unspecified address"),
-    (
-        v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
-        "in the link-local range",
-    ),
-    (
-        v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
-        "in the multicast range",
-    ),
+    (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "in the link-local range"),
+    (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), "in the multicast range"),
 ];
 
 const PRIVATE_V6: [Range<Ipv6Net>; 2] = [
     (v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), "in the private range"),
-    (
-        v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),
-        "in the former site-local range",
-    ),
+    (v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), "in the former site-local range"),
 ];
 
 /// Whether, and why, gateways may not connect to `address`.
@@ -104,22 +89,13 @@ fn judge_v6(address: Ipv6Addr) -> Option<Refusal> {
         .map(Refusal::always)
         .or_else(|| find(&PRIVATE_V6).map(Refusal::private));
     own.or_else(|| {
-        let inner = embedded(address)
-            .filter_map(judge_v4)
-            .max_by_key(|refusal| refusal.permanent)?;
-        Some(Refusal {
-            what: format!("an IPv6 form of an address {}", inner.what),
-            ..inner
-        })
+        let inner = embedded(address).filter_map(judge_v4).max_by_key(|refusal| refusal.permanent)?;
+        Some(Refusal { what: format!("an IPv6 form of an address {}", inner.what), ..inner })
     })
 }
 
 fn describe(range: IpNet, what: &str) -> String {
-    if range.prefix_len() == range.max_prefix_len() {
-        what.to_owned()
-    } else {
-        format!("{what} {range}")
-    }
+    if range.prefix_len() == range.max_prefix_len() { what.to_owned() } else { format!("{what} {range}") }
 }
 
 /// The IPv4 addresses that an IPv6 address stands for: what is sent to it may arrive there.

@@ -21,9 +21,7 @@ impl RemoteUrl {
     pub fn judge(text: &str, allow_private: bool) -> Result<Self, RemoteUrlError> {
         let url = Url::parse(text).map_err(|source| RemoteUrlError::Malformed { source })?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(RemoteUrlError::Scheme {
-                scheme: url.scheme().to_owned(),
-            });
+            return Err(RemoteUrlError::Scheme { scheme: url.scheme().to_owned() });
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(RemoteUrlError::Credentials);
@@ -37,11 +35,9 @@ impl RemoteUrl {
             None => return Err(RemoteUrlError::NoHost),
         };
         match refusal {
-            Some(refusal) if refusal.permanent || !allow_private => Err(RemoteUrlError::Refused {
-                host,
-                what: refusal.what,
-                permanent: refusal.permanent,
-            }),
+            Some(refusal) if refusal.permanent || !allow_private => {
+                Err(RemoteUrlError::Refused { host, what: refusal.what, permanent: refusal.permanent })
+            }
             _ => Ok(Self(url)),
         }
     }
@@ -69,17 +65,11 @@ struct Refusal {
 
 impl Refusal {
     fn always(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            permanent: true,
-        }
+        Self { what: what.into(), permanent: true }
     }
 
     fn private(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            permanent: false,
-        }
+        Self { what: what.into(), permanent: false }
     }
 }
 
@@ -102,9 +92,7 @@ pub enum RemoteUrlError {
     #[error("remoteUrl names no host: write a URL such as https://mcp.example.com/mcp")]
     NoHost,
     /// It holds a user name or a password.
-    #[error(
-        "remoteUrl holds credentials: remove them, and use externalAuthConfigRef or headerForward"
-    )]
+    #[error("remoteUrl holds credentials: remove them, and use externalAuthConfigRef or headerForward")]
     Credentials,
     /// Its host is one that gateways may not connect to.
     #[error("remoteUrl points to {host}, which is {what}: {}", advice(*permanent))]

@@ -20,12 +20,8 @@ const NEVER: [(&str, &str); 13] = [
 ];
 
 /// The names under which a cluster serves its own API.
-const KUBERNETES: [&str; 4] = [
-    "kubernetes.default.svc.cluster.local",
-    "kubernetes.default.svc",
-    "kubernetes.default",
-    "kubernetes",
-];
+const KUBERNETES: [&str; 4] =
+    ["kubernetes.default.svc.cluster.local", "kubernetes.default.svc", "kubernetes.default", "kubernetes"];
 
 /// Whether, and why, gateways may not connect to `host`, which the URL parser has brought to lower case.
 pub(super) fn judge(host: &str) -> Option<Refusal> {
@@ -33,26 +29,17 @@ pub(super) fn judge(host: &str) -> Option<Refusal> {
     if name.is_empty() {
         return Some(Refusal::always("an empty name"));
     }
-    if let Some((_, what)) = NEVER
-        .into_iter()
-        .find(|(refused, _)| is_or_is_below(&name, refused))
-    {
+    if let Some((_, what)) = NEVER.into_iter().find(|(refused, _)| is_or_is_below(&name, refused)) {
         return Some(Refusal::always(what));
     }
-    if KUBERNETES
-        .into_iter()
-        .any(|refused| is_or_is_below(&name, refused))
-        || is_kubernetes_api(&name)
-    {
+    if KUBERNETES.into_iter().any(|refused| is_or_is_below(&name, refused)) || is_kubernetes_api(&name) {
         return Some(Refusal::always("the Kubernetes API"));
     }
     if is_or_is_below(&name, "cluster.local") || is_or_is_below(&name, "svc") {
         return Some(Refusal::private("a name of the cluster"));
     }
     if !name.contains('.') {
-        return Some(Refusal::private(
-            "a name without a domain, as the cluster's own are",
-        ));
+        return Some(Refusal::private("a name without a domain, as the cluster's own are"));
     }
     None
 }
@@ -63,6 +50,5 @@ fn is_kubernetes_api(name: &str) -> bool {
 }
 
 fn is_or_is_below(name: &str, parent: &str) -> bool {
-    name.strip_suffix(parent)
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    name.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }

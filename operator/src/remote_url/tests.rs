@@ -17,10 +17,7 @@ use Judgement::{Allowed, Never, Private};
 
 fn judged(host: &str) -> Judgement {
     let url = format!("https://{host}/mcp");
-    match (
-        RemoteUrl::judge(&url, false).is_ok(),
-        RemoteUrl::judge(&url, true).is_ok(),
-    ) {
+    match (RemoteUrl::judge(&url, false).is_ok(), RemoteUrl::judge(&url, true).is_ok()) {
         (true, true) => Allowed,
         (false, true) => Private,
         (false, false) => Never,

@@ -52,27 +52,16 @@ impl ApplyError {
     fn new(what: String, error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) if matches!(status.code, 400 | 403 | 409 | 422) => {
-                Self::Refused {
-                    what,
-                    reason: status.message.clone(),
-                }
+                Self::Refused { what, reason: status.message.clone() }
             }
-            error => Self::Failed {
-                what,
-                source: Box::new(error),
-            },
+            error => Self::Failed { what, source: Box::new(error) },
         }
     }
 }
 
 /// What is needed of a kind whose status is written.
 pub trait Writable:
-    Watched
-    + Resource<DynamicType = (), Scope = NamespaceResourceScope>
-    + Serialize
-    + DeserializeOwned
-    + Clone
-    + Debug
+    Watched + Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug
 {
 }
 
@@ -98,25 +87,14 @@ pub struct Applier {
 impl Applier {
     /// Writes by `client`, and asks `work` to reconcile what that concerns.
     pub fn new(client: Client, shared: Shared, work: Work) -> Self {
-        Self {
-            client,
-            shared,
-            work,
-        }
+        Self { client, shared, work }
     }
 
     /// Makes `status` the operator's part of the status of `live`. Returns whether it wrote.
-    pub async fn status<K: Writable>(
-        &self,
-        live: &K,
-        status: &impl Serialize,
-    ) -> Result<bool, ApplyError> {
+    pub async fn status<K: Writable>(&self, live: &K, status: &impl Serialize) -> Result<bool, ApplyError> {
         let key = ObjectKey::of(live);
         let what = format!("the status of {} {key}", K::kind(&()));
-        let encode = |source| ApplyError::Encode {
-            what: what.clone(),
-            source,
-        };
+        let encode = |source| ApplyError::Encode { what: what.clone(), source };
         let types = TypeMeta::resource::<K>();
         let wanted = json!({
             "apiVersion": types.api_version,
@@ -131,18 +109,12 @@ impl Applier {
         }
         let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
         let parameters = PatchParams::apply(NAME).force();
-        let result = api
-            .patch_status(&key.name, &parameters, &Patch::Apply(wanted))
-            .await;
+        let result = api.patch_status(&key.name, &parameters, &Patch::Apply(wanted)).await;
         self.written(result, &key, what)
     }
 
     /// Sets the finalizers of `live`, unless it has changed meanwhile. Returns whether it wrote.
-    pub async fn finalizers<K: Writable>(
-        &self,
-        live: &K,
-        finalizers: &[String],
-    ) -> Result<bool, ApplyError> {
+    pub async fn finalizers<K: Writable>(&self, live: &K, finalizers: &[String]) -> Result<bool, ApplyError> {
         let key = ObjectKey::of(live);
         let what = format!("the finalizers of {} {key}", K::kind(&()));
         if live.meta().finalizers.as_deref().unwrap_or_default() == finalizers {
@@ -153,22 +125,12 @@ impl Applier {
             "resourceVersion": live.meta().resource_version,
         }});
         let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
-        let parameters = PatchParams {
-            field_manager: Some(NAME.to_owned()),
-            ..PatchParams::default()
-        };
-        let result = api
-            .patch(&key.name, &parameters, &Patch::Merge(patch))
-            .await;
+        let parameters = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
+        let result = api.patch(&key.name, &parameters, &Patch::Merge(patch)).await;
         self.written(result, &key, what)
     }
 
-    fn written<K: Writable>(
-        &self,
-        result: kube::Result<K>,
-        key: &ObjectKey,
-        what: String,
-    ) -> Result<bool, ApplyError> {
+    fn written<K: Writable>(&self, result: kube::Result<K>, key: &ObjectKey, what: String) -> Result<bool, ApplyError> {
         match result {
             Ok(object) => {
                 tracing::debug!(%key, what, "wrote");
@@ -202,32 +164,19 @@ impl Applier {
         if let Some(live) = &live {
             let mut current = live.data.clone();
             if let Some(current) = current.as_object_mut() {
-                let metadata =
-                    serde_json::to_value(&live.metadata).map_err(|source| ApplyError::Encode {
-                        what: what.clone(),
-                        source,
-                    })?;
+                let metadata = serde_json::to_value(&live.metadata)
+                    .map_err(|source| ApplyError::Encode { what: what.clone(), source })?;
                 current.insert("metadata".to_owned(), metadata);
             }
             if is_applied(wanted, &current, &live.metadata, None) {
                 return Ok(false);
             }
         }
-        let api = Api::<DynamicObject>::namespaced_with(
-            self.client.clone(),
-            &key.namespace,
-            &kind.api_resource(),
-        );
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), &key.namespace, &kind.api_resource());
         let parameters = PatchParams::apply(NAME);
-        let parameters = if live.is_some() {
-            parameters.force()
-        } else {
-            parameters
-        };
-        let object = api
-            .patch(&key.name, &parameters, &Patch::Apply(wanted))
-            .await
-            .map_err(|e| ApplyError::new(what, e))?;
+        let parameters = if live.is_some() { parameters.force() } else { parameters };
+        let object =
+            api.patch(&key.name, &parameters, &Patch::Apply(wanted)).await.map_err(|e| ApplyError::new(what, e))?;
         tracing::debug!(%key, ?kind, "wrote");
         if let Some(change) = self.shared.write().owned.of_mut(kind).insert(object) {
             self.work.add(owners(&change));

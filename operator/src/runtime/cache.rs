@@ -33,11 +33,7 @@ impl<K> Change<K> {
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        Self {
-            objects: BTreeMap::new(),
-            arriving: BTreeMap::new(),
-            synced: false,
-        }
+        Self { objects: BTreeMap::new(), arriving: BTreeMap::new(), synced: false }
     }
 }
 
@@ -55,10 +51,7 @@ impl<K: Resource> Cache<K> {
     /// Every object of `namespace`, by name.
     pub fn in_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<K>> {
         let first = ObjectKey::new(namespace, "");
-        self.objects
-            .range(first..)
-            .take_while(move |(key, _)| key.namespace == namespace)
-            .map(|(_, object)| object)
+        self.objects.range(first..).take_while(move |(key, _)| key.namespace == namespace).map(|(_, object)| object)
     }
 
     /// Takes in what the watch tells, and returns what that changes.
@@ -69,8 +62,7 @@ impl<K: Resource> Cache<K> {
                 Vec::new()
             }
             watcher::Event::InitApply(object) => {
-                self.arriving
-                    .insert(ObjectKey::of(&object), Arc::new(object));
+                self.arriving.insert(ObjectKey::of(&object), Arc::new(object));
                 Vec::new()
             }
             watcher::Event::InitDone => self.replace(),
@@ -95,10 +87,7 @@ impl<K: Resource> Cache<K> {
         }
         let new = Arc::new(object);
         let old = self.objects.insert(key, new.clone());
-        Some(Change {
-            old,
-            new: Some(new),
-        })
+        Some(Change { old, new: Some(new) })
     }
 
     /// Drops the object `key`, of which the API server said that it does not exist.
@@ -114,18 +103,12 @@ impl<K: Resource> Cache<K> {
             .objects
             .iter()
             .filter(|(key, _)| !arrived.contains_key(*key))
-            .map(|(_, old)| Change {
-                old: Some(old.clone()),
-                new: None,
-            })
+            .map(|(_, old)| Change { old: Some(old.clone()), new: None })
             .collect();
         for (key, new) in &mut arrived {
             match self.objects.get(key) {
                 Some(old) if !is_newer(new.as_ref(), old.as_ref()) => *new = old.clone(),
-                old => changes.push(Change {
-                    old: old.cloned(),
-                    new: Some(new.clone()),
-                }),
+                old => changes.push(Change { old: old.cloned(), new: Some(new.clone()) }),
             }
         }
         self.objects = arrived;
@@ -136,13 +119,7 @@ impl<K: Resource> Cache<K> {
 /// Whether `new` is a later version than `old`. Versions of one kind are numbers that grow; if one is not, or the
 /// object was made anew, the later message wins.
 fn is_newer<K: Resource>(new: &K, old: &K) -> bool {
-    let version = |object: &K| {
-        object
-            .meta()
-            .resource_version
-            .as_deref()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
+    let version = |object: &K| object.meta().resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
     match (version(new), version(old)) {
         (Some(new), Some(old)) => new > old,
         _ => true,
@@ -164,10 +141,7 @@ mod tests {
     }
 
     fn names(cache: &Cache<MCPGroup>) -> Vec<String> {
-        cache
-            .in_namespace("ns")
-            .filter_map(|group| group.metadata.name.clone())
-            .collect()
+        cache.in_namespace("ns").filter_map(|group| group.metadata.name.clone()).collect()
     }
 
     #[test]
@@ -189,20 +163,9 @@ mod tests {
     fn an_older_version_does_not_replace_what_was_written() {
         let mut cache = Cache::default();
         cache.insert(group("a", "9"));
-        assert!(
-            cache
-                .event(watcher::Event::Apply(group("a", "8")))
-                .is_empty()
-        );
-        assert!(
-            cache
-                .event(watcher::Event::Apply(group("a", "9")))
-                .is_empty()
-        );
-        assert_eq!(
-            cache.event(watcher::Event::Apply(group("a", "10"))).len(),
-            1
-        );
+        assert!(cache.event(watcher::Event::Apply(group("a", "8"))).is_empty());
+        assert!(cache.event(watcher::Event::Apply(group("a", "9"))).is_empty());
+        assert_eq!(cache.event(watcher::Event::Apply(group("a", "10"))).len(), 1);
     }
 
     #[test]

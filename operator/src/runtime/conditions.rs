@@ -18,12 +18,7 @@ pub struct Conditions<'a> {
 impl<'a> Conditions<'a> {
     /// Starts from the conditions that the object has at `generation`, at the time `now`.
     pub fn new(live: &'a [Condition], generation: Option<i64>, now: Timestamp) -> Self {
-        Self {
-            live,
-            generation,
-            now,
-            written: Vec::new(),
-        }
+        Self { live, generation, now, written: Vec::new() }
     }
 
     /// Says whether `kind` holds, and why.
@@ -51,9 +46,7 @@ impl<'a> Conditions<'a> {
 
     /// Whether every condition that was set holds.
     pub fn all_hold(&self) -> bool {
-        self.written
-            .iter()
-            .all(|condition| condition.status == "True")
+        self.written.iter().all(|condition| condition.status == "True")
     }
 
     /// The conditions, to be written.

@@ -52,12 +52,7 @@ impl Keys {
 
 impl<'a> FromIterator<(&'a str, &'a [u8])> for Keys {
     fn from_iter<T: IntoIterator<Item = (&'a str, &'a [u8])>>(entries: T) -> Self {
-        Self(
-            entries
-                .into_iter()
-                .map(|(key, bytes)| (key.to_owned(), Value::of(bytes)))
-                .collect(),
-        )
+        Self(entries.into_iter().map(|(key, bytes)| (key.to_owned(), Value::of(bytes))).collect())
     }
 }
 
@@ -81,80 +76,35 @@ pub struct Contents {
 impl Contents {
     /// Reads by `client` the objects whose metadata is in `shared`.
     pub fn new(client: Client, shared: Shared) -> Self {
-        Self {
-            client,
-            shared,
-            known: Mutex::default(),
-        }
+        Self { client, shared, known: Mutex::default() }
     }
 
     /// The keys of the Secret `key`; `None` when it does not exist.
     pub async fn secret(&self, key: &ObjectKey) -> kube::Result<Option<Arc<Keys>>> {
-        let version = self
-            .shared
-            .read()
-            .secrets
-            .get(key)
-            .map(|object| object.resource_version());
+        let version = self.shared.read().secrets.get(key).map(|object| object.resource_version());
         let read = async {
-            let object = Api::<Secret>::namespaced(self.client.clone(), &key.namespace)
-                .get_opt(&key.name)
-                .await?;
+            let object = Api::<Secret>::namespaced(self.client.clone(), &key.namespace).get_opt(&key.name).await?;
             Ok(object.map(|secret| {
-                let keys = secret
-                    .data
-                    .iter()
-                    .flatten()
-                    .map(|(key, value)| (key.as_str(), value.0.as_slice()))
-                    .collect();
+                let keys =
+                    secret.data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice())).collect();
                 (secret.resource_version().unwrap_or_default(), keys)
             }))
         };
-        self.lookup(
-            Source::Secret,
-            key,
-            version.map(Option::unwrap_or_default),
-            read,
-        )
-        .await
+        self.lookup(Source::Secret, key, version.map(Option::unwrap_or_default), read).await
     }
 
     /// The keys of the ConfigMap `key`; `None` when it does not exist.
     pub async fn config_map(&self, key: &ObjectKey) -> kube::Result<Option<Arc<Keys>>> {
-        let version = self
-            .shared
-            .read()
-            .config_maps
-            .get(key)
-            .map(|object| object.resource_version());
+        let version = self.shared.read().config_maps.get(key).map(|object| object.resource_version());
         let read = async {
-            let object = Api::<ConfigMap>::namespaced(self.client.clone(), &key.namespace)
-                .get_opt(&key.name)
-                .await?;
+            let object = Api::<ConfigMap>::namespaced(self.client.clone(), &key.namespace).get_opt(&key.name).await?;
             Ok(object.map(|map| {
-                let text = map
-                    .data
-                    .iter()
-                    .flatten()
-                    .map(|(key, value)| (key.as_str(), value.as_bytes()));
-                let binary = map
-                    .binary_data
-                    .iter()
-                    .flatten()
-                    .map(|(key, value)| (key.as_str(), value.0.as_slice()));
-                (
-                    map.resource_version().unwrap_or_default(),
-                    text.chain(binary).collect(),
-                )
+                let text = map.data.iter().flatten().map(|(key, value)| (key.as_str(), value.as_bytes()));
+                let binary = map.binary_data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice()));
+                (map.resource_version().unwrap_or_default(), text.chain(binary).collect())
             }))
         };
-        self.lookup(
-            Source::ConfigMap,
-            key,
-            version.map(Option::unwrap_or_default),
-            read,
-        )
-        .await
+        self.lookup(Source::ConfigMap, key, version.map(Option::unwrap_or_default), read).await
     }
 
     /// Answers from memory when the version is the one that was read, and reads otherwise.

@@ -16,37 +16,17 @@ impl Events {
     /// Publishes by `client`.
     pub fn new(client: Client) -> Self {
         let instance = std::env::var("POD_NAME").unwrap_or_else(|_| NAME.to_owned());
-        Self(Recorder::new(
-            client,
-            Reporter {
-                controller: NAME.to_owned(),
-                instance: Some(instance),
-            },
-        ))
+        Self(Recorder::new(client, Reporter { controller: NAME.to_owned(), instance: Some(instance) }))
     }
 
     /// Something that people should look at happened to `object`.
-    pub async fn warning<K: Resource<DynamicType = ()>>(
-        &self,
-        object: &K,
-        reason: &str,
-        action: &str,
-        note: &str,
-    ) {
-        self.publish(object, EventType::Warning, reason, action, note)
-            .await;
+    pub async fn warning<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, action: &str, note: &str) {
+        self.publish(object, EventType::Warning, reason, action, note).await;
     }
 
     /// Something that should happen happened to `object`.
-    pub async fn normal<K: Resource<DynamicType = ()>>(
-        &self,
-        object: &K,
-        reason: &str,
-        action: &str,
-        note: &str,
-    ) {
-        self.publish(object, EventType::Normal, reason, action, note)
-            .await;
+    pub async fn normal<K: Resource<DynamicType = ()>>(&self, object: &K, reason: &str, action: &str, note: &str) {
+        self.publish(object, EventType::Normal, reason, action, note).await;
     }
 
     async fn publish<K: Resource<DynamicType = ()>>(

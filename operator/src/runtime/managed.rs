@@ -10,12 +10,7 @@ use crate::NAME;
 
 /// Whether applying `wanted` to `live` would change nothing. `metadata` is the metadata of `live`, and `subresource` is
 /// what the write goes to, `None` for the object itself.
-pub(super) fn is_applied(
-    wanted: &Value,
-    live: &Value,
-    metadata: &ObjectMeta,
-    subresource: Option<&str>,
-) -> bool {
+pub(super) fn is_applied(wanted: &Value, live: &Value, metadata: &ObjectMeta, subresource: Option<&str>) -> bool {
     let fields = metadata.managed_fields.iter().flatten().find(|entry| {
         entry.manager.as_deref() == Some(NAME)
             && entry.operation.as_deref() == Some("Apply")
@@ -54,11 +49,7 @@ fn matches(wanted: &Value, live: &Value, fields: &Value) -> bool {
     }
 }
 
-fn object_matches(
-    wanted: &Map<String, Value>,
-    live: &Map<String, Value>,
-    fields: &Map<String, Value>,
-) -> bool {
+fn object_matches(wanted: &Map<String, Value>, live: &Map<String, Value>, fields: &Map<String, Value>) -> bool {
     let owned = fields.keys().filter_map(|key| key.strip_prefix("f:"));
     if owned.clone().any(|key| !wanted.contains_key(key)) {
         return false;
@@ -103,23 +94,18 @@ fn list_matches(wanted: &[Value], live: &[Value], fields: &Map<String, Value>) -
 /// Whether `item` is the list element with these keys. A key that it does not name has its default, which the API
 /// server filled in: it matches.
 fn has_keys(item: &Value, keys: &Map<String, Value>) -> bool {
-    keys.iter()
-        .all(|(key, value)| item.get(key).is_none_or(|found| found == value))
+    keys.iter().all(|(key, value)| item.get(key).is_none_or(|found| found == value))
         && keys.keys().any(|key| item.get(key).is_some())
 }
 
 /// Whether `live` says all that `wanted` says.
 fn contains(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(key, value)| live.get(key).is_some_and(|live| contains(live, value))),
+        (Value::Object(live), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| live.get(key).is_some_and(|live| contains(live, value)))
+        }
         (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len()
-                && live
-                    .iter()
-                    .zip(wanted)
-                    .all(|(live, wanted)| contains(live, wanted))
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| contains(live, wanted))
         }
         (live, wanted) => live == wanted,
     }
@@ -165,24 +151,15 @@ mod tests {
 
         let mut changed = live.clone();
         changed["spec"]["ports"][0]["name"] = json!("other");
-        assert!(
-            !check(&wanted, &changed, &fields),
-            "a value that differs is repaired"
-        );
+        assert!(!check(&wanted, &changed, &fields), "a value that differs is repaired");
 
         let mut less = wanted.clone();
         less["metadata"].as_object_mut().unwrap().remove("labels");
-        assert!(
-            !check(&less, &live, &fields),
-            "a field that is no longer wanted is given up"
-        );
+        assert!(!check(&less, &live, &fields), "a field that is no longer wanted is given up");
 
         let mut more = wanted.clone();
         more["spec"]["type"] = json!("NodePort");
-        assert!(
-            !check(&more, &live, &fields),
-            "a field that is newly wanted is written"
-        );
+        assert!(!check(&more, &live, &fields), "a field that is newly wanted is written");
     }
 
     #[test]
@@ -197,8 +174,7 @@ mod tests {
             "f:names": {"v:\"x\"": {}, "v:\"y\"": {}}
         }});
         assert!(check(&wanted, &live, &fields));
-        let fewer =
-            json!({"status": {"conditions": [{"type": "A", "status": "True"}], "names": ["x"]}});
+        let fewer = json!({"status": {"conditions": [{"type": "A", "status": "True"}], "names": ["x"]}});
         assert!(!check(&fewer, &live, &fields));
     }
 

@@ -26,19 +26,13 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// The object `name` in `namespace`.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 
     /// The key of `object`; an object that has no namespace or name yet has an empty one.
     pub fn of(object: &impl kube::Resource) -> Self {
         let metadata = object.meta();
-        Self::new(
-            metadata.namespace.clone().unwrap_or_default(),
-            metadata.name.clone().unwrap_or_default(),
-        )
+        Self::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
     }
 
     /// The object `name` in the same namespace.

@@ -12,9 +12,7 @@ use kube::{
     api::{ApiResource, DynamicObject},
     core::PartialObjectMeta,
 };
-use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer,
-};
+use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
 
 use super::cache::Cache;
 
@@ -69,14 +67,8 @@ pub enum OwnedKind {
 
 impl OwnedKind {
     /// Every kind, in the order in which objects are written.
-    pub const ALL: [Self; 6] = [
-        Self::ServiceAccount,
-        Self::Role,
-        Self::RoleBinding,
-        Self::ConfigMap,
-        Self::Service,
-        Self::Deployment,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::ServiceAccount, Self::Role, Self::RoleBinding, Self::ConfigMap, Self::Service, Self::Deployment];
 
     /// Where the API serves the kind.
     pub fn api_resource(self) -> ApiResource {
@@ -127,9 +119,7 @@ impl Observed {
             && self.virtual_servers.synced()
             && self.secrets.synced()
             && self.config_maps.synced()
-            && OwnedKind::ALL
-                .into_iter()
-                .all(|kind| self.owned.of(kind).synced())
+            && OwnedKind::ALL.into_iter().all(|kind| self.owned.of(kind).synced())
     }
 }
 

@@ -77,9 +77,7 @@ impl Queue {
         self.running.remove(target);
         let failures = self.failures.entry(target.clone()).or_default();
         *failures += 1;
-        let delay = FIRST_DELAY
-            .saturating_mul(1 << (*failures - 1).min(16))
-            .min(LONGEST_DELAY);
+        let delay = FIRST_DELAY.saturating_mul(1 << (*failures - 1).min(16)).min(LONGEST_DELAY);
         let delay = delay.mul_f64(1.0 - 0.2 * jitter.clamp(0.0, 1.0));
         self.delayed.insert((now + delay, target.clone()));
         delay
@@ -138,11 +136,7 @@ mod tests {
         let mut last = Duration::ZERO;
         for _ in 0..12 {
             queue.add(target("a"));
-            assert_eq!(
-                queue.take(now),
-                Some(target("a")),
-                "a change does not wait for the delay"
-            );
+            assert_eq!(queue.take(now), Some(target("a")), "a change does not wait for the delay");
             let delay = queue.failed(&target("a"), now, 0.0);
             assert!(delay >= last && delay <= LONGEST_DELAY);
             last = delay;
@@ -153,10 +147,6 @@ mod tests {
         queue.succeeded(&target("a"));
         queue.add(target("a"));
         queue.take(now);
-        assert_eq!(
-            queue.failed(&target("a"), now, 0.0),
-            FIRST_DELAY,
-            "success forgets failures"
-        );
+        assert_eq!(queue.failed(&target("a"), now, 0.0), FIRST_DELAY, "success forgets failures");
     }
 }

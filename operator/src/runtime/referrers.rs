@@ -5,8 +5,7 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
 use operator_api::{
-    CaBundleReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
-    VirtualMCPServer,
+    CaBundleReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer,
 };
 
 use super::{
@@ -31,14 +30,8 @@ fn entries<'a>(
     namespace: &'a str,
     refers: impl Fn(&MCPServerEntry) -> bool + 'a,
 ) -> impl Iterator<Item = Target> + 'a {
-    let found = observed
-        .entries
-        .in_namespace(namespace)
-        .filter(move |entry| refers(entry));
-    targets(
-        Kind::Entry,
-        found.map(|entry| ObjectKey::of(entry.as_ref())),
-    )
+    let found = observed.entries.in_namespace(namespace).filter(move |entry| refers(entry));
+    targets(Kind::Entry, found.map(|entry| ObjectKey::of(entry.as_ref())))
 }
 
 /// The VirtualMCPServers of a namespace for which `refers` holds.
@@ -47,22 +40,13 @@ fn virtual_servers<'a>(
     namespace: &'a str,
     refers: impl Fn(&VirtualMCPServer) -> bool + 'a,
 ) -> impl Iterator<Item = Target> + 'a {
-    let found = observed
-        .virtual_servers
-        .in_namespace(namespace)
-        .filter(move |server| refers(server));
-    targets(
-        Kind::VirtualServer,
-        found.map(|server| ObjectKey::of(server.as_ref())),
-    )
+    let found = observed.virtual_servers.in_namespace(namespace).filter(move |server| refers(server));
+    targets(Kind::VirtualServer, found.map(|server| ObjectKey::of(server.as_ref())))
 }
 
 /// The key of the changed object.
 fn changed<K: Resource>(change: &Change<K>) -> ObjectKey {
-    change
-        .versions()
-        .next()
-        .map_or_else(|| ObjectKey::new("", ""), ObjectKey::of)
+    change.versions().next().map_or_else(|| ObjectKey::new("", ""), ObjectKey::of)
 }
 
 fn bundle_name(bundle: Option<&CaBundleReference>) -> Option<&str> {
@@ -72,17 +56,10 @@ fn bundle_name(bundle: Option<&CaBundleReference>) -> Option<&str> {
 impl Watched for MCPGroup {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
-        let members = entries(observed, &key.namespace, |entry| {
-            entry.spec.group_ref.name == key.name
-        });
-        let gateways = virtual_servers(observed, &key.namespace, |server| {
-            server.spec.group_ref.name == key.name
-        });
+        let members = entries(observed, &key.namespace, |entry| entry.spec.group_ref.name == key.name);
+        let gateways = virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == key.name);
         let others = members.chain(gateways).collect::<Vec<_>>();
-        [Target::new(Kind::Group, key)]
-            .into_iter()
-            .chain(others)
-            .collect()
+        [Target::new(Kind::Group, key)].into_iter().chain(others).collect()
     }
 }
 
@@ -93,9 +70,7 @@ impl Watched for MCPServerEntry {
         for entry in change.versions() {
             let group = &entry.spec.group_ref.name;
             concerned.push(Target::new(Kind::Group, key.sibling(group)));
-            concerned.extend(virtual_servers(observed, &key.namespace, |server| {
-                server.spec.group_ref.name == *group
-            }));
+            concerned.extend(virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == *group));
             if let Some(auth) = &entry.spec.external_auth_config_ref {
                 concerned.push(Target::new(Kind::ExternalAuth, key.sibling(&auth.name)));
             }
@@ -108,24 +83,14 @@ impl Watched for MCPExternalAuthConfig {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
         let refers = |entry: &MCPServerEntry| {
-            entry
-                .spec
-                .external_auth_config_ref
-                .as_ref()
-                .is_some_and(|auth| auth.name == key.name)
+            entry.spec.external_auth_config_ref.as_ref().is_some_and(|auth| auth.name == key.name)
         };
         let mut concerned = vec![Target::new(Kind::ExternalAuth, key.clone())];
-        for entry in observed
-            .entries
-            .in_namespace(&key.namespace)
-            .filter(|entry| refers(entry))
-        {
+        for entry in observed.entries.in_namespace(&key.namespace).filter(|entry| refers(entry)) {
             concerned.push(Target::new(Kind::Entry, ObjectKey::of(entry.as_ref())));
             // The gateway's Role names the Secrets of its entries' auth configs.
             let group = &entry.spec.group_ref.name;
-            concerned.extend(virtual_servers(observed, &key.namespace, |server| {
-                server.spec.group_ref.name == *group
-            }));
+            concerned.extend(virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == *group));
         }
         concerned
     }
@@ -136,10 +101,7 @@ impl Watched for MCPOIDCConfig {
         let key = changed(change);
         let refers = |server: &VirtualMCPServer| oidc_name(server) == Some(key.name.as_str());
         let servers = virtual_servers(observed, &key.namespace, refers).collect::<Vec<_>>();
-        [Target::new(Kind::Oidc, key)]
-            .into_iter()
-            .chain(servers)
-            .collect()
+        [Target::new(Kind::Oidc, key)].into_iter().chain(servers).collect()
     }
 }
 
@@ -147,40 +109,21 @@ impl Watched for VirtualMCPServer {
     fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
         let oidc = change.versions().filter_map(oidc_name);
-        let oidc = oidc
-            .map(|name| Target::new(Kind::Oidc, key.sibling(name)))
-            .collect::<Vec<_>>();
-        [Target::new(Kind::VirtualServer, key)]
-            .into_iter()
-            .chain(oidc)
-            .collect()
+        let oidc = oidc.map(|name| Target::new(Kind::Oidc, key.sibling(name))).collect::<Vec<_>>();
+        [Target::new(Kind::VirtualServer, key)].into_iter().chain(oidc).collect()
     }
 }
 
 fn oidc_name(server: &VirtualMCPServer) -> Option<&str> {
-    Some(
-        server
-            .spec
-            .incoming_auth
-            .oidc_config_ref
-            .as_ref()?
-            .name
-            .as_str(),
-    )
+    Some(server.spec.incoming_auth.oidc_config_ref.as_ref()?.name.as_str())
 }
 
 impl Watched for PartialObjectMeta<Secret> {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
         let refers = |entry: &MCPServerEntry| {
-            let headers = entry
-                .spec
-                .header_forward
-                .iter()
-                .flat_map(|forward| &forward.add_headers_from_secret);
-            headers
-                .into_iter()
-                .any(|header| header.value_secret_ref.name == key.name)
+            let headers = entry.spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret);
+            headers.into_iter().any(|header| header.value_secret_ref.name == key.name)
         };
         entries(observed, &key.namespace, refers).collect()
     }
@@ -190,16 +133,13 @@ impl Watched for PartialObjectMeta<ConfigMap> {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
         let name = Some(key.name.as_str());
-        let refers =
-            |entry: &MCPServerEntry| bundle_name(entry.spec.ca_bundle_ref.as_ref()) == name;
+        let refers = |entry: &MCPServerEntry| bundle_name(entry.spec.ca_bundle_ref.as_ref()) == name;
         let mut concerned: Vec<_> = entries(observed, &key.namespace, refers).collect();
         for config in observed.oidc_configs.in_namespace(&key.namespace) {
             let inline = config.spec.inline.as_ref();
             if inline.is_some_and(|inline| bundle_name(inline.ca_bundle_ref.as_ref()) == name) {
                 let config = config.metadata.name.as_deref();
-                concerned.extend(virtual_servers(observed, &key.namespace, |server| {
-                    oidc_name(server) == config
-                }));
+                concerned.extend(virtual_servers(observed, &key.namespace, |server| oidc_name(server) == config));
             }
         }
         concerned

@@ -10,9 +10,7 @@ use kube::{
     core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta},
     runtime::{WatchStreamExt, watcher},
 };
-use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer,
-};
+use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -57,21 +55,8 @@ struct Watches {
 }
 
 /// Starts every watch. They end when `stop` is cancelled.
-pub fn start(
-    client: Client,
-    scope: Scope,
-    shared: Shared,
-    work: Work,
-    stop: CancellationToken,
-) -> JoinSet<()> {
-    let mut watches = Watches {
-        client,
-        scope,
-        shared,
-        work,
-        stop,
-        tasks: JoinSet::new(),
-    };
+pub fn start(client: Client, scope: Scope, shared: Shared, work: Work, stop: CancellationToken) -> JoinSet<()> {
+    let mut watches = Watches { client, scope, shared, work, stop, tasks: JoinSet::new() };
     watches.ours::<MCPGroup>();
     watches.ours::<MCPExternalAuthConfig>();
     watches.ours::<MCPOIDCConfig>();
@@ -93,8 +78,7 @@ impl Watches {
         K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         let api: Api<DeserializeGuard<K>> = self.scope.api(&self.client);
-        let stream = watcher(api, watcher::Config::default())
-            .try_filter_map(async |event| Ok(readable(event)));
+        let stream = watcher(api, watcher::Config::default()).try_filter_map(async |event| Ok(readable(event)));
         self.follow(stream.boxed());
     }
 
@@ -113,9 +97,7 @@ impl Watches {
         let resource = kind.api_resource();
         let api: Api<DynamicObject> = match &self.scope {
             Scope::Cluster => Api::all_with(self.client.clone(), &resource),
-            Scope::Namespace(namespace) => {
-                Api::namespaced_with(self.client.clone(), namespace, &resource)
-            }
+            Scope::Namespace(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
         };
         let config = watcher::Config::default().labels(labels::MANAGED_BY);
         let (shared, work) = (self.shared.clone(), self.work.clone());
@@ -134,11 +116,7 @@ impl Watches {
         self.spawn(stream, move |event| {
             let mut observed = shared.write();
             let changes = K::cache_mut(&mut observed).event(event);
-            work.add(
-                changes
-                    .iter()
-                    .flat_map(|change| K::concerned(&observed, change)),
-            );
+            work.add(changes.iter().flat_map(|change| K::concerned(&observed, change)));
         });
     }
 

@@ -40,27 +40,17 @@ impl TestCluster {
     pub async fn without_operator() -> Self {
         let api = ApiServer::new(ApiOptions::default());
         let client = api.client(NAMESPACE);
-        let cluster = Self {
-            client,
-            api,
-            stop: CancellationToken::new(),
-            operator: None,
-        };
+        let cluster = Self { client, api, stop: CancellationToken::new(), operator: None };
         let manifests = operator::manifests::install(&InstallOptions::default()).unwrap();
         for object in serde_saphyr::from_multiple::<DynamicObject>(&manifests).unwrap() {
             cluster.apply_object(&object).await;
         }
-        let namespace =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-        cluster
-            .apply_object(&serde_json::from_value(namespace).unwrap())
-            .await;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+        cluster.apply_object(&serde_json::from_value(namespace).unwrap()).await;
         for crd in operator_api::crds() {
             let established = kube::runtime::conditions::is_crd_established();
             let crds: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
-            await_condition(crds, &crd.name_any(), established)
-                .await
-                .unwrap();
+            await_condition(crds, &crd.name_any(), established).await.unwrap();
         }
         cluster
     }
@@ -137,13 +127,7 @@ impl TestCluster {
     /// The latest version of anything in the API server: it grows with every write.
     pub async fn version(&self) -> String {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        namespaces
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-            .metadata
-            .resource_version
-            .unwrap()
+        namespaces.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap()
     }
 
     /// Ends the operator.

@@ -64,11 +64,7 @@ fn reason(server: &VirtualMCPServer, kind: &str) -> Option<String> {
 async fn pod_is_ready(cluster: &TestCluster) {
     let status = json!({"status": {"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "updatedReplicas": 1}});
     let patch = Patch::Merge(status);
-    cluster
-        .all::<Deployment>()
-        .patch_status("vmcp-engineering", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    cluster.all::<Deployment>().patch_status("vmcp-engineering", &PatchParams::default(), &patch).await.unwrap();
 }
 
 /// Says what the gateway would say of its backends.
@@ -79,51 +75,30 @@ async fn gateway_says(cluster: &TestCluster, backends: serde_json::Value) {
         "status": {"discoveredBackends": backends, "backendCount": backends.as_array().unwrap().len()}
     });
     let servers = cluster.all::<VirtualMCPServer>();
-    servers
-        .patch_status(
-            "engineering",
-            &PatchParams::apply("vmcp").force(),
-            &Patch::Apply(status),
-        )
-        .await
-        .unwrap();
+    servers.patch_status("engineering", &PatchParams::apply("vmcp").force(), &Patch::Apply(status)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_gets_its_objects_and_becomes_ready() {
     let cluster = TestCluster::start().await;
-    cluster
-        .apply(&[GROUP, AUTH, ENTRY, SERVER].join("\n---"))
-        .await;
+    cluster.apply(&[GROUP, AUTH, ENTRY, SERVER].join("\n---")).await;
     cluster.quiet().await;
 
     let server: VirtualMCPServer = cluster.get("engineering").await;
     assert_eq!(phase(&server), Some(VirtualServerPhase::Pending));
-    assert_eq!(
-        reason(&server, "Ready").as_deref(),
-        Some("DeploymentNotReady")
-    );
+    assert_eq!(reason(&server, "Ready").as_deref(), Some("DeploymentNotReady"));
     let url = server.status.as_ref().and_then(|status| status.url.clone());
-    assert_eq!(
-        url.as_deref(),
-        Some("http://vmcp-engineering.tools.svc.cluster.local:4483")
-    );
+    assert_eq!(url.as_deref(), Some("http://vmcp-engineering.tools.svc.cluster.local:4483"));
 
     let _: ServiceAccount = cluster.get("vmcp-engineering").await;
     let _: RoleBinding = cluster.get("vmcp-engineering").await;
     let service: Service = cluster.get("vmcp-engineering").await;
     let ports = service.spec.unwrap().ports.unwrap();
-    assert_eq!(
-        (ports[0].port, ports[0].name.as_deref()),
-        (4483, Some("http"))
-    );
+    assert_eq!((ports[0].port, ports[0].name.as_deref()), (4483, Some("http")));
     let role: Role = cluster.get("vmcp-engineering").await;
     let rules = serde_json::to_string(&role.rules).unwrap();
     assert!(rules.contains("\"resourceNames\":[\"api-key\"]"), "{rules}");
-    assert!(
-        rules.contains("\"resourceNames\":[\"partner-ca\"]"),
-        "{rules}"
-    );
+    assert!(rules.contains("\"resourceNames\":[\"partner-ca\"]"), "{rules}");
     let config: ConfigMap = cluster.get("engineering-vmcp-config").await;
     let text = &config.data.unwrap()["config.yaml"];
     vmcp_config::parse(text, "config.yaml").unwrap();
@@ -144,18 +119,10 @@ async fn the_phase_follows_the_backends_that_the_gateway_reports() {
     gateway_says(&cluster, json!([{"name": "a", "status": "unavailable"}])).await;
     cluster.quiet().await;
     let server: VirtualMCPServer = cluster.get("engineering").await;
-    assert_eq!(
-        phase(&server),
-        Some(VirtualServerPhase::Pending),
-        "no replica is ready, so it does not count"
-    );
+    assert_eq!(phase(&server), Some(VirtualServerPhase::Pending), "no replica is ready, so it does not count");
     pod_is_ready(&cluster).await;
     for (backends, expected, why) in [
-        (
-            json!([{"name": "a", "status": "unavailable"}]),
-            VirtualServerPhase::Failed,
-            "BackendsUnavailable",
-        ),
+        (json!([{"name": "a", "status": "unavailable"}]), VirtualServerPhase::Failed, "BackendsUnavailable"),
         (
             json!([{"name": "a", "status": "unavailable"}, {"name": "b", "status": "ready"}]),
             VirtualServerPhase::Degraded,
@@ -174,11 +141,7 @@ async fn the_phase_follows_the_backends_that_the_gateway_reports() {
         assert_eq!(reason(&server, "Ready").as_deref(), Some(why));
     }
     let server: VirtualMCPServer = cluster.get("engineering").await;
-    assert_eq!(
-        server.status.unwrap().backend_count,
-        Some(2),
-        "the gateway's fields are left to it"
-    );
+    assert_eq!(server.status.unwrap().backend_count, Some(2), "the gateway's fields are left to it");
 
     let before = cluster.version().await;
     tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -193,37 +156,14 @@ async fn what_others_change_is_repaired_and_what_is_theirs_is_left() {
     cluster.apply(&[GROUP, SERVER].join("\n---")).await;
     cluster.quiet().await;
     let merge = PatchParams::default();
-    let edit = Patch::Merge(
-        json!({"metadata": {"labels": {"theirs": "1"}}, "spec": {"selector": {"app": "other"}}}),
-    );
-    cluster
-        .all::<Service>()
-        .patch("vmcp-engineering", &merge, &edit)
-        .await
-        .unwrap();
-    cluster
-        .all::<ConfigMap>()
-        .delete("engineering-vmcp-config", &Default::default())
-        .await
-        .unwrap();
+    let edit = Patch::Merge(json!({"metadata": {"labels": {"theirs": "1"}}, "spec": {"selector": {"app": "other"}}}));
+    cluster.all::<Service>().patch("vmcp-engineering", &merge, &edit).await.unwrap();
+    cluster.all::<ConfigMap>().delete("engineering-vmcp-config", &Default::default()).await.unwrap();
     cluster.quiet().await;
     let service: Service = cluster.get("vmcp-engineering").await;
     let selector = service.spec.unwrap().selector.unwrap();
-    assert_eq!(
-        selector
-            .get("app.kubernetes.io/instance")
-            .map(String::as_str),
-        Some("engineering")
-    );
-    assert_eq!(
-        service
-            .metadata
-            .labels
-            .unwrap()
-            .get("theirs")
-            .map(String::as_str),
-        Some("1")
-    );
+    assert_eq!(selector.get("app.kubernetes.io/instance").map(String::as_str), Some("engineering"));
+    assert_eq!(service.metadata.labels.unwrap().get("theirs").map(String::as_str), Some("1"));
     let _: ConfigMap = cluster.get("engineering-vmcp-config").await;
     cluster.stop().await;
 }
@@ -231,30 +171,15 @@ async fn what_others_change_is_repaired_and_what_is_theirs_is_left() {
 #[tokio::test(start_paused = true)]
 async fn a_gateway_waits_for_its_group_and_its_provider() {
     let cluster = TestCluster::start().await;
-    let server = SERVER.replace(
-        "{type: anonymous}",
-        "{type: oidc, oidcConfigRef: {name: idp, audience: engineering-vmcp}}",
-    );
+    let server =
+        SERVER.replace("{type: anonymous}", "{type: oidc, oidcConfigRef: {name: idp, audience: engineering-vmcp}}");
     cluster.apply(&server).await;
     cluster.quiet().await;
     let server: VirtualMCPServer = cluster.get("engineering").await;
     assert_eq!(phase(&server), Some(VirtualServerPhase::Failed));
-    assert_eq!(
-        reason(&server, "GroupRefValidated").as_deref(),
-        Some("GroupRefNotFound")
-    );
-    assert_eq!(
-        reason(&server, "OIDCConfigRefValidated").as_deref(),
-        Some("OIDCConfigRefNotFound")
-    );
-    assert!(
-        cluster
-            .all::<Deployment>()
-            .get_opt("vmcp-engineering")
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert_eq!(reason(&server, "GroupRefValidated").as_deref(), Some("GroupRefNotFound"));
+    assert_eq!(reason(&server, "OIDCConfigRefValidated").as_deref(), Some("OIDCConfigRefNotFound"));
+    assert!(cluster.all::<Deployment>().get_opt("vmcp-engineering").await.unwrap().is_none());
 
     cluster.apply(GROUP).await;
     cluster
@@ -277,9 +202,6 @@ spec: {type: inline, inline: {issuer: 'https://idp.example.com'}}
     let config: ConfigMap = cluster.get("engineering-vmcp-config").await;
     let config = vmcp_config::parse(&config.data.unwrap()["config.yaml"], "config.yaml").unwrap();
     let oidc = config.incoming_auth.unwrap().oidc.unwrap();
-    assert_eq!(
-        (oidc.issuer.as_str(), oidc.audience.as_str()),
-        ("https://idp.example.com", "engineering-vmcp")
-    );
+    assert_eq!((oidc.issuer.as_str(), oidc.audience.as_str()), ("https://idp.example.com", "engineering-vmcp"));
     cluster.stop().await;
 }

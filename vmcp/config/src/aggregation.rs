@@ -53,10 +53,7 @@ pub struct ConflictResolutionConfig {
 
 impl Default for ConflictResolutionConfig {
     fn default() -> Self {
-        Self {
-            prefix_format: default_prefix_format(),
-            priority_order: None,
-        }
+        Self { prefix_format: default_prefix_format(), priority_order: None }
     }
 }
 

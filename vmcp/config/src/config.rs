@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Aggregation, Audit, CodeMode, CompositeTool, CompositeToolReference, IncomingAuth, Operational,
-    Optimizer, OutgoingAuth, RateLimiting, SessionStorage, StaticBackend, Telemetry,
+    Aggregation, Audit, CodeMode, CompositeTool, CompositeToolReference, IncomingAuth, Operational, Optimizer,
+    OutgoingAuth, RateLimiting, SessionStorage, StaticBackend, Telemetry,
 };
 
 /// The configuration of a vMCP gateway.

@@ -63,9 +63,7 @@ impl FromStr for Duration {
     type Err = DurationError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        nanoseconds(text).map(Self).ok_or_else(|| DurationError {
-            text: text.to_owned(),
-        })
+        nanoseconds(text).map(Self).ok_or_else(|| DurationError { text: text.to_owned() })
     }
 }
 
@@ -79,9 +77,7 @@ fn nanoseconds(text: &str) -> Option<std::time::Duration> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, after) = rest.split_at(end);
-        let end = after
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(after.len());
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(end);
         let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
         let (whole, fraction) = match number.split_once('.') {
@@ -97,9 +93,7 @@ fn nanoseconds(text: &str) -> Option<std::time::Duration> {
         }
         rest = after;
     }
-    u64::try_from(total)
-        .ok()
-        .map(std::time::Duration::from_nanos)
+    u64::try_from(total).ok().map(std::time::Duration::from_nanos)
 }
 
 impl fmt::Display for Duration {
@@ -128,9 +122,7 @@ impl Serialize for Duration {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
@@ -174,18 +166,7 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused_with_the_text() {
-        for text in [
-            "",
-            "30",
-            "s",
-            "-1s",
-            "1d",
-            "1.s",
-            ".5s",
-            "1s ",
-            "one second",
-            "99999999999h",
-        ] {
+        for text in ["", "30", "s", "-1s", "1d", "1.s", ".5s", "1s ", "one second", "99999999999h"] {
             let error = text.parse::<Duration>().unwrap_err();
             assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
         }

@@ -59,10 +59,7 @@ fn compare(value: &Value, schema: &Value, path: &str, unknown: &mut Vec<UnknownK
                 let path = child(path, key);
                 match known.get(key) {
                     Some(schema) => compare(value, schema, &path, unknown),
-                    None => unknown.push(UnknownKey {
-                        path,
-                        nearest: nearest(key, known),
-                    }),
+                    None => unknown.push(UnknownKey { path, nearest: nearest(key, known) }),
                 }
             }
         }
@@ -82,12 +79,7 @@ fn nearest(key: &str, known: &Map<String, Value>) -> Option<String> {
     let lower = key.to_lowercase();
     known
         .keys()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .min()
         .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
         .map(|(_, candidate)| candidate.clone())

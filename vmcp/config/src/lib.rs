@@ -28,13 +28,13 @@ mod unsupported;
 mod validate;
 
 pub use aggregation::{
-    Aggregation, ConflictResolution, ConflictResolutionConfig, ToolAnnotations,
-    ToolConfigReference, ToolOverride, ToolVisibility, WorkloadTools,
+    Aggregation, ConflictResolution, ConflictResolutionConfig, ToolAnnotations, ToolConfigReference, ToolOverride,
+    ToolVisibility, WorkloadTools,
 };
 pub use backend::{StaticBackend, StaticBackendKind, Transport};
 pub use composite::{
-    CompositeTool, CompositeToolReference, ErrorAction, ErrorHandling, ResponseAction,
-    ResponseHandling, Step, StepKind, WorkflowOutput, WorkflowOutputProperty, WorkflowOutputType,
+    CompositeTool, CompositeToolReference, ErrorAction, ErrorHandling, ResponseAction, ResponseHandling, Step,
+    StepKind, WorkflowOutput, WorkflowOutputProperty, WorkflowOutputType,
 };
 pub use config::Config;
 pub use duration::{Duration, DurationError};
@@ -42,12 +42,10 @@ pub use incoming::{Authorization, IncomingAuth, IncomingAuthKind, Oidc};
 pub use keys::{UnknownKey, unknown_keys};
 pub use load::{ConfigError, Problem, load, parse};
 pub use observability::{Audit, Telemetry};
-pub use operational::{
-    CircuitBreaker, FailureHandling, LogLevel, Operational, PartialFailureMode, Timeouts,
-};
+pub use operational::{CircuitBreaker, FailureHandling, LogLevel, Operational, PartialFailureMode, Timeouts};
 pub use outgoing::{
-    AwsRoleMapping, AwsSts, HeaderInjection, OnBehalfOf, OutgoingAuth, OutgoingAuthSource,
-    OutgoingStrategy, TokenExchange, UpstreamInject, Xaa,
+    AwsRoleMapping, AwsSts, HeaderInjection, OnBehalfOf, OutgoingAuth, OutgoingAuthSource, OutgoingStrategy,
+    TokenExchange, UpstreamInject, Xaa,
 };
 pub use secret::Secret;
 pub use session::{RateLimit, RateLimiting, SessionProvider, SessionStorage, ToolRateLimit};

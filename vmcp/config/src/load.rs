@@ -69,27 +69,17 @@ fn lines(origin: &str, problems: &[Problem]) -> String {
 /// Reads and checks the configuration file at `path`.
 pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
     let path = path.as_ref();
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
     parse(&text, &path.display().to_string())
 }
 
 /// Reads and checks the configuration `text`; `origin` names it in messages.
 pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
-    let invalid = |problems| ConfigError::Invalid {
-        origin: origin.to_owned(),
-        problems,
-    };
+    let invalid = |problems| ConfigError::Invalid { origin: origin.to_owned(), problems };
     let document = Document::read(text).map_err(|error| invalid(vec![syntax(&error)]))?;
     let mut problems: Vec<_> = unknown_keys(&document.value)
         .into_iter()
-        .map(|key| Problem {
-            position: document.position(&key.path),
-            message: key.message(),
-            path: key.path,
-        })
+        .map(|key| Problem { position: document.position(&key.path), message: key.message(), path: key.path })
         .collect();
     match serde_saphyr::from_str::<Config>(text) {
         Ok(config) => {
@@ -110,20 +100,12 @@ pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
 
 /// What the parser found, in one line.
 fn syntax(error: &serde_saphyr::Error) -> Problem {
-    let position = error
-        .location()
-        .map(|location| (location.line(), location.column()));
+    let position = error.location().map(|location| (location.line(), location.column()));
     let text = error.without_snippet().to_string();
     let message = text.lines().next().unwrap_or_default();
     // The parser repeats the position at the end of its message.
     let message = position
-        .and_then(|(line, column)| {
-            message.strip_suffix(&format!(" at line {line}, column {column}"))
-        })
+        .and_then(|(line, column)| message.strip_suffix(&format!(" at line {line}, column {column}")))
         .unwrap_or(message);
-    Problem {
-        path: String::new(),
-        position,
-        message: message.to_owned(),
-    }
+    Problem { path: String::new(), position, message: message.to_owned() }
 }

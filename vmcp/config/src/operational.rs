@@ -44,21 +44,14 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            default: seconds::<30>(),
-            per_workload: None,
-        }
+        Self { default: seconds::<30>(), per_workload: None }
     }
 }
 
 impl Timeouts {
     /// The time-out of requests to the backend `workload`.
     pub fn of(&self, workload: &str) -> Duration {
-        self.per_workload
-            .as_ref()
-            .and_then(|all| all.get(workload))
-            .copied()
-            .unwrap_or(self.default)
+        self.per_workload.as_ref().and_then(|all| all.get(workload)).copied().unwrap_or(self.default)
     }
 }
 

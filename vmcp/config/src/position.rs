@@ -57,10 +57,7 @@ impl Node {
                 .enumerate()
                 .map(|(index, item)| {
                     let path = format!("{path}[{index}]");
-                    positions.insert(
-                        path.clone(),
-                        (item.referenced.line(), item.referenced.column()),
-                    );
+                    positions.insert(path.clone(), (item.referenced.line(), item.referenced.column()));
                     item.value.into_value(&path, positions)
                 })
                 .collect(),
@@ -68,10 +65,7 @@ impl Node {
                 .into_iter()
                 .map(|(key, node)| {
                     let path = child(path, &key.value);
-                    positions.insert(
-                        path.clone(),
-                        (key.referenced.line(), key.referenced.column()),
-                    );
+                    positions.insert(path.clone(), (key.referenced.line(), key.referenced.column()));
                     (key.value, node.into_value(&path, positions))
                 })
                 .collect(),
@@ -81,11 +75,7 @@ impl Node {
 
 /// The path of `key` in the object at `path`.
 pub(crate) fn child(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 impl<'de> Deserialize<'de> for Node {

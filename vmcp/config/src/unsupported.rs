@@ -12,58 +12,27 @@ impl Config {
         let aggregation = self.aggregation.as_ref();
         let operational = self.operational.as_ref();
         let configured = [
-            (
-                "incomingAuth.authz",
-                incoming.is_some_and(|auth| auth.authz.as_ref().is_some_and(|a| a.kind != "none")),
-            ),
-            (
-                "incomingAuth.oidc.introspectionUrl",
-                oidc.is_some_and(|oidc| oidc.introspection_url.is_some()),
-            ),
-            (
-                "incomingAuth.oidc.clientSecretEnv",
-                oidc.is_some_and(|oidc| oidc.client_secret_env.is_some()),
-            ),
-            (
-                "incomingAuth.type local",
-                incoming.is_some_and(|auth| auth.kind == IncomingAuthKind::Local),
-            ),
+            ("incomingAuth.authz", incoming.is_some_and(|auth| auth.authz.as_ref().is_some_and(|a| a.kind != "none"))),
+            ("incomingAuth.oidc.introspectionUrl", oidc.is_some_and(|oidc| oidc.introspection_url.is_some())),
+            ("incomingAuth.oidc.clientSecretEnv", oidc.is_some_and(|oidc| oidc.client_secret_env.is_some())),
+            ("incomingAuth.type local", incoming.is_some_and(|auth| auth.kind == IncomingAuthKind::Local)),
             (
                 "aggregation.conflictResolution other than prefix",
                 aggregation.is_some_and(|a| a.conflict_resolution != ConflictResolution::Prefix),
             ),
-            (
-                "aggregation.tools",
-                aggregation.is_some_and(|a| a.tools.is_some()),
-            ),
-            (
-                "aggregation.excludeAllTools",
-                aggregation.is_some_and(|a| a.exclude_all_tools == Some(true)),
-            ),
-            (
-                "aggregation.defaultToolVisibility",
-                aggregation.is_some_and(|a| a.default_tool_visibility.is_some()),
-            ),
+            ("aggregation.tools", aggregation.is_some_and(|a| a.tools.is_some())),
+            ("aggregation.excludeAllTools", aggregation.is_some_and(|a| a.exclude_all_tools == Some(true))),
+            ("aggregation.defaultToolVisibility", aggregation.is_some_and(|a| a.default_tool_visibility.is_some())),
             ("compositeTools", self.composite_tools.is_some()),
             ("compositeToolRefs", self.composite_tool_refs.is_some()),
-            (
-                "operational.failureHandling",
-                operational.is_some_and(|o| o.failure_handling.is_some()),
-            ),
+            ("operational.failureHandling", operational.is_some_and(|o| o.failure_handling.is_some())),
             ("telemetry", self.telemetry.is_some()),
             ("audit", self.audit.is_some()),
             ("optimizer", self.optimizer.is_some()),
-            (
-                "codeMode",
-                self.code_mode
-                    .as_ref()
-                    .is_some_and(|mode| mode.enabled == Some(true)),
-            ),
+            ("codeMode", self.code_mode.as_ref().is_some_and(|mode| mode.enabled == Some(true))),
             (
                 "sessionStorage.provider redis",
-                self.session_storage
-                    .as_ref()
-                    .is_some_and(|storage| storage.provider == SessionProvider::Redis),
+                self.session_storage.as_ref().is_some_and(|storage| storage.provider == SessionProvider::Redis),
             ),
             ("rateLimiting", self.rate_limiting.is_some()),
             ("passthroughHeaders", self.passthrough_headers.is_some()),

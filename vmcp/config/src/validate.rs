@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Aggregation, Config, ConflictResolution, FailureHandling, IncomingAuthKind, OutgoingAuth,
-    OutgoingStrategy, SessionProvider, StaticBackendKind, ToolVisibility,
+    Aggregation, Config, ConflictResolution, FailureHandling, IncomingAuthKind, OutgoingAuth, OutgoingStrategy,
+    SessionProvider, StaticBackendKind, ToolVisibility,
 };
 
 /// A rule that a configuration breaks.
@@ -17,10 +17,7 @@ pub struct Violation {
 
 impl Violation {
     fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-        }
+        Self { path: path.into(), message: message.into() }
     }
 
     /// Path of the key that breaks the rule, such as `incomingAuth.oidc.issuer`.
@@ -37,17 +34,11 @@ impl Config {
             found.push(Violation::new("name", "required: the name of the gateway"));
         }
         if self.group_ref.is_empty() {
-            found.push(Violation::new(
-                "groupRef",
-                "required: the name of the group of backends",
-            ));
+            found.push(Violation::new("groupRef", "required: the name of the group of backends"));
         }
         self.incoming(&mut found);
         match &self.outgoing_auth {
-            None => found.push(Violation::new(
-                "outgoingAuth",
-                "required: set source to discovered or inline",
-            )),
+            None => found.push(Violation::new("outgoingAuth", "required: set source to discovered or inline")),
             Some(outgoing) => outgoing_auth(outgoing, &mut found),
         }
         found.extend(self.field_problems());
@@ -62,19 +53,12 @@ impl Config {
         if let Some(aggregation) = &self.aggregation {
             aggregation_rules(aggregation, &mut found);
         }
-        if let Some(failures) = self
-            .operational
-            .as_ref()
-            .and_then(|o| o.failure_handling.as_ref())
-        {
+        if let Some(failures) = self.operational.as_ref().and_then(|o| o.failure_handling.as_ref()) {
             failure_handling(failures, &mut found);
         }
         if let Some(timeouts) = self.operational.as_ref().and_then(|o| o.timeouts.as_ref()) {
             if timeouts.default.is_zero() {
-                found.push(Violation::new(
-                    "operational.timeouts.default",
-                    "must be longer than 0s",
-                ));
+                found.push(Violation::new("operational.timeouts.default", "must be longer than 0s"));
             }
             for (workload, timeout) in timeouts.per_workload.iter().flatten() {
                 if timeout.is_zero() {
@@ -87,10 +71,7 @@ impl Config {
         for (index, name) in self.passthrough_headers.iter().flatten().enumerate() {
             if let Some(reason) = restricted_header(name) {
                 let path = format!("passthroughHeaders[{index}]");
-                found.push(Violation::new(
-                    path,
-                    format!("header {name:?} cannot be passed through: {reason}"),
-                ));
+                found.push(Violation::new(path, format!("header {name:?} cannot be passed through: {reason}")));
             }
         }
         found
@@ -98,18 +79,12 @@ impl Config {
 
     fn incoming(&self, found: &mut Vec<Violation>) {
         let Some(incoming) = &self.incoming_auth else {
-            found.push(Violation::new(
-                "incomingAuth",
-                "required: set type to anonymous, oidc or local",
-            ));
+            found.push(Violation::new("incomingAuth", "required: set type to anonymous, oidc or local"));
             return;
         };
         match (incoming.kind, &incoming.oidc) {
             (IncomingAuthKind::Oidc, None) => {
-                found.push(Violation::new(
-                    "incomingAuth.oidc",
-                    "required when type is oidc: issuer and audience",
-                ));
+                found.push(Violation::new("incomingAuth.oidc", "required when type is oidc: issuer and audience"));
             }
             (IncomingAuthKind::Oidc, Some(oidc)) => {
                 let path = "incomingAuth.oidc.issuer";
@@ -123,10 +98,7 @@ impl Config {
                     _ => found.push(Violation::new(path, format!("{:?} is not an https:// URL", oidc.issuer))),
                 }
                 if oidc.audience.is_empty() {
-                    found.push(Violation::new(
-                        "incomingAuth.oidc.audience",
-                        "required: the aud of accepted tokens",
-                    ));
+                    found.push(Violation::new("incomingAuth.oidc.audience", "required: the aud of accepted tokens"));
                 }
             }
             _ => {}
@@ -134,15 +106,8 @@ impl Config {
         if let Some(authz) = &incoming.authz {
             match authz.kind.as_str() {
                 "none" => {}
-                "cedar"
-                    if authz
-                        .policies
-                        .as_ref()
-                        .is_some_and(|policies| !policies.is_empty()) => {}
-                "cedar" => found.push(Violation::new(
-                    "incomingAuth.authz.policies",
-                    "required when type is cedar",
-                )),
+                "cedar" if authz.policies.as_ref().is_some_and(|policies| !policies.is_empty()) => {}
+                "cedar" => found.push(Violation::new("incomingAuth.authz.policies", "required when type is cedar")),
                 other => found.push(Violation::new(
                     "incomingAuth.authz.type",
                     format!("unknown type {other:?}: expected cedar or none"),
@@ -161,9 +126,7 @@ impl Config {
                     format!("a second backend is named {:?}", backend.name),
                 ));
             }
-            if !url::Url::parse(&backend.url)
-                .is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
-            {
+            if !url::Url::parse(&backend.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
                 found.push(Violation::new(
                     format!("{path}.url"),
                     format!("{:?} is not an http:// or https:// URL", backend.url),
@@ -172,19 +135,10 @@ impl Config {
             if let Some(file) = &backend.ca_bundle_path {
                 let path = format!("{path}.caBundlePath");
                 if backend.kind != Some(StaticBackendKind::Entry) {
-                    found.push(Violation::new(
-                        &path,
-                        "only a backend of type entry has a CA bundle",
-                    ));
+                    found.push(Violation::new(&path, "only a backend of type entry has a CA bundle"));
                 }
-                if !file.starts_with('/')
-                    || file.split('/').any(|part| part == "..")
-                    || file.contains('\0')
-                {
-                    found.push(Violation::new(
-                        &path,
-                        "must be an absolute path without \"..\"",
-                    ));
+                if !file.starts_with('/') || file.split('/').any(|part| part == "..") || file.contains('\0') {
+                    found.push(Violation::new(&path, "must be an absolute path without \"..\""));
                 }
             }
         }
@@ -193,23 +147,11 @@ impl Config {
     fn sessions(&self, found: &mut Vec<Violation>) {
         let storage = self.session_storage.as_ref();
         if let Some(storage) = storage {
-            if storage.provider == SessionProvider::Redis
-                && storage.address.as_deref().unwrap_or("").is_empty()
-            {
-                found.push(Violation::new(
-                    "sessionStorage.address",
-                    "required when provider is redis: host:port",
-                ));
+            if storage.provider == SessionProvider::Redis && storage.address.as_deref().unwrap_or("").is_empty() {
+                found.push(Violation::new("sessionStorage.address", "required when provider is redis: host:port"));
             }
-            if storage
-                .key_prefix
-                .as_ref()
-                .is_some_and(|prefix| !prefix.ends_with(':'))
-            {
-                found.push(Violation::new(
-                    "sessionStorage.keyPrefix",
-                    "must end with a colon",
-                ));
+            if storage.key_prefix.as_ref().is_some_and(|prefix| !prefix.ends_with(':')) {
+                found.push(Violation::new("sessionStorage.keyPrefix", "must end with a colon"));
             }
         }
     }
@@ -246,10 +188,7 @@ fn outgoing_strategy(strategy: &OutgoingStrategy, path: &str, found: &mut Vec<Vi
         }
     };
     if !present {
-        found.push(Violation::new(
-            format!("{path}.{block}"),
-            format!("required when type is {}", strategy.kind),
-        ));
+        found.push(Violation::new(format!("{path}.{block}"), format!("required when type is {}", strategy.kind)));
     }
     if let Some(header) = &strategy.header_injection
         && header.header_value.is_some() == header.header_value_env.is_some()
@@ -262,10 +201,7 @@ fn outgoing_strategy(strategy: &OutgoingStrategy, path: &str, found: &mut Vec<Vi
 }
 
 fn aggregation_rules(aggregation: &Aggregation, found: &mut Vec<Violation>) {
-    let order = aggregation
-        .conflict_resolution_config
-        .as_ref()
-        .and_then(|config| config.priority_order.as_ref());
+    let order = aggregation.conflict_resolution_config.as_ref().and_then(|config| config.priority_order.as_ref());
     let tools = aggregation.tools.as_deref().unwrap_or_default();
     match aggregation.conflict_resolution {
         ConflictResolution::Prefix if aggregation.prefix_format().is_empty() => found.push(Violation::new(
@@ -286,22 +222,15 @@ fn aggregation_rules(aggregation: &Aggregation, found: &mut Vec<Violation>) {
     for (index, workload) in tools.iter().enumerate() {
         let path = format!("aggregation.tools[{index}]");
         if workload.workload.is_empty() {
-            found.push(Violation::new(
-                format!("{path}.workload"),
-                "required: the name of a backend",
-            ));
+            found.push(Violation::new(format!("{path}.workload"), "required: the name of a backend"));
         } else if !workloads.insert(workload.workload.as_str()) {
             found.push(Violation::new(
                 format!("{path}.workload"),
-                format!(
-                    "a second element is for the backend {:?}",
-                    workload.workload
-                ),
+                format!("a second element is for the backend {:?}", workload.workload),
             ));
         }
         for (name, change) in workload.overrides.iter().flatten() {
-            if change.name.is_none() && change.description.is_none() && change.annotations.is_none()
-            {
+            if change.name.is_none() && change.description.is_none() && change.annotations.is_none() {
                 found.push(Violation::new(
                     format!("{path}.overrides.{name}"),
                     "changes nothing: set name, description or annotations",
@@ -312,11 +241,7 @@ fn aggregation_rules(aggregation: &Aggregation, found: &mut Vec<Violation>) {
     if aggregation.default_tool_visibility == Some(ToolVisibility::Deny)
         && aggregation.conflict_resolution == ConflictResolution::Priority
     {
-        for workload in order
-            .into_iter()
-            .flatten()
-            .filter(|name| !workloads.contains(name.as_str()))
-        {
+        for workload in order.into_iter().flatten().filter(|name| !workloads.contains(name.as_str())) {
             found.push(Violation::new(
                 "aggregation.tools",
                 format!("the backend {workload:?} of priorityOrder has no element here, so all its tools are hidden"),
@@ -330,16 +255,10 @@ fn failure_handling(failures: &FailureHandling, found: &mut Vec<Violation>) {
     for (key, duration) in [
         ("healthCheckInterval", failures.health_check_interval),
         ("healthCheckTimeout", failures.health_check_timeout),
-        (
-            "statusReportingInterval",
-            failures.status_reporting_interval,
-        ),
+        ("statusReportingInterval", failures.status_reporting_interval),
     ] {
         if duration.is_zero() {
-            found.push(Violation::new(
-                format!("{PATH}.{key}"),
-                "must be longer than 0s",
-            ));
+            found.push(Violation::new(format!("{PATH}.{key}"), "must be longer than 0s"));
         }
     }
     if failures.health_check_timeout >= failures.health_check_interval {
@@ -352,23 +271,14 @@ fn failure_handling(failures: &FailureHandling, found: &mut Vec<Violation>) {
         ));
     }
     if failures.unhealthy_threshold < 1 {
-        found.push(Violation::new(
-            format!("{PATH}.unhealthyThreshold"),
-            "must be at least 1",
-        ));
+        found.push(Violation::new(format!("{PATH}.unhealthyThreshold"), "must be at least 1"));
     }
     if let Some(breaker) = &failures.circuit_breaker {
         if breaker.failure_threshold < 1 {
-            found.push(Violation::new(
-                format!("{PATH}.circuitBreaker.failureThreshold"),
-                "must be at least 1",
-            ));
+            found.push(Violation::new(format!("{PATH}.circuitBreaker.failureThreshold"), "must be at least 1"));
         }
         if breaker.timeout < crate::Duration::from_secs(1) {
-            found.push(Violation::new(
-                format!("{PATH}.circuitBreaker.timeout"),
-                "must be at least 1s",
-            ));
+            found.push(Violation::new(format!("{PATH}.circuitBreaker.timeout"), "must be at least 1s"));
         }
     }
 }
@@ -399,9 +309,7 @@ fn restricted_header(name: &str) -> Option<&'static str> {
     }
     match lower.as_str() {
         "authorization" | "cookie" | "set-cookie" => Some("it holds the client's credentials"),
-        "host" | "content-length" | "content-type" | "content-encoding" => {
-            Some("it belongs to the request itself")
-        }
+        "host" | "content-length" | "content-type" | "content-encoding" => Some("it belongs to the request itself"),
         other if HOP_BY_HOP.contains(&other) => Some("it belongs to one connection"),
         _ => None,
     }

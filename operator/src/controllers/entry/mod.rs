@@ -27,12 +27,7 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
 }
 
 /// Publishes an event when the phase changed.
-async fn tell(
-    context: &Context,
-    entry: &MCPServerEntry,
-    phase: Option<EntryPhase>,
-    checks: &validate::Checks,
-) {
+async fn tell(context: &Context, entry: &MCPServerEntry, phase: Option<EntryPhase>, checks: &validate::Checks) {
     let before = entry.status.as_ref().and_then(|status| status.phase);
     if before == phase {
         return;
@@ -40,18 +35,12 @@ async fn tell(
     match phase {
         Some(EntryPhase::Failed) => {
             for failure in checks.failures() {
-                context
-                    .events
-                    .warning(entry, failure.reason.as_str(), "Validate", &failure.message)
-                    .await;
+                context.events.warning(entry, failure.reason.as_str(), "Validate", &failure.message).await;
             }
         }
         Some(EntryPhase::Valid) if before == Some(EntryPhase::Failed) => {
             let reason = operator_api::EntryReason::ConfigValid.as_str();
-            context
-                .events
-                .normal(entry, reason, "Validate", "The entry can be used again")
-                .await;
+            context.events.normal(entry, reason, "Validate", "The entry can be used again").await;
         }
         _ => {}
     }

@@ -23,42 +23,24 @@ pub struct References {
 }
 
 /// Reads what `entry` refers to.
-pub(super) async fn references(
-    context: &Context,
-    entry: &MCPServerEntry,
-) -> Result<References, ReconcileError> {
+pub(super) async fn references(context: &Context, entry: &MCPServerEntry) -> Result<References, ReconcileError> {
     let key = ObjectKey::of(entry);
     let mut references = {
         let observed = context.shared.read();
         let auth = entry.spec.external_auth_config_ref.as_ref();
         References {
-            group: observed
-                .groups
-                .get(&key.sibling(&entry.spec.group_ref.name))
-                .cloned(),
-            auth_config: auth
-                .and_then(|auth| observed.auth_configs.get(&key.sibling(&auth.name)).cloned()),
+            group: observed.groups.get(&key.sibling(&entry.spec.group_ref.name)).cloned(),
+            auth_config: auth.and_then(|auth| observed.auth_configs.get(&key.sibling(&auth.name)).cloned()),
             ..References::default()
         }
     };
-    if let Some(bundle) = entry
-        .spec
-        .ca_bundle_ref
-        .as_ref()
-        .and_then(|bundle| bundle.config_map_ref.as_ref())
-    {
+    if let Some(bundle) = entry.spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref()) {
         let key = key.sibling(&bundle.name);
         let keys = context.contents.config_map(&key).await;
-        references.ca_bundle = keys.map_err(|source| ReconcileError::Read {
-            what: format!("ConfigMap {key}"),
-            source: Box::new(source),
-        })?;
+        references.ca_bundle =
+            keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
     }
-    let headers = entry
-        .spec
-        .header_forward
-        .iter()
-        .flat_map(|forward| &forward.add_headers_from_secret);
+    let headers = entry.spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret);
     for header in headers {
         let name = &header.value_secret_ref.name;
         if references.secrets.contains_key(name) {
@@ -69,10 +51,7 @@ pub(super) async fn references(
             .contents
             .secret(&key)
             .await
-            .map_err(|source| ReconcileError::Read {
-                what: format!("Secret {key}"),
-                source: Box::new(source),
-            })?;
+            .map_err(|source| ReconcileError::Read { what: format!("Secret {key}"), source: Box::new(source) })?;
         if let Some(keys) = keys {
             references.secrets.insert(name.clone(), keys);
         }

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use operator_api::{
-    AuthConfigCondition, EntryReason, GroupPhase, HeaderForward, MCPServerEntrySpec,
-    find_condition, is_true,
+    AuthConfigCondition, EntryReason, GroupPhase, HeaderForward, MCPServerEntrySpec, find_condition, is_true,
 };
 
 use super::resolve::References;
@@ -27,19 +26,11 @@ pub struct Check {
 
 impl Check {
     fn passed(reason: EntryReason, message: impl Into<String>) -> Self {
-        Self {
-            holds: true,
-            reason,
-            message: message.into(),
-        }
+        Self { holds: true, reason, message: message.into() }
     }
 
     fn failed(reason: EntryReason, message: impl Into<String>) -> Self {
-        Self {
-            holds: false,
-            reason,
-            message: message.into(),
-        }
+        Self { holds: false, reason, message: message.into() }
     }
 }
 
@@ -63,16 +54,11 @@ pub struct Checks {
 impl Checks {
     /// The checks that the entry does not pass.
     pub fn failures(&self) -> impl Iterator<Item = &Check> {
-        [
-            &self.remote_url,
-            &self.group,
-            &self.auth_config,
-            &self.ca_bundle,
-        ]
-        .into_iter()
-        .chain(&self.header_secrets)
-        .chain(&self.headers)
-        .filter(|check| !check.holds)
+        [&self.remote_url, &self.group, &self.auth_config, &self.ca_bundle]
+            .into_iter()
+            .chain(&self.header_secrets)
+            .chain(&self.headers)
+            .filter(|check| !check.holds)
     }
 }
 
@@ -96,38 +82,26 @@ fn group(spec: &MCPServerEntrySpec, references: &References) -> Check {
     let Some(group) = &references.group else {
         return Check::failed(
             EntryReason::GroupRefNotFound,
-            format!(
-                "MCPGroup {name:?} does not exist in this namespace: create it, or change groupRef.name"
-            ),
+            format!("MCPGroup {name:?} does not exist in this namespace: create it, or change groupRef.name"),
         );
     };
     if group.metadata.deletion_timestamp.is_some() {
-        return Check::failed(
-            EntryReason::GroupRefNotFound,
-            format!("MCPGroup {name:?} is being deleted"),
-        );
+        return Check::failed(EntryReason::GroupRefNotFound, format!("MCPGroup {name:?} is being deleted"));
     }
     match group.status.as_ref().and_then(|status| status.phase) {
-        Some(GroupPhase::Ready) => Check::passed(
-            EntryReason::GroupRefIsValid,
-            format!("MCPGroup {name:?} exists and is Ready"),
-        ),
+        Some(GroupPhase::Ready) => {
+            Check::passed(EntryReason::GroupRefIsValid, format!("MCPGroup {name:?} exists and is Ready"))
+        }
         phase => {
             let phase = phase.unwrap_or(GroupPhase::Pending);
-            Check::failed(
-                EntryReason::GroupRefNotReady,
-                format!("MCPGroup {name:?} is {phase:?}, not Ready"),
-            )
+            Check::failed(EntryReason::GroupRefNotReady, format!("MCPGroup {name:?} is {phase:?}, not Ready"))
         }
     }
 }
 
 fn auth_config(spec: &MCPServerEntrySpec, references: &References) -> Check {
     let Some(reference) = &spec.external_auth_config_ref else {
-        return Check::passed(
-            EntryReason::AuthConfigNotConfigured,
-            "No external auth config is referred to",
-        );
+        return Check::passed(EntryReason::AuthConfigNotConfigured, "No external auth config is referred to");
     };
     let name = &reference.name;
     let Some(config) = &references.auth_config else {
@@ -139,45 +113,27 @@ fn auth_config(spec: &MCPServerEntrySpec, references: &References) -> Check {
             ),
         );
     };
-    let conditions = config
-        .status
-        .as_ref()
-        .map(|status| status.conditions.as_slice())
-        .unwrap_or_default();
+    let conditions = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let valid = AuthConfigCondition::Valid.as_str();
     if is_true(conditions, valid) {
-        return Check::passed(
-            EntryReason::AuthConfigValid,
-            format!("MCPExternalAuthConfig {name:?} is Valid"),
-        );
+        return Check::passed(EntryReason::AuthConfigValid, format!("MCPExternalAuthConfig {name:?} is Valid"));
     }
     let why = match find_condition(conditions, valid) {
         Some(condition) => condition.message.clone(),
         None => "it has not been checked yet".to_owned(),
     };
-    Check::failed(
-        EntryReason::AuthConfigInvalid,
-        format!("MCPExternalAuthConfig {name:?} is not Valid: {why}"),
-    )
+    Check::failed(EntryReason::AuthConfigInvalid, format!("MCPExternalAuthConfig {name:?} is not Valid: {why}"))
 }
 
 fn ca_bundle(spec: &MCPServerEntrySpec, found: Option<&Keys>) -> Check {
-    let Some(reference) = spec
-        .ca_bundle_ref
-        .as_ref()
-        .and_then(|bundle| bundle.config_map_ref.as_ref())
-    else {
-        return Check::passed(
-            EntryReason::CABundleRefNotConfigured,
-            "No CA bundle is referred to",
-        );
+    let Some(reference) = spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref()) else {
+        return Check::passed(EntryReason::CABundleRefNotConfigured, "No CA bundle is referred to");
     };
     let (name, key) = (&reference.name, &reference.key);
     let optional = reference.optional == Some(true);
     let absent = |reason, message: String| {
         if optional {
-            let message =
-                format!("{message}; it is optional, so the system's authorities are trusted alone");
+            let message = format!("{message}; it is optional, so the system's authorities are trusted alone");
             Check::passed(EntryReason::CABundleRefNotConfigured, message)
         } else {
             Check::failed(reason, message)
@@ -186,9 +142,7 @@ fn ca_bundle(spec: &MCPServerEntrySpec, found: Option<&Keys>) -> Check {
     let Some(keys) = found else {
         return absent(
             EntryReason::CABundleRefNotFound,
-            format!(
-                "ConfigMap {name:?} does not exist in this namespace: create it with the key {key:?}"
-            ),
+            format!("ConfigMap {name:?} does not exist in this namespace: create it with the key {key:?}"),
         );
     };
     match keys.get(key) {
@@ -198,14 +152,11 @@ fn ca_bundle(spec: &MCPServerEntrySpec, found: Option<&Keys>) -> Check {
         ),
         Some(_) => Check::failed(
             EntryReason::CABundleRefInvalid,
-            format!(
-                "ConfigMap {name:?} has no PEM certificate under the key {key:?}: store the CA bundle there"
-            ),
+            format!("ConfigMap {name:?} has no PEM certificate under the key {key:?}: store the CA bundle there"),
         ),
-        None => absent(
-            EntryReason::CABundleRefInvalid,
-            format!("ConfigMap {name:?} has no key {key:?}: {}", present(keys)),
-        ),
+        None => {
+            absent(EntryReason::CABundleRefInvalid, format!("ConfigMap {name:?} has no key {key:?}: {}", present(keys)))
+        }
     }
 }
 
@@ -220,27 +171,19 @@ fn header_secrets(spec: &MCPServerEntrySpec, references: &References) -> Option<
             let reference = &header.value_secret_ref;
             let (header, name, key) = (&header.header_name, &reference.name, &reference.key);
             match references.secrets.get(name) {
-                None => Some(format!(
-                    "header {header:?}: Secret {name:?} does not exist in this namespace"
-                )),
+                None => Some(format!("header {header:?}: Secret {name:?} does not exist in this namespace")),
                 Some(keys) => match keys.get(key) {
-                    None => Some(format!(
-                        "header {header:?}: Secret {name:?} has no key {key:?}: {}",
-                        present(keys)
-                    )),
-                    Some(Value::Empty) => Some(format!(
-                        "header {header:?}: Secret {name:?} has nothing under the key {key:?}"
-                    )),
+                    None => Some(format!("header {header:?}: Secret {name:?} has no key {key:?}: {}", present(keys))),
+                    Some(Value::Empty) => {
+                        Some(format!("header {header:?}: Secret {name:?} has nothing under the key {key:?}"))
+                    }
                     Some(_) => None,
                 },
             }
         })
         .collect();
     Some(if failures.is_empty() {
-        Check::passed(
-            EntryReason::HeaderSecretsValid,
-            "Every Secret of a header exists and has its key",
-        )
+        Check::passed(EntryReason::HeaderSecretsValid, "Every Secret of a header exists and has its key")
     } else {
         Check::failed(EntryReason::HeaderSecretNotFound, failures.join("; "))
     })
@@ -249,20 +192,13 @@ fn header_secrets(spec: &MCPServerEntrySpec, references: &References) -> Option<
 /// Which keys there are instead.
 fn present(keys: &Keys) -> String {
     let names: Vec<_> = keys.names().take(10).collect();
-    if names.is_empty() {
-        "it has no keys at all".to_owned()
-    } else {
-        format!("it has {}", names.join(", "))
-    }
+    if names.is_empty() { "it has no keys at all".to_owned() } else { format!("it has {}", names.join(", ")) }
 }
 
 fn header_names(forward: &HeaderForward) -> Option<Check> {
     let mut failures = Vec::new();
     let mut seen = BTreeSet::new();
-    let secret = forward
-        .add_headers_from_secret
-        .iter()
-        .map(|header| &header.header_name);
+    let secret = forward.add_headers_from_secret.iter().map(|header| &header.header_name);
     for name in forward.add_plaintext_headers.keys().chain(secret) {
         if let Some(reason) = headers::refusal(name) {
             failures.push(format!("header {name:?} cannot be set: {reason}"));
@@ -273,9 +209,7 @@ fn header_names(forward: &HeaderForward) -> Option<Check> {
     }
     for (name, value) in &forward.add_plaintext_headers {
         if !headers::is_value(value) {
-            failures.push(format!(
-                "header {name:?} has a value with control characters"
-            ));
+            failures.push(format!("header {name:?} has a value with control characters"));
         }
     }
     (!failures.is_empty()).then(|| Check::failed(EntryReason::ConfigInvalid, failures.join("; ")))

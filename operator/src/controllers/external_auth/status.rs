@@ -1,9 +1,7 @@
 //! What the status of an auth config says.
 
 use k8s_openapi::jiff::Timestamp;
-use operator_api::{
-    AuthConfigCondition, AuthConfigReason, MCPExternalAuthConfig, MCPExternalAuthConfigStatus,
-};
+use operator_api::{AuthConfigCondition, AuthConfigReason, MCPExternalAuthConfig, MCPExternalAuthConfigStatus};
 
 use crate::{controllers::protection, runtime::conditions::Conditions};
 
@@ -14,35 +12,17 @@ pub(super) fn of(
     blockers: &[String],
     now: Timestamp,
 ) -> MCPExternalAuthConfigStatus {
-    let live = config
-        .status
-        .as_ref()
-        .map(|status| status.conditions.as_slice())
-        .unwrap_or_default();
+    let live = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut conditions = Conditions::new(live, config.metadata.generation, now);
     if problems.is_empty() {
         let reason = AuthConfigReason::ValidationSucceeded;
-        conditions.set(
-            AuthConfigCondition::Valid,
-            true,
-            reason,
-            "The configuration can be used",
-        );
+        conditions.set(AuthConfigCondition::Valid, true, reason, "The configuration can be used");
     } else {
         let reason = AuthConfigReason::ValidationFailed;
-        conditions.set(
-            AuthConfigCondition::Valid,
-            false,
-            reason,
-            problems.join("; "),
-        );
+        conditions.set(AuthConfigCondition::Valid, false, reason, problems.join("; "));
     }
     if !blockers.is_empty() {
-        protection::blocked(
-            &mut conditions,
-            AuthConfigCondition::DeletionBlocked,
-            blockers,
-        );
+        protection::blocked(&mut conditions, AuthConfigCondition::DeletionBlocked, blockers);
     }
     MCPExternalAuthConfigStatus {
         observed_generation: config.metadata.generation,

@@ -1,8 +1,6 @@
 //! The rules of an auth config that its schema does not express.
 
-use operator_api::{
-    ExternalAuthType, MCPExternalAuthConfigSpec, SecretKeyReference, TokenExchange,
-};
+use operator_api::{ExternalAuthType, MCPExternalAuthConfigSpec, SecretKeyReference, TokenExchange};
 use url::Url;
 
 use crate::controllers::headers;
@@ -14,10 +12,7 @@ pub fn problems(spec: &MCPExternalAuthConfigSpec) -> Vec<String> {
         (ExternalAuthType::HeaderInjection, _, Some(header)) => {
             let mut problems = secret(&header.value_secret_ref, "headerInjection.valueSecretRef");
             if let Some(reason) = headers::refusal(&header.header_name) {
-                problems.push(format!(
-                    "headerInjection.headerName {:?} cannot be set: {reason}",
-                    header.header_name
-                ));
+                problems.push(format!("headerInjection.headerName {:?} cannot be set: {reason}", header.header_name));
             }
             problems
         }
@@ -43,9 +38,7 @@ fn token_exchange(exchange: &TokenExchange) -> Vec<String> {
         Err(error) => problems.push(format!("tokenExchange.tokenUrl is not a URL ({error})")),
     }
     if exchange.audience.is_empty() {
-        problems.push(
-            "tokenExchange.audience is empty: name the server that the token is for".to_owned(),
-        );
+        problems.push("tokenExchange.audience is empty: name the server that the token is for".to_owned());
     }
     if let Some(reference) = &exchange.client_secret_ref {
         problems.extend(secret(reference, "tokenExchange.clientSecretRef"));

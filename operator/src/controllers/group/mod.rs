@@ -22,14 +22,7 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
         };
         let entries = observed.entries.in_namespace(&key.namespace);
         let entries = entries.filter(|entry| entry.spec.group_ref.name == key.name);
-        (
-            group,
-            Members {
-                entries: entries
-                    .filter_map(|entry| entry.metadata.name.clone())
-                    .collect(),
-            },
-        )
+        (group, Members { entries: entries.filter_map(|entry| entry.metadata.name.clone()).collect() })
     };
     let status = status::of(&group, members, now());
     context.applier.status(group.as_ref(), &status).await?;

@@ -8,11 +8,7 @@ use crate::runtime::conditions::Conditions;
 
 /// The status of `group` with these members. A group is Ready also when it is empty.
 pub(super) fn of(group: &MCPGroup, members: Members, now: Timestamp) -> MCPGroupStatus {
-    let live = group
-        .status
-        .as_ref()
-        .map(|status| status.conditions.as_slice())
-        .unwrap_or_default();
+    let live = group.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut conditions = Conditions::new(live, group.metadata.generation, now);
     conditions.set(
         GroupCondition::MCPServersChecked,

@@ -22,24 +22,11 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
         let Some(config) = observed.oidc_configs.get(key).cloned() else {
             return Ok(());
         };
-        let refers = observed
-            .virtual_servers
-            .in_namespace(&key.namespace)
-            .filter(|server| {
-                server
-                    .spec
-                    .incoming_auth
-                    .oidc_config_ref
-                    .as_ref()
-                    .is_some_and(|reference| reference.name == key.name)
-            });
+        let refers = observed.virtual_servers.in_namespace(&key.namespace).filter(|server| {
+            server.spec.incoming_auth.oidc_config_ref.as_ref().is_some_and(|reference| reference.name == key.name)
+        });
         let names = refers.filter_map(|server| server.metadata.name.as_ref());
-        (
-            config,
-            names
-                .map(|name| format!("VirtualMCPServer/{name}"))
-                .collect::<Vec<_>>(),
-        )
+        (config, names.map(|name| format!("VirtualMCPServer/{name}")).collect::<Vec<_>>())
     };
     let deleting = config.metadata.deletion_timestamp.is_some();
     let protect = !deleting || !referrers.is_empty();
@@ -49,51 +36,26 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
         return Ok(());
     }
     // The write above may have made a new version.
-    let config = context
-        .shared
-        .read()
-        .oidc_configs
-        .get(key)
-        .cloned()
-        .unwrap_or(config);
+    let config = context.shared.read().oidc_configs.get(key).cloned().unwrap_or(config);
     let blockers = if deleting { referrers } else { Vec::new() };
     let status = status::of(&config, validate::problems(&config.spec), &blockers, now());
     if context.applier.status(config.as_ref(), &status).await? {
-        let before = config
-            .status
-            .as_ref()
-            .map(|status| status.conditions.as_slice())
-            .unwrap_or_default();
-        let (valid, blocked) = (
-            OidcConfigCondition::Valid.as_str(),
-            OidcConfigCondition::DeletionBlocked.as_str(),
-        );
-        let note = |kind| {
-            operator_api::find_condition(&status.conditions, kind)
-                .map_or("", |c| c.message.as_str())
-        };
+        let before = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let (valid, blocked) = (OidcConfigCondition::Valid.as_str(), OidcConfigCondition::DeletionBlocked.as_str());
+        let note = |kind| operator_api::find_condition(&status.conditions, kind).map_or("", |c| c.message.as_str());
         match transition(before, &status.conditions, valid) {
             Transition::Fails => {
                 let reason = OidcConfigReason::ConfigInvalid.as_str();
-                context
-                    .events
-                    .warning(config.as_ref(), reason, "Validate", note(valid))
-                    .await;
+                context.events.warning(config.as_ref(), reason, "Validate", note(valid)).await;
             }
             Transition::Holds => {
                 let reason = OidcConfigReason::ConfigValid.as_str();
-                context
-                    .events
-                    .normal(config.as_ref(), reason, "Validate", note(valid))
-                    .await;
+                context.events.normal(config.as_ref(), reason, "Validate", note(valid)).await;
             }
             Transition::None => {}
         }
         if is_true(&status.conditions, blocked) && !is_true(before, blocked) {
-            context
-                .events
-                .warning(config.as_ref(), protection::EVENT, "Delete", note(blocked))
-                .await;
+            context.events.warning(config.as_ref(), protection::EVENT, "Delete", note(blocked)).await;
         }
     }
     Ok(())

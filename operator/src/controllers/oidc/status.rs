@@ -12,35 +12,17 @@ pub(super) fn of(
     blockers: &[String],
     now: Timestamp,
 ) -> MCPOIDCConfigStatus {
-    let live = config
-        .status
-        .as_ref()
-        .map(|status| status.conditions.as_slice())
-        .unwrap_or_default();
+    let live = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
     let mut conditions = Conditions::new(live, config.metadata.generation, now);
     if problems.is_empty() {
         let reason = OidcConfigReason::ConfigValid;
-        conditions.set(
-            OidcConfigCondition::Valid,
-            true,
-            reason,
-            "The configuration can be used",
-        );
+        conditions.set(OidcConfigCondition::Valid, true, reason, "The configuration can be used");
     } else {
         let reason = OidcConfigReason::ConfigInvalid;
-        conditions.set(
-            OidcConfigCondition::Valid,
-            false,
-            reason,
-            problems.join("; "),
-        );
+        conditions.set(OidcConfigCondition::Valid, false, reason, problems.join("; "));
     }
     if !blockers.is_empty() {
-        protection::blocked(
-            &mut conditions,
-            OidcConfigCondition::DeletionBlocked,
-            blockers,
-        );
+        protection::blocked(&mut conditions, OidcConfigCondition::DeletionBlocked, blockers);
     }
     MCPOIDCConfigStatus {
         observed_generation: config.metadata.generation,

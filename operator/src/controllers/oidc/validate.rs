@@ -8,19 +8,13 @@ pub fn problems(spec: &MCPOIDCConfigSpec) -> Vec<String> {
     let Some(inline) = &spec.inline else {
         return vec!["inline is required".to_owned()];
     };
-    let jwks = inline
-        .jwks_url
-        .as_deref()
-        .map(|text| ("inline.jwksUrl", text));
+    let jwks = inline.jwks_url.as_deref().map(|text| ("inline.jwksUrl", text));
     let mut problems: Vec<_> = [("inline.issuer", inline.issuer.as_str())]
         .into_iter()
         .chain(jwks)
         .filter_map(|(path, text)| endpoint(path, text, inline))
         .collect();
-    let bundle = inline
-        .ca_bundle_ref
-        .as_ref()
-        .and_then(|bundle| bundle.config_map_ref.as_ref());
+    let bundle = inline.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref());
     if bundle.is_some_and(|bundle| bundle.name.is_empty()) {
         problems.push("inline.caBundleRef.configMapRef.name is empty".to_owned());
     }
@@ -34,11 +28,9 @@ fn endpoint(path: &str, text: &str, inline: &InlineOidc) -> Option<String> {
         }
         Ok(url) if url.scheme() == "https" => None,
         Ok(url) if url.scheme() == "http" && inline.insecure_allow_http => None,
-        Ok(url) if url.scheme() == "http" => Some(format!(
-            "{path} {text:?} is without TLS: use https://, or set insecureAllowHTTP for tests"
-        )),
-        _ => Some(format!(
-            "{path} {text:?} is not a URL such as https://idp.example.com"
-        )),
+        Ok(url) if url.scheme() == "http" => {
+            Some(format!("{path} {text:?} is without TLS: use https://, or set insecureAllowHTTP for tests"))
+        }
+        _ => Some(format!("{path} {text:?} is not a URL such as https://idp.example.com")),
     }
 }

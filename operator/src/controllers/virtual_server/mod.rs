@@ -10,8 +10,7 @@ mod tests;
 pub mod validate;
 
 use operator_api::{
-    VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
-    find_condition,
+    VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, find_condition,
 };
 
 use crate::{
@@ -38,19 +37,10 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
     };
     let deployment = {
         let observed = context.shared.read();
-        let deployment = observed
-            .owned
-            .of(OwnedKind::Deployment)
-            .get(&key.sibling(build::name(&key.name)));
+        let deployment = observed.owned.of(OwnedKind::Deployment).get(&key.sibling(build::name(&key.name)));
         deployment.map(|deployment| status::Deployment::of(deployment))
     };
-    let status = status::of(
-        &server,
-        &verdict,
-        deployment.as_ref(),
-        refused.as_deref(),
-        now(),
-    );
+    let status = status::of(&server, &verdict, deployment.as_ref(), refused.as_deref(), now());
     if context.applier.status(server.as_ref(), &status).await? {
         tell(context, &server, &status).await;
     }
@@ -76,16 +66,8 @@ async fn tell(context: &Context, server: &VirtualMCPServer, status: &VirtualMCPS
     let message = status.message.as_deref().unwrap_or_default();
     match status.phase {
         Some(VirtualServerPhase::Failed | VirtualServerPhase::Degraded) => {
-            context
-                .events
-                .warning(server, reason, "Reconcile", message)
-                .await;
+            context.events.warning(server, reason, "Reconcile", message).await;
         }
-        _ => {
-            context
-                .events
-                .normal(server, reason, "Reconcile", message)
-                .await
-        }
+        _ => context.events.normal(server, reason, "Reconcile", message).await,
     }
 }

@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use operator_api::{
-    ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
-    VirtualMCPServer,
+    ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer,
 };
 
 use crate::{
@@ -29,42 +28,26 @@ pub struct References {
 
 /// The CA bundle of the provider `config`.
 pub(super) fn ca_bundle(config: &MCPOIDCConfig) -> Option<&ConfigMapKeyReference> {
-    config
-        .spec
-        .inline
-        .as_ref()?
-        .ca_bundle_ref
-        .as_ref()?
-        .config_map_ref
-        .as_ref()
+    config.spec.inline.as_ref()?.ca_bundle_ref.as_ref()?.config_map_ref.as_ref()
 }
 
 /// Reads what `server` refers to.
-pub(super) async fn references(
-    context: &Context,
-    server: &VirtualMCPServer,
-) -> Result<References, ReconcileError> {
+pub(super) async fn references(context: &Context, server: &VirtualMCPServer) -> Result<References, ReconcileError> {
     let key = ObjectKey::of(server);
     let mut references = {
         let observed = context.shared.read();
         let group = &server.spec.group_ref.name;
         let oidc = server.spec.incoming_auth.oidc_config_ref.as_ref();
         let entries = observed.entries.in_namespace(&key.namespace);
-        let entries: Vec<_> = entries
-            .filter(|entry| entry.spec.group_ref.name == *group)
-            .cloned()
-            .collect();
-        let names = entries
-            .iter()
-            .filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
+        let entries: Vec<_> = entries.filter(|entry| entry.spec.group_ref.name == *group).cloned().collect();
+        let names = entries.iter().filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
         let auth_configs = names.filter_map(|reference| {
             let config = observed.auth_configs.get(&key.sibling(&reference.name))?;
             Some((reference.name.clone(), config.clone()))
         });
         References {
             group: observed.groups.get(&key.sibling(group)).cloned(),
-            oidc: oidc
-                .and_then(|oidc| observed.oidc_configs.get(&key.sibling(&oidc.name)).cloned()),
+            oidc: oidc.and_then(|oidc| observed.oidc_configs.get(&key.sibling(&oidc.name)).cloned()),
             oidc_ca: None,
             auth_configs: auth_configs.collect(),
             entries,
@@ -73,10 +56,8 @@ pub(super) async fn references(
     if let Some(bundle) = references.oidc.as_deref().and_then(ca_bundle) {
         let key = key.sibling(&bundle.name);
         let keys = context.contents.config_map(&key).await;
-        references.oidc_ca = keys.map_err(|source| ReconcileError::Read {
-            what: format!("ConfigMap {key}"),
-            source: Box::new(source),
-        })?;
+        references.oidc_ca =
+            keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
     }
     Ok(references)
 }

@@ -3,8 +3,8 @@
 use k8s_openapi::{api::apps::v1 as apps, jiff::Timestamp};
 use kube::api::DynamicObject;
 use operator_api::{
-    BackendStatus, VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition,
-    VirtualServerPhase, VirtualServerReason,
+    BackendStatus, VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
+    VirtualServerReason,
 };
 
 use super::{build, validate::Verdict};
@@ -56,40 +56,22 @@ pub fn of(
     let (phase, reason, message) = match (&verdict.gateway, refused) {
         (None, _) => {
             let failures: Vec<_> = verdict.checks.iter().filter(|check| !check.holds).collect();
-            let reason = failures
-                .first()
-                .map_or(VirtualServerReason::DeploymentNotReady, |check| {
-                    check.reason
-                });
-            let messages: Vec<_> = failures
-                .iter()
-                .map(|check| check.message.as_str())
-                .collect();
+            let reason = failures.first().map_or(VirtualServerReason::DeploymentNotReady, |check| check.reason);
+            let messages: Vec<_> = failures.iter().map(|check| check.message.as_str()).collect();
             (verdict.phase(), reason, messages.join("; "))
         }
-        (Some(_), Some(refused)) => (
-            VirtualServerPhase::Failed,
-            VirtualServerReason::DeploymentFailed,
-            format!("failed to {refused}"),
-        ),
+        (Some(_), Some(refused)) => {
+            (VirtualServerPhase::Failed, VirtualServerReason::DeploymentFailed, format!("failed to {refused}"))
+        }
         (Some(_), None) => running(&live, deployment),
     };
     let ready = phase == VirtualServerPhase::Ready;
-    conditions.set(
-        VirtualServerCondition::Ready,
-        ready,
-        reason,
-        message.clone(),
-    );
+    conditions.set(VirtualServerCondition::Ready, ready, reason, message.clone());
     VirtualMCPServerStatus {
         observed_generation: server.metadata.generation,
         phase: Some(phase),
         message: Some(message),
-        url: if verdict.gateway.is_some() {
-            Some(build::url(&ObjectKey::of(server)))
-        } else {
-            live.url
-        },
+        url: if verdict.gateway.is_some() { Some(build::url(&ObjectKey::of(server))) } else { live.url },
         oidc_config_hash: verdict.oidc_hash.clone(),
         conditions: conditions.finish(),
         ..VirtualMCPServerStatus::default()
@@ -115,9 +97,7 @@ fn running(live: &VirtualMCPServerStatus, deployment: Option<&Deployment>) -> St
     }
     let backends = live.discovered_backends.as_deref().unwrap_or_default();
     let named = |statuses: &[BackendStatus]| -> Vec<&str> {
-        let found = backends
-            .iter()
-            .filter(|backend| statuses.contains(&BackendStatus::of(backend)));
+        let found = backends.iter().filter(|backend| statuses.contains(&BackendStatus::of(backend)));
         found.map(|backend| backend.name.as_str()).collect()
     };
     let failing = named(&[BackendStatus::Unavailable]);
@@ -133,21 +113,12 @@ fn running(live: &VirtualMCPServerStatus, deployment: Option<&Deployment>) -> St
         return (
             VirtualServerPhase::Degraded,
             VirtualServerReason::BackendsDegraded,
-            format!(
-                "{} of {} backends do not answer as they should: {}",
-                weak.len(),
-                backends.len(),
-                weak.join(", ")
-            ),
+            format!("{} of {} backends do not answer as they should: {}", weak.len(), backends.len(), weak.join(", ")),
         );
     }
     let count = match backends.len() {
         1 => "1 backend".to_owned(),
         count => format!("{count} backends"),
     };
-    (
-        VirtualServerPhase::Ready,
-        VirtualServerReason::DeploymentReady,
-        format!("Serving {count}"),
-    )
+    (VirtualServerPhase::Ready, VirtualServerReason::DeploymentReady, format!("Serving {count}"))
 }

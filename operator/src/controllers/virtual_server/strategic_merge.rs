@@ -29,13 +29,8 @@ pub(super) fn problem(template: &Value) -> Option<String> {
     if let Err(error) = serde_json::from_value::<PodTemplateSpec>(template.clone()) {
         return Some(error.to_string());
     }
-    let containers = template
-        .pointer("/spec/containers")
-        .and_then(Value::as_array);
-    let unnamed = containers
-        .into_iter()
-        .flatten()
-        .any(|container| container["name"].as_str().unwrap_or("").is_empty());
+    let containers = template.pointer("/spec/containers").and_then(Value::as_array);
+    let unnamed = containers.into_iter().flatten().any(|container| container["name"].as_str().unwrap_or("").is_empty());
     unnamed.then(|| "a container has no name: the gateway's is named \"vmcp\"".to_owned())
 }
 
@@ -50,11 +45,7 @@ pub(super) fn merge(base: &mut Value, patch: &Value) {
 fn merge_objects(base: &mut Map<String, Value>, patch: &Map<String, Value>) {
     match patch.get("$patch").and_then(Value::as_str) {
         Some("replace") => {
-            *base = patch
-                .iter()
-                .filter(|(key, _)| *key != "$patch")
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect();
+            *base = patch.iter().filter(|(key, _)| *key != "$patch").map(|(k, v)| (k.clone(), v.clone())).collect();
             return;
         }
         Some("delete") => {
@@ -68,14 +59,9 @@ fn merge_objects(base: &mut Map<String, Value>, patch: &Map<String, Value>) {
             base.remove(key);
             continue;
         }
-        let merge_key = MERGE_KEYS
-            .iter()
-            .find(|(field, _)| field == key)
-            .map(|(_, merge_key)| *merge_key);
+        let merge_key = MERGE_KEYS.iter().find(|(field, _)| field == key).map(|(_, merge_key)| *merge_key);
         match (base.get_mut(key), value, merge_key) {
-            (Some(Value::Array(base)), Value::Array(patch), Some(merge_key)) => {
-                merge_lists(base, patch, merge_key)
-            }
+            (Some(Value::Array(base)), Value::Array(patch), Some(merge_key)) => merge_lists(base, patch, merge_key),
             (Some(base), value, _) => merge(base, value),
             (None, value, _) => {
                 base.insert(key.clone(), without_directives(value));
@@ -86,17 +72,11 @@ fn merge_objects(base: &mut Map<String, Value>, patch: &Map<String, Value>) {
 
 fn merge_lists(base: &mut Vec<Value>, patch: &[Value], merge_key: &str) {
     if patch.iter().any(|item| item["$patch"] == "replace") {
-        *base = patch
-            .iter()
-            .filter(|item| item["$patch"] != "replace")
-            .map(without_directives)
-            .collect();
+        *base = patch.iter().filter(|item| item["$patch"] != "replace").map(without_directives).collect();
         return;
     }
     for item in patch {
-        let place = base
-            .iter()
-            .position(|existing| existing[merge_key] == item[merge_key]);
+        let place = base.iter().position(|existing| existing[merge_key] == item[merge_key]);
         match (place, item["$patch"].as_str()) {
             (Some(place), Some("delete")) => {
                 base.remove(place);
@@ -154,28 +134,18 @@ mod tests {
 
     #[test]
     fn directives_delete_and_replace() {
-        let base =
-            json!({"spec": {"a": {"b": 1, "c": 2}, "volumes": [{"name": "x"}, {"name": "y"}]}});
+        let base = json!({"spec": {"a": {"b": 1, "c": 2}, "volumes": [{"name": "x"}, {"name": "y"}]}});
         let patch = json!({"spec": {
             "a": {"$patch": "replace", "d": 3},
             "volumes": [{"name": "x", "$patch": "delete"}, {"name": "z"}]
         }});
-        assert_eq!(
-            merged(base, &patch),
-            json!({"spec": {"a": {"d": 3}, "volumes": [{"name": "y"}, {"name": "z"}]}})
-        );
-        assert_eq!(
-            merged(json!({"a": 1, "b": 2}), &json!({"a": null})),
-            json!({"b": 2})
-        );
+        assert_eq!(merged(base, &patch), json!({"spec": {"a": {"d": 3}, "volumes": [{"name": "y"}, {"name": "z"}]}}));
+        assert_eq!(merged(json!({"a": 1, "b": 2}), &json!({"a": null})), json!({"b": 2}));
     }
 
     #[test]
     fn what_is_no_pod_template_is_said() {
-        assert_eq!(
-            problem(&json!({"spec": {"containers": [{"name": "vmcp"}]}})),
-            None
-        );
+        assert_eq!(problem(&json!({"spec": {"containers": [{"name": "vmcp"}]}})), None);
         assert!(problem(&json!({"spec": {"containers": "vmcp"}})).is_some());
         assert!(problem(&json!({"spec": {"containers": [{"image": "a"}]}})).is_some());
     }

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use operator_api::{
-    GroupPhase, IncomingAuthType, OidcConfigCondition, ServiceType, SessionAffinity,
-    VirtualMCPServer, VirtualServerCondition, VirtualServerPhase, VirtualServerReason,
-    find_condition, is_true,
+    GroupPhase, IncomingAuthType, OidcConfigCondition, ServiceType, SessionAffinity, VirtualMCPServer,
+    VirtualServerCondition, VirtualServerPhase, VirtualServerReason, find_condition, is_true,
 };
 use serde_json::Value;
 use vmcp_config::Config;
@@ -63,13 +62,8 @@ pub struct Verdict {
 impl Verdict {
     /// The phase of a VirtualMCPServer that did not pass every check.
     pub fn phase(&self) -> VirtualServerPhase {
-        let waiting =
-            |check: &Check| check.holds || check.reason == VirtualServerReason::GroupRefNotReady;
-        if self.checks.iter().all(waiting) {
-            VirtualServerPhase::Pending
-        } else {
-            VirtualServerPhase::Failed
-        }
+        let waiting = |check: &Check| check.holds || check.reason == VirtualServerReason::GroupRefNotReady;
+        if self.checks.iter().all(waiting) { VirtualServerPhase::Pending } else { VirtualServerPhase::Failed }
     }
 }
 
@@ -87,9 +81,7 @@ pub fn judge(server: &VirtualMCPServer, references: &References) -> Verdict {
     checks.push(authentication(
         server,
         references,
-        checks.iter().all(|check| {
-            check.kind != VirtualServerCondition::OIDCConfigRefValidated || check.holds
-        }),
+        checks.iter().all(|check| check.kind != VirtualServerCondition::OIDCConfigRefValidated || check.holds),
     ));
     let passed = checks.iter().all(|check| check.holds);
     let provider = references.oidc.as_deref().filter(|_| oidc);
@@ -107,18 +99,8 @@ fn check(
     fine: &str,
 ) -> Check {
     match problem {
-        None => Check {
-            kind,
-            holds: true,
-            reason: yes,
-            message: fine.to_owned(),
-        },
-        Some(message) => Check {
-            kind,
-            holds: false,
-            reason: no,
-            message,
-        },
+        None => Check { kind, holds: true, reason: yes, message: fine.to_owned() },
+        Some(message) => Check { kind, holds: false, reason: no, message },
     }
 }
 
@@ -133,33 +115,16 @@ fn spec(server: &VirtualMCPServer) -> Check {
         ));
     }
     if let Some(config) = &server.spec.config {
-        problems.extend(
-            config
-                .unknown_keys()
-                .iter()
-                .map(|key| format!("spec.config.{}: {}", key.path, key.message())),
-        );
+        problems.extend(config.unknown_keys().iter().map(|key| format!("spec.config.{}: {}", key.path, key.message())));
         let violations = config.field_problems();
-        problems.extend(
-            violations
-                .iter()
-                .map(|violation| format!("spec.config.{}: {violation}", violation.path())),
-        );
+        problems.extend(violations.iter().map(|violation| format!("spec.config.{}: {violation}", violation.path())));
         let effective = configuration::of(server, &References::default());
-        problems.extend(
-            effective
-                .unsupported()
-                .iter()
-                .map(|sentence| format!("spec.config.{sentence}")),
-        );
+        problems.extend(effective.unsupported().iter().map(|sentence| format!("spec.config.{sentence}")));
     }
     check(
         VirtualServerCondition::Valid,
         (!problems.is_empty()).then(|| problems.join("; ")),
-        (
-            VirtualServerReason::ValidationSucceeded,
-            VirtualServerReason::ValidationFailed,
-        ),
+        (VirtualServerReason::ValidationSucceeded, VirtualServerReason::ValidationFailed),
         "The spec can be used",
     )
 }
@@ -167,13 +132,8 @@ fn spec(server: &VirtualMCPServer) -> Check {
 fn pod_template(template: Option<&Value>) -> Check {
     check(
         VirtualServerCondition::PodTemplateSpecValid,
-        template.and_then(|template| {
-            strategic_merge::problem(template).map(|why| format!("podTemplateSpec: {why}"))
-        }),
-        (
-            VirtualServerReason::PodTemplateSpecValid,
-            VirtualServerReason::InvalidPodTemplateSpec,
-        ),
+        template.and_then(|template| strategic_merge::problem(template).map(|why| format!("podTemplateSpec: {why}"))),
+        (VirtualServerReason::PodTemplateSpecValid, VirtualServerReason::InvalidPodTemplateSpec),
         "The pod template can be used",
     )
 }
@@ -182,39 +142,21 @@ fn group(name: &str, references: &References) -> Check {
     let (reason, problem) = match &references.group {
         None => (
             VirtualServerReason::GroupRefNotFound,
-            Some(format!(
-                "MCPGroup {name:?} does not exist in this namespace: create it, or change groupRef.name"
-            )),
+            Some(format!("MCPGroup {name:?} does not exist in this namespace: create it, or change groupRef.name")),
         ),
-        Some(group) => match group
-            .status
-            .as_ref()
-            .and_then(|status| status.phase)
-            .unwrap_or(GroupPhase::Pending)
-        {
+        Some(group) => match group.status.as_ref().and_then(|status| status.phase).unwrap_or(GroupPhase::Pending) {
             GroupPhase::Ready => (VirtualServerReason::GroupRefValid, None),
-            phase => (
-                VirtualServerReason::GroupRefNotReady,
-                Some(format!("MCPGroup {name:?} is {phase:?}, not Ready")),
-            ),
+            phase => {
+                (VirtualServerReason::GroupRefNotReady, Some(format!("MCPGroup {name:?} is {phase:?}, not Ready")))
+            }
         },
     };
     let fine = format!("MCPGroup {name:?} exists and is Ready");
-    check(
-        VirtualServerCondition::GroupRefValidated,
-        problem,
-        (VirtualServerReason::GroupRefValid, reason),
-        &fine,
-    )
+    check(VirtualServerCondition::GroupRefValidated, problem, (VirtualServerReason::GroupRefValid, reason), &fine)
 }
 
 fn oidc_config(server: &VirtualMCPServer, references: &References) -> Check {
-    let name = server
-        .spec
-        .incoming_auth
-        .oidc_config_ref
-        .as_ref()
-        .map_or("", |reference| reference.name.as_str());
+    let name = server.spec.incoming_auth.oidc_config_ref.as_ref().map_or("", |reference| reference.name.as_str());
     let valid = OidcConfigCondition::Valid.as_str();
     let (reason, problem) = match &references.oidc {
         None => (
@@ -225,35 +167,21 @@ fn oidc_config(server: &VirtualMCPServer, references: &References) -> Check {
             )),
         ),
         Some(config) => {
-            let conditions = config
-                .status
-                .as_ref()
-                .map(|status| status.conditions.as_slice())
-                .unwrap_or_default();
+            let conditions = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
             let why = match find_condition(conditions, valid) {
                 Some(condition) => condition.message.as_str(),
                 None => "it has not been checked yet",
             };
-            let problem = (!is_true(conditions, valid))
-                .then(|| format!("MCPOIDCConfig {name:?} is not Valid: {why}"));
+            let problem = (!is_true(conditions, valid)).then(|| format!("MCPOIDCConfig {name:?} is not Valid: {why}"));
             (VirtualServerReason::OIDCConfigRefNotValid, problem)
         }
     };
     let fine = format!("MCPOIDCConfig {name:?} is Valid");
     let reasons = (VirtualServerReason::OIDCConfigRefValid, reason);
-    check(
-        VirtualServerCondition::OIDCConfigRefValidated,
-        problem,
-        reasons,
-        &fine,
-    )
+    check(VirtualServerCondition::OIDCConfigRefValidated, problem, reasons, &fine)
 }
 
-fn authentication(
-    server: &VirtualMCPServer,
-    references: &References,
-    provider_valid: bool,
-) -> Check {
+fn authentication(server: &VirtualMCPServer, references: &References, provider_valid: bool) -> Check {
     let problem = if server.spec.incoming_auth.kind == IncomingAuthType::Anonymous {
         None
     } else if provider_valid {
@@ -275,10 +203,7 @@ fn authentication(
     check(
         VirtualServerCondition::AuthConfigured,
         problem,
-        (
-            VirtualServerReason::AuthValid,
-            VirtualServerReason::AuthInvalid,
-        ),
+        (VirtualServerReason::AuthValid, VirtualServerReason::AuthInvalid),
         "Clients can be authenticated",
     )
 }
@@ -288,36 +213,15 @@ fn gateway(server: &VirtualMCPServer, references: &References) -> Gateway {
     let mut secrets = BTreeSet::new();
     let mut config_maps = BTreeSet::new();
     for entry in &references.entries {
-        let headers = entry
-            .spec
-            .header_forward
-            .iter()
-            .flat_map(|forward| &forward.add_headers_from_secret);
+        let headers = entry.spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret);
         secrets.extend(headers.map(|header| header.value_secret_ref.name.clone()));
-        let bundle = entry
-            .spec
-            .ca_bundle_ref
-            .as_ref()
-            .and_then(|bundle| bundle.config_map_ref.as_ref());
+        let bundle = entry.spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref());
         config_maps.extend(bundle.map(|bundle| bundle.name.clone()));
     }
     for config in references.auth_configs.values() {
-        let exchange = config
-            .spec
-            .token_exchange
-            .as_ref()
-            .and_then(|exchange| exchange.client_secret_ref.as_ref());
-        let header = config
-            .spec
-            .header_injection
-            .as_ref()
-            .map(|header| &header.value_secret_ref);
-        secrets.extend(
-            exchange
-                .into_iter()
-                .chain(header)
-                .map(|reference| reference.name.clone()),
-        );
+        let exchange = config.spec.token_exchange.as_ref().and_then(|exchange| exchange.client_secret_ref.as_ref());
+        let header = config.spec.header_injection.as_ref().map(|header| &header.value_secret_ref);
+        secrets.extend(exchange.into_iter().chain(header).map(|reference| reference.name.clone()));
     }
     // A rule with an empty name would match nothing, and the API server refuses it.
     secrets.remove("");

@@ -43,11 +43,7 @@ pub(super) fn deployment(gateway: &Gateway, settings: &Settings, config: &str) -
     if let Some(user) = &gateway.pod_template {
         strategic_merge::merge(&mut template, user);
         // The Service and the Deployment find the pods by these.
-        for (key, value) in labels::of_gateway(&gateway.key.name)
-            .as_object()
-            .into_iter()
-            .flatten()
-        {
+        for (key, value) in labels::of_gateway(&gateway.key.name).as_object().into_iter().flatten() {
             template["metadata"]["labels"][key] = value.clone();
         }
     }
@@ -71,12 +67,7 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
         "--host=0.0.0.0".to_owned(),
         format!("--port={PORT}"),
     ];
-    arguments.extend(
-        settings
-            .egress_allow
-            .iter()
-            .map(|range| format!("--egress-allow={range}")),
-    );
+    arguments.extend(settings.egress_allow.iter().map(|range| format!("--egress-allow={range}")));
     let mut mounts = vec![json!({"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": true})];
     if gateway.oidc_ca.is_some() {
         mounts.push(json!({"name": "oidc-ca", "mountPath": OIDC_CA_FOLDER, "readOnly": true}));
@@ -117,8 +108,7 @@ fn probe(path: &str, period: u32, timeout: u32, failures: u32) -> Value {
 }
 
 fn volumes(gateway: &Gateway) -> Vec<Value> {
-    let config =
-        json!({"name": "config", "configMap": {"name": config_map_name(&gateway.key.name)}});
+    let config = json!({"name": "config", "configMap": {"name": config_map_name(&gateway.key.name)}});
     let bundle = gateway.oidc_ca.as_ref().map(|(name, key)| {
         json!({"name": "oidc-ca", "configMap": {
             "name": name,
@@ -130,8 +120,5 @@ fn volumes(gateway: &Gateway) -> Vec<Value> {
 }
 
 fn checksum(config: &str) -> String {
-    Sha256::digest(config)
-        .iter()
-        .take(8)
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    Sha256::digest(config).iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

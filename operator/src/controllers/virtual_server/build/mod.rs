@@ -26,11 +26,7 @@ pub fn config_map_name(name: &str) -> String {
 
 /// Where clients in the cluster connect.
 pub fn url(key: &ObjectKey) -> String {
-    format!(
-        "http://{}.{}.svc.cluster.local:{PORT}",
-        name(&key.name),
-        key.namespace
-    )
+    format!("http://{}.{}.svc.cluster.local:{PORT}", name(&key.name), key.namespace)
 }
 
 /// Every object of `gateway`, in the order in which they need each other.
@@ -42,10 +38,7 @@ pub fn objects(gateway: &Gateway, settings: &Settings) -> Vec<(OwnedKind, Value)
         (OwnedKind::RoleBinding, rbac::role_binding(gateway)),
         (OwnedKind::ConfigMap, config_map(gateway, &config)),
         (OwnedKind::Service, service(gateway)),
-        (
-            OwnedKind::Deployment,
-            deployment::deployment(gateway, settings, &config),
-        ),
+        (OwnedKind::Deployment, deployment::deployment(gateway, settings, &config)),
     ]
 }
 
