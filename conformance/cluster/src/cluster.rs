@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
 use kube::api::PostParams;
+use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,6 +27,9 @@ use crate::node::{ApiAddress, Logs, Node, NodeOptions};
 /// Which addresses of the Service block have a fixed use: that of the Service `kubernetes`, and that of the DNS.
 const API_SERVICE: u8 = 1;
 const DNS_SERVER: u8 = 10;
+
+/// How long the controllers may take to begin, on a machine that is busy with other things.
+const FURNISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How a cluster is set up.
 #[derive(Clone, Debug)]
@@ -74,6 +78,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The controllers did not begin to work.
+    #[error("failed to furnish the namespace default with a service account within {FURNISHED_WITHIN:?}")]
+    Unfurnished,
     /// The API server refused an object that every cluster has.
     #[error("failed to create the cluster's own objects")]
     Objects(#[from] kube::Error),
@@ -104,15 +111,11 @@ impl Cluster {
     pub async fn start(options: ClusterOptions) -> Result<Self, StartError> {
         let claim = Claim::new()?;
         let services = AddressPool::new(claim.services);
-        let (folder, path) = pod_folder(options.state_dir)?;
-        let api = ApiServer::new(ApiOptions {
-            service_addresses: Some(Arc::new(services.clone())),
-            ..ApiOptions::default()
-        });
-        let served = api
-            .serve(options.listen)
-            .await
-            .map_err(|source| StartError::Serve { address: options.listen, source })?;
+        let (folder, path) = pod_folder(options.state_dir.as_deref())?;
+        let api =
+            ApiServer::new(ApiOptions { service_addresses: Some(Arc::new(services.clone())), ..ApiOptions::default() });
+        let served =
+            api.serve(options.listen).await.map_err(|source| StartError::Serve { address: options.listen, source })?;
         let client = api.client("default");
         let proxy = Proxy::start(&client);
         let dns = Dns::new(services.reserved(DNS_SERVER), Arc::new(proxy.names()));
@@ -120,10 +123,7 @@ impl Cluster {
         let controllers = Controllers::start(&client, ControllerOptions { root_ca });
         let node = Node::start(NodeOptions {
             client: client.clone(),
-            api: ApiAddress {
-                url: served.url().to_owned(),
-                address: (served.address().ip(), served.address().port()),
-            },
+            api: ApiAddress { url: served.url().to_owned(), address: (served.address().ip(), served.address().port()) },
             images: options.images,
             addresses: AddressPool::new(claim.pods),
             dns: dns.clone(),
@@ -134,6 +134,7 @@ impl Cluster {
         let logs = node.logs().clone();
         api.set_log_source(Arc::new(logs.clone()));
         publish_api(&client, services.reserved(API_SERVICE), served.address()).await?;
+        furnished(&client).await?;
         Ok(Self { api, client, served, controllers, node, proxy, dns, logs, claim, _folder: folder })
     }
 
@@ -241,9 +242,9 @@ impl ServiceAddresses for AddressPool {
     }
 }
 
-fn pod_folder(state_dir: Option<PathBuf>) -> Result<(Option<TempDir>, PathBuf), StartError> {
-    let error = |source| StartError::Folder { path: state_dir.clone(), source };
-    if let Some(folder) = &state_dir {
+fn pod_folder(state_dir: Option<&Path>) -> Result<(Option<TempDir>, PathBuf), StartError> {
+    let error = |source| StartError::Folder { path: state_dir.map(Path::to_owned), source };
+    if let Some(folder) = state_dir {
         std::fs::create_dir_all(folder).map_err(error)?;
         let folder = folder.canonicalize().map_err(error)?.join("pods");
         return Ok((None, folder));
@@ -268,6 +269,19 @@ async fn publish_api(client: &Client, address: Ipv4Addr, server: SocketAddr) -> 
         "endpoints": [{"addresses": [server.ip()], "conditions": {"ready": true}}]});
     create::<Service>(client, service).await?;
     create::<k8s_openapi::api::discovery::v1::EndpointSlice>(client, slice).await
+}
+
+/// Waits for what pods of the namespace `default` need.
+async fn furnished(client: &Client) -> Result<(), StartError> {
+    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), "default");
+    let config_maps = Api::<ConfigMap>::namespaced(client.clone(), "default");
+    let account = await_condition(accounts, "default", |account: Option<&ServiceAccount>| account.is_some());
+    let root_ca = await_condition(config_maps, "kube-root-ca.crt", |object: Option<&ConfigMap>| object.is_some());
+    let both = tokio::time::timeout(FURNISHED_WITHIN, futures::future::try_join(account, root_ca));
+    match both.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(StartError::Unfurnished),
+    }
 }
 
 async fn create<K>(client: &Client, object: Value) -> Result<(), kube::Error>

@@ -1,7 +1,10 @@
 //! `cluster`: a Kubernetes cluster for tests, in one process.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -42,8 +45,12 @@ fn image(text: &str) -> Result<(String, PathBuf), String> {
     if name.is_empty() || program.is_empty() {
         return Err("expected NAME=PROGRAM".to_owned());
     }
-    let path = std::fs::canonicalize(program).map_err(|error| format!("failed to read the program {program}: {error}"))?;
-    if !path.is_file() {
+    // Links are kept: a command in a pod is compared with the name that was given.
+    let path =
+        std::path::absolute(program).map_err(|error| format!("failed to read the program {program}: {error}"))?;
+    let metadata =
+        std::fs::metadata(&path).map_err(|error| format!("failed to read the program {program}: {error}"))?;
+    if !metadata.is_file() {
         return Err(format!("the program {program} is not a file"));
     }
     Ok((name.to_owned(), path))
@@ -71,7 +78,15 @@ fn main() -> ExitCode {
     // Fails only if a provider is installed already, which serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let Command::Serve(options) = cli.command;
-    match run(options) {
+    // Before anything starts: a kubeconfig that cannot be written is wrong usage.
+    let kubeconfig = match open_private(&options.kubeconfig) {
+        Ok(file) => file,
+        Err(error) => {
+            eprintln!("error: failed to write {}: {error}", options.kubeconfig.display());
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    match run(options, kubeconfig) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -81,13 +96,15 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(options: Serve) -> anyhow::Result<()> {
+async fn run(options: Serve, mut kubeconfig: File) -> anyhow::Result<()> {
     // Registered first, so that an early signal is not lost.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let images = options.images.into_iter().map(|(name, path)| (name, Program::new(path))).collect();
-    let cluster = Cluster::start(ClusterOptions { images, listen: options.listen, ..ClusterOptions::default() }).await?;
-    write_private(&options.kubeconfig, &cluster.kubeconfig())
+    let cluster =
+        Cluster::start(ClusterOptions { images, listen: options.listen, ..ClusterOptions::default() }).await?;
+    kubeconfig
+        .write_all(cluster.kubeconfig().as_bytes())
         .with_context(|| format!("failed to write {}", options.kubeconfig.display()))?;
     println!("ready {}", cluster.url());
     tokio::select! {
@@ -98,10 +115,9 @@ async fn run(options: Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a file that only its owner may read: it holds a token.
-fn write_private(path: &std::path::Path, content: &str) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(content.as_bytes())
+/// Opens an empty file that only its owner may read: it will hold a token.
+fn open_private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)
 }

@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::pods::{is_finished, is_ready, is_terminating};
-use super::runtime::{Context, ControllerError, controller_reference, drive, has_code, patch, post, retry};
+use super::runtime::{Context, ControllerError, controller_reference, drive, has_code, patch, post, retry, tracked};
 
 /// The label by which an `EndpointSlice` names its Service.
 pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -32,14 +32,15 @@ pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let services = controller.store();
     let services_near = move |pod: Pod| {
         let namespace = pod.namespace();
-        let near = services.state_filter(|service: &Service| service.namespace() == namespace && selector(service).is_some());
+        let near =
+            services.state_filter(|service: &Service| service.namespace() == namespace && selector(service).is_some());
         near.iter().map(|service| ObjectRef::from_obj(service.as_ref())).collect::<Vec<_>>()
     };
     let controller = controller
         .watches(Api::<Pod>::all(client.clone()), watcher::Config::default(), services_near)
         .owns(Api::<EndpointSlice>::all(client), watcher::Config::default())
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile, retry, context);
+        .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context);
     drive(controller).await;
 }
 
@@ -52,8 +53,12 @@ fn selector(service: &Service) -> Option<&BTreeMap<String, String>> {
 async fn reconcile(seen: Arc<Service>, context: Arc<Context>) -> Result<Action, ControllerError> {
     let namespace = seen.namespace().unwrap_or_default();
     let services = Api::<Service>::namespaced(context.client.clone(), &namespace);
-    let Some(service) = services.get_opt(&seen.name_any()).await? else { return Ok(Action::await_change()) };
-    let Some(labels) = selector(&service) else { return Ok(Action::await_change()) };
+    let Some(service) = services.get_opt(&seen.name_any()).await? else {
+        return Ok(Action::await_change());
+    };
+    let Some(labels) = selector(&service) else {
+        return Ok(Action::await_change());
+    };
     if service.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
@@ -79,7 +84,8 @@ fn target(port: &ServicePort, pod: Option<&Pod>) -> Option<i32> {
         Some(IntOrString::String(name)) => {
             let spec = pod?.spec.as_ref()?;
             let sidecars = spec.init_containers.iter().flatten().filter(|container| container.restart_policy.is_some());
-            let mut ports = spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
+            let mut ports =
+                spec.containers.iter().chain(sidecars).flat_map(|container| container.ports.iter().flatten());
             ports.find(|port| port.name.as_ref() == Some(name)).map(|port| port.container_port)
         }
     }
@@ -100,7 +106,12 @@ fn slices(service: &Service, pods: &[Pod]) -> Vec<EndpointSlice> {
     groups.into_iter().map(|(numbers, endpoints)| slice(service, &ports, &numbers, endpoints)).collect()
 }
 
-fn slice(service: &Service, ports: &[&ServicePort], numbers: &[Option<i32>], endpoints: Vec<Endpoint>) -> EndpointSlice {
+fn slice(
+    service: &Service,
+    ports: &[&ServicePort],
+    numbers: &[Option<i32>],
+    endpoints: Vec<Endpoint>,
+) -> EndpointSlice {
     let mut labels = service.labels().clone();
     labels.insert(SERVICE_NAME.to_owned(), service.name_any());
     labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
@@ -220,12 +231,19 @@ async fn write_endpoints(context: &Context, service: &Service, pods: &[Pod]) -> 
     Ok(())
 }
 
+/// The addresses of an older subset.
+#[derive(Default)]
+struct Addresses {
+    ready: Vec<EndpointAddress>,
+    not_ready: Vec<EndpointAddress>,
+}
+
 fn subsets(service: &Service, pods: &[Pod]) -> Vec<EndpointSubset> {
     let ports: Vec<&ServicePort> = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten()).collect();
-    let mut groups: BTreeMap<Vec<Option<i32>>, (Vec<EndpointAddress>, Vec<EndpointAddress>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<Option<i32>>, Addresses> = BTreeMap::new();
     for pod in pods.iter().filter(|pod| !is_terminating(pod)) {
         let numbers = ports.iter().map(|port| target(port, Some(pod))).collect();
-        let (ready, not_ready) = groups.entry(numbers).or_default();
+        let group = groups.entry(numbers).or_default();
         let conditions = endpoint(service, pod).conditions;
         let is_ready = conditions.and_then(|conditions| conditions.ready).unwrap_or_default();
         let address = EndpointAddress {
@@ -234,12 +252,16 @@ fn subsets(service: &Service, pods: &[Pod]) -> Vec<EndpointSubset> {
             target_ref: Some(pod_reference(pod)),
             ..EndpointAddress::default()
         };
-        if is_ready { ready.push(address) } else { not_ready.push(address) }
+        if is_ready {
+            group.ready.push(address);
+        } else {
+            group.not_ready.push(address);
+        }
     }
     let some = |list: Vec<EndpointAddress>| (!list.is_empty()).then_some(list);
-    let subset = |(numbers, (ready, not_ready)): (Vec<Option<i32>>, _)| EndpointSubset {
-        addresses: some(ready),
-        not_ready_addresses: some(not_ready),
+    let subset = |(numbers, group): (Vec<Option<i32>>, Addresses)| EndpointSubset {
+        addresses: some(group.ready),
+        not_ready_addresses: some(group.not_ready),
         ports: Some(ports.iter().zip(numbers).filter_map(|(port, number)| legacy_port(port, number)).collect()),
     };
     groups.into_iter().map(subset).collect()

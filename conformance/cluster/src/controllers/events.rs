@@ -117,7 +117,9 @@ async fn write(client: Client, mut entries: mpsc::Receiver<Entry>) {
                 known.insert(key, (name, 1));
             }
             // The namespace is gone or about to be.
-            Err(error) => tracing::debug!(%error, reason = entry.reason, "an event was not written"),
+            Err(error) => {
+                tracing::debug!(%error, reason = entry.reason, "an event was not written");
+            }
         }
     }
 }

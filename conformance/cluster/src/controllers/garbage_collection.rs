@@ -124,14 +124,14 @@ impl Collector {
         if object.is_deleting {
             return;
         }
-        let policy = if (is_waited_for && !self.objects.owned_by(&object.uid).is_empty()) || object.has_finalizer(FOREGROUND)
-        {
-            PropagationPolicy::Foreground
-        } else if object.has_finalizer(ORPHAN) {
-            PropagationPolicy::Orphan
-        } else {
-            PropagationPolicy::Background
-        };
+        let policy =
+            if (is_waited_for && !self.objects.owned_by(&object.uid).is_empty()) || object.has_finalizer(FOREGROUND) {
+                PropagationPolicy::Foreground
+            } else if object.has_finalizer(ORPHAN) {
+                PropagationPolicy::Orphan
+            } else {
+                PropagationPolicy::Background
+            };
         let params = DeleteParams {
             propagation_policy: Some(policy),
             preconditions: Some(Preconditions { uid: Some(object.uid.clone()), resource_version: None }),
@@ -151,7 +151,8 @@ impl Collector {
             if known.namespace.is_some() && known.namespace != object.namespace {
                 return Ok(Owner::Absent);
             }
-            let waits = known.is_deleting && known.has_finalizer(FOREGROUND) && owner.block_owner_deletion == Some(true);
+            let waits =
+                known.is_deleting && known.has_finalizer(FOREGROUND) && owner.block_owner_deletion == Some(true);
             return Ok(if waits { Owner::Waiting } else { Owner::Present });
         }
         // The watch may not have told of it yet: the API knows.
@@ -171,7 +172,9 @@ impl Collector {
     async fn delete_dependents(&self, owner: &Arc<Object>) {
         let blocks = |dependent: &Arc<Object>| {
             let references = &dependent.owners;
-            references.iter().any(|reference| reference.uid == owner.uid && reference.block_owner_deletion == Some(true))
+            references
+                .iter()
+                .any(|reference| reference.uid == owner.uid && reference.block_owner_deletion == Some(true))
         };
         let blocking: Vec<_> = self.objects.owned_by(&owner.uid).into_iter().filter(blocks).collect();
         if blocking.is_empty() {

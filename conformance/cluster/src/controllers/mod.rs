@@ -25,7 +25,7 @@ use self::runtime::Context;
 /// What the controllers need beside the API.
 #[derive(Clone, Debug, Default)]
 pub struct ControllerOptions {
-    /// The certificate authority of the API server as PEM, for the ConfigMap `kube-root-ca.crt` of each namespace.
+    /// The certificate authority of the API server as PEM, for the `ConfigMap` `kube-root-ca.crt` of each namespace.
     pub root_ca: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl Controllers {
         let mut context = |component: &str| {
             let (recorder, writing) = events::recorder(client.clone(), component, None);
             tasks.spawn(writing);
-            Arc::new(Context { client: client.clone(), recorder })
+            Arc::new(Context::new(client.clone(), recorder))
         };
         let deployments = context("deployment-controller");
         let replica_sets = context("replicaset-controller");

@@ -34,7 +34,9 @@ pub(super) async fn run(context: Arc<Context>, objects: Objects, stop: Cancellat
         };
         match change {
             Ok(change) => due.extend(concerned(&objects, &change)),
-            Err(RecvError::Lagged(_)) => due.extend(objects.all().iter().filter(|o| is_ending(o)).map(|o| o.name.clone())),
+            Err(RecvError::Lagged(_)) => {
+                due.extend(objects.all().iter().filter(|o| is_ending(o)).map(|o| o.name.clone()))
+            }
             Err(RecvError::Closed) => return,
         }
         // A namespace's content goes object by object: look once for all that went already.
@@ -51,7 +53,7 @@ pub(super) async fn run(context: Arc<Context>, objects: Objects, stop: Cancellat
 }
 
 fn is_ending(object: &Object) -> bool {
-    object.kind.group.is_empty() && object.kind.kind == "Namespace" && object.is_deleting
+    object.kind.group.is_empty() && object.kind.name == "Namespace" && object.is_deleting
 }
 
 /// The namespace that a change brings forward: one that began to end, or one that may have lost its last object.
@@ -68,7 +70,9 @@ fn concerned(objects: &Objects, change: &Change) -> Option<String> {
 /// Deletes what is in an ending namespace, and the namespace when nothing is left.
 async fn clear(context: &Context, objects: &Objects, name: &str) -> Result<(), ControllerError> {
     let namespaces = Api::<Namespace>::all(context.client.clone());
-    let Some(namespace) = namespaces.get_opt(name).await? else { return Ok(()) };
+    let Some(namespace) = namespaces.get_opt(name).await? else {
+        return Ok(());
+    };
     if namespace.metadata.deletion_timestamp.is_none() {
         return Ok(());
     }
@@ -80,13 +84,19 @@ async fn clear(context: &Context, objects: &Objects, name: &str) -> Result<(), C
         }
         match api.delete_collection(&DeleteParams::background(), &ListParams::default()).await {
             // Not every kind can be deleted as a whole.
-            Err(error) if !has_code(&error, 405) && !has_code(&error, 404) => return Err(error.into()),
+            Err(error) if !has_code(&error, 405) && !has_code(&error, 404) => {
+                return Err(error.into());
+            }
             _ => {}
         }
         let left = api.list_metadata(&ListParams::default()).await?.items;
         if !left.is_empty() {
             let finalizers = left.iter().flat_map(|object| object.finalizers().to_vec()).collect();
-            remaining.push(Remaining { resource: resource_name(&kind.plural, &kind.group), count: left.len(), finalizers });
+            remaining.push(Remaining {
+                resource: resource_name(&kind.plural, &kind.group),
+                count: left.len(),
+                finalizers,
+            });
         }
     }
     if !remaining.is_empty() {
@@ -119,7 +129,11 @@ async fn finalize(namespaces: &Api<Namespace>, mut namespace: Namespace) -> Resu
 }
 
 /// Tells by conditions what the namespace still waits for.
-async fn report(namespaces: &Api<Namespace>, namespace: &Namespace, remaining: &[Remaining]) -> Result<(), ControllerError> {
+async fn report(
+    namespaces: &Api<Namespace>,
+    namespace: &Namespace,
+    remaining: &[Remaining],
+) -> Result<(), ControllerError> {
     let content: Vec<_> =
         remaining.iter().map(|left| format!("{} has {} resource instances", left.resource, left.count)).collect();
     let mut finalizers: Vec<_> = remaining.iter().flat_map(|left| &left.finalizers).collect();

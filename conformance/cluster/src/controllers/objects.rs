@@ -1,6 +1,6 @@
 //! Every object of the cluster, by its metadata: who owns whom, and what is left in a namespace.
 //!
-//! One watch per kind, of built-in kinds and of those that CustomResourceDefinitions add while the cluster runs, feeds
+//! One watch per kind, of built-in kinds and of those that `CustomResourceDefinitions` add while the cluster runs, feeds
 //! one index. Garbage collection and the deletion of namespaces work on it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::discovery::{Discovery, Scope, verbs};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, metadata_watcher, watcher};
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,7 @@ const BACKLOG: usize = 4096;
 pub(super) struct Kind {
     pub(super) group: String,
     pub(super) version: String,
-    pub(super) kind: String,
+    pub(super) name: String,
     pub(super) plural: String,
     pub(super) namespaced: bool,
 }
@@ -41,7 +41,7 @@ impl Kind {
             } else {
                 format!("{}/{}", self.group, self.version)
             },
-            kind: self.kind.clone(),
+            kind: self.name.clone(),
             plural: self.plural.clone(),
         }
     }
@@ -162,7 +162,7 @@ impl Objects {
 
     pub(super) fn is_namespace_ending(&self, name: &str) -> bool {
         let index = self.lock();
-        let mut namespaces = index.objects.values().filter(|object| object.kind.kind == "Namespace");
+        let mut namespaces = index.objects.values().filter(|object| object.kind.name == "Namespace");
         namespaces.any(|object| object.name == name && object.is_deleting)
     }
 
@@ -174,7 +174,7 @@ impl Objects {
     /// The kind that an owner reference means, if it is known.
     pub(super) fn kind_of(&self, owner: &OwnerReference) -> Option<Arc<Kind>> {
         let (group, _) = owner.api_version.rsplit_once('/').unwrap_or(("", &owner.api_version));
-        self.lock().kinds.keys().find(|kind| kind.group == group && kind.kind == owner.kind).cloned()
+        self.lock().kinds.keys().find(|kind| kind.group == group && kind.name == owner.kind).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {
@@ -234,8 +234,8 @@ impl Objects {
 
     /// Watches one kind. When the watch ends, because the kind is gone, so are its objects.
     async fn watch(self, kind: Arc<Kind>, stop: CancellationToken) {
-        let api = kind.api(&self.client, None);
-        let events = metadata_watcher(api, watcher::Config::default()).default_backoff();
+        let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(self.client.clone(), &kind.resource());
+        let events = watcher(api, watcher::Config::default()).default_backoff();
         tokio::pin!(events);
         let mut listed = HashSet::new();
         loop {
@@ -251,7 +251,7 @@ impl Objects {
                     }
                     Ok(Some(Event::InitDone)) => self.keep(&kind, &listed),
                     Ok(None) => break,
-                    Err(error) => tracing::debug!(kind = kind.kind, %error, "a watch is begun again"),
+                    Err(error) => tracing::debug!(kind = kind.name, %error, "a watch is begun again"),
                 }
             }
         }
@@ -259,7 +259,9 @@ impl Objects {
     }
 
     fn apply(&self, kind: &Arc<Kind>, metadata: &PartialObjectMeta<DynamicObject>) {
-        let Some(object) = Object::new(kind, metadata).map(Arc::new) else { return };
+        let Some(object) = Object::new(kind, metadata).map(Arc::new) else {
+            return;
+        };
         self.lock().insert(Arc::clone(&object));
         // Nobody listens before the controllers run.
         let _ = self.changes.send(Change::Applied(object));
@@ -276,7 +278,9 @@ impl Objects {
     fn keep(&self, kind: &Arc<Kind>, listed: &HashSet<String>) {
         let is_gone = |object: &&Arc<Object>| object.kind == *kind && !listed.contains(&object.uid);
         let gone: Vec<String> = self.lock().objects.values().filter(is_gone).map(|object| object.uid.clone()).collect();
-        gone.iter().for_each(|uid| self.delete(uid));
+        for uid in &gone {
+            self.delete(uid);
+        }
     }
 }
 
@@ -291,7 +295,7 @@ async fn discover(client: &Client) -> kube::Result<HashSet<Arc<Kind>>> {
     let kinds = watchable.map(|(resource, capabilities)| Kind {
         group: resource.group,
         version: resource.version,
-        kind: resource.kind,
+        name: resource.kind,
         plural: resource.plural,
         namespaced: capabilities.scope == Scope::Namespaced,
     });

@@ -27,7 +27,9 @@ pub(crate) enum Availability {
 }
 
 pub(crate) fn availability(pod: &Pod, min_ready_seconds: i32, now: Timestamp) -> Availability {
-    let Some(since) = ready_since(pod) else { return Availability::No };
+    let Some(since) = ready_since(pod) else {
+        return Availability::No;
+    };
     let needed = jiff::SignedDuration::from_secs(min_ready_seconds.into());
     match Duration::try_from(needed - now.duration_since(since)) {
         Ok(left) if !left.is_zero() && min_ready_seconds > 0 => Availability::In(left),

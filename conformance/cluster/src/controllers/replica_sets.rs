@@ -19,6 +19,7 @@ use super::events::EventType;
 use super::pods::{Availability, availability, is_finished, is_ready, is_terminating};
 use super::runtime::{
     Context, ControllerError, controller_reference, drive, has_code, is_controlled_by, patch, post, retry, selected_by,
+    tracked,
 };
 
 /// How many pods are made or deleted in one go.
@@ -29,14 +30,16 @@ pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let controller = Controller::new(Api::<ReplicaSet>::all(client.clone()), watcher::Config::default())
         .owns(Api::<Pod>::all(client), watcher::Config::default())
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile, retry, context);
+        .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context);
     drive(controller).await;
 }
 
 async fn reconcile(seen: Arc<ReplicaSet>, context: Arc<Context>) -> Result<Action, ControllerError> {
     let namespace = seen.namespace().unwrap_or_default();
     let sets = Api::<ReplicaSet>::namespaced(context.client.clone(), &namespace);
-    let Some(set) = sets.get_opt(&seen.name_any()).await? else { return Ok(Action::await_change()) };
+    let Some(set) = sets.get_opt(&seen.name_any()).await? else {
+        return Ok(Action::await_change());
+    };
     let spec = set.spec.clone().unwrap_or_default();
     let pods = Api::<Pod>::namespaced(context.client.clone(), &namespace);
     let mut own = Vec::new();
@@ -83,7 +86,12 @@ async fn adopt(pods: &Api<Pod>, pod: Pod, set: &ReplicaSet) -> Result<Option<Pod
     }
 }
 
-async fn create(context: &Context, pods: &Api<Pod>, set: &ReplicaSet, count: usize) -> Result<Vec<Pod>, ControllerError> {
+async fn create(
+    context: &Context,
+    pods: &Api<Pod>,
+    set: &ReplicaSet,
+    count: usize,
+) -> Result<Vec<Pod>, ControllerError> {
     let pod = pod_of(set);
     let params = post();
     let created = join_all((0..count).map(|_| pods.create(&params, &pod))).await;
@@ -157,7 +165,12 @@ fn usefulness(pod: &Pod) -> (bool, bool, bool, std::cmp::Reverse<Option<Timestam
 }
 
 /// The status, and when it changes by the mere passing of time.
-fn status(set: &ReplicaSet, active: &[Pod], terminating: usize, now: Timestamp) -> (ReplicaSetStatus, Option<Duration>) {
+fn status(
+    set: &ReplicaSet,
+    active: &[Pod],
+    terminating: usize,
+    now: Timestamp,
+) -> (ReplicaSetStatus, Option<Duration>) {
     let spec = set.spec.clone().unwrap_or_default();
     let template_labels = spec.template.and_then(|template| template.metadata).and_then(|metadata| metadata.labels);
     let template_labels = template_labels.unwrap_or_default();

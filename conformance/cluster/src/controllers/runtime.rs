@@ -1,7 +1,8 @@
 //! How the controllers run: one error type, retries with back-off, and names.
 
+use std::collections::HashMap;
 use std::fmt::Display;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
@@ -16,13 +17,28 @@ use super::events::Recorder;
 /// The field manager of the controllers.
 pub(super) const MANAGER: &str = "kube-controller-manager";
 
-/// How soon a failed reconciliation is tried again. Conflicts, the usual cause, are over by then.
-const RETRY: Duration = Duration::from_millis(50);
+/// The delay before the first repetition of a failed reconciliation. Conflicts, the usual cause, are over by then.
+const FIRST_RETRY: Duration = Duration::from_millis(20);
+
+/// The delay doubles with each failure in a row, up to this many times: 20 ms to 80 s.
+const DOUBLINGS: u32 = 12;
 
 /// What every reconciler gets.
 pub(super) struct Context {
     pub(super) client: Client,
     pub(super) recorder: Recorder,
+    /// Failures in a row, by uid.
+    failures: Mutex<HashMap<String, u32>>,
+}
+
+impl Context {
+    pub(super) fn new(client: Client, recorder: Recorder) -> Self {
+        Self { client, recorder, failures: Mutex::default() }
+    }
+
+    fn failures(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The API refused what a controller needs.
@@ -36,10 +52,28 @@ pub(super) enum ControllerError {
     Selector(String),
 }
 
-/// Reports a failure; the object is tried again soon.
-pub(super) fn retry<K: Resource, C>(_: Arc<K>, error: &ControllerError, _: Arc<C>) -> Action {
+/// Reports a failure; the object is tried again, later with each failure in a row.
+pub(super) fn retry<K: Resource>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action {
     tracing::debug!(error = error as &dyn std::error::Error, "a reconciliation is tried again");
-    Action::requeue(RETRY)
+    let uid = object.meta().uid.clone().unwrap_or_default();
+    let mut failures = context.failures();
+    let count = failures.entry(uid).or_default();
+    let delay = FIRST_RETRY * 2_u32.pow((*count).min(DOUBLINGS));
+    *count += 1;
+    Action::requeue(delay)
+}
+
+/// Waits for a reconciliation; when it succeeds, the failures before it are forgotten.
+pub(super) async fn tracked<K: Resource>(
+    object: Arc<K>,
+    context: Arc<Context>,
+    reconciled: impl Future<Output = Result<Action, ControllerError>>,
+) -> Result<Action, ControllerError> {
+    let result = reconciled.await;
+    if let (Ok(_), Some(uid)) = (&result, &object.meta().uid) {
+        context.failures().remove(uid);
+    }
+    result
 }
 
 /// Drives a controller until its stream ends.

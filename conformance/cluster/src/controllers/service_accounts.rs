@@ -1,4 +1,4 @@
-//! What every namespace has from its first moment: the service account `default` and the ConfigMap with the authority of
+//! What every namespace has from its first moment: the service account `default` and the `ConfigMap` with the authority of
 //! the API server.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::runtime::{Context, ControllerError, drive, has_code, patch, post, retry};
+use super::runtime::{Context, ControllerError, drive, has_code, patch, post, retry, tracked};
 
 const ACCOUNT: &str = "default";
 const ROOT_CA: &str = "kube-root-ca.crt";
@@ -22,7 +22,7 @@ const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the k
                            such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across \
                            distributions of Kubernetes clusters.";
 
-/// Runs until it is told to stop. Without the API server's authority there is no ConfigMap.
+/// Runs until it is told to stop. Without the API server's authority there is no `ConfigMap`.
 pub(super) async fn run(context: Arc<Context>, root_ca: Option<String>, stop: CancellationToken) {
     let client = context.client.clone();
     let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
@@ -31,13 +31,16 @@ pub(super) async fn run(context: Arc<Context>, root_ca: Option<String>, stop: Ca
         .watches(Api::<ConfigMap>::all(client), named(ROOT_CA), namespace_of)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
-            move |namespace, context| reconcile(namespace, context, root_ca.clone()),
+            move |namespace, context| {
+                tracked(namespace.clone(), context.clone(), reconcile(namespace, context, root_ca.clone()))
+            },
             retry,
             context,
         );
     drive(controller).await;
 }
 
+#[allow(clippy::needless_pass_by_value)] // The signature of a mapper.
 fn namespace_of<K: Resource>(object: K) -> Option<ObjectRef<Namespace>> {
     object.namespace().map(|namespace| ObjectRef::new(&namespace))
 }
@@ -57,7 +60,9 @@ async fn reconcile(
         let account = ServiceAccount { metadata, ..ServiceAccount::default() };
         tolerate_race(accounts.create(&post(), &account).await.map(drop))?;
     }
-    let Some(root_ca) = root_ca else { return Ok(Action::await_change()) };
+    let Some(root_ca) = root_ca else {
+        return Ok(Action::await_change());
+    };
     let config_maps = Api::<ConfigMap>::namespaced(context.client.clone(), &name);
     match config_maps.get_opt(ROOT_CA).await? {
         None => {

@@ -36,7 +36,9 @@ pub(crate) struct ServiceStores {
 impl ServiceNames for ServiceStores {
     fn service(&self, host: &str) -> ServiceLookup {
         let suffix = format!(".svc.{CLUSTER_DOMAIN}");
-        let Some(labels) = host.strip_suffix(&suffix) else { return ServiceLookup::Unknown };
+        let Some(labels) = host.strip_suffix(&suffix) else {
+            return ServiceLookup::Unknown;
+        };
         let (hostname, name, namespace) = match labels.split('.').collect::<Vec<_>>()[..] {
             [name, namespace] => (None, name, namespace),
             [hostname, name, namespace] => (Some(hostname), name, namespace),
@@ -46,12 +48,17 @@ impl ServiceNames for ServiceStores {
             return ServiceLookup::Unknown;
         };
         let spec = service.spec.clone().unwrap_or_default();
-        if let (Some("ExternalName"), Some(target), None) = (spec.type_.as_deref(), spec.external_name, hostname) {
+        if let (Some("ExternalName"), Some(target), None) =
+            (spec.type_.as_deref(), spec.external_name, hostname)
+        {
             return ServiceLookup::Alias(target);
         }
         let headless = spec.cluster_ip.as_deref() == Some("None");
         if !headless {
-            return match (spec.cluster_ip.and_then(|address| address.parse().ok()), hostname) {
+            return match (
+                spec.cluster_ip.and_then(|address| address.parse().ok()),
+                hostname,
+            ) {
                 (Some(address), None) => ServiceLookup::Addresses(vec![address]),
                 _ => ServiceLookup::Unknown,
             };
@@ -66,7 +73,13 @@ impl ServiceNames for ServiceStores {
 }
 
 impl ServiceStores {
-    fn endpoints(&self, namespace: &str, name: &str, hostname: Option<&str>, not_ready_too: bool) -> Vec<IpAddr> {
+    fn endpoints(
+        &self,
+        namespace: &str,
+        name: &str,
+        hostname: Option<&str>,
+        not_ready_too: bool,
+    ) -> Vec<IpAddr> {
         let slices = self.slices.state_filter(|slice| {
             slice.namespace().as_deref() == Some(namespace)
                 && slice.labels().get(SERVICE_NAME).map(String::as_str) == Some(name)
@@ -76,7 +89,12 @@ impl ServiceStores {
             .flat_map(|slice| slice.endpoints.iter().flatten())
             .filter(|endpoint| hostname.is_none() || endpoint.hostname.as_deref() == hostname)
             .filter(|endpoint| {
-                not_ready_too || endpoint.conditions.as_ref().and_then(|state| state.ready).unwrap_or(true)
+                not_ready_too
+                    || endpoint
+                        .conditions
+                        .as_ref()
+                        .and_then(|state| state.ready)
+                        .unwrap_or(true)
             })
             .flat_map(|endpoint| &endpoint.addresses)
             .filter_map(|address| address.parse::<Ipv4Addr>().ok().map(IpAddr::V4))

@@ -48,11 +48,7 @@ pub(crate) fn field(pod: &Pod, placement: &Placement, path: &str) -> Result<Stri
 }
 
 /// The value of a `resourceFieldRef`: what the container's spec says, divided and rounded up.
-pub(crate) fn resource(
-    pod: &Pod,
-    container: &str,
-    selector: &ResourceFieldSelector,
-) -> Result<String, DownwardError> {
+pub(crate) fn resource(pod: &Pod, container: &str, selector: &ResourceFieldSelector) -> Result<String, DownwardError> {
     let unknown = || DownwardError::Resource(selector.resource.clone());
     let name = selector.container_name.as_deref().unwrap_or(container);
     let spec = pod.spec.as_ref().ok_or_else(unknown)?;

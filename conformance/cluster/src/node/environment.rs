@@ -208,13 +208,9 @@ mod tests {
     #[test]
     fn dollars_are_expanded_as_documented() {
         let environment = BTreeMap::from([("A".to_owned(), "1".to_owned())]);
-        for (text, expected) in [
-            ("$(A)$(A)", "11"),
-            ("$A ${A} $", "$A ${A} $"),
-            ("$(B", "$(B"),
-            ("$$$(A)", "$1"),
-            ("$$A", "$A"),
-        ] {
+        for (text, expected) in
+            [("$(A)$(A)", "11"), ("$A ${A} $", "$A ${A} $"), ("$(B", "$(B"), ("$$$(A)", "$1"), ("$$A", "$A")]
+        {
             assert_eq!(expand(text, &environment), expected, "{text}");
         }
     }

@@ -59,7 +59,9 @@ impl Kubelet {
                     }
                     Ok(Some(Event::InitDone)) => {
                         let missing: Vec<_> = self.handles.keys().filter(|uid| !listed.contains(*uid)).cloned().collect();
-                        missing.iter().for_each(|uid| self.delete(uid));
+                        for uid in &missing {
+                            self.delete(uid);
+                        }
                     }
                     Ok(None) => return,
                     Err(error) => tracing::debug!(%error, "the watch of pods is begun again"),

@@ -20,7 +20,9 @@ impl LogSource for Logs {
     ) -> BoxFuture<'a, Result<LogStream, LogError>> {
         let found = match container {
             Some(container) => self.find(namespace, pod, container, options.previous),
-            None => self.only_container(namespace, pod).and_then(|name| self.find(namespace, pod, &name, options.previous)),
+            None => {
+                self.only_container(namespace, pod).and_then(|name| self.find(namespace, pod, &name, options.previous))
+            }
         };
         let container = container.unwrap_or("(default)");
         let missing = || {
@@ -30,13 +32,13 @@ impl LogSource for Logs {
                 format!("container {container:?} in pod {pod:?} is waiting to start: ContainerCreating")
             })
         };
-        let result = found.ok_or_else(missing).map(|log| stream(log, options));
+        let result = found.ok_or_else(missing).map(|log| stream(&log, &options));
         Box::pin(std::future::ready(result))
     }
 }
 
 /// Chunks of a log, one per line.
-fn stream(log: Arc<Log>, options: LogOptions) -> BoxStream<'static, Bytes> {
+fn stream(log: &Arc<Log>, options: &LogOptions) -> BoxStream<'static, Bytes> {
     let (mut lines, next, _) = log.read(0);
     if let Some(since) = options.since {
         lines.retain(|line| line.at >= since);
@@ -45,7 +47,7 @@ fn stream(log: Arc<Log>, options: LogOptions) -> BoxStream<'static, Bytes> {
         lines.drain(..lines.len().saturating_sub(tail));
     }
     let now = stream::iter(lines);
-    let all = if options.follow { now.chain(follow(log, next)).boxed() } else { now.boxed() };
+    let all = if options.follow { now.chain(follow(Arc::clone(log), next)).boxed() } else { now.boxed() };
     let timestamps = options.timestamps;
     let text = all.map(move |line| render(&line, timestamps));
     match options.limit_bytes {

@@ -52,9 +52,7 @@ impl Log {
     pub(crate) async fn fill(&self, output: impl AsyncRead + Unpin) {
         let mut reader = BufReader::new(output);
         let mut line = Vec::new();
-        while let Ok(1..) =
-            tokio::io::AsyncReadExt::take(&mut reader, LINE_LIMIT).read_until(b'\n', &mut line).await
-        {
+        while let Ok(1..) = tokio::io::AsyncReadExt::take(&mut reader, LINE_LIMIT).read_until(b'\n', &mut line).await {
             self.push(std::mem::take(&mut line));
         }
         self.end();
@@ -65,7 +63,9 @@ impl Log {
         lines.bytes += text.len();
         lines.kept.push_back(Line { at: Timestamp::now(), text: text.into() });
         while lines.bytes > CAPACITY {
-            let Some(oldest) = lines.kept.pop_front() else { break };
+            let Some(oldest) = lines.kept.pop_front() else {
+                break;
+            };
             lines.bytes -= oldest.text.len();
             lines.dropped += 1;
         }
@@ -140,11 +140,14 @@ impl Logs {
     /// Everything kept of a pod, for people: each line behind the name of its container.
     pub(crate) fn text(&self, namespace: &str, pod: &str) -> String {
         let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(logs) = pods.get(&(namespace.to_owned(), pod.to_owned())) else { return String::new() };
+        let Some(logs) = pods.get(&(namespace.to_owned(), pod.to_owned())) else {
+            return String::new();
+        };
         let mut text = String::new();
         for (container, generations) in &logs.containers {
             for line in generations.iter().flat_map(|log| log.read(0).0) {
-                text.push_str(&format!("[{container}] {}\n", String::from_utf8_lossy(&line.text).trim_end_matches('\n')));
+                let line = String::from_utf8_lossy(&line.text);
+                text.extend(["[", container, "] ", line.trim_end_matches('\n'), "\n"]);
             }
         }
         text

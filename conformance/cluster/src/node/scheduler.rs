@@ -77,8 +77,7 @@ async fn schedule(pod: Arc<Pod>, context: Arc<Context>) -> kube::Result<Action> 
             ..ObjectReference::default()
         },
     };
-    let bound =
-        pods.create_subresource::<_, Value>("binding", &pod.name_any(), &PostParams::default(), &binding).await;
+    let bound = pods.create_subresource::<_, Value>("binding", &pod.name_any(), &PostParams::default(), &binding).await;
     match bound {
         Ok(_) => {
             let message = format!("Successfully assigned {namespace}/{} to {node}", pod.name_any());

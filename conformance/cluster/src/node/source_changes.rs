@@ -1,4 +1,4 @@
-//! Tells pods that a ConfigMap or Secret of their namespace changed, so that they look whether it concerns them.
+//! Tells pods that a `ConfigMap` or Secret of their namespace changed, so that they look whether it concerns them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, metadata_watcher};
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -27,8 +27,10 @@ impl SourceChanges {
 
     /// Watches until it is told to stop.
     pub(crate) async fn run(self, client: Client, stop: CancellationToken) {
-        let config_maps = changes(metadata_watcher(Api::<ConfigMap>::all(client.clone()), watcher::Config::default()));
-        let secrets = changes(metadata_watcher(Api::<Secret>::all(client), watcher::Config::default()));
+        let config_maps = Api::<PartialObjectMeta<ConfigMap>>::all(client.clone());
+        let config_maps = changes(watcher(config_maps, watcher::Config::default()));
+        let secrets = Api::<PartialObjectMeta<Secret>>::all(client);
+        let secrets = changes(watcher(secrets, watcher::Config::default()));
         let changes = futures::stream::select(config_maps, secrets);
         tokio::pin!(changes);
         loop {

@@ -1,4 +1,4 @@
-//! The ConfigMaps and Secrets that a pod refers to, read when they are needed.
+//! The `ConfigMaps` and Secrets that a pod refers to, read when they are needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

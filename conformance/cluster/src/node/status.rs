@@ -39,7 +39,11 @@ pub(crate) fn status(pod: &Pod, seen: &Seen, placement: &Placement, now: Timesta
     };
     let ready = if containers_ready.value { gates(&spec, &previous) } else { containers_ready.clone() };
     let initialized = if initialized || finished {
-        if phase == "Succeeded" { Verdict { value: true, reason: "PodCompleted".to_owned(), ..Verdict::yes() } } else { Verdict::yes() }
+        if phase == "Succeeded" {
+            Verdict { value: true, reason: "PodCompleted".to_owned(), ..Verdict::yes() }
+        } else {
+            Verdict::yes()
+        }
     } else {
         let incomplete: Vec<&str> =
             seen.init.iter().filter(|status| !has_succeeded(status)).map(|status| status.name.as_str()).collect();
@@ -168,7 +172,9 @@ fn phase(spec: &PodSpec, seen: &Seen) -> &'static str {
         _ => {}
     }
     let has_started = |status: &ContainerStatus| {
-        is_running(status) || exit_code(status).is_some() || status.last_state.as_ref().is_some_and(|last| last.terminated.is_some())
+        is_running(status)
+            || exit_code(status).is_some()
+            || status.last_state.as_ref().is_some_and(|last| last.terminated.is_some())
     };
     if is_initialized(spec, seen) && !seen.containers.is_empty() && seen.containers.iter().all(has_started) {
         "Running"
@@ -226,15 +232,19 @@ mod tests {
         assert_eq!((status.pod_ip.as_deref(), status.qos_class.as_deref()), (Some("127.80.0.20"), Some("BestEffort")));
 
         let status = compute(json!({}), json!([]), container(&running, false));
-        let expected = ("False".into(), Some("ContainersNotReady".into()), Some("containers with unready status: [c]".into()));
+        let expected =
+            ("False".into(), Some("ContainersNotReady".into()), Some("containers with unready status: [c]".into()));
         assert_eq!(condition(&status, "Ready"), expected);
         assert_eq!(condition(&status, "ContainersReady"), expected);
     }
 
     #[test]
     fn a_readiness_gate_is_a_condition_of_others() {
-        let status =
-            compute(json!({"readinessGates": [{"conditionType": "x"}]}), json!([]), container(&json!({"running": {}}), true));
+        let status = compute(
+            json!({"readinessGates": [{"conditionType": "x"}]}),
+            json!([]),
+            container(&json!({"running": {}}), true),
+        );
         assert_eq!(condition(&status, "ContainersReady").0, "True");
         assert_eq!(condition(&status, "Ready").1.as_deref(), Some("ReadinessGatesNotReady"));
     }

@@ -60,10 +60,11 @@ pub(crate) async fn create<K: Kind>(cluster: &Cluster, object: Value) -> K {
 /// Waits until the object is so.
 pub(crate) async fn wait<K: Kind>(cluster: &Cluster, name: &str, condition: impl Condition<K>) -> Option<K> {
     let waiting = await_condition(api::<K>(cluster), name, condition);
-    match tokio::time::timeout(BOUND, waiting).await {
-        Ok(object) => object.unwrap(),
-        Err(_) => panic!("{name} did not become so: {:#?}", api::<K>(cluster).get_opt(name).await),
+    if let Ok(object) = tokio::time::timeout(BOUND, waiting).await {
+        return object.unwrap();
     }
+    let now = api::<K>(cluster).get_opt(name).await;
+    panic!("{name} did not become so: {now:#?}")
 }
 
 pub(crate) async fn bounded<T>(future: impl Future<Output = T>) -> T {

@@ -17,11 +17,11 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use self::rolling::{Strategy, existing, next_sizes, wanted};
+use self::rolling::{Strategy, next_sizes, wanted};
 use self::sets::Sets;
 use self::status::NewSet;
 use super::events::EventType;
-use super::runtime::{Context, ControllerError, drive, patch, retry};
+use super::runtime::{Context, ControllerError, drive, patch, retry, tracked};
 
 /// The number of the revision, on a Deployment and on its sets.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -34,14 +34,16 @@ pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let controller = Controller::new(Api::<Deployment>::all(client.clone()), watcher::Config::default())
         .owns(Api::<ReplicaSet>::all(client), watcher::Config::default())
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(reconcile, retry, context);
+        .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context);
     drive(controller).await;
 }
 
 async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Action, ControllerError> {
     let namespace = seen.namespace().unwrap_or_default();
     let deployments = Api::<Deployment>::namespaced(context.client.clone(), &namespace);
-    let Some(mut deployment) = deployments.get_opt(&seen.name_any()).await? else { return Ok(Action::await_change()) };
+    let Some(mut deployment) = deployments.get_opt(&seen.name_any()).await? else {
+        return Ok(Action::await_change());
+    };
     if deployment.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
@@ -58,7 +60,7 @@ async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Actio
     }
 
     let now = Timestamp::now();
-    let status = status::status(&deployment, sets.new().map(|set| (set, fate)), &sets.all(), now);
+    let status = status::status(&deployment, sets.current().map(|set| (set, fate)), &sets.all(), now);
     if deployment.status.as_ref() != Some(&status) {
         deployments.patch_status(&deployment.name_any(), &patch(), &Patch::Merge(status_patch(&status))).await?;
     }
@@ -76,7 +78,9 @@ async fn publish_revision(
     deployment: &mut Deployment,
     sets: &Sets,
 ) -> Result<(), ControllerError> {
-    let Some(revision) = sets.new().and_then(|set| set.annotations().get(REVISION).cloned()) else { return Ok(()) };
+    let Some(revision) = sets.current().and_then(|set| set.annotations().get(REVISION).cloned()) else {
+        return Ok(());
+    };
     if deployment.annotations().get(REVISION) != Some(&revision) {
         let change = json!({"metadata": {"annotations": {REVISION: revision}}});
         // The generation does not change with an annotation, so the spec that was seen is still the one that counts.
@@ -98,7 +102,7 @@ async fn roll(
         // A paused Deployment is only scaled: the newest set that has pods follows the replicas.
         let active = sets.all().into_iter().filter(|set| wanted(set) > 0).max_by_key(|set| sets::revision(set));
         active.map(|set| (set.name_any(), replicas)).into_iter().collect()
-    } else if let Some(new) = sets.new() {
+    } else if let Some(new) = sets.current() {
         let old = sets.old();
         let (new_size, old_sizes) = next_sizes(replicas, strategy, new, &old);
         let old = old.iter().zip(old_sizes).map(|(set, size)| (set.name_any(), size));
@@ -107,7 +111,9 @@ async fn roll(
         Vec::new()
     };
     for (name, size) in sizes {
-        let Some(before) = sets.scale(&name, size, replicas, strategy.max_replicas(replicas)).await? else { continue };
+        let Some(before) = sets.scale(&name, size, replicas, strategy.max_replicas(replicas)).await? else {
+            continue;
+        };
         let direction = if size > before { "up" } else { "down" };
         let message = format!("Scaled {direction} replica set {name} from {before} to {size}");
         context.recorder.record(deployment, EventType::Normal, "ScalingReplicaSet", message);

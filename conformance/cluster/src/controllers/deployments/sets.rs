@@ -27,8 +27,8 @@ const OWN_ANNOTATIONS: [&str; 4] = [REVISION, DESIRED, MAX, "kubectl.kubernetes.
 /// All sets, and which of them has the Deployment's template.
 pub(super) struct Sets {
     api: Api<ReplicaSet>,
-    sets: Vec<ReplicaSet>,
-    new: Option<usize>,
+    list: Vec<ReplicaSet>,
+    current: Option<usize>,
 }
 
 impl Sets {
@@ -37,26 +37,26 @@ impl Sets {
         let namespace = deployment.namespace().unwrap_or_default();
         let api = Api::<ReplicaSet>::namespaced(context.client.clone(), &namespace);
         let selector = deployment.spec.as_ref().map(|spec| spec.selector.clone()).unwrap_or_default();
-        let mut sets = api.list(&selected_by(&selector)?).await?.items;
-        sets.retain(|set| {
+        let mut list = api.list(&selected_by(&selector)?).await?.items;
+        list.retain(|set| {
             is_controlled_by(set, deployment.uid().as_deref()) && set.metadata.deletion_timestamp.is_none()
         });
-        sets.sort_by_key(|set| set.metadata.creation_timestamp.as_ref().map(|time| time.0));
+        list.sort_by_key(|set| set.metadata.creation_timestamp.as_ref().map(|time| time.0));
         let template = template_of(deployment);
-        let new = sets.iter().position(|set| has_template(set, &template));
-        Ok(Self { api, sets, new })
+        let current = list.iter().position(|set| has_template(set, &template));
+        Ok(Self { api, list, current })
     }
 
-    pub(super) fn new(&self) -> Option<&ReplicaSet> {
-        self.new.map(|index| &self.sets[index])
+    pub(super) fn current(&self) -> Option<&ReplicaSet> {
+        self.current.map(|index| &self.list[index])
     }
 
     pub(super) fn all(&self) -> Vec<&ReplicaSet> {
-        self.sets.iter().collect()
+        self.list.iter().collect()
     }
 
     pub(super) fn old(&self) -> Vec<&ReplicaSet> {
-        self.sets.iter().enumerate().filter(|(index, _)| Some(*index) != self.new).map(|(_, set)| set).collect()
+        self.list.iter().enumerate().filter(|(index, _)| Some(*index) != self.current).map(|(_, set)| set).collect()
     }
 
     /// Makes the set of the current template, or gives the one that is there the newest revision.
@@ -66,12 +66,12 @@ impl Sets {
         deployment: &mut Deployment,
     ) -> Result<NewSet, ControllerError> {
         let newest = self.old().into_iter().map(revision).max().unwrap_or_default();
-        if let Some(index) = self.new {
-            let set = &self.sets[index];
+        if let Some(index) = self.current {
+            let set = &self.list[index];
             let next = if revision(set) > newest { revision(set) } else { newest + 1 };
             if revision(set) != next {
                 let change = json!({"metadata": {"annotations": {REVISION: next.to_string()}}});
-                self.sets[index] = self.api.patch(&set.name_any(), &patch(), &Patch::Merge(change)).await?;
+                self.list[index] = self.api.patch(&set.name_any(), &patch(), &Patch::Merge(change)).await?;
             }
             return Ok(NewSet::Found);
         }
@@ -86,8 +86,8 @@ impl Sets {
                         let kind = crate::controllers::events::EventType::Normal;
                         context.recorder.record(deployment, kind, "ScalingReplicaSet", message);
                     }
-                    self.sets.push(set);
-                    self.new = Some(self.sets.len() - 1);
+                    self.list.push(set);
+                    self.current = Some(self.list.len() - 1);
                     return Ok(NewSet::Created);
                 }
                 // Another template has the same hash.
@@ -153,8 +153,10 @@ impl Sets {
         desired: i32,
         max: i32,
     ) -> Result<Option<i32>, ControllerError> {
-        let Some(index) = self.sets.iter().position(|set| set.name_any() == name) else { return Ok(None) };
-        let set = &self.sets[index];
+        let Some(index) = self.list.iter().position(|set| set.name_any() == name) else {
+            return Ok(None);
+        };
+        let set = &self.list[index];
         let before = wanted(set);
         let annotations = json!({DESIRED: desired.to_string(), MAX: max.to_string()});
         let is_annotated = [(DESIRED, desired), (MAX, max)]
@@ -165,7 +167,7 @@ impl Sets {
             return Ok(None);
         }
         let change = json!({"metadata": {"annotations": annotations}, "spec": {"replicas": size}});
-        self.sets[index] = self.api.patch(name, &patch(), &Patch::Merge(change)).await?;
+        self.list[index] = self.api.patch(name, &patch(), &Patch::Merge(change)).await?;
         Ok((before != size).then_some(before))
     }
 
@@ -197,7 +199,9 @@ fn template_of(deployment: &Deployment) -> PodTemplateSpec {
 
 /// Whether a set has this template, but for the label that the controller adds.
 fn has_template(set: &ReplicaSet, template: &PodTemplateSpec) -> bool {
-    let Some(mut own) = set.spec.as_ref().and_then(|spec| spec.template.clone()) else { return false };
+    let Some(mut own) = set.spec.as_ref().and_then(|spec| spec.template.clone()) else {
+        return false;
+    };
     let mut template = template.clone();
     for template in [&mut own, &mut template] {
         if let Some(labels) = template.metadata.as_mut().and_then(|metadata| metadata.labels.as_mut()) {

@@ -98,10 +98,7 @@ impl Conditions {
 
     /// Sets a condition; its times stay when neither status nor reason changes.
     fn set(&mut self, kind: &str, status: &str, reason: &str, message: &str) {
-        if self
-            .find(kind)
-            .is_some_and(|old| old.status == status && old.reason.as_deref() == Some(reason))
-        {
+        if self.find(kind).is_some_and(|old| old.status == status && old.reason.as_deref() == Some(reason)) {
             return;
         }
         self.put(kind, status, reason, message);
@@ -113,7 +110,8 @@ impl Conditions {
     }
 
     fn put(&mut self, kind: &str, status: &str, reason: &str, message: &str) {
-        let unchanged = self.find(kind).filter(|old| old.status == status).and_then(|old| old.last_transition_time.clone());
+        let unchanged =
+            self.find(kind).filter(|old| old.status == status).and_then(|old| old.last_transition_time.clone());
         let condition = DeploymentCondition {
             type_: kind.to_owned(),
             status: status.to_owned(),
@@ -127,7 +125,9 @@ impl Conditions {
     }
 
     fn is_overdue(&self, seconds: Option<i32>) -> bool {
-        let (Some(seconds), Some(progressing)) = (seconds, self.find("Progressing")) else { return false };
+        let (Some(seconds), Some(progressing)) = (seconds, self.find("Progressing")) else {
+            return false;
+        };
         let is_settled = progressing.reason.as_deref() == Some("NewReplicaSetAvailable");
         let since = progressing.last_update_time.as_ref().map_or(self.now, |time| time.0);
         !is_settled && self.now.duration_since(since).as_secs() >= seconds.into()
@@ -173,7 +173,13 @@ mod tests {
     #[test]
     fn a_rollout_without_progress_is_overdue_after_its_deadline() {
         let begun = compute(&json!({}), &json!({"replicas": 2}), NewSet::Created, 0);
-        let begun = serde_json::to_value(compute(&serde_json::to_value(begun).unwrap(), &json!({"replicas": 2}), NewSet::Found, 1)).unwrap();
+        let begun = serde_json::to_value(compute(
+            &serde_json::to_value(begun).unwrap(),
+            &json!({"replicas": 2}),
+            NewSet::Found,
+            1,
+        ))
+        .unwrap();
         let waiting = compute(&begun, &json!({"replicas": 2}), NewSet::Found, 500);
         assert!(reasons(&waiting)[1].starts_with("Progressing True"));
         let overdue = compute(&begun, &json!({"replicas": 2}), NewSet::Found, 700);

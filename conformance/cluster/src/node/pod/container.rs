@@ -155,7 +155,8 @@ impl Runner {
         let after = back_off.delay(begin);
         let pod = self.scope.object();
         let name = &self.container.name;
-        let place = format!("{}_{}({})", pod.name_any(), pod.namespace().unwrap_or_default(), pod.uid().unwrap_or_default());
+        let place =
+            format!("{}_{}({})", pod.name_any(), pod.namespace().unwrap_or_default(), pod.uid().unwrap_or_default());
         self.publish(|status| {
             status.ready = false;
             status.started = Some(false);

@@ -12,6 +12,7 @@ mod scope;
 mod start;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -29,6 +30,9 @@ use self::scope::Scope;
 use super::Shared;
 use super::status::{self, Seen};
 use crate::controllers::events::EventType;
+
+/// How long the first status waits for the containers to start.
+const FIRST_STATUS: Duration = Duration::from_millis(20);
 
 /// Runs a pod until it is deleted, or until `gone` says that the object or the node is no more.
 pub(super) async fn run(node: Arc<Shared>, pod: watch::Receiver<Arc<Pod>>, gone: CancellationToken) {
@@ -94,6 +98,8 @@ impl Worker {
         let life = live(&scope, cast, is_mounted);
         tokio::pin!(volumes, life);
         let mut finished = false;
+        // The containers go first: most pods run before anybody could read that they will.
+        let mut is_due = false;
         loop {
             if is_deleted(&pod.borrow_and_update()) {
                 scope.stop.cancel();
@@ -101,11 +107,16 @@ impl Worker {
                     break;
                 }
             }
-            self.write_status().await;
+            if is_due {
+                self.write_status().await;
+            }
+            let is_first = !is_due;
+            is_due = true;
             tokio::select! {
                 () = &mut volumes => {}
                 () = &mut life, if !finished => finished = true,
                 () = scope.changed.notified() => {}
+                () = tokio::time::sleep(FIRST_STATUS), if is_first => {}
                 Ok(()) = pod.changed() => {}
                 () = gone.cancelled() => {
                     scope.kill.cancel();
@@ -153,12 +164,8 @@ impl Worker {
         let collect = |receivers: &[watch::Receiver<ContainerStatus>]| {
             receivers.iter().map(|receiver| receiver.borrow().clone()).collect()
         };
-        let seen = Seen {
-            init: collect(&self.init),
-            containers: collect(&self.main),
-            sandbox: true,
-            since: Some(self.since),
-        };
+        let seen =
+            Seen { init: collect(&self.init), containers: collect(&self.main), sandbox: true, since: Some(self.since) };
         if let Some(written) = &self.written {
             keep_own_conditions(&mut pod, written);
         }
@@ -250,7 +257,8 @@ fn keep_own_conditions(pod: &mut Pod, written: &PodStatus) {
     let status = pod.status.get_or_insert_default();
     let conditions = status.conditions.get_or_insert_default();
     for own in written.conditions.iter().flatten() {
-        let is_own = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"].contains(&own.type_.as_str());
+        let is_own =
+            ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"].contains(&own.type_.as_str());
         if is_own {
             conditions.retain(|condition| condition.type_ != own.type_);
             conditions.push(own.clone());

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest as TokenRequestObject, TokenRequestSpec};
+use k8s_openapi::api::authentication::v1::{
+    BoundObjectReference, TokenRequest as TokenRequestObject, TokenRequestSpec,
+};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount, Volume};
 use kube::api::PostParams;
 use kube::{Api, ResourceExt};
@@ -40,7 +42,7 @@ impl Mounts {
         let mut pod = self.scope.pod.clone();
         loop {
             sources.mark_unchanged();
-            pod.mark_unchanged();
+            let described = Arc::clone(&pod.borrow_and_update());
             let retry = match self.refresh().await {
                 Ok(()) => {
                     mounted.send_replace(true);
@@ -55,7 +57,7 @@ impl Mounts {
             let wake = self.renewals.values().copied().chain(retry).min();
             tokio::select! {
                 Ok(()) = sources.changed() => {}
-                Ok(()) = pod.changed() => {}
+                () = described_anew(&mut pod, &described) => {}
                 () = sleep_until(wake) => {}
                 else => std::future::pending().await,
             }
@@ -69,9 +71,8 @@ impl Mounts {
         let namespace = pod.namespace().unwrap_or_default();
         let all = |error: String| (String::from("*"), error);
         let names = References::of_volumes(spec);
-        let sources = Sources::read(&self.scope.node.client, &namespace, &names)
-            .await
-            .map_err(|error| all(error.to_string()))?;
+        let sources =
+            Sources::read(&self.scope.node.client, &namespace, &names).await.map_err(|error| all(error.to_string()))?;
         self.renew_tokens(&pod).await.map_err(|error| all(format!("failed to fetch token: {error}")))?;
         let volumes: Vec<Volume> = spec.volumes.clone().unwrap_or_default();
         let scope = Arc::clone(&self.scope);
@@ -91,7 +92,8 @@ impl Mounts {
     async fn renew_tokens(&mut self, pod: &Pod) -> kube::Result<()> {
         let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.clone());
         let account = account.unwrap_or_else(|| "default".to_owned());
-        let api = Api::<ServiceAccount>::namespaced(self.scope.node.client.clone(), &pod.namespace().unwrap_or_default());
+        let api =
+            Api::<ServiceAccount>::namespaced(self.scope.node.client.clone(), &pod.namespace().unwrap_or_default());
         for request in volumes::token_requests(pod) {
             if self.renewals.get(&request).is_some_and(|renewal| *renewal > Instant::now()) {
                 continue;
@@ -109,7 +111,9 @@ impl Mounts {
             };
             let object = TokenRequestObject { spec: Some(spec), ..TokenRequestObject::default() };
             let answer = api.create_token_request(&account, &PostParams::default(), &object).await?;
-            let Some(status) = answer.status else { continue };
+            let Some(status) = answer.status else {
+                continue;
+            };
             let expiration = status.expiration_timestamp.map_or_else(jiff::Timestamp::now, |time| time.0);
             let lifetime = Duration::try_from(expiration.duration_since(jiff::Timestamp::now())).unwrap_or_default();
             let (part, whole) = RENEWED_AFTER;
@@ -117,6 +121,16 @@ impl Mounts {
             self.renewals.insert(request, Instant::now() + (lifetime * part / whole).max(RETRY));
         }
         Ok(())
+    }
+}
+
+/// Waits until the labels or annotations of a pod change: the downward API makes files of them.
+async fn described_anew(pod: &mut watch::Receiver<Arc<Pod>>, before: &Pod) {
+    let is_other = |now: &Arc<Pod>| {
+        now.labels() != before.labels() || now.annotations() != before.annotations()
+    };
+    if pod.wait_for(is_other).await.is_err() {
+        std::future::pending().await
     }
 }
 

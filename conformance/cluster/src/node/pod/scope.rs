@@ -33,7 +33,7 @@ pub(super) struct Scope {
     pub(super) stop: CancellationToken,
     /// Cancelled when the containers shall end now.
     pub(super) kill: CancellationToken,
-    /// Counts the changes of ConfigMaps and Secrets that may concern the pod.
+    /// Counts the changes of `ConfigMaps` and Secrets that may concern the pod.
     pub(super) sources: watch::Receiver<u64>,
     /// Tells that the status of a container changed.
     pub(super) changed: Arc<Notify>,
@@ -76,10 +76,7 @@ impl Scope {
         let is_init = |container: &Container, name: &str| container.name == name;
         let init = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
         let list = if init.into_iter().any(|init| is_init(init, container)) { "initContainers" } else { "containers" };
-        let about = ObjectReference {
-            field_path: Some(format!("spec.{list}{{{container}}}")),
-            ..pod.object_ref(&())
-        };
+        let about = ObjectReference { field_path: Some(format!("spec.{list}{{{container}}}")), ..pod.object_ref(&()) };
         self.node.recorder.record_about(about, kind, reason, message);
     }
 

@@ -65,11 +65,17 @@ pub(super) async fn start(scope: &Scope, container: &Container) -> Result<Starte
     let rewrite = Rewrite::new(volumes::mounts(&pod, container, &scope.folder), scope.address);
 
     let mut base = scope.base_environment();
+    if let Some(folder) = rewrite.folder("/tmp") {
+        base.insert("TMPDIR".to_owned(), folder.to_string_lossy().into_owned());
+    }
     let context = scope.context().map_err(|error| failed("open the pod's resolver", &error))?;
     base.extend((program.environment)(&context));
-    let mut environment = environment(base, &pod, container, &scope.placement(), &sources)?;
-    for value in environment.values_mut() {
-        *value = rewrite.text(value);
+    let mut environment = environment(base.clone(), &pod, container, &scope.placement(), &sources)?;
+    for (name, value) in &mut environment {
+        // What the node and the image add names places of this machine as they are.
+        if base.get(name) != Some(value) {
+            *value = rewrite.text(value);
+        }
     }
     if let Some(credentials) = rewrite.folder(CREDENTIALS) {
         let path = kubeconfig::write(&scope.folder, credentials, &scope.node.api.url, &namespace)

@@ -117,7 +117,9 @@ async fn http(action: &HTTPGetAction, target: &Target) -> Result<(), String> {
         request = request.header(&header.name, &header.value);
     }
     let has = |name: &str| own_headers.clone().any(|header| header.name.eq_ignore_ascii_case(name));
-    for (name, value) in [("host", format!("{host}:{port}")), ("user-agent", "kube-probe/1.36".into()), ("accept", "*/*".into())] {
+    for (name, value) in
+        [("host", format!("{host}:{port}")), ("user-agent", "kube-probe/1.36".into()), ("accept", "*/*".into())]
+    {
         if !has(name) {
             request = request.header(name, value);
         }
@@ -126,7 +128,8 @@ async fn http(action: &HTTPGetAction, target: &Target) -> Result<(), String> {
 
     let stream = connect(&host, port).await.map_err(failed)?;
     let status = if secure {
-        let stream = tls::connect_without_verification(stream, &host).await.map_err(|error| failed(error.to_string()))?;
+        let stream =
+            tls::connect_without_verification(stream, &host).await.map_err(|error| failed(error.to_string()))?;
         exchange(stream, request).await
     } else {
         exchange(stream, request).await

@@ -56,7 +56,9 @@ struct Threshold {
 
 impl Threshold {
     fn new(probe: &Probe) -> Self {
-        let positive = |value: Option<i32>, default| value.and_then(|v| u32::try_from(v).ok()).filter(|v| *v > 0).unwrap_or(default);
+        let positive = |value: Option<i32>, default| {
+            value.and_then(|v| u32::try_from(v).ok()).filter(|v| *v > 0).unwrap_or(default)
+        };
         Self {
             success: positive(probe.success_threshold, 1),
             failure: positive(probe.failure_threshold, 3),
@@ -85,7 +87,8 @@ pub(crate) async fn run(
     mut started: watch::Receiver<bool>,
     reports: mpsc::Sender<Report>,
 ) {
-    let seconds = |value: Option<i32>, default| Duration::from_secs(value.and_then(|v| u64::try_from(v).ok()).unwrap_or(default));
+    let seconds =
+        |value: Option<i32>, default| Duration::from_secs(value.and_then(|v| u64::try_from(v).ok()).unwrap_or(default));
     let period = seconds(probe.period_seconds, 10).max(Duration::from_secs(1));
     let begin = Instant::now() + seconds(probe.initial_delay_seconds, 0);
     if kind != Kind::Startup && started.wait_for(|started| *started).await.is_err() {

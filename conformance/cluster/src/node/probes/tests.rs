@@ -58,7 +58,10 @@ async fn an_http_check_wants_a_status_of_success_or_redirection() {
         ("503 Service Unavailable", Err("HTTP probe failed with statuscode: 503".to_owned())),
     ] {
         let target = target(server(status).await);
-        assert_eq!(check::check(&probe(json!({"httpGet": {"path": "/health", "port": "http"}})), &target).await, expected);
+        assert_eq!(
+            check::check(&probe(json!({"httpGet": {"path": "/health", "port": "http"}})), &target).await,
+            expected
+        );
     }
 }
 
@@ -67,7 +70,8 @@ async fn a_refused_connection_is_worded_as_a_kubelet_does() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let error = check::check(&probe(json!({"httpGet": {"path": "/x", "port": port}})), &target(port)).await.unwrap_err();
+    let error =
+        check::check(&probe(json!({"httpGet": {"path": "/x", "port": port}})), &target(port)).await.unwrap_err();
     let refused = format!("dial tcp 127.0.0.1:{port}: connect: connection refused");
     assert_eq!(error, format!("Get \"http://127.0.0.1:{port}/x\": {refused}"));
     let error = check::check(&probe(json!({"tcpSocket": {"port": port}})), &target(port)).await.unwrap_err();

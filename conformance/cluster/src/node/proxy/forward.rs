@@ -85,7 +85,7 @@ mod tests {
         let chosen: Vec<_> = (0..3).filter_map(|_| chooser.choose(&backends, client(1))).collect();
         assert_eq!(chosen, [endpoint(1), endpoint(2), endpoint(1)]);
 
-        backends.affinity = Some(Duration::from_secs(60));
+        backends.affinity = Some(Duration::from_mins(1));
         let first = chooser.choose(&backends, client(1));
         assert_ne!(chooser.choose(&backends, client(2)), first);
         assert_eq!(chooser.choose(&backends, client(1)), first);

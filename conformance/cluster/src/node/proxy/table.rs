@@ -23,7 +23,7 @@ pub(super) struct Backends {
 }
 
 /// The affinity of a Service that names no time: three hours.
-const DEFAULT_AFFINITY: Duration = Duration::from_secs(10_800);
+const DEFAULT_AFFINITY: Duration = Duration::from_hours(3);
 
 /// Every TCP port of every Service that has an address.
 pub(super) fn table<'a>(
@@ -33,7 +33,9 @@ pub(super) fn table<'a>(
     let mut table = BTreeMap::new();
     for service in services {
         let Some(spec) = &service.spec else { continue };
-        let Some(address) = spec.cluster_ip.as_deref().and_then(|address| address.parse().ok()) else { continue };
+        let Some(address) = spec.cluster_ip.as_deref().and_then(|address| address.parse().ok()) else {
+            continue;
+        };
         let affinity = (spec.session_affinity.as_deref() == Some("ClientIP")).then(|| {
             let config = spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref());
             let seconds = config.and_then(|config| config.timeout_seconds).and_then(|s| u64::try_from(s).ok());
@@ -42,7 +44,9 @@ pub(super) fn table<'a>(
         let own: Vec<_> = slices.iter().filter(|slice| is_of(slice, service)).collect();
         for port in spec.ports.iter().flatten() {
             let is_tcp = port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
-            let (true, Ok(number)) = (is_tcp, u16::try_from(port.port)) else { continue };
+            let (true, Ok(number)) = (is_tcp, u16::try_from(port.port)) else {
+                continue;
+            };
             let name = port.name.as_deref().unwrap_or_default();
             let mut endpoints: Vec<_> = own.iter().flat_map(|slice| endpoints(slice, name)).collect();
             endpoints.sort_unstable();

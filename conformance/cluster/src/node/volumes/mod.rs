@@ -1,6 +1,6 @@
 //! The volumes of a pod, as folders below the pod's own folder.
 //!
-//! ConfigMap, Secret, projected and downward API volumes follow their sources while the pod runs, all files at once
+//! `ConfigMap`, Secret, projected and downward API volumes follow their sources while the pod runs, all files at once
 //! ([`atomic`]). `emptyDir` is a plain folder, `hostPath` the path itself. Other kinds are refused by name.
 
 mod atomic;
@@ -35,7 +35,9 @@ pub(crate) enum VolumeError {
     Downward(#[from] DownwardError),
     #[error("no token for the service account yet")]
     Token,
-    #[error("this node has no volumes of kind {0}: use configMap, secret, projected, downwardAPI, emptyDir or hostPath")]
+    #[error(
+        "this node has no volumes of kind {0}: use configMap, secret, projected, downwardAPI, emptyDir or hostPath"
+    )]
     Unsupported(String),
     #[error("failed to write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -88,10 +90,13 @@ pub(crate) fn write(
 /// Makes the folders below `emptyDir` volumes that mounts name as subPath; the volume and the reason when one fails.
 pub(crate) fn create_sub_paths(pod_folder: &Path, pod: &Pod) -> Result<(), (String, String)> {
     let Some(spec) = &pod.spec else { return Ok(()) };
-    let empty = |name: &str| spec.volumes.iter().flatten().find(|volume| volume.name == name && volume.empty_dir.is_some());
+    let empty =
+        |name: &str| spec.volumes.iter().flatten().find(|volume| volume.name == name && volume.empty_dir.is_some());
     for container in spec.containers.iter().chain(spec.init_containers.iter().flatten()) {
         for mount in container.volume_mounts.iter().flatten() {
-            let (Some(volume), Some(below)) = (empty(&mount.name), &mount.sub_path) else { continue };
+            let (Some(volume), Some(below)) = (empty(&mount.name), &mount.sub_path) else {
+                continue;
+            };
             std::fs::create_dir_all(folder(pod_folder, volume).join(below))
                 .map_err(|error| (volume.name.clone(), error.to_string()))?;
         }

@@ -154,7 +154,9 @@ impl<'a> Keys<'a> {
             match data.get(&item.key) {
                 Some(content) => add(files, &item.path, content, item.mode.unwrap_or(self.default_mode))?,
                 None if self.optional => {}
-                None => return Err(VolumeError::Key { kind, key: item.key.clone() }),
+                None => {
+                    return Err(VolumeError::Key { kind, key: item.key.clone() });
+                }
             }
         }
         Ok(())
