@@ -63,7 +63,7 @@ pub struct Serve {
     /// The namespace of the gateway's group; the operator sets it.
     #[arg(long, env = "VMCP_NAMESPACE", hide = true)]
     pub namespace: Option<String>,
-    /// The name of the gateway's VirtualMCPServer; the operator sets it.
+    /// The name of the gateway's `VirtualMCPServer`; the operator sets it.
     #[arg(long, env = "VMCP_NAME", hide = true)]
     pub name: Option<String>,
 }

@@ -159,3 +159,92 @@ impl ListCache {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::backend::{Principal, SubjectToken};
+    use crate::egress::guard::EgressClass;
+    use crate::egress::{Cause, Trust};
+    use crate::outgoing::{ForwardedHeaders, OutgoingAuth};
+    use std::time::SystemTime;
+    use vmcp_config::Transport;
+
+    fn backend(url: &str) -> Backend {
+        Backend {
+            name: "b".to_owned(),
+            url: url.parse().unwrap(),
+            transport: Transport::StreamableHttp,
+            class: EgressClass::Workload,
+            allow_private: false,
+            trust: Trust::system(),
+            auth: OutgoingAuth::Unauthenticated,
+            auth_config_ref: None,
+            headers: ForwardedHeaders::default(),
+            identity: 0,
+        }
+        .with_identity()
+    }
+
+    fn caller(subject: &str) -> Caller {
+        let principal = Principal { issuer: "https://idp.example.com".to_owned(), subject: subject.to_owned() };
+        Caller::authenticated(principal, SubjectToken::new(format!("token of {subject}"), SystemTime::now()))
+    }
+
+    async fn load(slot: &Slot, result: Result<(), ()>) -> Result<Loaded, EgressError> {
+        let failed = |()| EgressError::new(Cause::Timeout, "no answer");
+        slot.load(async { result.map(|()| ToolList::default()).map_err(failed) }).await
+    }
+
+    #[test]
+    fn a_list_is_shared_where_all_callers_are_the_same_to_the_backend() {
+        let backend = backend("http://b.example/mcp");
+        assert_eq!(Key::new(&backend, &caller("alice")), Key::new(&backend, &caller("bob")));
+        assert_eq!(Key::new(&backend, &caller("alice")), Key::new(&backend, &Caller::anonymous()));
+    }
+
+    #[test]
+    fn a_changed_backend_has_another_list() {
+        let (before, after) = (backend("http://b.example/mcp"), backend("http://c.example/mcp"));
+        let cache = ListCache::default();
+        let slot = cache.slot(Key::new(&before, &Caller::anonymous()));
+        assert!(!Arc::ptr_eq(&slot, &cache.slot(Key::new(&after, &Caller::anonymous()))));
+        cache.retain(&Arc::new([("b".to_owned(), Arc::new(after))].into()));
+        assert!(!Arc::ptr_eq(&slot, &cache.slot(Key::new(&before, &Caller::anonymous()))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_is_fresh_for_a_while_good_for_longer_and_known_for_ever() {
+        let slot = Slot::default();
+        assert!(slot.known().is_none());
+        load(&slot, Ok(())).await.unwrap();
+        assert!(load(&slot, Err(())).await.is_ok(), "a fresh list is not asked for again");
+        tokio::time::advance(FRESH).await;
+        assert!(load(&slot, Err(())).await.is_err());
+        assert!(slot.fresh().is_none() && slot.last_good().is_some());
+        tokio::time::advance(LAST_GOOD).await;
+        assert!(slot.last_good().is_none() && slot.known().is_some());
+        slot.forget();
+        assert!(slot.known().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_invalidated_list_is_asked_for_again_by_one_of_many() {
+        let (cache, backend) = (ListCache::default(), backend("http://b.example/mcp"));
+        let slot = cache.slot(Key::new(&backend, &Caller::anonymous()));
+        load(&slot, Ok(())).await.unwrap();
+        cache.invalidate("b");
+        assert!(slot.fresh().is_none() && slot.known().is_some());
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let loads = (0..10).map(|_| {
+            slot.load(async {
+                asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                Ok(ToolList::default())
+            })
+        });
+        futures::future::join_all(loads).await;
+        assert_eq!(asked.into_inner(), 1);
+    }
+}

@@ -7,6 +7,7 @@ use crate::backend::{Backend, Caller};
 use crate::egress::{BackendSession, Cause, EgressError, Reply};
 use crate::health::is_available;
 use crate::jsonrpc::{ErrorObject, raw};
+use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -17,6 +18,12 @@ use vmcp_config::PartialFailureMode;
 
 /// Pages that one backend may have.
 const MAX_PAGES: usize = 1_000;
+
+/// A result of `tools/list`.
+#[derive(Serialize)]
+struct Listed<'a> {
+    tools: Vec<&'a RawValue>,
+}
 
 impl Catalog {
     /// The result of `tools/list` for one client.
@@ -42,12 +49,8 @@ impl Catalog {
             let super::Collision { name, owner, loser } = collision;
             tracing::warn!(tool = name, owner, backend = loser, "a tool is hidden: its name is taken");
         }
-        let items: Vec<&RawValue> = tools.into_iter().map(|tool| &*tool.item).collect();
-        #[derive(serde::Serialize)]
-        struct Listed<'a> {
-            tools: Vec<&'a RawValue>,
-        }
-        Ok(raw(&Listed { tools: items }))
+        let tools = tools.into_iter().map(|tool| &*tool.item).collect();
+        Ok(raw(&Listed { tools }))
     }
 
     /// The tools of one backend as the caller may see them: fresh, or the last good ones while a backend that is not

@@ -82,7 +82,7 @@ async fn probe(
         if let Err(error) = &outcome {
             tracing::debug!(backend = backend.name, %error, "a probe failed");
         }
-        health.record_probe(&backend, started.elapsed(), outcome.as_ref().map(|()| ()));
+        health.record_probe(&backend, started.elapsed(), outcome.as_ref().copied());
     }
     session.close().await;
 }

@@ -11,6 +11,16 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 /// What keeps an idle stream open through proxies.
 pub(super) const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
+/// An answer that ends a request early. Boxed, because answers are large and refusals are rare.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) Box<Response>);
+
+impl From<Response> for Refused {
+    fn from(answer: Response) -> Self {
+        Self(Box::new(answer))
+    }
+}
+
 /// One JSON document.
 pub(super) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
@@ -26,8 +36,14 @@ pub(super) fn error(status: StatusCode, id: Option<&Id>, error: &ErrorObject) ->
 }
 
 /// A refusal on the level of HTTP, with a JSON-RPC error without id as its body.
-pub(super) fn refusal(status: StatusCode, code: i64, message: impl Into<String>) -> Response {
-    error(status, None, &ErrorObject::new(code, message))
+pub(super) fn refusal(status: StatusCode, code: i64, message: impl Into<String>) -> Refused {
+    error(status, None, &ErrorObject::new(code, message)).into()
+}
+
+/// A refusal for now: the client may try again after some seconds.
+pub(super) fn try_later(mut response: Response, seconds: u16) -> Refused {
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response.into()
 }
 
 /// An answer without body.

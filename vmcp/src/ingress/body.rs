@@ -1,9 +1,8 @@
 //! Reading a request body: bounded in size and in time.
 
-use super::answer;
+use super::answer::{self, Refused};
 use crate::jsonrpc::code;
 use axum::body::Body;
-use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -15,7 +14,7 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The whole body, or the answer that says why not.
-pub(super) async fn read(body: Body) -> Result<Bytes, Response> {
+pub(super) async fn read(body: Body) -> Result<Bytes, Refused> {
     let refuse = |status, message| Err(answer::refusal(status, code::INVALID_REQUEST, message));
     match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),

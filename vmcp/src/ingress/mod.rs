@@ -22,6 +22,8 @@ pub use origin::{OriginRefused, OriginRules};
 pub use probes::Report;
 pub use session::{Session, SessionLimits, Sessions};
 
+use answer::Refused;
+
 use crate::backend::Caller;
 use crate::catalog::Catalog;
 use crate::jsonrpc::{code, notification};
@@ -93,41 +95,37 @@ impl Ingress {
 
     /// Tells every client when the catalog changes, until the server is to end.
     pub async fn announce_changes(&self) {
-        let mut changes = self.catalog.changes();
-        let message = notification("notifications/tools/list_changed", None);
+        let mut catalog = self.catalog.changes();
+        let list_changed = notification("notifications/tools/list_changed", None);
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                changed = catalog.changed() => if changed.is_err() { return },
             }
             tokio::time::sleep(DEBOUNCE).await;
-            changes.mark_unchanged();
+            catalog.mark_unchanged();
             for session in self.sessions.all() {
-                session.outbox.push(message.clone());
+                session.outbox.push(list_changed.clone());
             }
         }
     }
 
     /// Finds out who calls, or answers what the caller must do first.
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Response> {
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
         self.policy.authenticate(headers).await.map_err(|refusal| {
             let mut response = answer::json(refusal.status(), refusal.body().to_string());
-            match refusal {
-                Refusal::Unavailable(_) => {
-                    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-                }
-                _ => {
-                    if let Some(resource) = self.policy.resource() {
-                        response.headers_mut().insert(header::WWW_AUTHENTICATE, resource.challenge(&refusal));
-                    }
-                }
+            if matches!(refusal, Refusal::Unavailable(_)) {
+                return answer::try_later(response, 1);
             }
-            response
+            if let Some(resource) = self.policy.resource() {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, resource.challenge(&refusal));
+            }
+            response.into()
         })
     }
 
     /// The session that a request names, or the answer that the protocol has for the lack of it.
-    fn session(&self, headers: &HeaderMap, caller: &Caller) -> Result<Arc<Session>, Response> {
+    fn session(&self, headers: &HeaderMap, caller: &Caller) -> Result<Arc<Session>, Refused> {
         let mut values = headers.get_all(SESSION_HEADER).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             let message = "the request needs one Mcp-Session-Id header, which the answer to \"initialize\" carries";
@@ -140,7 +138,7 @@ impl Ingress {
     }
 
     /// Ends the session that a request names.
-    async fn end_session(&self, headers: &HeaderMap) -> Result<Response, Response> {
+    async fn end_session(&self, headers: &HeaderMap) -> Result<Response, Refused> {
         let caller = self.authenticate(headers).await?;
         let session = self.session(headers, &caller)?;
         check_version(headers)?;
@@ -149,7 +147,7 @@ impl Ingress {
     }
 }
 
-fn check_version(headers: &HeaderMap) -> Result<(), Response> {
+fn check_version(headers: &HeaderMap) -> Result<(), Refused> {
     revision::check_header(headers)
         .map_err(|message| answer::refusal(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message))
 }
@@ -160,19 +158,19 @@ async fn mcp(State(ingress): State<Arc<Ingress>>, request: Request) -> Response 
         "GET" => stream::open(&ingress, request.headers()).await,
         "DELETE" => ingress.end_session(request.headers()).await,
         _ => {
-            let mut response =
+            let mut refusal =
                 answer::refusal(StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST, "use POST, GET or DELETE");
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
-            Err(response)
+            refusal.0.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+            Err(refusal)
         }
     };
-    answer.unwrap_or_else(|refusal| refusal)
+    answer.unwrap_or_else(|Refused(answer)| *answer)
 }
 
 async fn guard_origin(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
     match ingress.origins.check(request.headers(), request.uri().authority()) {
         Ok(()) => next.run(request).await,
-        Err(refused) => answer::refusal(StatusCode::FORBIDDEN, code::INVALID_REQUEST, refused.to_string()),
+        Err(refused) => *answer::refusal(StatusCode::FORBIDDEN, code::INVALID_REQUEST, refused.to_string()).0,
     }
 }
 

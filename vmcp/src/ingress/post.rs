@@ -1,5 +1,6 @@
 //! POST: one JSON-RPC message from a client.
 
+use super::answer::Refused;
 use super::session::{BusyError, Session};
 use super::{Ingress, SESSION_HEADER, accept, answer, body, check_version, dispatch, methods, revision, stream};
 use crate::backend::Caller;
@@ -7,11 +8,11 @@ use crate::jsonrpc::{ErrorObject, Message, Notification, Object, Request as Call
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use std::sync::Arc;
 
 /// Answers a POST to the MCP endpoint.
-pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Response> {
+pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
     let caller = ingress.authenticate(&headers).await?;
@@ -30,7 +31,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
     }
 }
 
-fn check_media_types(headers: &HeaderMap) -> Result<(), Response> {
+fn check_media_types(headers: &HeaderMap) -> Result<(), Refused> {
     if !accept::is_json(headers) {
         let message = "the Content-Type of a POST request must be application/json";
         return Err(answer::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST, message));
@@ -43,8 +44,8 @@ fn check_media_types(headers: &HeaderMap) -> Result<(), Response> {
     Ok(())
 }
 
-fn bad_request(error: &ErrorObject) -> Response {
-    answer::error(StatusCode::BAD_REQUEST, None, error)
+fn bad_request(error: &ErrorObject) -> Refused {
+    answer::error(StatusCode::BAD_REQUEST, None, error).into()
 }
 
 async fn answer_call(
@@ -52,8 +53,8 @@ async fn answer_call(
     headers: &HeaderMap,
     caller: Caller,
     call: Call<'_>,
-) -> Result<Response, Response> {
-    let refuse = |error: &ErrorObject| answer::error(StatusCode::BAD_REQUEST, Some(&call.id), error);
+) -> Result<Response, Refused> {
+    let refuse = |error: &ErrorObject| Refused::from(answer::error(StatusCode::BAD_REQUEST, Some(&call.id), error));
     let params = match call.params {
         Some(params) => Object::parse(params, "params", methods::owned_keys(&call.method))
             .map_err(|error| refuse(&ErrorObject::from(&error)))?,
@@ -73,9 +74,7 @@ async fn answer_call(
         BusyError::IdInUse => refuse(&ErrorObject::new(code::INVALID_REQUEST, busy.to_string())),
         BusyError::TooMany => {
             let error = ErrorObject::new(code::OVERLOADED, busy.to_string());
-            let mut response = answer::error(StatusCode::TOO_MANY_REQUESTS, Some(&call.id), &error);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            response
+            answer::try_later(answer::error(StatusCode::TOO_MANY_REQUESTS, Some(&call.id), &error), 1)
         }
     })?;
     let method = methods::Method::parse(&call.method, &params);
@@ -92,14 +91,12 @@ async fn answer_call(
     }
 }
 
-fn initialize(ingress: &Ingress, caller: &Caller, call: &Call<'_>, params: &Object<'_>) -> Result<Response, Response> {
+fn initialize(ingress: &Ingress, caller: &Caller, call: &Call<'_>, params: &Object<'_>) -> Result<Response, Refused> {
     let answer = methods::initialize(&ingress.name, params)
         .map_err(|error| answer::error(StatusCode::BAD_REQUEST, Some(&call.id), &error))?;
     let session = ingress.sessions.create(caller).map_err(|full| {
         let error = ErrorObject::new(code::OVERLOADED, full.to_string());
-        let mut response = answer::error(StatusCode::SERVICE_UNAVAILABLE, Some(&call.id), &error);
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-        response
+        answer::try_later(answer::error(StatusCode::SERVICE_UNAVAILABLE, Some(&call.id), &error), 5)
     })?;
     let mut response = answer::json(StatusCode::OK, crate::jsonrpc::result_response(&call.id, &answer));
     if let Ok(id) = HeaderValue::from_str(&session.id) {
@@ -113,7 +110,7 @@ fn take_notification(
     headers: &HeaderMap,
     caller: &Caller,
     notification: &Notification<'_>,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     let params = notification
         .params
         .map(|params| Object::parse(params, "params", methods::owned_keys(&notification.method)))

@@ -17,6 +17,15 @@ const STATELESS: [&str; 1] = ["2026-07-28"];
 const STATELESS_META: [&str; 2] =
     ["io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"];
 
+/// The keys of `params._meta` that the protocol gives a meaning to.
+const META_KEYS: [&str; 5] = [
+    STATELESS_META[0],
+    STATELESS_META[1],
+    "io.modelcontextprotocol/clientInfo",
+    "io.modelcontextprotocol/logLevel",
+    "progressToken",
+];
+
 /// The answer to `initialize`: the client's revision if it is served, else the newest (2025-11-25, lifecycle).
 pub(super) fn negotiate(requested: &str) -> &'static str {
     SERVED.into_iter().find(|served| *served == requested).unwrap_or(SERVED[0])
@@ -48,7 +57,7 @@ pub(super) fn stateless(
         return Ok(None);
     }
     if let Some(meta) = params.and_then(|params| params.field("_meta")) {
-        let meta = Object::parse(meta, "params._meta", &STATELESS_META)?;
+        let meta = Object::parse(meta, "params._meta", &META_KEYS)?;
         let version = meta.string(STATELESS_META[0])?;
         if version.is_some() || meta.field(STATELESS_META[1]).is_some() {
             return Ok(Some(version.unwrap_or_else(|| STATELESS[0].to_owned())));

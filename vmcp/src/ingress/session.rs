@@ -206,3 +206,64 @@ impl Sessions {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::backend::SubjectToken;
+    use std::time::SystemTime;
+
+    fn caller(subject: &str) -> Caller {
+        let principal = Principal { issuer: "https://idp.example.com".to_owned(), subject: subject.to_owned() };
+        Caller::authenticated(principal, SubjectToken::new("token", SystemTime::now()))
+    }
+
+    #[test]
+    fn to_anyone_else_a_session_does_not_exist() {
+        let sessions = Sessions::new(SessionLimits::default());
+        let id = sessions.create(&caller("alice")).unwrap().id.clone();
+        assert!(sessions.find(&id, &caller("alice")).is_some());
+        assert!(sessions.find(&id, &caller("bob")).is_none());
+        assert!(sessions.find(&id, &Caller::anonymous()).is_none());
+        let mut same_name_elsewhere = caller("alice");
+        same_name_elsewhere.principal.as_mut().unwrap().issuer = "https://other.example".to_owned();
+        assert!(sessions.find(&id, &same_name_elsewhere).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_lives_while_it_is_used_or_works() {
+        let limits = SessionLimits { ttl: Duration::from_mins(30), cap: 10 };
+        let sessions = Sessions::new(limits);
+        let caller = Caller::anonymous();
+        let (used, working, idle) =
+            (sessions.create(&caller).unwrap(), sessions.create(&caller).unwrap(), sessions.create(&caller).unwrap());
+        let in_flight = working.begin(&Id::from(1)).unwrap();
+        tokio::select! {
+            () = sessions.reap() => {}
+            () = async {
+                for _ in 0..4 {
+                    tokio::time::sleep(Duration::from_mins(10)).await;
+                    used.touch();
+                }
+            } => {}
+        }
+        assert!(!used.ended.is_cancelled() && !working.ended.is_cancelled() && idle.ended.is_cancelled());
+        drop(in_flight);
+        assert!(sessions.find(&working.id, &caller).is_some());
+    }
+
+    #[test]
+    fn requests_under_way_are_told_apart_and_bounded() {
+        let sessions = Sessions::new(SessionLimits::default());
+        let session = sessions.create(&Caller::anonymous()).unwrap();
+        let first = session.begin(&Id::from(0)).unwrap();
+        assert_eq!(session.begin(&Id::from(0)).err(), Some(BusyError::IdInUse));
+        let others: Vec<_> = (1..256).map(|id| session.begin(&Id::from(id)).unwrap()).collect();
+        assert_eq!(session.begin(&Id::from(999)).err(), Some(BusyError::TooMany));
+        session.cancel(&Id::from(0));
+        assert!(first.cancelled.is_cancelled() && others.iter().all(|other| !other.cancelled.is_cancelled()));
+        drop(first);
+        assert!(session.begin(&Id::from(0)).is_ok());
+    }
+}

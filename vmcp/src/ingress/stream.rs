@@ -1,7 +1,7 @@
 //! Event streams: the one that a client opens by GET for messages outside of any request, and the one that answers
 //! a call which takes its time.
 
-use super::answer::{self, KEEP_ALIVE};
+use super::answer::{self, KEEP_ALIVE, Refused};
 use super::outbox::Reader;
 use super::session::Session;
 use super::{Ingress, accept, check_version};
@@ -19,7 +19,7 @@ use tokio::time::{Instant, Interval};
 use tokio_util::sync::CancellationToken;
 
 /// Opens the stream of messages outside of any request.
-pub(super) async fn open(ingress: &Ingress, headers: &HeaderMap) -> Result<Response, Response> {
+pub(super) async fn open(ingress: &Ingress, headers: &HeaderMap) -> Result<Response, Refused> {
     let caller = ingress.authenticate(headers).await?;
     if !accept::accepted(headers).events {
         let message = "the Accept header of a GET request must include text/event-stream";
@@ -91,4 +91,36 @@ pub(super) fn answer_later(work: JoinHandle<Option<Bytes>>, keep_alive: Duration
         }
     });
     answer::events(Body::from_stream(events))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use http_body_util::BodyExt;
+
+    async fn text(work: JoinHandle<Option<Bytes>>) -> String {
+        let response = answer_later(work, Duration::from_secs(15));
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_takes_its_time_comes_after_signs_of_life() {
+        let work = tokio::spawn(async {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            Some(Bytes::from_static(b"{}"))
+        });
+        let alive = ": keep-alive\n\n";
+        assert_eq!(text(work).await, format!("{alive}{alive}{alive}event: message\ndata: {{}}\n\n"));
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_request_ends_its_stream_without_an_answer() {
+        let work = tokio::spawn(async {
+            tokio::task::yield_now().await;
+            None
+        });
+        assert!(!text(work).await.contains("data"));
+    }
 }

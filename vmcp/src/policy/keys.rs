@@ -1,4 +1,4 @@
-//! The issuer's signing keys: found by OpenID discovery, kept, and fetched again when a token names an unknown one.
+//! The issuer's signing keys: found by `OpenID` discovery, kept, and fetched again when a token names an unknown one.
 
 use crate::egress::guard::{EgressClass, Reach};
 use crate::egress::{HttpClient, Trust};
@@ -91,7 +91,7 @@ fn is_signature_key(key: &Jwk) -> bool {
 /// An issuer of tokens, and how it may be reached.
 #[derive(Debug, Clone)]
 pub struct Issuer {
-    /// The `iss` of its tokens, and where OpenID discovery starts.
+    /// The `iss` of its tokens, and where `OpenID` discovery starts.
     pub url: String,
     /// Where its keys are, if that need not be discovered.
     pub jwks_url: Option<Url>,

@@ -22,7 +22,7 @@ use http::{HeaderMap, header};
 pub enum Policy {
     /// Everyone may connect, and nobody is known.
     Anonymous,
-    /// Clients present access tokens of an OpenID Connect issuer.
+    /// Clients present access tokens of an `OpenID` Connect issuer.
     Oidc(Box<Oidc>),
 }
 

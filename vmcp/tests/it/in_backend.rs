@@ -42,6 +42,8 @@ pub(crate) struct Backend {
     world: Arc<Mutex<World>>,
     journal: Arc<watch::Sender<Vec<Entry>>>,
     stop: CancellationToken,
+    /// Calls of the tool `hang` wait for it.
+    release: CancellationToken,
 }
 
 impl Backend {
@@ -59,6 +61,7 @@ impl Backend {
             world: Arc::default(),
             journal: Arc::new(watch::Sender::new(Vec::new())),
             stop: stop.clone(),
+            release: CancellationToken::new(),
         };
         backend.set_tools(tools);
         let router = Router::new().route("/mcp", any(answer)).with_state(backend.clone());
@@ -90,6 +93,11 @@ impl Backend {
     /// Loses all sessions, as a restart does.
     pub(crate) fn forget_sessions(&self) {
         self.world.lock().unwrap().sessions.clear();
+    }
+
+    /// Lets the calls of the tool `hang` answer.
+    pub(crate) fn release(&self) {
+        self.release.cancel();
     }
 
     /// Ends the server and its connections.
@@ -130,7 +138,7 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
     backend.journal.send_modify(|entries| entries.push(entry.clone()));
     let tool = message["params"]["name"].as_str().unwrap_or_default().to_owned();
     if entry.method == "tools/call" && tool == "hang" {
-        std::future::pending::<()>().await;
+        backend.release.cancelled().await;
     }
     let mut world = backend.world.lock().unwrap();
     if let Some(status) = world.broken {

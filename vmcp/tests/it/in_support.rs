@@ -222,10 +222,10 @@ impl Events {
     /// The next message; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<Value> {
         loop {
-            while let Some((event, rest)) = self.text.split_once("\n\n") {
+            while let Some(end) = self.text.find("\n\n") {
+                let event: String = self.text.drain(..end + 2).collect();
                 let data: Vec<_> = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
                 let message = (!data.is_empty()).then(|| serde_json::from_str(&data.join("\n")).unwrap());
-                self.text = rest.to_owned();
                 if message.is_some() {
                     return message;
                 }

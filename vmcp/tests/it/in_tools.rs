@@ -246,3 +246,61 @@ async fn recovery_is_noticed_and_told() {
     assert_eq!(client.tool_names().await, ["down_echo", "good_echo"]);
     health(&gateway, "down", "healthy").await;
 }
+
+#[tokio::test]
+async fn the_end_of_the_server_lets_calls_finish() {
+    let backend = Backend::start(&["hang"]).await;
+    let mut gateway = gateway(&[("b", &backend)], "").await;
+    let client = gateway.connected().await;
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.call("b_hang", json!({})).await }
+    });
+    backend.saw("tools/call").await;
+    gateway.stop.cancel();
+    tokio::task::yield_now().await;
+    assert!(!gateway.task.is_finished());
+    backend.release();
+    assert_eq!(text(&call.await.unwrap()), format!("hang of {}", backend.url));
+    tokio::time::timeout(PATIENCE, &mut gateway.task).await.unwrap().unwrap();
+    assert_eq!(backend.count("DELETE"), 1, "the session at the backend ends with the server");
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_ends_its_calls() {
+    let backend = Backend::start(&["hang"]).await;
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = gateway.connected().await;
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.call("b_hang", json!({})).await }
+    });
+    backend.saw("tools/call").await;
+    assert_eq!(client.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);
+    assert_eq!(call.await.unwrap().text, "");
+}
+
+#[tokio::test]
+async fn no_key_that_the_gateway_reads_reaches_a_backend_twice() {
+    let backend = Backend::start(&["echo"]).await;
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = gateway.connected().await;
+    for params in [
+        r#""name":"b_echo","name":"b_other""#,
+        r#""name":"b_echo","n\u0061me":"b_other""#,
+        r#""name":"b_echo","Name":"b_other""#,
+        r#""name":"b_echo","arguments":{},"arguments":{"x":1}"#,
+        r#""name":"b_echo","ARGUMENTS":{}"#,
+        r#""name":"b_echo","_meta":{},"_meta":{}"#,
+        r#""name":"b_echo","_Meta":{}"#,
+        r#""name":"b_echo","_meta":{"progressToken":1,"progressToken":2}"#,
+        r#""name":"b_echo","_meta":{"ProgressToken":1}"#,
+        r#""name":"b_echo","_meta":[]"#,
+        r#""name":"b_echo","x":1,"x":2"#,
+    ] {
+        let answer =
+            client.post(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{{params}}}}}"#)).await;
+        assert_eq!((answer.status, answer.error_code()), (StatusCode::BAD_REQUEST, -32602), "{params}");
+    }
+    assert_eq!(backend.count("tools/call"), 0);
+}
