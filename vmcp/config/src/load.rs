@@ -107,5 +107,7 @@ fn syntax(error: &serde_saphyr::Error) -> Problem {
     let message = position
         .and_then(|(line, column)| message.strip_suffix(&format!(" at line {line}, column {column}")))
         .unwrap_or(message);
+    // Its advice on duplicate keys is for programmers.
+    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
     Problem { path: String::new(), position, message: message.to_owned() }
 }

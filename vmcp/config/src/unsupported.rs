@@ -10,7 +10,8 @@ impl Config {
         let incoming = self.incoming_auth.as_ref();
         let oidc = incoming.and_then(|incoming| incoming.oidc.as_ref());
         let aggregation = self.aggregation.as_ref();
-        let operational = self.operational.as_ref();
+        let failures = self.operational.as_ref().and_then(|operational| operational.failure_handling.as_ref());
+        let breaker = failures.and_then(|failures| failures.circuit_breaker.as_ref());
         let configured = [
             ("incomingAuth.authz", incoming.is_some_and(|auth| auth.authz.as_ref().is_some_and(|a| a.kind != "none"))),
             ("incomingAuth.oidc.introspectionUrl", oidc.is_some_and(|oidc| oidc.introspection_url.is_some())),
@@ -25,7 +26,7 @@ impl Config {
             ("aggregation.defaultToolVisibility", aggregation.is_some_and(|a| a.default_tool_visibility.is_some())),
             ("compositeTools", self.composite_tools.is_some()),
             ("compositeToolRefs", self.composite_tool_refs.is_some()),
-            ("operational.failureHandling", operational.is_some_and(|o| o.failure_handling.is_some())),
+            ("operational.failureHandling.circuitBreaker", breaker.is_some_and(|breaker| breaker.enabled)),
             ("telemetry", self.telemetry.is_some()),
             ("audit", self.audit.is_some()),
             ("optimizer", self.optimizer.is_some()),

@@ -1,1 +1,41 @@
+//! The rules of OpenID providers.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
+use operator_api::MCPOIDCConfigSpec;
+use serde_json::{Value, json};
+
+use super::validate::problems;
+
+fn inline(block: Value) -> MCPOIDCConfigSpec {
+    serde_json::from_value(json!({"type": "inline", "inline": block})).unwrap()
+}
+
+#[test]
+fn usable_providers_have_no_problems() {
+    for block in [
+        json!({"issuer": "https://idp.example.com"}),
+        json!({"issuer": "https://idp.example.com/realms/a", "jwksUrl": "https://idp.example.com/jwks"}),
+        json!({"issuer": "http://idp.test", "insecureAllowHTTP": true}),
+        json!({"issuer": "https://idp.example.com", "caBundleRef": {"configMapRef": {"name": "ca"}}}),
+    ] {
+        assert_eq!(problems(&inline(block)), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn each_problem_is_named_by_its_field() {
+    for (block, field) in [
+        (json!({"issuer": ""}), "inline.issuer"),
+        (json!({"issuer": "http://idp.example.com"}), "inline.issuer"),
+        (json!({"issuer": "https://a:b@idp.example.com"}), "inline.issuer"),
+        (json!({"issuer": "https://idp.example.com", "jwksUrl": "http://idp.example.com/jwks"}), "inline.jwksUrl"),
+        (
+            json!({"issuer": "https://idp.example.com", "caBundleRef": {"configMapRef": {}}}),
+            "inline.caBundleRef.configMapRef.name",
+        ),
+    ] {
+        let problems = problems(&inline(block));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(field), "{problems:?}");
+    }
+}

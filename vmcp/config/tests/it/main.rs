@@ -1,0 +1,127 @@
+//! The configuration as a file: what is read, what is refused, and with which words.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use vmcp_config::{Config, ConfigError, Duration, OutgoingAuthSource, Transport, load, parse, unknown_keys};
+
+const COMPLETE: &str = r#"
+name: engineering
+groupRef: engineering-tools
+incomingAuth:
+  type: oidc
+  oidc:
+    issuer: https://idp.example.com
+    audience: engineering-vmcp
+    resource: https://vmcp.example.com
+    scopes: [openid]
+outgoingAuth:
+  source: inline
+  backends:
+    github:
+      type: header_injection
+      headerInjection: {headerName: X-Api-Key, headerValue: s3cr3t}
+backends:
+- name: github
+  url: https://mcp.example.com/mcp
+  transport: streamable-http
+  type: entry
+aggregation:
+  conflictResolution: prefix
+  conflictResolutionConfig: {prefixFormat: "{workload}_"}
+operational:
+  timeouts:
+    default: 45s
+    perWorkload: {slow: 1m30s}
+"#;
+
+/// The problems of `text`, one per line.
+fn problems(text: &str) -> String {
+    match parse(text, "vmcp.yaml") {
+        Err(error @ ConfigError::Invalid { .. }) => error.to_string(),
+        Err(error) => panic!("{error}"),
+        Ok(config) => panic!("accepted: {config:?}"),
+    }
+}
+
+#[test]
+fn a_complete_file_is_read() {
+    let config = parse(COMPLETE, "vmcp.yaml").unwrap();
+    assert_eq!(config.outgoing_auth.as_ref().unwrap().source, OutgoingAuthSource::Inline);
+    assert_eq!(config.backends.as_ref().unwrap()[0].transport, Transport::StreamableHttp);
+    let timeouts = config.operational.clone().unwrap().timeouts.unwrap();
+    assert_eq!((timeouts.of("slow"), timeouts.of("other")), (Duration::from_secs(90), Duration::from_secs(45)));
+    assert!(!format!("{config:?}").contains("s3cr3t"), "secrets stay out of Debug");
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let config = parse(COMPLETE, "vmcp.yaml").unwrap();
+    let text = serde_saphyr::to_string(&config).unwrap();
+    assert_eq!(parse(&text, "again.yaml").unwrap(), config);
+}
+
+#[test]
+fn an_unknown_key_is_refused_where_it_stands_with_the_nearest_one() {
+    let text = COMPLETE.replace("audience:", "audienc:").replace("aggregation:", "agregation:");
+    insta::assert_snapshot!("unknown_keys", problems(&text));
+}
+
+#[test]
+fn every_broken_rule_is_told_at_once() {
+    let text = "
+name: engineering
+incomingAuth: {type: oidc, oidc: {issuer: 'http://idp.example.com', audience: ''}}
+outgoingAuth: {source: discovered, default: {type: bearer}}
+aggregation: {conflictResolution: priority}
+operational:
+  failureHandling: {healthCheckInterval: 5s, healthCheckTimeout: 10s}
+sessionStorage: {provider: redis, keyPrefix: sessions}
+passthroughHeaders: [X-Tenant, Cookie, X-Forwarded-Proto]
+backends:
+- {name: a, url: 'ftp://a', transport: sse}
+- {name: a, url: 'https://a', transport: sse, caBundlePath: ../ca.crt}
+";
+    insta::assert_snapshot!("broken_rules", problems(text));
+}
+
+#[test]
+fn a_wrong_value_is_refused_where_it_stands() {
+    let text = COMPLETE.replace("45s", "45");
+    insta::assert_snapshot!("wrong_duration", problems(&text));
+    let text = COMPLETE.replace("transport: streamable-http", "transport: websocket");
+    insta::assert_snapshot!("wrong_transport", problems(&text));
+    insta::assert_snapshot!("wrong_syntax", problems("name: [unclosed"));
+    insta::assert_snapshot!("duplicate_key", problems("name: a\nname: b\n"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = load("/does/not/exist.yaml").unwrap_err();
+    assert_eq!(error.to_string(), "cannot read the configuration file /does/not/exist.yaml");
+}
+
+#[test]
+fn a_feature_that_is_not_served_is_named_by_its_key() {
+    let text = format!("{COMPLETE}audit: {{enabled: true}}\ncodeMode: {{enabled: true}}\n");
+    let config = parse(&text, "vmcp.yaml").unwrap();
+    assert_eq!(
+        config.unsupported(),
+        ["audit is not supported by this release: remove it", "codeMode is not supported by this release: remove it"]
+    );
+    assert!(parse(COMPLETE, "vmcp.yaml").unwrap().unsupported().is_empty());
+}
+
+#[test]
+fn every_documented_key_is_known() {
+    let config = serde_json::json!({
+        "telemetry": {"endpoint": "otel:4317", "samplingRate": "0.1", "headers": {"a": "b"}},
+        "compositeTools": [{
+            "name": "deploy", "steps": [{"id": "a", "tool": "t", "arguments": {"anything": {"goes": 1}}}],
+            "parameters": {"type": "object", "properties": {}}, "timeout": "30m"
+        }],
+        "rateLimiting": {"tools": [{"name": "t", "perUser": {"maxTokens": 1, "refillPeriod": "1m"}}]},
+        "metadata": {"any": "label"},
+        "optimizer": {"embeddingHeaders": {"X-Key": "v"}, "maxToolsToReturn": 8}
+    });
+    assert_eq!(unknown_keys(&config), []);
+    serde_json::from_value::<Config>(config).unwrap();
+}
