@@ -21,7 +21,4 @@ pub mod logs;
 pub mod node;
 pub mod schema;
 
-
-
-
 pub use api::{ApiOptions, ApiServer, ApiService, ServeError, Served};

@@ -2,15 +2,47 @@
 
 use serde_json::{Value, json};
 
-/// The bootstrap ClusterRoles.
+/// The bootstrap cluster roles.
 pub(crate) fn cluster_roles() -> Vec<Value> {
-    let discovery = ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"];
+    let discovery = [
+        "/api",
+        "/api/*",
+        "/apis",
+        "/apis/*",
+        "/healthz",
+        "/livez",
+        "/openapi",
+        "/openapi/*",
+        "/readyz",
+        "/version",
+        "/version/",
+    ];
     let public = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
     let read = json!(["get", "list", "watch"]);
     let write = json!(["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
     let rule = |groups: Value, resources: Value, verbs: &Value| json!({"apiGroups": groups, "resources": resources, "verbs": verbs});
-    let core = json!(["configmaps", "endpoints", "events", "persistentvolumeclaims", "pods", "pods/log", "pods/status", "serviceaccounts", "services", "services/status"]);
-    let apps = json!(["controllerrevisions", "daemonsets", "deployments", "deployments/scale", "replicasets", "replicasets/scale", "statefulsets", "statefulsets/scale"]);
+    let core = json!([
+        "configmaps",
+        "endpoints",
+        "events",
+        "persistentvolumeclaims",
+        "pods",
+        "pods/log",
+        "pods/status",
+        "serviceaccounts",
+        "services",
+        "services/status"
+    ]);
+    let apps = json!([
+        "controllerrevisions",
+        "daemonsets",
+        "deployments",
+        "deployments/scale",
+        "replicasets",
+        "replicasets/scale",
+        "statefulsets",
+        "statefulsets/scale"
+    ]);
     let workload = |verbs: &Value| {
         vec![
             rule(json!([""]), core.clone(), verbs),
@@ -30,23 +62,29 @@ pub(crate) fn cluster_roles() -> Vec<Value> {
     admin.push(rule(json!(["rbac.authorization.k8s.io"]), json!(["roles", "rolebindings"]), &write));
     admin.push(rule(json!(["authorization.k8s.io"]), json!(["localsubjectaccessreviews"]), &json!(["create"])));
     vec![
-        role("cluster-admin", vec![
-            json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}),
-            json!({"nonResourceURLs": ["*"], "verbs": ["*"]}),
-        ]),
-        aggregated("admin", admin),
-        aggregated("edit", edit),
-        aggregated("view", workload(&read)),
-        role("system:basic-user", vec![
-            rule(json!(["authorization.k8s.io"]), json!(["selfsubjectaccessreviews"]), &json!(["create"])),
-            rule(json!(["authentication.k8s.io"]), json!(["selfsubjectreviews"]), &json!(["create"])),
-        ]),
-        role("system:discovery", vec![json!({"nonResourceURLs": discovery, "verbs": ["get"]})]),
-        role("system:public-info-viewer", vec![json!({"nonResourceURLs": public, "verbs": ["get"]})]),
+        role(
+            "cluster-admin",
+            &[
+                json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}),
+                json!({"nonResourceURLs": ["*"], "verbs": ["*"]}),
+            ],
+        ),
+        aggregated("admin", &admin),
+        aggregated("edit", &edit),
+        aggregated("view", &workload(&read)),
+        role(
+            "system:basic-user",
+            &[
+                rule(json!(["authorization.k8s.io"]), json!(["selfsubjectaccessreviews"]), &json!(["create"])),
+                rule(json!(["authentication.k8s.io"]), json!(["selfsubjectreviews"]), &json!(["create"])),
+            ],
+        ),
+        role("system:discovery", &[json!({"nonResourceURLs": discovery, "verbs": ["get"]})]),
+        role("system:public-info-viewer", &[json!({"nonResourceURLs": public, "verbs": ["get"]})]),
     ]
 }
 
-/// The bootstrap ClusterRoleBindings.
+/// The bootstrap cluster role bindings.
 pub(crate) fn cluster_role_bindings() -> Vec<Value> {
     vec![
         binding("cluster-admin", &[super::MASTERS]),
@@ -64,7 +102,7 @@ fn metadata(name: &str) -> Value {
     })
 }
 
-fn role(name: &str, rules: Vec<Value>) -> Value {
+fn role(name: &str, rules: &[Value]) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -74,7 +112,7 @@ fn role(name: &str, rules: Vec<Value>) -> Value {
 }
 
 /// A role that takes in the rules of others labelled for it.
-fn aggregated(name: &str, rules: Vec<Value>) -> Value {
+fn aggregated(name: &str, rules: &[Value]) -> Value {
     let mut role = role(name, rules);
     let label = format!("rbac.authorization.k8s.io/aggregate-to-{name}");
     role["aggregationRule"] = json!({"clusterRoleSelectors": [{"matchLabels": {label: "true"}}]});

@@ -92,7 +92,9 @@ fn grants(state: &State, binding: &Value, namespace: Option<&str>, wanted: &Attr
     let name = binding["roleRef"]["name"].as_str()?;
     let role = match (kind, namespace) {
         ("ClusterRole", _) => state.store.object("clusterroles.rbac.authorization.k8s.io", name),
-        ("Role", Some(namespace)) => state.store.object("roles.rbac.authorization.k8s.io", &format!("{namespace}/{name}")),
+        ("Role", Some(namespace)) => {
+            state.store.object("roles.rbac.authorization.k8s.io", &format!("{namespace}/{name}"))
+        }
         _ => None,
     }?;
     let rules = aggregated_rules(state, role);

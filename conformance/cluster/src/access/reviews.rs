@@ -3,9 +3,9 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::User;
 use super::rbac::{self, Attributes};
 use super::token::{API_AUDIENCE, TokenSpec};
-use super::User;
 use crate::api::clock::seconds;
 use crate::api::registry::api_version;
 use crate::api::state::{Server, State};

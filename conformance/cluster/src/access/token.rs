@@ -149,7 +149,8 @@ impl Claims {
         let groups = ["system:serviceaccounts", &format!("system:serviceaccounts:{namespace}"), "system:authenticated"];
         let mut user = User::named(&self.sub, &groups);
         user.uid.clone_from(&serviceaccount.uid);
-        let mut extra = |key: &str, value: String| user.extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value]);
+        let mut extra =
+            |key: &str, value: String| user.extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value]);
         extra("credential-id", format!("JTI={}", self.jti));
         if let Some(pod) = pod {
             extra("pod-name", pod.name.clone());

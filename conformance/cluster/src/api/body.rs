@@ -25,9 +25,8 @@ pub(crate) fn media_type(headers: &HeaderMap) -> String {
 
 /// 415, naming what would be accepted.
 pub(crate) fn unsupported_media(accepted: &str) -> ApiError {
-    let message = format!(
-        "the body of the request was in an unknown format - accepted media types include: {accepted}"
-    );
+    let message =
+        format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
     ApiError::plain(415, "UnsupportedMediaType", message)
 }
 

@@ -88,7 +88,9 @@ impl Call<'_> {
         match validation {
             FieldValidation::Ignore => Ok(()),
             FieldValidation::Warn => {
-                complaints.iter().for_each(|complaint| self.warn(complaint.clone()));
+                for complaint in complaints {
+                    self.warn(complaint.clone());
+                }
                 Ok(())
             }
             FieldValidation::Strict => {

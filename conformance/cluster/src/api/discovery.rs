@@ -65,9 +65,10 @@ pub(crate) fn answer(state: &State, path: &str, aggregated: bool) -> Answer {
 /// The served versions of each group, preferred first.
 fn group_versions(state: &State) -> BTreeMap<String, Vec<String>> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let resources = state.registry.resources().flat_map(|resource| {
-        resource.versions.iter().map(|version| (resource.group.clone(), version.name.clone()))
-    });
+    let resources = state
+        .registry
+        .resources()
+        .flat_map(|resource| resource.versions.iter().map(|version| (resource.group.clone(), version.name.clone())));
     let reviews = REVIEWS.iter().map(|review| (review.group.to_owned(), "v1".to_owned()));
     for (group, version) in resources.chain(reviews) {
         let versions = groups.entry(group).or_default();
@@ -173,7 +174,8 @@ struct Subresource {
 
 fn subresources(resource: &Resource, version: &Version) -> Vec<Subresource> {
     const READ_WRITE: &[&str] = &["get", "patch", "update"];
-    let one = |name, kind: &str, group_version, verbs| Subresource { name, kind: kind.to_owned(), group_version, verbs };
+    let one =
+        |name, kind: &str, group_version, verbs| Subresource { name, kind: kind.to_owned(), group_version, verbs };
     let mut list = Vec::new();
     // In the lists of custom resources status comes first, in those of built-in kinds names are sorted.
     if version.status {

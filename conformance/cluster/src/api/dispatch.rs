@@ -20,10 +20,10 @@ use super::status::{ApiError, ApiResult};
 use super::write::delete::Deleted;
 use super::write::{create, delete, patch, scale, update};
 use super::{body, discovery, openapi, pod_logs, table, watch};
+use crate::access::User;
 use crate::access::rbac::{self, Attributes};
 use crate::access::reviews;
 use crate::access::token::API_AUDIENCE;
-use crate::access::User;
 
 /// How a service proves who sends its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +98,7 @@ struct Incoming<'a> {
 
 impl Incoming<'_> {
     fn answer(&self, target: &Target, user: &User, warnings: &mut Vec<String>) -> ApiResult<Answer> {
-        let Target::Resource(path) = target else { return self.non_resource() };
+        let Target::Resource(path) = target else { return Ok(self.non_resource()) };
         let mut state = self.server.lock();
         if let Some(answer) = self.virtual_resource(&state, user, path)? {
             return Ok(answer);
@@ -126,16 +126,16 @@ impl Incoming<'_> {
         result
     }
 
-    fn non_resource(&self) -> ApiResult<Answer> {
+    fn non_resource(&self) -> Answer {
         if self.parts.method != Method::GET && self.parts.method != Method::HEAD {
-            return Ok(Answer::page_not_found());
+            return Answer::page_not_found();
         }
         let representation = self.representation.clone().unwrap_or(Representation::JSON);
         match self.parts.uri.path().trim_end_matches('/') {
-            "/healthz" | "/readyz" | "/livez" => Ok(Answer::Text { code: 200, text: "ok".into() }),
-            "/version" => Ok(Answer::Json { code: 200, value: discovery::version() }),
-            path if path.starts_with("/openapi/v3") => Ok(openapi::answer(&mut self.server.lock(), path)),
-            path => Ok(discovery::answer(&self.server.lock(), path, representation.shape == Shape::Discovery)),
+            "/healthz" | "/readyz" | "/livez" => Answer::Text { code: 200, text: "ok".into() },
+            "/version" => Answer::Json { code: 200, value: discovery::version() },
+            path if path.starts_with("/openapi/v3") => openapi::answer(&mut self.server.lock(), path),
+            path => discovery::answer(&self.server.lock(), path, representation.shape == Shape::Discovery),
         }
     }
 
@@ -194,10 +194,17 @@ fn wanted(path: &ResourcePath, method: &Method, query: &Query) -> Attributes {
         // Roles that name objects also allow lists that ask for one of these objects alone.
         let selector = query.value("fieldSelector").unwrap_or_default();
         if let Some(only) = selector.strip_prefix("metadata.name=").filter(|rest| !rest.contains([',', '='])) {
-            name = only.to_owned();
+            only.clone_into(&mut name);
         }
     }
-    Attributes { verb: verb.into(), group: path.group.clone(), resource, name, namespace: path.namespace.clone(), path: None }
+    Attributes {
+        verb: verb.into(),
+        group: path.group.clone(),
+        resource,
+        name,
+        namespace: path.namespace.clone(),
+        path: None,
+    }
 }
 
 fn resource_request(call: &Call<'_>, method: &Method, state: &mut State) -> ApiResult<Answer> {
@@ -226,11 +233,11 @@ fn resource_request(call: &Call<'_>, method: &Method, state: &mut State) -> ApiR
 fn main_resource(call: &Call<'_>, verb: &str, state: &mut State) -> ApiResult<Answer> {
     match verb {
         "get" => Ok(object(call, 200, read::get(call, state)?)),
-        "list" => list(call, read::list(call, state)?),
+        "list" => Ok(list(call, read::list(call, state)?)),
         "watch" => Ok(Answer::Stream { body: watch::open(call, state)?, content_type: "application/json" }),
-        "create" => written(call, create::create(call, state)?),
-        "update" => written(call, update::update(call, state)?),
-        "patch" => written(call, patch::patch(call, state)?),
+        "create" => Ok(written(call, create::create(call, state)?)),
+        "update" => Ok(written(call, update::update(call, state)?)),
+        "patch" => Ok(written(call, patch::patch(call, state)?)),
         "delete" => match delete::delete(call, state)? {
             Deleted::Gone(status) => Ok(Answer::Json { code: 200, value: status }),
             Deleted::Object(value) => Ok(object(call, 200, value)),
@@ -238,15 +245,15 @@ fn main_resource(call: &Call<'_>, verb: &str, state: &mut State) -> ApiResult<An
         _ if call.resource.builtin().is_some_and(|builtin| !builtin.delete_collection) => {
             Err(ApiError::method_not_supported(&call.resource.group, &call.resource.plural, "delete"))
         }
-        _ => list(call, delete::delete_collection(call, state)?),
+        _ => Ok(list(call, delete::delete_collection(call, state)?)),
     }
 }
 
 fn status_subresource(call: &Call<'_>, verb: &str, state: &mut State) -> ApiResult<Answer> {
     match verb {
         "get" => Ok(object(call, 200, read::get(call, state)?)),
-        "update" => written(call, update::update(call, state)?),
-        "patch" => written(call, patch::patch(call, state)?),
+        "update" => Ok(written(call, update::update(call, state)?)),
+        "patch" => Ok(written(call, patch::patch(call, state)?)),
         verb => Err(ApiError::method_not_supported(&call.resource.group, &call.resource.plural, verb)),
     }
 }
@@ -261,8 +268,8 @@ fn scale_subresource(call: &Call<'_>, verb: &str, state: &mut State) -> ApiResul
     Ok(Answer::Json { code: 200, value })
 }
 
-fn written(call: &Call<'_>, written: super::write::Written) -> ApiResult<Answer> {
-    Ok(object(call, if written.created { 201 } else { 200 }, written.object))
+fn written(call: &Call<'_>, written: super::write::Written) -> Answer {
+    object(call, if written.created { 201 } else { 200 }, written.object)
 }
 
 /// An object in the shape that the client asked for.
@@ -272,7 +279,7 @@ fn object(call: &Call<'_>, code: u16, value: Arc<Value>) -> Answer {
             let metadata = json!({"resourceVersion": value["metadata"]["resourceVersion"]});
             let row_object = table::RowObject::parse(call.query.value("includeObject"));
             let rows = std::iter::once(value.as_ref());
-            Arc::new(table::table(&call.version.columns, rows, metadata, row_object, call.now))
+            Arc::new(table::table(&call.version.columns, rows, &metadata, row_object, call.now))
         }
         Shape::Metadata => Arc::new(table::partial(&value)),
         Shape::Object | Shape::Discovery => value,
@@ -281,12 +288,12 @@ fn object(call: &Call<'_>, code: u16, value: Arc<Value>) -> Answer {
 }
 
 /// A list in the shape that the client asked for.
-fn list(call: &Call<'_>, page: read::Page) -> ApiResult<Answer> {
+fn list(call: &Call<'_>, page: read::Page) -> Answer {
     let items = page.items.iter().map(Arc::as_ref);
     let value = match call.representation.shape {
         Shape::Table => {
             let row_object = table::RowObject::parse(call.query.value("includeObject"));
-            table::table(&call.version.columns, items, read::list_metadata(&page, false), row_object, call.now)
+            table::table(&call.version.columns, items, &read::list_metadata(&page, false), row_object, call.now)
         }
         Shape::Metadata => json!({
             "kind": "PartialObjectMetadataList",
@@ -295,14 +302,14 @@ fn list(call: &Call<'_>, page: read::Page) -> ApiResult<Answer> {
             "items": items.map(table::partial).collect::<Vec<_>>(),
         }),
         Shape::Object | Shape::Discovery => {
-            return Ok(Answer::List {
+            return Answer::List {
                 api_version: call.api_version(),
                 kind: call.resource.list_kind.clone(),
                 metadata: read::list_metadata(&page, call.resource.is_custom()),
                 items: page.items,
                 typed: !call.resource.is_custom(),
-            });
+            };
         }
     };
-    Ok(Answer::Json { code: 200, value })
+    Answer::Json { code: 200, value }
 }

@@ -110,10 +110,9 @@ fn go_message(bytes: &[u8], error: &serde_json::Error) -> String {
     };
     let before = text.get(..offset).unwrap_or_default().trim_end();
     let context = match before.chars().last() {
-        None | Some(':' | '[') => "looking for beginning of value",
         Some('{') => "looking for beginning of object key string",
         Some(',') if before.rfind('{') > before.rfind('[') => "looking for beginning of object key string",
-        Some(',') => "looking for beginning of value",
+        None | Some(':' | '[' | ',') => "looking for beginning of value",
         Some('"') if before.rfind('{') > before.rfind(':') || before.rfind(',') > before.rfind(':') => {
             "after object key"
         }
@@ -130,11 +129,8 @@ fn balanced(text: &str) -> bool {
 }
 
 fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
-    let start = bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .take(line.saturating_sub(1))
-        .map(<[u8]>::len)
-        .sum::<usize>();
+    let start =
+        bytes.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum::<usize>();
     start + column.saturating_sub(1)
 }
 

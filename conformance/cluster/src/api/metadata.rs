@@ -216,8 +216,15 @@ fn validate_owners(references: &Value) -> Vec<Cause> {
                 let detail = format!(
                     "Only one reference can have Controller set to true. Found \"true\" in references for {other} and {this}"
                 );
-                let shown = json_in_order(references, &["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"]);
-                causes.push(Cause::new("FieldValueInvalid", format!("Invalid value: {shown}: {detail}"), "metadata.ownerReferences"));
+                let shown = json_in_order(
+                    references,
+                    &["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"],
+                );
+                causes.push(Cause::new(
+                    "FieldValueInvalid",
+                    format!("Invalid value: {shown}: {detail}"),
+                    "metadata.ownerReferences",
+                ));
             }
             controller.get_or_insert(this);
         }
@@ -228,10 +235,8 @@ fn validate_owners(references: &Value) -> Vec<Cause> {
 /// A list of objects as JSON with the keys in the order of the Go type.
 fn json_in_order(list: &Value, keys: &[&str]) -> String {
     let item = |object: &Value| {
-        let fields: Vec<String> = keys
-            .iter()
-            .filter_map(|key| object.get(*key).map(|value| format!("\"{key}\":{value}")))
-            .collect();
+        let fields: Vec<String> =
+            keys.iter().filter_map(|key| object.get(*key).map(|value| format!("\"{key}\":{value}"))).collect();
         format!("{{{}}}", fields.join(","))
     };
     let items: Vec<String> = list.as_array().into_iter().flatten().map(item).collect();

@@ -5,7 +5,7 @@
 //! watches read on from there.
 //!
 //! Objects are raw JSON throughout. The built-in kinds are a table of names and traits in [`builtin`], the kinds of
-//! CustomResourceDefinitions are compiled in [`custom`]; both are the same [`registry::Resource`] to everything else.
+//! custom resource definitions are compiled in [`custom`]; both are the same [`registry::Resource`] to everything else.
 
 mod binding;
 mod body;
@@ -38,6 +38,7 @@ mod store;
 mod table;
 mod watch;
 mod write;
+mod yaml;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -77,7 +78,11 @@ impl Default for ApiOptions {
 
 impl fmt::Debug for ApiOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("ApiOptions").field("clock", &self.clock).field("history", &self.history).finish_non_exhaustive()
+        formatter
+            .debug_struct("ApiOptions")
+            .field("clock", &self.clock)
+            .field("history", &self.history)
+            .finish_non_exhaustive()
     }
 }
 

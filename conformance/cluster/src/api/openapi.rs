@@ -4,6 +4,7 @@
 //! Strategic merge patch is left out of the patch's media types: kubectl then takes the merge keys it was built with.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -37,12 +38,17 @@ fn index(state: &mut State) -> Value {
     let mut paths = Map::new();
     for name in names {
         let custom = state.registry.resources().any(|resource| {
-            resource.is_custom() && resource.versions.iter().any(|version| document_name(&resource.group, &version.name) == name)
+            resource.is_custom()
+                && resource.versions.iter().any(|version| document_name(&resource.group, &version.name) == name)
         });
         // The documents of built-in kinds never change; those of custom resources are hashed.
         let content = if custom { document(state, &name).map(|document| document.to_string()) } else { None };
         let hash = Sha256::digest(content.unwrap_or_else(|| name.clone()));
-        let hash: String = hash.iter().map(|byte| format!("{byte:02X}")).collect();
+        let hash = hash.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02X}");
+            text
+        });
         paths.insert(name.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{name}?hash={hash}")}));
     }
     json!({"paths": paths})
@@ -58,7 +64,8 @@ fn document(state: &mut State, name: &str) -> Option<Arc<Value>> {
     }
     let (mut paths, mut schemas) = (Map::new(), Map::new());
     for resource in state.registry.resources() {
-        for version in resource.versions.iter().filter(|version| document_name(&resource.group, &version.name) == name) {
+        for version in resource.versions.iter().filter(|version| document_name(&resource.group, &version.name) == name)
+        {
             add_schemas(resource, version, &mut schemas);
             add_paths(resource, version, &mut paths);
         }
@@ -160,10 +167,7 @@ fn add_paths(resource: &Resource, version: &Version, paths: &mut Map<String, Val
             "delete": operation("delete", &delete, &[]),
         }),
     );
-    paths.insert(
-        collection,
-        json!({"get": operation("list", &list, &[]), "post": operation("post", &write, &body)}),
-    );
+    paths.insert(collection, json!({"get": operation("list", &list, &[]), "post": operation("post", &write, &body)}));
     if resource.namespaced {
         paths.insert(format!("{root}/{}", resource.plural), json!({"get": operation("list", &list, &[])}));
     }

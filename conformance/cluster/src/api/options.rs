@@ -56,7 +56,11 @@ impl WriteOptions {
         }
         if let Some(manager) = manager.filter(|manager| manager.len() > 128) {
             let value = Value::from(manager);
-            causes.push(Cause::new("FieldValueTooLong", format!("Too long: {value}: may not be more than 128 bytes"), "fieldManager"));
+            causes.push(Cause::new(
+                "FieldValueTooLong",
+                format!("Too long: {value}: may not be more than 128 bytes"),
+                "fieldManager",
+            ));
         }
         let dry_run = dry_run(query.all("dryRun"), &mut causes);
         let field_validation = match query.value("fieldValidation") {
@@ -115,8 +119,7 @@ impl DeleteOptions {
 
 /// Reads an integer with Go's error message.
 pub(crate) fn parse_int(text: &str) -> ApiResult<i64> {
-    text.parse()
-        .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))
+    text.parse().map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))
 }
 
 /// Refuses options with causes, in the real words.

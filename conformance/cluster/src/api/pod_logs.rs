@@ -42,7 +42,8 @@ pub(crate) async fn stream(server: &Arc<Server>, path: &ResourcePath, query: &Qu
     };
     let source = server.logs.read().unwrap_or_else(PoisonError::into_inner).clone();
     let Some(source) = source else { return Err(refused(&LogError::NoNode)) };
-    let stream = source.logs(namespace, name, query.value("container"), options).await.map_err(|error| refused(&error))?;
+    let stream =
+        source.logs(namespace, name, query.value("container"), options).await.map_err(|error| refused(&error))?;
     let body = Body::from_stream(stream.map(Ok::<_, std::convert::Infallible>));
     Ok(Answer::Stream { body, content_type: "text/plain" })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
-use base64::engine::{GeneralPurpose, GeneralPurposeConfig, DecodePaddingMode};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -203,7 +203,11 @@ fn check_reached(revision: u64, current: u64) -> ApiResult<()> {
     let details = Details { causes: vec![cause], retry_after_seconds: Some(1), ..Details::default() };
     Err(ApiError {
         details: Some(Box::new(details)),
-        ..ApiError::plain(504, "Timeout", format!("Timeout: Too large resource version: {revision}, current: {current}"))
+        ..ApiError::plain(
+            504,
+            "Timeout",
+            format!("Timeout: Too large resource version: {revision}, current: {current}"),
+        )
     })
 }
 

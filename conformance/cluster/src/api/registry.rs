@@ -1,4 +1,4 @@
-//! The kinds that are served: built-in ones and those of CustomResourceDefinitions, in one form.
+//! The kinds that are served: built-in ones and those of custom resource definitions, in one form.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(crate) struct Resource {
 pub(crate) enum Source {
     /// Built in.
     Builtin(&'static Builtin),
-    /// Defined by a CustomResourceDefinition.
+    /// Defined by a `CustomResourceDefinition`.
     Custom(Box<Custom>),
 }
 
@@ -86,7 +86,7 @@ impl Resource {
         api_version(&self.group, &version.name)
     }
 
-    /// Whether a CustomResourceDefinition defines it.
+    /// Whether a `CustomResourceDefinition` defines it.
     pub(crate) fn is_custom(&self) -> bool {
         matches!(self.source, Source::Custom(_))
     }

@@ -6,7 +6,7 @@ use url::form_urlencoded;
 /// Where a path leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// Anything but a resource: discovery, health, version, OpenAPI.
+    /// Anything but a resource: discovery, health, version, `OpenAPI`.
     NonResource,
     /// A resource, an object or a subresource.
     Resource(ResourcePath),
@@ -30,11 +30,7 @@ pub(crate) struct Query(Vec<(String, String)>);
 impl Target {
     /// Takes a path apart.
     pub(crate) fn parse(path: &str) -> Self {
-        let segments: Vec<String> = path
-            .split('/')
-            .filter(|segment| !segment.is_empty())
-            .map(|segment| percent_decode(segment))
-            .collect();
+        let segments: Vec<String> = path.split('/').filter(|segment| !segment.is_empty()).map(percent_decode).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
             ["api", version, rest @ ..] if !rest.is_empty() => Self::resource("", version, rest),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::negotiate::{Format, Representation, Shape};
 use super::status::ApiError;
+use super::yaml;
 
 /// What a handler answers.
 pub(crate) enum Answer {
@@ -86,10 +87,7 @@ fn document(code: u16, value: &Value, format: Format) -> (u16, &'static str, Bod
             text.push('\n');
             (code, "application/json", Body::from(text))
         }
-        Format::Yaml => match serde_saphyr::to_string(value) {
-            Ok(text) => (code, "application/yaml", Body::from(text)),
-            Err(_) => (code, "application/json", Body::from(value.to_string())),
-        },
+        Format::Yaml => (code, "application/yaml", Body::from(yaml::to_string(value))),
     }
 }
 

@@ -218,9 +218,9 @@ impl FieldSelector {
     pub(crate) fn parse(text: &str, supported: &[String]) -> ApiResult<Self> {
         let mut terms = Vec::new();
         for part in text.split(',').filter(|part| !part.is_empty()) {
-            let split = ["!=", "==", "="].iter().find_map(|operator| {
-                part.split_once(operator).map(|(path, value)| (path, value, *operator != "!="))
-            });
+            let split = ["!=", "==", "="]
+                .iter()
+                .find_map(|operator| part.split_once(operator).map(|(path, value)| (path, value, *operator != "!=")));
             let Some((path, value, equal)) = split else {
                 let message = format!("invalid selector: '{text}'; can't understand '{part}'");
                 return Err(ApiError::bad_request(message));
@@ -236,11 +236,6 @@ impl FieldSelector {
     /// Whether nothing is asked for.
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty()
-    }
-
-    /// The value that `metadata.name` must have, when the selector says one.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.terms.iter().find(|term| term.equal && term.path == "metadata.name").map(|term| term.value.as_str())
     }
 
     /// Whether the object satisfies every term; a missing field counts as the empty string.

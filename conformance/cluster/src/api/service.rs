@@ -42,7 +42,8 @@ impl ApiService {
     /// Adds a bearer token to each request.
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         // A token that no header can hold is no token: the server refuses the empty one.
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap_or(HeaderValue::from_static("Bearer "));
+        let mut value =
+            HeaderValue::from_str(&format!("Bearer {token}")).unwrap_or(HeaderValue::from_static("Bearer "));
         value.set_sensitive(true);
         self.authorization = Some(value);
         self

@@ -169,9 +169,8 @@ impl ApiError {
             }
         }
         let list = if words.len() == 1 { words.remove(0) } else { format!("[{}]", words.join(", ")) };
-        let mut error = Self::about(422, "Invalid", group, kind, name, |what| {
-            format!("{what} \"{name}\" is invalid: {list}")
-        });
+        let mut error =
+            Self::about(422, "Invalid", group, kind, name, |what| format!("{what} \"{name}\" is invalid: {list}"));
         if let Some(details) = &mut error.details {
             details.causes = causes;
         }

@@ -32,6 +32,7 @@ pub(crate) struct Collection {
     objects: BTreeMap<String, Arc<Value>>,
     changes: VecDeque<Arc<Change>>,
     floor: u64,
+    forgotten: u64,
     latest: watch::Sender<u64>,
 }
 
@@ -106,6 +107,9 @@ impl Store {
     pub(crate) fn compact(&mut self) {
         let revision = self.revision;
         for collection in self.collections.values_mut() {
+            if let Some(last) = collection.changes.back() {
+                collection.forgotten = last.revision;
+            }
             collection.changes.clear();
             collection.floor = revision;
         }
@@ -114,7 +118,13 @@ impl Store {
 
 impl Collection {
     fn new(floor: u64) -> Self {
-        Self { objects: BTreeMap::new(), changes: VecDeque::new(), floor, latest: watch::Sender::new(floor) }
+        Self {
+            objects: BTreeMap::new(),
+            changes: VecDeque::new(),
+            floor,
+            forgotten: 0,
+            latest: watch::Sender::new(floor),
+        }
     }
 
     fn record(&mut self, change: Change, window: usize) {
@@ -123,6 +133,7 @@ impl Collection {
         while self.changes.len() > window {
             if let Some(dropped) = self.changes.pop_front() {
                 self.floor = dropped.revision;
+                self.forgotten = dropped.revision;
             }
         }
         self.latest.send_replace(revision);
@@ -143,13 +154,19 @@ impl Collection {
         self.latest.subscribe()
     }
 
-    /// The changes after `revision`, oldest first; `None` when some are forgotten.
+    /// The changes after `revision`, oldest first; `None` when the history does not reach back so far.
     pub(crate) fn since(&self, revision: u64) -> Option<Vec<Arc<Change>>> {
-        if revision < self.floor {
-            return None;
-        }
+        (revision >= self.floor).then(|| self.after(revision))
+    }
+
+    /// The same for a reader that has seen everything up to `revision`: `None` only when it has missed a change.
+    pub(crate) fn unseen(&self, revision: u64) -> Option<Vec<Arc<Change>>> {
+        (revision >= self.forgotten).then(|| self.after(revision))
+    }
+
+    fn after(&self, revision: u64) -> Vec<Arc<Change>> {
         let start = self.changes.partition_point(|change| change.revision <= revision);
-        Some(self.changes.range(start..).cloned().collect())
+        self.changes.range(start..).cloned().collect()
     }
 
     /// The objects as they were at `revision`; `None` when that is forgotten.

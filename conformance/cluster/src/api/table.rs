@@ -22,7 +22,7 @@ pub(crate) enum Cell {
     Name,
     /// The time since `metadata.creationTimestamp`.
     Age,
-    /// A `JSONPath` of a CustomResourceDefinition, such as `.spec.size`.
+    /// A `JSONPath` of a `CustomResourceDefinition`, such as `.spec.size`.
     Path(String),
     /// A built-in kind's own computation.
     Computed(fn(&Value, Timestamp) -> Value),
@@ -111,7 +111,7 @@ impl RowObject {
 pub(crate) fn table<'a>(
     columns: &[Column],
     objects: impl Iterator<Item = &'a Value>,
-    metadata: Value,
+    metadata: &Value,
     row_object: RowObject,
     now: Timestamp,
 ) -> Value {
@@ -190,7 +190,9 @@ mod tests {
 
     #[test]
     fn durations_read_as_kubectl_shows_them() {
-        for (seconds, text) in [(0, "0s"), (119, "119s"), (200, "3m20s"), (600, "10m"), (10_800, "3h"), (187_200, "2d4h")] {
+        for (seconds, text) in
+            [(0, "0s"), (119, "119s"), (200, "3m20s"), (600, "10m"), (10_800, "3h"), (187_200, "2d4h")]
+        {
             assert_eq!(human_duration(seconds), text);
         }
     }

@@ -23,10 +23,10 @@ use super::store::{self, Change};
 use super::table::{self, RowObject};
 
 /// How often a quiet watch that asked for bookmarks gets one.
-const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long a watch lasts that names no `timeoutSeconds`.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_mins(45);
 
 /// An open watch.
 struct Watch {
@@ -105,10 +105,16 @@ fn check_initial(call: &Call<'_>, initial: Option<&str>) -> ApiResult<()> {
     match (initial, mode) {
         (Some(_), Some("NotOlderThan")) | (None, None) => {}
         (Some(_), _) => {
-            causes.push(Cause::forbidden(field, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+            causes.push(Cause::forbidden(
+                field,
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ));
         }
         (None, Some(_)) => {
-            causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+            causes.push(Cause::forbidden(
+                field,
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ));
         }
     }
     refuse("ListOptions", causes)
@@ -156,7 +162,7 @@ impl Watch {
         let (changes, revision) = {
             let state = self.server.lock();
             let Some(collection) = state.store.collection(&self.resource.collection) else { return };
-            let Some(changes) = collection.since(self.position) else {
+            let Some(changes) = collection.unseen(self.position) else {
                 let error = format!("too old resource version: {} ({})", self.position, collection.floor());
                 drop(state);
                 self.push_error(&ApiError::expired(error));
@@ -199,7 +205,7 @@ impl Watch {
     fn row(&mut self, object: &Value) -> Value {
         let metadata = json!({"resourceVersion": object["metadata"]["resourceVersion"]});
         let now = self.server.clock.now();
-        let mut shown = table::table(&self.version.columns, std::iter::once(object), metadata, self.row_object, now);
+        let mut shown = table::table(&self.version.columns, std::iter::once(object), &metadata, self.row_object, now);
         if self.columns_sent {
             shown["columnDefinitions"] = Value::Null;
         }

@@ -1,6 +1,14 @@
 //! Integration tests of the embedded cluster.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod api_access;
+mod api_controller;
+mod api_objects;
+mod api_patch;
+mod api_serve;
+mod api_support;
+mod api_watch;
 mod node_controllers;
+mod node_pods;
 mod node_support;
 mod node_workloads;

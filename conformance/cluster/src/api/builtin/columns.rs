@@ -27,8 +27,7 @@ pub(crate) fn of(builtin: &Builtin) -> Vec<Column> {
         ("coordination.k8s.io", _) => (LEASES, &[]),
         ("policy", _) => (DISRUPTION_BUDGETS, &[]),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => (BINDINGS, &[]),
-        ("apiextensions.k8s.io", _) => return created_at(),
-        ("rbac.authorization.k8s.io", _) => return created_at(),
+        ("apiextensions.k8s.io" | "rbac.authorization.k8s.io", _) => return created_at(),
         _ => (&[], &[]),
     };
     let mut columns = vec![Column::name()];
@@ -48,11 +47,22 @@ fn created_at() -> Vec<Column> {
 }
 
 fn events() -> Vec<Column> {
-    let last_seen: Computed = ("Last Seen", "string", "The time at which the most recent occurrence of this event was recorded.", 0, |event, now| {
-        let times = [&event["series"]["lastObservedTime"], &event["lastTimestamp"], &event["eventTime"], &event["firstTimestamp"]];
-        let time = times.into_iter().find(|time| time.is_string()).unwrap_or(&Value::Null);
-        crate::api::table::age(time, now)
-    });
+    let last_seen: Computed = (
+        "Last Seen",
+        "string",
+        "The time at which the most recent occurrence of this event was recorded.",
+        0,
+        |event, now| {
+            let times = [
+                &event["series"]["lastObservedTime"],
+                &event["lastTimestamp"],
+                &event["eventTime"],
+                &event["firstTimestamp"],
+            ];
+            let time = times.into_iter().find(|time| time.is_string()).unwrap_or(&Value::Null);
+            crate::api::table::age(time, now)
+        },
+    );
     let rest: &[Computed] = &[
         ("Type", "string", "Type of this event (Normal, Warning).", 0, |event, _| event["type"].clone()),
         ("Reason", "string", "Why the event was recorded, for programs.", 0, |event, _| event["reason"].clone()),
@@ -111,7 +121,9 @@ const CONFIG_MAPS: &[Computed] = &[(
 )];
 
 const SECRETS: &[Computed] = &[
-    ("Type", "string", "Used to facilitate programmatic handling of secret data.", 0, |secret, _| secret["type"].clone()),
+    ("Type", "string", "Used to facilitate programmatic handling of secret data.", 0, |secret, _| {
+        secret["type"].clone()
+    }),
     ("Data", "string", "How many keys the secret has.", 0, |secret, _| size(&secret["data"]).into()),
 ];
 
@@ -148,14 +160,22 @@ const PODS: &[Computed] = &[
         "The number of times the containers in this pod have been restarted and when the last container in this pod has \
          restarted.",
         0,
-        |pod, _| list(&pod["status"]["containerStatuses"]).map(|status| number(&status["restartCount"])).sum::<i64>().to_string().into(),
+        |pod, _| {
+            list(&pod["status"]["containerStatuses"])
+                .map(|status| number(&status["restartCount"]))
+                .sum::<i64>()
+                .to_string()
+                .into()
+        },
     ),
 ];
 
 const PODS_WIDE: &[Computed] = &[
     ("IP", "string", "The address of the pod.", 1, |pod, _| or_none(&pod["status"]["podIP"])),
     ("Node", "string", "The node that runs the pod.", 1, |pod, _| or_none(&pod["spec"]["nodeName"])),
-    ("Nominated Node", "string", "The node that the pod waits for.", 1, |pod, _| or_none(&pod["status"]["nominatedNodeName"])),
+    ("Nominated Node", "string", "The node that the pod waits for.", 1, |pod, _| {
+        or_none(&pod["status"]["nominatedNodeName"])
+    }),
     ("Readiness Gates", "string", "The conditions that readiness waits for.", 1, |_, _| "<none>".into()),
 ];
 
@@ -175,13 +195,17 @@ fn pod_status(pod: &Value) -> String {
 
 const SERVICES: &[Computed] = &[
     ("Type", "string", "How the Service is exposed.", 0, |service, _| service["spec"]["type"].clone()),
-    ("Cluster-IP", "string", "The address of the Service in the cluster.", 0, |service, _| or_none(&service["spec"]["clusterIP"])),
+    ("Cluster-IP", "string", "The address of the Service in the cluster.", 0, |service, _| {
+        or_none(&service["spec"]["clusterIP"])
+    }),
     ("External-IP", "string", "The addresses of the Service outside the cluster.", 0, |service, _| {
         let spec = &service["spec"];
         match text(&spec["type"]) {
             "LoadBalancer" => {
                 let addresses = list(&service["status"]["loadBalancer"]["ingress"]);
-                let joined = joined(addresses.map(|ingress| text(if ingress["ip"].is_string() { &ingress["ip"] } else { &ingress["hostname"] })));
+                let joined = joined(addresses.map(|ingress| {
+                    text(if ingress["ip"].is_string() { &ingress["ip"] } else { &ingress["hostname"] })
+                }));
                 if joined == "<none>" { "<pending>".into() } else { joined }
             }
             "ExternalName" => spec["externalName"].clone(),
@@ -199,10 +223,11 @@ const SERVICES: &[Computed] = &[
     }),
 ];
 
-const SERVICES_WIDE: &[Computed] = &[("Selector", "string", "The labels of the pods behind the Service.", 1, |service, _| {
-    let selector = selector_text(&json!({"matchLabels": service["spec"]["selector"]}));
-    if selector.is_empty() { "<none>".into() } else { selector.into() }
-})];
+const SERVICES_WIDE: &[Computed] =
+    &[("Selector", "string", "The labels of the pods behind the Service.", 1, |service, _| {
+        let selector = selector_text(&json!({"matchLabels": service["spec"]["selector"]}));
+        if selector.is_empty() { "<none>".into() } else { selector.into() }
+    })];
 
 const DEPLOYMENTS: &[Computed] = &[
     ("Ready", "string", "Number of the pod with ready state", 0, |deployment, _| {

@@ -53,7 +53,6 @@ pub(crate) fn prepare_create(builtin: &Builtin, object: &mut Value) {
             let class = quality_of_service(&object["spec"]);
             json!({"phase": "Pending", "qosClass": class})
         }
-        ("", "Service") => json!({"loadBalancer": {}}),
         ("", "PersistentVolumeClaim") => json!({"phase": "Pending"}),
         ("", "Event") => return events::complete(object),
         ("apps", "Deployment") | ("batch", "Job") => json!({}),
@@ -63,7 +62,7 @@ pub(crate) fn prepare_create(builtin: &Builtin, object: &mut Value) {
             json!({"currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0})
         }
         ("autoscaling", _) => json!({"desiredReplicas": 0, "currentMetrics": null}),
-        ("networking.k8s.io", "Ingress") => json!({"loadBalancer": {}}),
+        ("", "Service") | ("networking.k8s.io", "Ingress") => json!({"loadBalancer": {}}),
         ("policy", _) => {
             json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0})
         }
@@ -79,7 +78,9 @@ pub(crate) fn prepare_create(builtin: &Builtin, object: &mut Value) {
 /// What is set or kept when an object is updated.
 pub(crate) fn prepare_update(builtin: &Builtin, old: &Value, new: &mut Value, subresource: Option<&str>) {
     match (builtin.group, builtin.kind) {
-        ("", "Service") => keep(old, new, &["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"]),
+        ("", "Service") => {
+            keep(old, new, &["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"]);
+        }
         ("", "Pod") => keep(old, new, &["nodeName", "serviceAccountName", "serviceAccount"]),
         ("", "Namespace") if subresource != Some("finalize") => new["spec"] = old["spec"].clone(),
         ("", "Event") => events::complete(new),

@@ -160,9 +160,14 @@ pub(crate) static KINDS: &[Builtin] = &[
         .answers_deleted()
         .fields(&["spec.clusterIP", "spec.type"]),
     kind("", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount", &["sa"]).answers_deleted(),
-    kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions", "customresourcedefinition", &[
-        "crd", "crds",
-    ])
+    kind(
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        "customresourcedefinition",
+        &["crd", "crds"],
+    )
     .cluster()
     .with_status()
     .generations()
@@ -186,16 +191,17 @@ pub(crate) static KINDS: &[Builtin] = &[
         .with_scale()
         .in_all()
         .generations(),
-    kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "horizontalpodautoscaler", &[
-        "hpa",
-    ])
+    kind(
+        "autoscaling",
+        "v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        "horizontalpodautoscaler",
+        &["hpa"],
+    )
     .with_status()
     .in_all(),
-    kind("batch", "v1", "Job", "jobs", "job", &[])
-        .with_status()
-        .in_all()
-        .generations()
-        .fields(&["status.successful"]),
+    kind("batch", "v1", "Job", "jobs", "job", &[]).with_status().in_all().generations().fields(&["status.successful"]),
     kind("coordination.k8s.io", "v1", "Lease", "leases", "lease", &[]).conditional().upsert(),
     kind("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "endpointslice", &[]).generations(),
     kind("events.k8s.io", "v1", "Event", "events", "event", &["ev"]).upsert().fields(NEW_EVENT_FIELDS),

@@ -16,6 +16,7 @@ use crate::apply::TypeModel;
 
 /// What sets a built-in kind apart; names and traits are those of the real API.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent traits of a kind, set in one table")]
 pub(crate) struct Builtin {
     pub(crate) group: &'static str,
     pub(crate) version: &'static str,

@@ -42,7 +42,8 @@ pub(crate) fn default_pod(pod: &mut Value) {
     set(spec, "priority", 0.into());
     set(spec, "preemptionPolicy", "PreemptLowerPriority".into());
     if spec.get("tolerations").is_none() {
-        let toleration = |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
+        let toleration =
+            |key: &str| json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
         spec["tolerations"] =
             json!([toleration("node.kubernetes.io/not-ready"), toleration("node.kubernetes.io/unreachable")]);
     }
@@ -198,7 +199,9 @@ mod tests {
 
     #[test]
     fn only_latest_images_are_always_pulled() {
-        for (image, policy) in [("a", "Always"), ("a:latest", "Always"), ("host:5000/a:1", "IfNotPresent"), ("host:5000/a", "Always")] {
+        for (image, policy) in
+            [("a", "Always"), ("a:latest", "Always"), ("host:5000/a:1", "IfNotPresent"), ("host:5000/a", "Always")]
+        {
             assert_eq!(pull_policy(image), policy, "{image}");
         }
     }

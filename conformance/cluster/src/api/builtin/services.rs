@@ -88,11 +88,8 @@ pub(crate) fn allocate(
     if cluster_ip.as_deref() == Some("None") {
         spec["clusterIPs"] = json!(["None"]);
         let selectorless = spec["selector"].as_object().is_none_or(serde_json::Map::is_empty);
-        let (families, policy) = if selectorless {
-            (json!(["IPv4", "IPv6"]), "RequireDualStack")
-        } else {
-            (json!(["IPv4"]), "SingleStack")
-        };
+        let (families, policy) =
+            if selectorless { (json!(["IPv4", "IPv6"]), "RequireDualStack") } else { (json!(["IPv4"]), "SingleStack") };
         default(spec, "ipFamilies", families);
         default(spec, "ipFamilyPolicy", policy.into());
     } else {

@@ -6,8 +6,9 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::{
-    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination, core::v1 as core,
-    discovery::v1 as discovery, events::v1 as events, networking::v1 as networking, policy::v1 as policy, rbac::v1 as rbac,
+    apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch, coordination::v1 as coordination,
+    core::v1 as core, discovery::v1 as discovery, events::v1 as events, networking::v1 as networking,
+    policy::v1 as policy, rbac::v1 as rbac,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as apiextensions;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -26,8 +27,11 @@ pub(crate) struct Type {
     pub(crate) definitions: Map<String, Value>,
 }
 
+/// Types by group and kind.
+type Types = HashMap<(&'static str, &'static str), Arc<Type>>;
+
 /// Types are generated when first needed: most runs touch few kinds.
-static TYPES: LazyLock<Mutex<HashMap<(&'static str, &'static str), Arc<Type>>>> = LazyLock::new(Mutex::default);
+static TYPES: LazyLock<Mutex<Types>> = LazyLock::new(Mutex::default);
 
 /// The type of a built-in kind.
 pub(crate) fn of(builtin: &'static Builtin) -> Option<Arc<Type>> {
@@ -209,7 +213,11 @@ impl Decoder<'_> {
         let Value::Object(entries) = value else { return Ok(()) };
         entries.retain(|_, entry| !entry.is_null());
         for (key, entry) in entries.iter_mut() {
-            let inner = Place { path: format!("{}.{key}", place.path), fields: place.fields.clone(), owner: place.owner.clone() };
+            let inner = Place {
+                path: format!("{}.{key}", place.path),
+                fields: place.fields.clone(),
+                owner: place.owner.clone(),
+            };
             self.value(values, entry, &inner)?;
         }
         Ok(())

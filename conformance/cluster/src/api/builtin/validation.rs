@@ -54,7 +54,8 @@ pub(crate) fn update(builtin: &Builtin, new: &Value, old: &Value, subresource: O
         ("", "Service") => cluster_address(old, new, &mut causes),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") if old["roleRef"] != new["roleRef"] => {
             let text = |field: &str| &new["roleRef"][field];
-            let shown = format!("{{\"APIGroup\":{},\"Kind\":{},\"Name\":{}}}", text("apiGroup"), text("kind"), text("name"));
+            let shown =
+                format!("{{\"APIGroup\":{},\"Kind\":{},\"Name\":{}}}", text("apiGroup"), text("kind"), text("name"));
             let message = format!("Invalid value: {shown}: cannot change roleRef");
             causes.push(Cause::new("FieldValueInvalid", message, "roleRef"));
         }
@@ -213,10 +214,17 @@ fn binding(binding: &Value, causes: &mut Vec<Cause>) {
             causes.push(Cause::required(format!("{path}.name"), ""));
         }
         if !matches!(subject["kind"].as_str(), Some("ServiceAccount" | "User" | "Group")) {
-            causes.push(Cause::unsupported(format!("{path}.kind"), &subject["kind"], &["ServiceAccount", "User", "Group"]));
+            causes.push(Cause::unsupported(
+                format!("{path}.kind"),
+                &subject["kind"],
+                &["ServiceAccount", "User", "Group"],
+            ));
         }
         let cluster = binding["kind"] == "ClusterRoleBinding";
-        if cluster && subject["kind"] == "ServiceAccount" && subject["namespace"].as_str().unwrap_or_default().is_empty() {
+        if cluster
+            && subject["kind"] == "ServiceAccount"
+            && subject["namespace"].as_str().unwrap_or_default().is_empty()
+        {
             causes.push(Cause::required(format!("{path}.namespace"), ""));
         }
     }

@@ -1,4 +1,4 @@
-//! What a CustomResourceDefinition may leave out, and what the server keeps in its status.
+//! What a `CustomResourceDefinition` may leave out, and what the server keeps in its status.
 
 use serde_json::{Value, json};
 

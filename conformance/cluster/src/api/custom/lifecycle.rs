@@ -1,4 +1,4 @@
-//! What follows from a CustomResourceDefinition being stored or deleted: the names are accepted, the kind is served, and at
+//! What follows from a `CustomResourceDefinition` being stored or deleted: the names are accepted, the kind is served, and at
 //! the end its objects go before the definition does.
 //!
 //! The real server does this in controllers that take a moment; here it has happened when the request is answered, as a
@@ -44,8 +44,8 @@ pub(crate) fn stored(state: &mut State, server: &Server, resource: &Arc<Resource
             return;
         }
     }
-    let served = state.registry.insert(super::resource(&established));
-    state.store.open(&served.collection);
+    let kind = state.registry.insert(super::resource(&established));
+    state.store.open(&kind.collection);
     state.openapi.clear();
 }
 
@@ -62,7 +62,8 @@ pub(crate) fn mark(definition: &mut Value, now: &str) {
 pub(crate) fn terminate(state: &mut State, server: &Server, name: &str) {
     let Some(definition) = state.store.object(DEFINITIONS, name).cloned() else { return };
     let spec = &definition["spec"];
-    let (group, plural) = (spec["group"].as_str().unwrap_or_default(), spec["names"]["plural"].as_str().unwrap_or_default());
+    let (group, plural) =
+        (spec["group"].as_str().unwrap_or_default(), spec["names"]["plural"].as_str().unwrap_or_default());
     let Some(resource) = state.registry.resource(group, plural).cloned() else {
         finish(state, server, name);
         return;
@@ -90,7 +91,8 @@ pub(crate) fn terminate(state: &mut State, server: &Server, name: &str) {
 /// An object of a custom kind is gone: its definition may have waited for that.
 pub(crate) fn instance_removed(state: &mut State, server: &Server, resource: &Arc<Resource>) {
     let Source::Custom(custom) = &resource.source else { return };
-    let terminating = state.store.object(DEFINITIONS, &custom.definition).is_some_and(|stored| metadata::is_terminating(stored));
+    let terminating =
+        state.store.object(DEFINITIONS, &custom.definition).is_some_and(|stored| metadata::is_terminating(stored));
     let empty = state.store.collection(&resource.collection).is_none_or(|collection| collection.objects().is_empty());
     if terminating && empty {
         finish(state, server, &custom.definition);
@@ -108,11 +110,14 @@ pub(crate) fn removed(state: &mut State, definition: &Value) {
 
 fn finish(state: &mut State, server: &Server, name: &str) {
     let Some(definition) = state.store.object(DEFINITIONS, name).cloned() else { return };
-    let Some(resource) = state.registry.resource("apiextensions.k8s.io", "customresourcedefinitions").cloned() else { return };
+    let Some(resource) = state.registry.resource("apiextensions.k8s.io", "customresourcedefinitions").cloned() else {
+        return;
+    };
     let others = metadata::finalizers(&definition).into_iter().any(|finalizer| finalizer != CLEANUP);
     if others {
         let mut waiting = Value::clone(&definition);
-        let kept: Vec<&str> = metadata::finalizers(&definition).into_iter().filter(|finalizer| *finalizer != CLEANUP).collect();
+        let kept: Vec<&str> =
+            metadata::finalizers(&definition).into_iter().filter(|finalizer| *finalizer != CLEANUP).collect();
         waiting["metadata"]["finalizers"] = json!(kept);
         state.store.put(&resource.collection, name, waiting);
     } else {
@@ -131,16 +136,22 @@ fn name_conflict(state: &State, definition: &Value) -> Option<String> {
     };
     let wanted = names(definition);
     let all = state.store.collection(DEFINITIONS)?;
-    all.objects().values().filter(|other| {
-        other["metadata"]["name"] != definition["metadata"]["name"]
-            && other["spec"]["group"] == spec["group"]
-            && is_established(other)
-    }).find_map(|other| names(other).into_iter().find(|name| wanted.contains(name)))
+    all.objects()
+        .values()
+        .filter(|other| {
+            other["metadata"]["name"] != definition["metadata"]["name"]
+                && other["spec"]["group"] == spec["group"]
+                && is_established(other)
+        })
+        .find_map(|other| names(other).into_iter().find(|name| wanted.contains(name)))
 }
 
 fn is_established(definition: &Value) -> bool {
     let conditions = definition["status"]["conditions"].as_array();
-    conditions.into_iter().flatten().any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
 }
 
 fn settle_status(definition: &mut Value, conflict: Option<&str>, now: &str) {

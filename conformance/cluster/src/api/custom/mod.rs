@@ -1,4 +1,4 @@
-//! Custom resources: from a CustomResourceDefinition to a served kind.
+//! Custom resources: from a `CustomResourceDefinition` to a served kind.
 
 pub(crate) mod defaults;
 pub(crate) mod lifecycle;
@@ -14,7 +14,7 @@ use super::table::{Cell, Column};
 use crate::apply::TypeModel;
 use crate::schema::Schema;
 
-/// The kind that a valid CustomResourceDefinition defines.
+/// The kind that a valid `CustomResourceDefinition` defines.
 pub(crate) fn resource(definition: &Value) -> Resource {
     let spec = &definition["spec"];
     let names = &spec["names"];
@@ -58,9 +58,8 @@ fn version(spec: &Value, version: &Value, namespaced: bool) -> Version {
     if namespaced {
         field_labels.push("metadata.namespace".to_owned());
     }
-    field_labels.extend(
-        version["selectableFields"].as_array().into_iter().flatten().map(|field| path(&field["jsonPath"])),
-    );
+    field_labels
+        .extend(version["selectableFields"].as_array().into_iter().flatten().map(|field| path(&field["jsonPath"])));
     let warning = (version["deprecated"] == true)
         .then(|| version["deprecationWarning"].as_str().map_or_else(|| deprecation(spec, &name), str::to_owned));
     Version {
@@ -128,7 +127,9 @@ pub(crate) fn priority(version: &str) -> (u8, u64, u64) {
         match &rest[digits..] {
             "" => Some((3, major, 0)),
             stage => {
-                let (level, minor) = stage.strip_prefix("beta").map(|minor| (2, minor))
+                let (level, minor) = stage
+                    .strip_prefix("beta")
+                    .map(|minor| (2, minor))
                     .or_else(|| stage.strip_prefix("alpha").map(|minor| (1, minor)))?;
                 Some((level, major, minor.parse().ok()?))
             }

@@ -1,4 +1,4 @@
-//! Validation of CustomResourceDefinitions, in the words of the real server.
+//! Validation of custom resource definitions, in the words of the real server.
 
 use serde_json::{Value, json};
 
@@ -69,7 +69,11 @@ fn validate_names(declared: &Value, causes: &mut Vec<Cause>) {
         }
     }
     if declared["kind"].is_string() && declared["kind"] == declared["listKind"] {
-        causes.push(Cause::invalid("spec.names.listKind", &declared["listKind"], "kind and listKind may not be the same"));
+        causes.push(Cause::invalid(
+            "spec.names.listKind",
+            &declared["listKind"],
+            "kind and listKind may not be the same",
+        ));
     }
 }
 
@@ -114,7 +118,11 @@ fn validate_schema(version: &Value, path: &str, per_version: bool, causes: &mut 
         return;
     }
     let Err(errors) = Schema::compile(schema) else { return };
-    let root = if per_version { format!("{path}.schema.openAPIV3Schema") } else { "spec.validation.openAPIV3Schema".to_owned() };
+    let root = if per_version {
+        format!("{path}.schema.openAPIV3Schema")
+    } else {
+        "spec.validation.openAPIV3Schema".to_owned()
+    };
     for error in errors {
         let field = if error.field.is_empty() { root.clone() } else { format!("{root}.{}", error.field) };
         let cause = Cause::new(error.reason(), error.message.clone(), field);

@@ -17,7 +17,8 @@ pub(crate) fn apply(document: &Value, patch: &Value) -> ApiResult<Value> {
             Value::Bool(_) => "bool",
             _ => return Ok(document.clone()),
         };
-        let message = format!("error decoding patch: json: cannot unmarshal {kind} into Go value of type []handlers.jsonPatchOp");
+        let message =
+            format!("error decoding patch: json: cannot unmarshal {kind} into Go value of type []handlers.jsonPatchOp");
         return Err(ApiError::bad_request(message));
     }
     let mut patched = document.clone();

@@ -17,21 +17,25 @@ enum Merge {
 /// The merge rule of the list in field `field` of the object at `parent` (the field that holds it).
 fn rule(parent: &str, field: &str) -> Merge {
     match (parent, field) {
-        ("metadata", "finalizers") | ("spec", "finalizers") => Merge::Set,
+        ("metadata" | "spec", "finalizers") => Merge::Set,
         ("metadata", "ownerReferences") => Merge::ByKey("uid"),
-        (_, "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" | "secrets") => {
-            Merge::ByKey("name")
-        }
+        (
+            _,
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "env"
+            | "volumes"
+            | "imagePullSecrets"
+            | "secrets",
+        ) => Merge::ByKey("name"),
         (_, "volumeMounts") => Merge::ByKey("mountPath"),
         (_, "volumeDevices") => Merge::ByKey("devicePath"),
-        (_, "conditions") => Merge::ByKey("type"),
-        (_, "hostAliases") => Merge::ByKey("ip"),
+        (_, "conditions") | ("status", "addresses") => Merge::ByKey("type"),
+        (_, "hostAliases") | ("status", "podIPs" | "hostIPs") => Merge::ByKey("ip"),
         (_, "topologySpreadConstraints") => Merge::ByKey("topologyKey"),
         ("containers" | "initContainers", "ports") => Merge::ByKey("containerPort"),
         ("spec", "ports") => Merge::ByKey("port"),
-        ("status", "addresses") => Merge::ByKey("type"),
-        ("status", "podIPs" | "hostIPs") => Merge::ByKey("ip"),
-        ("status", "loadBalancerSourceRanges") => Merge::Replace,
         _ => Merge::Replace,
     }
 }
@@ -66,7 +70,9 @@ fn merge_object(target: &mut Value, changes: &Map<String, Value>, parent: &str) 
     if let Some(retained) = changes.get("$retainKeys").and_then(Value::as_array) {
         fields.retain(|key, _| retained.iter().any(|kept| kept == key));
     }
-    for (key, removed) in changes.iter().filter_map(|(key, value)| Some((key.strip_prefix("$deleteFromPrimitiveList/")?, value))) {
+    for (key, removed) in
+        changes.iter().filter_map(|(key, value)| Some((key.strip_prefix("$deleteFromPrimitiveList/")?, value)))
+    {
         if let (Some(Value::Array(list)), Some(removed)) = (fields.get_mut(key), removed.as_array()) {
             list.retain(|item| !removed.contains(item));
         }
@@ -92,7 +98,8 @@ fn merge_object(target: &mut Value, changes: &Map<String, Value>, parent: &str) 
             }
         }
     }
-    for (key, order) in changes.iter().filter_map(|(key, value)| Some((key.strip_prefix("$setElementOrder/")?, value))) {
+    for (key, order) in changes.iter().filter_map(|(key, value)| Some((key.strip_prefix("$setElementOrder/")?, value)))
+    {
         if let (Some(Value::Array(list)), Some(order)) = (fields.get_mut(key), order.as_array()) {
             let before = list.clone();
             arrange(list, order, &before, &rule(parent, key));
@@ -191,17 +198,23 @@ mod tests {
 
     #[test]
     fn containers_merge_by_name_and_their_env_too() {
-        let document = json!({"spec": {"containers": [{"name": "a", "image": "x", "env": [{"name": "E", "value": "1"}]}]}});
-        let patch = json!({"spec": {"containers": [{"name": "a", "env": [{"name": "F", "value": "2"}]}, {"name": "b"}]}});
+        let document =
+            json!({"spec": {"containers": [{"name": "a", "image": "x", "env": [{"name": "E", "value": "1"}]}]}});
+        let patch =
+            json!({"spec": {"containers": [{"name": "a", "env": [{"name": "F", "value": "2"}]}, {"name": "b"}]}});
         let patched = apply(&document, &patch).unwrap();
         let containers = &patched["spec"]["containers"];
-        assert_eq!(containers[0], json!({"name": "a", "image": "x", "env": [{"name": "F", "value": "2"}, {"name": "E", "value": "1"}]}));
+        assert_eq!(
+            containers[0],
+            json!({"name": "a", "image": "x", "env": [{"name": "F", "value": "2"}, {"name": "E", "value": "1"}]})
+        );
         assert_eq!(containers[1]["name"], "b");
     }
 
     #[test]
     fn directives_delete_and_replace() {
-        let document = json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}], "selector": {"x": "1", "y": "2"}}});
+        let document =
+            json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}], "selector": {"x": "1", "y": "2"}}});
         let patch = json!({"spec": {"containers": [{"name": "a", "$patch": "delete"}], "selector": {"$patch": "replace", "z": "3"}}});
         let patched = apply(&document, &patch).unwrap();
         assert_eq!(patched, json!({"spec": {"containers": [{"name": "b"}], "selector": {"z": "3"}}}));

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::api::call::Call;
 use crate::api::builtin::pods;
+use crate::api::call::Call;
 use crate::api::metadata;
 use crate::api::state::State;
 use crate::api::status::{ApiError, ApiResult, Cause};
@@ -18,8 +18,7 @@ pub(crate) fn namespace_exists(call: &Call<'_>, state: &State, object: &Value) -
         return Ok(());
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-    let mut error =
-        ApiError::forbidden(&call.resource.group, &call.resource.plural, metadata::name(object), why);
+    let mut error = ApiError::forbidden(&call.resource.group, &call.resource.plural, metadata::name(object), why);
     if let Some(details) = &mut error.details {
         let message = format!("namespace {namespace} is being terminated");
         details.causes.push(Cause::new("NamespaceTerminating", message, "metadata.namespace"));

@@ -52,7 +52,12 @@ pub(crate) fn track_and_insert(
 }
 
 /// Stores an object whose managedFields are settled.
-pub(crate) fn insert(call: &Call<'_>, state: &mut State, options: &WriteOptions, mut object: Value) -> ApiResult<Written> {
+pub(crate) fn insert(
+    call: &Call<'_>,
+    state: &mut State,
+    options: &WriteOptions,
+    mut object: Value,
+) -> ApiResult<Written> {
     admission::namespace_exists(call, state, &object)?;
     strip_status(call, &mut object);
     metadata::create(&mut object, call.now);
@@ -65,7 +70,9 @@ pub(crate) fn insert(call: &Call<'_>, state: &mut State, options: &WriteOptions,
     }
     admission::mutate(call, state, &mut object)?;
     refuse_invalid(call, &object, causes(call, &object))?;
-    metadata::finalizer_warnings(None, &object).into_iter().for_each(|warning| call.warn(warning));
+    for warning in metadata::finalizer_warnings(None, &object) {
+        call.warn(warning);
+    }
     if object["metadata"]["resourceVersion"].is_string() {
         return Err(ApiError::internal("resourceVersion should not be set on objects to be created"));
     }

@@ -59,7 +59,13 @@ fn options(call: &Call<'_>) -> ApiResult<DeleteOptions> {
         None
     } else {
         let document = body::decode_any(call.headers, call.body)?;
-        Some(document.map_err(|error| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?.value)
+        Some(
+            document
+                .map_err(|error| {
+                    ApiError::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
+                })?
+                .value,
+        )
     };
     DeleteOptions::parse(call.query, body.as_ref())
 }
@@ -71,7 +77,9 @@ fn delete_stored(
     stored: &Arc<Value>,
 ) -> ApiResult<Deleted> {
     check_preconditions(call, options, stored)?;
-    if call.resource.plural == "namespaces" && matches!(metadata::name(stored), "default" | "kube-system" | "kube-public") {
+    if call.resource.plural == "namespaces"
+        && matches!(metadata::name(stored), "default" | "kube-system" | "kube-public")
+    {
         let why = "this namespace may not be deleted";
         return Err(ApiError::forbidden("", "namespaces", metadata::name(stored), why));
     }
@@ -109,7 +117,7 @@ fn gone(call: &Call<'_>, state: &mut State, options: &DeleteOptions, stored: &Ar
     Ok(Deleted::Gone(status::deleted(&resource.group, &resource.plural, metadata::name(stored), uid)))
 }
 
-/// Namespaces and CustomResourceDefinitions are never removed at once: their contents go first.
+/// Namespaces and custom resource definitions are never removed at once: their contents go first.
 fn is_lifecycle_object(call: &Call<'_>) -> bool {
     matches!(
         (call.resource.group.as_str(), call.resource.plural.as_str()),
@@ -174,7 +182,8 @@ fn grace_period(call: &Call<'_>, object: &Value, options: &DeleteOptions) -> i64
     if !is_pod || ended || !scheduled {
         return 0;
     }
-    let wanted = options.grace_period_seconds.or(object["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30);
+    let wanted =
+        options.grace_period_seconds.or(object["spec"]["terminationGracePeriodSeconds"].as_i64()).unwrap_or(30);
     match object["metadata"]["deletionGracePeriodSeconds"].as_i64() {
         // A second deletion can only shorten the time that is left.
         Some(given) => given.min(wanted),

@@ -14,10 +14,10 @@ use serde_json::Value;
 use super::builtin;
 use super::call::Call;
 use super::metadata;
-use super::options::{FieldValidation, WriteOptions};
+use super::options::WriteOptions;
 use super::status::{ApiError, ApiResult, Cause};
-use crate::apply::{self, Operation, UpdateRequest};
 use crate::api::clock::seconds;
+use crate::apply::{self, Operation, UpdateRequest};
 
 /// What a write did.
 pub(crate) struct Written {
@@ -35,7 +35,9 @@ pub(crate) fn normalize(call: &Call<'_>, object: &mut Value) -> ApiResult<Vec<St
     }
     let mut unknown = match (&call.version.schema, resource.builtin()) {
         (Some(schema), _) => schema.prune(object),
-        (None, Some(builtin)) => builtin::types::decode(builtin, object).map_err(|error| cannot_be_handled(call, &error))?,
+        (None, Some(builtin)) => {
+            builtin::types::decode(builtin, object).map_err(|error| cannot_be_handled(call, &error))?
+        }
         (None, None) => Vec::new(),
     };
     for path in metadata::prune(object) {
@@ -76,8 +78,10 @@ pub(crate) fn validate(call: &Call<'_>, object: &Value, old: Option<&Value>) -> 
     match (&call.version.schema, call.resource.builtin()) {
         (Some(schema), _) => {
             let errors = schema.validate(object, old);
-            let mut causes: Vec<Cause> =
-                errors.into_iter().map(|error| Cause::new(error.reason(), error.message.clone(), error.field)).collect();
+            let mut causes: Vec<Cause> = errors
+                .into_iter()
+                .map(|error| Cause::new(error.reason(), error.message.clone(), error.field))
+                .collect();
             let unreadable = scale::unreadable(call, object);
             let at = causes.iter().position(|cause| cause.field == "<nil>").unwrap_or(causes.len());
             causes.splice(at..at, unreadable);
@@ -118,9 +122,4 @@ pub(crate) fn settle_namespace(call: &Call<'_>, object: &mut Value) -> ApiResult
         }
         (None, _) => Ok(()),
     }
-}
-
-/// The validation level that a patch's or a body's complaints are treated with.
-pub(crate) fn complain(call: &Call<'_>, validation: FieldValidation, complaints: &[String]) -> ApiResult<()> {
-    call.complain(validation, complaints)
 }

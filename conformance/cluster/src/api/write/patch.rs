@@ -35,8 +35,8 @@ pub(crate) fn patch(call: &Call<'_>, state: &mut State) -> ApiResult<Written> {
         return Err(body::unsupported_media(&accepted(call)));
     }
     let options = WriteOptions::parse(call.query, "PatchOptions", call.user_agent(), false)?;
-    let document = go_json::parse(call.body)
-        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    let document =
+        go_json::parse(call.body).map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     let stored = state.stored(&call.resource, call.namespace(), call.name()).ok_or_else(|| call.not_found())?;
     let old = call.present(&stored);
     let mut new = match media_type.as_str() {
@@ -98,8 +98,8 @@ fn settle(call: &Call<'_>, options: &WriteOptions, new: &mut Value, mut complain
 /// Server-side apply, which creates what is not there.
 fn apply(call: &Call<'_>, state: &mut State) -> ApiResult<Written> {
     let options = WriteOptions::parse(call.query, "PatchOptions", call.user_agent(), true)?;
-    let document = body::yaml(call.body)
-        .map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
+    let document =
+        body::yaml(call.body).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
     let mut applied = document.value;
     check_applied(call, &mut applied)?;
     let stored = state.stored(&call.resource, call.namespace(), call.name());

@@ -33,8 +33,8 @@ pub(crate) fn put(call: &Call<'_>, state: &mut State) -> ApiResult<Value> {
 pub(crate) fn patch(call: &Call<'_>, state: &mut State) -> ApiResult<Value> {
     let options = WriteOptions::parse(call.query, "PatchOptions", call.user_agent(), false)?;
     let current = get(call, state)?;
-    let document = go_json::parse(call.body)
-        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    let document =
+        go_json::parse(call.body).map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     let patched = match body::media_type(call.headers).as_str() {
         "application/json-patch+json" => formats::json::apply(&current, &document.value)?,
         "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
@@ -42,7 +42,9 @@ pub(crate) fn patch(call: &Call<'_>, state: &mut State) -> ApiResult<Value> {
             formats::merge::apply(&mut merged, &document.value);
             merged
         }
-        "application/apply-patch+yaml" => return Err(ApiError::not_implemented("server-side apply of scale subresources")),
+        "application/apply-patch+yaml" => {
+            return Err(ApiError::not_implemented("server-side apply of scale subresources"));
+        }
         _ => return Err(body::unsupported_media("application/json-patch+json, application/merge-patch+json")),
     };
     write(call, state, &options, &patched)
@@ -107,7 +109,8 @@ pub(crate) fn selector_text(selector: &Value) -> String {
         .collect();
     for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
         let key = expression["key"].as_str().unwrap_or_default();
-        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> =
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let values = values.join(",");
         terms.push(match expression["operator"].as_str() {
             Some("In") => format!("{key} in ({values})"),

@@ -105,7 +105,9 @@ pub(crate) fn replace(
     bump_generation(call, &old, &mut new);
     let causes = causes(call, &old, &new, fixed);
     refuse_invalid(call, &new, causes)?;
-    metadata::finalizer_warnings(Some(&old), &new).into_iter().for_each(|warning| call.warn(warning));
+    for warning in metadata::finalizer_warnings(Some(&old), &new) {
+        call.warn(warning);
+    }
     if call.resource.plural == "services" && call.resource.group.is_empty() {
         builtin::services::assign_node_ports(&mut new["spec"], &mut state.node_ports, options.dry_run);
     }
@@ -113,7 +115,8 @@ pub(crate) fn replace(
         return Ok(Written { object: old, created: false });
     }
     if delete::is_complete(&new) {
-        let gone = if options.dry_run { Some(stored.clone()) } else { state.remove(call.server, &call.resource, stored) };
+        let gone =
+            if options.dry_run { Some(stored.clone()) } else { state.remove(call.server, &call.resource, stored) };
         return gone.map(|_| Written { object: Arc::new(new), created: false }).ok_or_else(|| call.not_found());
     }
     let new = convert::to_stored(&call.resource, new);

@@ -81,7 +81,9 @@ pub(super) fn pod_spec(spec: &Value, path: &str, causes: &mut Vec<Cause>) {
             seen.push(&container["name"]);
         }
     }
-    if let Some(policy) = spec["restartPolicy"].as_str().filter(|policy| !["Always", "OnFailure", "Never"].contains(policy)) {
+    if let Some(policy) =
+        spec["restartPolicy"].as_str().filter(|policy| !["Always", "OnFailure", "Never"].contains(policy))
+    {
         let supported = ["Always", "OnFailure", "Never"];
         causes.push(Cause::unsupported(format!("{path}.restartPolicy"), &policy.into(), &supported));
     }
@@ -106,7 +108,8 @@ fn validate_container(container: &Value, path: &str, volumes: &[&str], causes: &
         if variable["name"].as_str().unwrap_or_default().is_empty() {
             causes.push(Cause::required(format!("{path}.env[{index}].name"), ""));
         }
-        let both = variable["value"].as_str().is_some_and(|value| !value.is_empty()) && variable["valueFrom"].is_object();
+        let both =
+            variable["value"].as_str().is_some_and(|value| !value.is_empty()) && variable["valueFrom"].is_object();
         if both {
             let detail = "may not be specified when `value` is not empty";
             causes.push(Cause::invalid(format!("{path}.env[{index}].valueFrom"), &"".into(), detail));
@@ -116,7 +119,9 @@ fn validate_container(container: &Value, path: &str, volumes: &[&str], causes: &
         let path = format!("{path}.volumeMounts[{index}]");
         match mount["name"].as_str() {
             None | Some("") => causes.push(Cause::required(format!("{path}.name"), "")),
-            Some(name) if !volumes.contains(&name) => causes.push(Cause::not_found(format!("{path}.name"), &name.into())),
+            Some(name) if !volumes.contains(&name) => {
+                causes.push(Cause::not_found(format!("{path}.name"), &name.into()));
+            }
             Some(_) => {}
         }
         if mount["mountPath"].as_str().unwrap_or_default().is_empty() {
