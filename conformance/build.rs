@@ -10,20 +10,14 @@ fn main() -> io::Result<()> {
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();
-    let mut code = String::from(
-        "/// The files of the scenario folder: path and text.\nstatic EMBEDDED: &[(&str, &str)] = &[\n",
-    );
+    let mut code =
+        String::from("/// The files of the scenario folder: path and text.\nstatic EMBEDDED: &[(&str, &str)] = &[\n");
     for file in files {
         let relative = file.strip_prefix(&root).unwrap_or(&file);
         let key: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
         let path = file.canonicalize()?;
-        writeln!(
-            code,
-            "    ({:?}, include_str!({:?})),",
-            key.join("/"),
-            path.to_string_lossy()
-        )
-        .map_err(io::Error::other)?;
+        writeln!(code, "    ({:?}, include_str!({:?})),", key.join("/"), path.to_string_lossy())
+            .map_err(io::Error::other)?;
     }
     code.push_str("];\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());

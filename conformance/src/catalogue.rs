@@ -58,13 +58,10 @@ impl Catalogue {
     /// Reads the catalogue.
     pub fn read(source: &Source) -> Result<Self, Diagnostic> {
         let root = yaml::parse(source)?;
-        let catalogue: Self = yaml::decode(&root)
-            .map_err(|error| source.diagnostic(error.at.unwrap_or(root.at), error.message))?;
-        let decisions: BTreeMap<&str, &Decision> = catalogue
-            .decisions
-            .iter()
-            .map(|decision| (decision.id.as_str(), decision))
-            .collect();
+        let catalogue: Self =
+            yaml::decode(&root).map_err(|error| source.diagnostic(error.at.unwrap_or(root.at), error.message))?;
+        let decisions: BTreeMap<&str, &Decision> =
+            catalogue.decisions.iter().map(|decision| (decision.id.as_str(), decision)).collect();
         for behaviour in &catalogue.behaviours {
             for id in &behaviour.decisions {
                 if !decisions.contains_key(id.as_str()) {

@@ -30,10 +30,7 @@ pub struct Source {
 impl Source {
     /// A shared source.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self {
-            name: name.into(),
-            text: text.into(),
-        })
+        Arc::new(Self { name: name.into(), text: text.into() })
     }
 
     /// A line of the text, counted from 1.
@@ -69,12 +66,7 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Says `message` about a file as a whole.
     pub fn of_file(file: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            file: file.into(),
-            at: None,
-            message: message.into(),
-            excerpt: None,
-        }
+        Self { file: file.into(), at: None, message: message.into(), excerpt: None }
     }
 }
 
@@ -90,10 +82,7 @@ impl fmt::Display for Diagnostic {
             let number = at.line.to_string();
             let margin = " ".repeat(number.len());
             let caret = " ".repeat(usize::try_from(at.column.saturating_sub(1)).unwrap_or(0));
-            write!(
-                formatter,
-                "\n{margin} |\n{number} | {excerpt}\n{margin} | {caret}^"
-            )?;
+            write!(formatter, "\n{margin} |\n{number} | {excerpt}\n{margin} | {caret}^")?;
         }
         Ok(())
     }
@@ -109,11 +98,9 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// `; did you mean …?`, or nothing when no candidate is near.
+/// ` (did you mean …?)`, or nothing when no candidate is near.
 pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(word, candidates)
-        .map(|candidate| format!("; did you mean `{candidate}`?"))
-        .unwrap_or_default()
+    nearest(word, candidates).map(|candidate| format!(" (did you mean `{candidate}`?)")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -124,10 +111,7 @@ mod tests {
     fn a_diagnostic_shows_the_line_with_a_caret() {
         let source = Source::new("a.yaml", "one: 1\ntwo: x\n");
         let diagnostic = source.diagnostic(Position { line: 2, column: 6 }, "not a number");
-        assert_eq!(
-            diagnostic.to_string(),
-            "a.yaml:2:6: not a number\n  |\n2 | two: x\n  |      ^"
-        );
+        assert_eq!(diagnostic.to_string(), "a.yaml:2:6: not a number\n  |\n2 | two: x\n  |      ^");
     }
 
     #[test]

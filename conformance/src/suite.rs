@@ -37,8 +37,7 @@ impl Claims {
             .map_err(|error| Diagnostic::of_file(&name, format!("cannot be read: {error}")))?;
         let source = Source::new(name, text);
         let root = yaml::parse(&source)?;
-        yaml::decode(&root)
-            .map_err(|error| source.diagnostic(error.at.unwrap_or(root.at), error.message))
+        yaml::decode(&root).map_err(|error| source.diagnostic(error.at.unwrap_or(root.at), error.message))
     }
 }
 
@@ -55,12 +54,8 @@ pub fn select(library: &Library, selection: &Selection) -> Result<Vec<Arc<Scenar
     let mut chosen: Vec<Arc<Scenario>> = Vec::new();
     for pattern in &selection.only {
         let glob = glob(pattern).ok_or_else(|| NoMatch(pattern.clone()))?;
-        let matching: Vec<_> = library
-            .scenarios()
-            .iter()
-            .filter(|scenario| glob.is_match(&scenario.id))
-            .cloned()
-            .collect();
+        let matching: Vec<_> =
+            library.scenarios().iter().filter(|scenario| glob.is_match(&scenario.id)).cloned().collect();
         if matching.is_empty() {
             return Err(NoMatch(pattern.clone()));
         }
@@ -99,9 +94,8 @@ pub async fn run(
     options: &PlayOptions,
     ended: impl Fn(&Played),
 ) -> Vec<Played> {
-    let (beside, alone): (Vec<_>, Vec<_>) = scenarios
-        .iter()
-        .partition(|scenario| scenario.isolation == Isolation::Namespace);
+    let (beside, alone): (Vec<_>, Vec<_>) =
+        scenarios.iter().partition(|scenario| scenario.isolation == Isolation::Namespace);
     let mut all = Vec::new();
     for (group, at_once) in [(beside, jobs.max(1)), (alone, 1)] {
         let mut playing = futures::stream::iter(group)

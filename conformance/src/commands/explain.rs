@@ -71,11 +71,8 @@ fn explain_scenario(library: &Library, scenario: &Scenario) {
     for line in describe::steps(scenario) {
         println!("  {line}");
     }
-    let mut ids: Vec<&str> = scenario
-        .all_steps()
-        .iter()
-        .flat_map(|step| step.verifies.iter().map(String::as_str))
-        .collect();
+    let mut ids: Vec<&str> =
+        scenario.all_steps().iter().flat_map(|step| step.verifies.iter().map(String::as_str)).collect();
     ids.sort_unstable();
     ids.dedup();
     println!("\nVerifies:");

@@ -107,14 +107,8 @@ pub(crate) async fn run(command: Command) -> u8 {
     match command.action {
         Action::Run(arguments) => run::run(arguments).await,
         Action::List { library } => with_library(&library, list::list),
-        Action::Explain { subject, library } => {
-            with_library(&library, |library| explain::explain(library, &subject))
-        }
-        Action::Up {
-            scenario,
-            library,
-            target,
-        } => up::up(&scenario, &library, target).await,
+        Action::Explain { subject, library } => with_library(&library, |library| explain::explain(library, &subject)),
+        Action::Up { scenario, library, target } => up::up(&scenario, &library, target).await,
     }
 }
 

@@ -23,10 +23,7 @@ pub(crate) async fn run(arguments: RunArguments) -> u8 {
             return WRONG_USAGE;
         }
     };
-    let selection = Selection {
-        only: arguments.only.clone(),
-        claims,
-    };
+    let selection = Selection { only: arguments.only.clone(), claims };
     let chosen = match suite::select(&library, &selection) {
         Ok(chosen) => chosen,
         Err(error) => {
@@ -44,11 +41,10 @@ pub(crate) async fn run(arguments: RunArguments) -> u8 {
         }
     }
     let progress = Progress::new(to_play.len() + played.len());
-    played.iter().for_each(|not| progress.ended(not));
-    let options = PlayOptions {
-        bundles: Some(arguments.report.clone()),
-        keep: arguments.keep,
-    };
+    for not in &played {
+        progress.ended(not);
+    }
+    let options = PlayOptions { bundles: Some(arguments.report.clone()), keep: arguments.keep };
     let mut target_name = "embedded";
     if !to_play.is_empty() {
         let target = tokio::select! {
@@ -85,13 +81,7 @@ pub(crate) async fn run(arguments: RunArguments) -> u8 {
     conclude(&library, target_name, &played, start, &arguments)
 }
 
-fn conclude(
-    library: &Library,
-    target: &str,
-    played: &[Played],
-    start: Instant,
-    arguments: &RunArguments,
-) -> u8 {
+fn conclude(library: &Library, target: &str, played: &[Played], start: Instant, arguments: &RunArguments) -> u8 {
     let report = Report::new(target, library.catalogue(), played, start.elapsed());
     print_summary(&report, played);
     match report.write(&arguments.report) {
@@ -112,18 +102,13 @@ fn conclude(
 }
 
 /// Finds or builds the programs and starts the target.
-pub(super) async fn start_target(
-    arguments: &TargetArguments,
-    progress: &Progress,
-) -> Result<Embedded, TargetError> {
+pub(super) async fn start_target(arguments: &TargetArguments, progress: &Progress) -> Result<Embedded, TargetError> {
     let TargetName::Embedded = arguments.target;
     let programs = if let Some(folder) = &arguments.programs {
         Programs::in_folder(folder)?
     } else {
         progress.stage("building operator and vmcp");
-        tokio::task::spawn_blocking(Programs::find)
-            .await
-            .map_err(|error| TargetError::Cluster(error.to_string()))??
+        tokio::task::spawn_blocking(Programs::find).await.map_err(|error| TargetError::Cluster(error.to_string()))??
     };
     progress.stage("starting the cluster");
     Embedded::start(EmbeddedOptions { programs }).await
@@ -133,10 +118,8 @@ pub(super) async fn start_target(
 async fn stay(target: &Embedded, progress: &Progress) {
     let file = std::env::temp_dir().join(format!("conformance-{}.kubeconfig", std::process::id()));
     match super::up::write_private(&file, &target.kubeconfig()) {
-        Ok(()) => progress.stage(&format!(
-            "the cluster stays until Ctrl-C: kubectl --kubeconfig {} get namespaces",
-            file.display()
-        )),
+        Ok(()) => progress
+            .stage(&format!("the cluster stays until Ctrl-C: kubectl --kubeconfig {} get namespaces", file.display())),
         Err(error) => eprintln!("failed to write {}: {error}", file.display()),
     }
     let _ = tokio::signal::ctrl_c().await;

@@ -9,6 +9,9 @@ use conformance::target::Target;
 use super::run::start_target;
 use super::{FAILED, HARNESS, INTERRUPTED, LibraryArguments, PASSED, TargetArguments, WRONG_USAGE};
 
+/// The first message of a session.
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}"#;
+
 /// Plays a scenario and leaves everything running until Ctrl-C.
 pub(crate) async fn up(subject: &str, library: &LibraryArguments, target: TargetArguments) -> u8 {
     let library = match library.open() {
@@ -35,9 +38,7 @@ pub(crate) async fn up(subject: &str, library: &LibraryArguments, target: Target
     let code = {
         progress.stage(&format!("playing {}", scenario.id));
         let playing = async {
-            let stage = Stage::set(&target, &library, scenario)
-                .await
-                .map_err(|error| error.to_string())?;
+            let stage = Stage::set(&target, &library, scenario).await.map_err(|error| error.to_string())?;
             let outcome = perform(&stage).await;
             progress.finish();
             Ok::<_, String>((stage, outcome))
@@ -83,17 +84,13 @@ async fn print_ways_in(target: &dyn Target, stage: &Stage<'_>, kubeconfig: &Kube
         };
         let endpoint = format!("http://{address}/mcp");
         println!("\nVirtualMCPServer {name}, in the cluster {url}, from here {endpoint}");
-        let header = token
-            .as_ref()
-            .map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
+        let header = token.as_ref().map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
         println!(
             "curl:\n  curl -i {endpoint}{header} -H 'Content-Type: application/json' -H 'Accept: application/json, \
-             text/event-stream' -d '{}'",
-            r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}"#
+             text/event-stream' -d '{INITIALIZE}'"
         );
-        let header = token
-            .as_ref()
-            .map_or_else(String::new, |token| format!(" --header 'Authorization: Bearer {token}'"));
+        let header =
+            token.as_ref().map_or_else(String::new, |token| format!(" --header 'Authorization: Bearer {token}'"));
         println!(
             "MCP Inspector:\n  npx @modelcontextprotocol/inspector --cli {endpoint} --transport http{header} --method \
              tools/list"
@@ -101,11 +98,7 @@ async fn print_ways_in(target: &dyn Target, stage: &Stage<'_>, kubeconfig: &Kube
     }
 }
 
-async fn address_of(
-    target: &dyn Target,
-    namespace: &str,
-    url: &str,
-) -> Option<std::net::SocketAddr> {
+async fn address_of(target: &dyn Target, namespace: &str, url: &str) -> Option<std::net::SocketAddr> {
     let url = url::Url::parse(url).ok()?;
     let port = url.port_or_known_default()?;
     target.dial(namespace, url.host_str()?, port).await
@@ -119,9 +112,7 @@ struct Kubeconfig {
 impl Kubeconfig {
     fn write(text: &str) -> Self {
         let path = std::env::temp_dir().join(format!("conformance-{}.kubeconfig", std::process::id()));
-        Self {
-            path: write_private(&path, text).is_ok().then_some(path),
-        }
+        Self { path: write_private(&path, text).is_ok().then_some(path) }
     }
 }
 
@@ -138,10 +129,6 @@ pub(super) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
 
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())
 }

@@ -20,17 +20,14 @@ pub(super) fn register(context: &mut Context<'_>) {
 }
 
 /// `object.condition('Valid')`: the condition of that type.
+#[allow(clippy::needless_pass_by_value)] // CEL passes arguments by value.
 fn condition(This(object): This<Cel>, kind: Arc<String>) -> Result<Cel, ExecutionError> {
     let missing = || ExecutionError::no_such_key(&format!("condition {kind}"));
     let object = to_json(&object).ok_or_else(missing)?;
     object
         .pointer("/status/conditions")
         .and_then(serde_json::Value::as_array)
-        .and_then(|conditions| {
-            conditions
-                .iter()
-                .find(|condition| condition["type"] == kind.as_str())
-        })
+        .and_then(|conditions| conditions.iter().find(|condition| condition["type"] == kind.as_str()))
         .map(to_cel)
         .ok_or_else(missing)
 }

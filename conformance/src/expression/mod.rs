@@ -83,9 +83,8 @@ impl PartialEq for Expression {
 impl<'de> serde::Deserialize<'de> for Expression {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Located { value, at } = Located::<String>::deserialize(deserializer)?;
-        Self::compile(&value, at).map_err(|CompileError { at, message }| {
-            serde::de::Error::custom(Placed { at, message })
-        })
+        Self::compile(&value, at)
+            .map_err(|CompileError { at, message }| serde::de::Error::custom(Placed { at, message }))
     }
 }
 
@@ -102,11 +101,7 @@ impl Expression {
                 Ok(Clause { text, at, program })
             })
             .collect::<Result<Vec<_>, CompileError>>()?;
-        Ok(Self {
-            text: text.to_owned(),
-            at,
-            clauses: clauses.into(),
-        })
+        Ok(Self { text: text.to_owned(), at, clauses: clauses.into() })
     }
 
     /// The variables that the expression needs, each with the place of the clause that names it.
@@ -114,9 +109,7 @@ impl Expression {
         self.clauses
             .iter()
             .flat_map(|clause| {
-                syntax::free_variables(clause.program.expression())
-                    .into_iter()
-                    .map(|name| (name, clause.at))
+                syntax::free_variables(clause.program.expression()).into_iter().map(|name| (name, clause.at))
             })
             .collect()
     }
@@ -142,48 +135,33 @@ impl Expression {
         for clause in self.clauses.iter() {
             let reason = match clause.program.execute(&context) {
                 Ok(cel::Value::Bool(true)) => continue,
-                Ok(_) => None,
                 Err(error) if is_authors_fault(&error) => {
                     return Err(clause.evaluation_error(&error));
                 }
-                Err(ExecutionError::NoSuchKey(_)) => None,
+                Ok(_) | Err(ExecutionError::NoSuchKey(_)) => None,
                 Err(error) => Some(error.to_string()),
             };
             let mut got = paths::describe(clause.program.expression(), &context);
             if got.is_empty() {
                 got = reason.unwrap_or_else(|| "false".to_owned());
             }
-            return Ok(Err(Mismatch {
-                expected: clause.text.clone(),
-                got,
-                at: clause.at,
-            }));
+            return Ok(Err(Mismatch { expected: clause.text.clone(), got, at: clause.at }));
         }
         Ok(Ok(()))
     }
 
     /// The value of an expression that is not a condition (for `${...}`).
     pub fn evaluate(&self, variables: &Variables) -> Result<Value, EvaluationError> {
-        let error = |reason| EvaluationError {
-            expression: self.text.clone(),
-            at: self.at,
-            reason,
-        };
+        let error = |reason| EvaluationError { expression: self.text.clone(), at: self.at, reason };
         let program = compile(&self.text, self.at).map_err(|failure| error(failure.message))?;
-        let result = program
-            .execute(&context(variables))
-            .map_err(|failure| error(failure.to_string()))?;
+        let result = program.execute(&context(variables)).map_err(|failure| error(failure.to_string()))?;
         value::to_json(&result).ok_or_else(|| error("its value is not JSON".to_owned()))
     }
 }
 
 impl Clause {
     fn evaluation_error(&self, error: &ExecutionError) -> EvaluationError {
-        EvaluationError {
-            expression: self.text.clone(),
-            at: self.at,
-            reason: error.to_string(),
-        }
+        EvaluationError { expression: self.text.clone(), at: self.at, reason: error.to_string() }
     }
 }
 

@@ -72,17 +72,11 @@ fn written(tree: &IdedExpr) -> Option<String> {
         Expr::Ident(name) if !name.starts_with(['@', '_']) => Some(name.clone()),
         Expr::Literal(LiteralValue::String(text)) => Some(format!("'{}'", text.inner())),
         Expr::Literal(LiteralValue::Int(number)) => Some(number.inner().to_string()),
-        Expr::Select(select) if select.test => Some(format!(
-            "has({}.{})",
-            written(&select.operand)?,
-            select.field
-        )),
+        Expr::Select(select) if select.test => Some(format!("has({}.{})", written(&select.operand)?, select.field)),
         Expr::Select(select) => Some(format!("{}.{}", written(&select.operand)?, select.field)),
-        Expr::Call(call) if call.func_name == operators::INDEX => Some(format!(
-            "{}[{}]",
-            written(call.args.first()?)?,
-            written(call.args.get(1)?)?
-        )),
+        Expr::Call(call) if call.func_name == operators::INDEX => {
+            Some(format!("{}[{}]", written(call.args.first()?)?, written(call.args.get(1)?)?))
+        }
         Expr::Call(call) if is_accessor(&call.func_name) => {
             let arguments: Vec<String> = call.args.iter().map(written).collect::<Option<_>>()?;
             let arguments = arguments.join(", ");
@@ -96,10 +90,7 @@ fn written(tree: &IdedExpr) -> Option<String> {
 }
 
 fn is_accessor(function: &str) -> bool {
-    matches!(
-        function,
-        "condition" | "size" | "json" | "jwt" | "base64" | "unbase64"
-    )
+    matches!(function, "condition" | "size" | "json" | "jwt" | "base64" | "unbase64")
 }
 
 fn shown(value: Option<&Value>) -> String {

@@ -20,7 +20,6 @@ pub(super) fn conjuncts(text: &str) -> Vec<Range<usize>> {
         match (quote, byte) {
             (Some(_), b'\\') => index += 1,
             (Some(open), _) if open == byte => quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(byte),
             (None, b'(' | b'[' | b'{') => depth += 1,
             (None, b')' | b']' | b'}') => depth -= 1,
@@ -52,10 +51,7 @@ pub(super) fn advance(at: Position, passed: &str) -> Position {
     let lines = u32::try_from(passed.matches('\n').count()).unwrap_or(0);
     let last = passed.rsplit('\n').next().unwrap_or(passed);
     let columns = u32::try_from(last.chars().count()).unwrap_or(0);
-    Position {
-        line: at.line + lines,
-        column: at.column + columns,
-    }
+    Position { line: at.line + lines, column: at.column + columns }
 }
 
 pub(super) fn compile_error(text: &str, at: Position, errors: &ParseErrors) -> CompileError {
@@ -65,17 +61,10 @@ pub(super) fn compile_error(text: &str, at: Position, errors: &ParseErrors) -> C
     };
     let line = usize::try_from(first.pos.0.max(1)).unwrap_or(1);
     let column = usize::try_from(first.pos.1.max(1)).unwrap_or(1);
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line - 1)
-        .map(|line| line.chars().count())
-        .sum();
+    let before: usize = text.split_inclusive('\n').take(line - 1).map(|line| line.chars().count()).sum();
     let passed: String = text.chars().take(before + column - 1).collect();
     let message = first.msg.lines().next().unwrap_or_default().trim();
-    CompileError {
-        at: advance(at, &passed),
-        message: format!("not a CEL expression: {message}"),
-    }
+    CompileError { at: advance(at, &passed), message: format!("not a CEL expression: {message}") }
 }
 
 /// The names that an expression takes from outside.
@@ -98,10 +87,7 @@ fn collect(tree: &IdedExpr, bound: &mut Vec<String>, names: &mut BTreeSet<String
                 collect(part, bound, names);
             }
         }
-        Expr::List(list) => list
-            .elements
-            .iter()
-            .for_each(|item| collect(item, bound, names)),
+        Expr::List(list) => list.elements.iter().for_each(|item| collect(item, bound, names)),
         Expr::Map(map) => {
             for entry in &map.entries {
                 if let EntryExpr::MapEntry(entry) = &entry.expr {
@@ -127,8 +113,5 @@ fn collect(tree: &IdedExpr, bound: &mut Vec<String>, names: &mut BTreeSet<String
 }
 
 fn is_type_name(name: &str) -> bool {
-    matches!(
-        name,
-        "bool" | "bytes" | "double" | "int" | "list" | "map" | "null_type" | "string" | "uint" | "type"
-    )
+    matches!(name, "bool" | "bytes" | "double" | "int" | "list" | "map" | "null_type" | "string" | "uint" | "type")
 }

@@ -4,10 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-const HERE: Position = Position {
-    line: 3,
-    column: 10,
-};
+const HERE: Position = Position { line: 3, column: 10 };
 
 fn expression(text: &str) -> Expression {
     Expression::compile(text, HERE).unwrap()
@@ -65,13 +62,7 @@ fn a_failed_expectation_says_which_clause_and_what_the_values_were() {
     let failure = mismatch("status.phase != '' && status.phase == 'Valid'");
     assert_eq!(failure.expected, "status.phase == 'Valid'");
     assert_eq!(failure.got, r#"status.phase is "Failed""#);
-    assert_eq!(
-        failure.at,
-        Position {
-            line: 3,
-            column: 32
-        }
-    );
+    assert_eq!(failure.at, Position { line: 3, column: 32 });
 }
 
 #[test]
@@ -82,22 +73,13 @@ fn a_missing_path_is_named_with_what_stands_there_instead() {
         r#"object.metadata.labels.app is missing (object.metadata is {"generation":2,"name":"x"})"#
     );
     let failure = mismatch("object.condition('Ready').status == 'True'");
-    assert!(
-        failure
-            .got
-            .starts_with("object.condition('Ready').status is missing"),
-        "{}",
-        failure.got
-    );
+    assert!(failure.got.starts_with("object.condition('Ready').status is missing"), "{}", failure.got);
 }
 
 #[test]
 fn collections_are_shown_by_what_is_asked_of_them() {
     assert_eq!(mismatch("size(names) == 3").got, "size(names) is 2");
-    assert_eq!(
-        mismatch("names.exists(n, n == 'c')").got,
-        r#"names is ["a","b"]"#
-    );
+    assert_eq!(mismatch("names.exists(n, n == 'c')").got, r#"names is ["a","b"]"#);
 }
 
 #[test]

@@ -50,10 +50,8 @@ pub(super) fn to_cel(value: &Value) -> Cel {
         Value::String(text) => Cel::String(Arc::new(text.clone())),
         Value::Array(items) => Cel::List(Arc::new(items.iter().map(to_cel).collect())),
         Value::Object(entries) => {
-            let map: HashMap<Key, Cel> = entries
-                .iter()
-                .map(|(name, value)| (Key::String(Arc::new(name.clone())), to_cel(value)))
-                .collect();
+            let map: HashMap<Key, Cel> =
+                entries.iter().map(|(name, value)| (Key::String(Arc::new(name.clone())), to_cel(value))).collect();
             Cel::Map(Map { map: Arc::new(map) })
         }
     }
@@ -70,10 +68,7 @@ pub(super) fn to_json(value: &Cel) -> Option<Value> {
         Cel::String(text) => Value::String(text.to_string()),
         Cel::List(items) => Value::Array(items.iter().map(to_json).collect::<Option<_>>()?),
         Cel::Map(map) => Value::Object(
-            map.map
-                .iter()
-                .map(|(key, value)| Some((key.to_string(), to_json(value)?)))
-                .collect::<Option<_>>()?,
+            map.map.iter().map(|(key, value)| Some((key.to_string(), to_json(value)?))).collect::<Option<_>>()?,
         ),
         _ => return None,
     })

@@ -7,25 +7,21 @@ use super::step::{Action, Until};
 use crate::diagnostic::did_you_mean;
 use crate::expression::Expression;
 
-const OBJECT: &[&str] = &[
-    "object", "metadata", "spec", "status", "data", "type", "kind", "apiVersion",
-];
+const OBJECT: &[&str] = &["object", "metadata", "spec", "status", "data", "type", "kind", "apiVersion"];
 const ITEMS: &[&str] = &["items"];
 const REJECTION: &[&str] = &["code", "reason", "message", "causes", "rejection"];
 const WARNINGS: &[&str] = &["warnings"];
 const RESPONSE: &[&str] = &["response"];
 const ENTRY: &[&str] = &[
-    "entry", "at", "url", "host", "path", "query", "http", "headers", "body", "message", "method",
-    "params", "form", "token", "tls", "peer", "session", "response", "verdict", "sequence", "server",
+    "entry", "at", "url", "host", "path", "query", "http", "headers", "body", "message", "method", "params", "form",
+    "token", "tls", "peer", "session", "response", "verdict", "sequence", "server",
 ];
 
 /// Names that every expression may use, besides those that earlier steps kept.
 pub(super) const EVERYWHERE: &[&str] = &["namespace", "ca"];
 
 /// The object's top-level keys that expressions may name directly.
-pub(crate) const OBJECT_KEYS: &[&str] = &[
-    "metadata", "spec", "status", "data", "type", "kind", "apiVersion",
-];
+pub(crate) const OBJECT_KEYS: &[&str] = &["metadata", "spec", "status", "data", "type", "kind", "apiVersion"];
 
 /// The keys of a journal entry that expressions may name directly.
 pub(crate) fn entry_keys() -> impl Iterator<Item = &'static str> {
@@ -68,10 +64,7 @@ fn expressions<'a>(action: &'a Action) -> Vec<(&'a Expression, Vec<&'static str>
             push(step.expect.as_ref(), &[RESPONSE, &["result"]]);
             push(step.refused.as_ref(), &[RESPONSE]);
         }
-        Action::List(step) => push(
-            step.expect.as_ref(),
-            &[&["names", "items", "result", "error"]],
-        ),
+        Action::List(step) => push(step.expect.as_ref(), &[&["names", "items", "result", "error"]]),
         Action::Call(step) => push(step.expect.as_ref(), &[&["result", "error"]]),
         Action::Message(step) => push(step.expect.as_ref(), &[RESPONSE, &["result", "error"]]),
         Action::Disconnect(step) => push(step.expect.as_ref(), &[RESPONSE]),
@@ -86,35 +79,19 @@ fn expressions<'a>(action: &'a Action) -> Vec<(&'a Expression, Vec<&'static str>
             push(step.until.as_ref(), &[names]);
         }
         Action::Logs(step) => push(Some(&step.expect), &[&["text", "lines"]]),
-        Action::Delete(_)
-        | Action::Change(_)
-        | Action::Operator(_)
-        | Action::Each(_)
-        | Action::Parallel(_) => {}
+        Action::Delete(_) | Action::Change(_) | Action::Operator(_) | Action::Each(_) | Action::Parallel(_) => {}
     }
     found
 }
 
 /// Refuses an expression that names what does not exist.
-pub(super) fn names(
-    expression: &Expression,
-    own: &[&'static str],
-    kept: &BTreeSet<String>,
-) -> Result<(), Refusal> {
+pub(super) fn names(expression: &Expression, own: &[&'static str], kept: &BTreeSet<String>) -> Result<(), Refusal> {
     for (name, at) in expression.variables() {
-        let known = || {
-            own.iter()
-                .chain(EVERYWHERE)
-                .copied()
-                .chain(kept.iter().map(String::as_str))
-        };
+        let known = || own.iter().chain(EVERYWHERE).copied().chain(kept.iter().map(String::as_str));
         if !known().any(|known| known == name) {
             let hint = did_you_mean(&name, known());
             let known: Vec<&str> = known().collect();
-            let message = format!(
-                "unknown variable `{name}`{hint}; known here: {}",
-                known.join(", ")
-            );
+            let message = format!("unknown variable `{name}`{hint}; known here: {}", known.join(", "));
             return Err(Refusal::at(at, message));
         }
     }

@@ -27,15 +27,8 @@ pub enum Moment {
 
 impl Moment {
     /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Status,
-        Self::Ready,
-        Self::Gone,
-        Self::Call,
-        Self::Live,
-        Self::Journal,
-        Self::Logs,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Status, Self::Ready, Self::Gone, Self::Call, Self::Live, Self::Journal, Self::Logs];
 
     /// The name in scenario files.
     pub fn name(self) -> &'static str {
@@ -113,7 +106,7 @@ mod tests {
     #[test]
     fn times_have_a_unit() {
         assert_eq!(duration("500ms"), Some(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Some(Duration::from_mins(2)));
         assert_eq!(duration("5"), None);
         assert_eq!(duration("s"), None);
     }

@@ -1,5 +1,7 @@
 //! Scenarios in plain words.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::{Action, Apply, Count, OperatorState, Scenario, Step, Token, Until, What};
@@ -17,21 +19,17 @@ pub fn world(world: &World) -> Vec<String> {
         let mut line = format!("an authorization server {}", *server.host);
         let users: Vec<&str> = server.users.iter().map(|user| user.name.as_str()).collect();
         if !users.is_empty() {
-            line.push_str(&format!(", users {}", users.join(", ")));
+            let _ = write!(line, ", users {}", users.join(", "));
         }
         let trusts: Vec<&str> = server.trusts.iter().map(|host| host.as_str()).collect();
         if !trusts.is_empty() {
-            line.push_str(&format!(", exchanges tokens of {}", trusts.join(", ")));
+            let _ = write!(line, ", exchanges tokens of {}", trusts.join(", "));
         }
         lines.push(line);
     }
     for server in &world.servers {
         let tools: Vec<&str> = server.tools.iter().map(|tool| tool.name.as_str()).collect();
-        lines.push(format!(
-            "an MCP server {} with tools {}",
-            server.url.as_str(),
-            tools.join(", ")
-        ));
+        lines.push(format!("an MCP server {} with tools {}", server.url.as_str(), tools.join(", ")));
     }
     lines
 }
@@ -89,10 +87,10 @@ pub fn steps_that_verify(scenario: &Scenario, behaviour: &str) -> Vec<(Position,
 fn sentence(step: &Step) -> String {
     let mut text = words(step);
     if let Some(namespace) = &step.namespace {
-        text.push_str(&format!(", in the namespace {namespace}"));
+        let _ = write!(text, ", in the namespace {namespace}");
     }
     if !step.verifies.is_empty() {
-        text.push_str(&format!("  [{}]", step.verifies.join(", ")));
+        let _ = write!(text, "  [{}]", step.verifies.join(", "));
     }
     text
 }
@@ -151,24 +149,17 @@ fn words(step: &Step) -> String {
             and("; the answer has ", spec.expect.as_ref()),
             and("; it is refused, and ", spec.refused.as_ref()),
         ),
-        Action::List(spec) => format!("list {:?}{}", spec.kind, and(", and expect ", spec.expect.as_ref())).to_lowercase(),
-        Action::Call(spec) => format!(
-            "call {}{}",
-            spec.tool,
-            and(", and expect ", spec.expect.as_ref())
-        ),
-        Action::Message(spec) => format!(
-            "send {}{}",
-            Value::Object(spec.message.clone()),
-            and(", and expect ", spec.expect.as_ref())
-        ),
+        Action::List(spec) => {
+            format!("list {:?}{}", spec.kind, and(", and expect ", spec.expect.as_ref())).to_lowercase()
+        }
+        Action::Call(spec) => format!("call {}{}", spec.tool, and(", and expect ", spec.expect.as_ref())),
+        Action::Message(spec) => {
+            format!("send {}{}", Value::Object(spec.message.clone()), and(", and expect ", spec.expect.as_ref()))
+        }
         Action::Disconnect(spec) => format!("end the session {}", spec.session),
-        Action::Request(spec) => format!(
-            "send {} to {}{}",
-            spec.line.value,
-            spec.to.text(),
-            and(", and expect ", spec.expect.as_ref())
-        ),
+        Action::Request(spec) => {
+            format!("send {} to {}{}", spec.line.value, spec.to.text(), and(", and expect ", spec.expect.as_ref()))
+        }
         Action::Journal(spec) => format!(
             "expect {} at {}{}{}",
             match spec.count {
@@ -186,9 +177,7 @@ fn words(step: &Step) -> String {
             spec.what,
             and(" with ", spec.selects.as_ref()),
             and(" until one with ", spec.until.as_ref()),
-            spec.lasting
-                .as_ref()
-                .map_or_else(String::new, |time| format!(" for {}", time.value)),
+            spec.lasting.as_ref().map_or_else(String::new, |time| format!(" for {}", time.value)),
         ),
         Action::Change(spec) => format!("change the world: {:?}", spec.change),
         Action::Logs(spec) => format!("expect that the log of {} has {}", spec.of.text(), text(&spec.expect)),
@@ -216,10 +205,10 @@ fn applied(spec: &Apply) -> String {
         .collect();
     let mut text = what.join(", ");
     if !spec.only.is_empty() {
-        text.push_str(&format!(" (only {})", spec.only.join(", ")));
+        let _ = write!(text, " (only {})", spec.only.join(", "));
     }
     for (object, edit) in &spec.edit {
-        text.push_str(&format!(", {object} edited by {edit}"));
+        let _ = write!(text, ", {object} edited by {edit}");
     }
     text
 }

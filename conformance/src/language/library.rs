@@ -70,13 +70,8 @@ impl Library {
     }
 
     /// Scenarios from texts, by path. For tests of the language.
-    pub fn of_texts<'a>(
-        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, LoadErrors> {
-        let files = texts
-            .into_iter()
-            .map(|(path, text)| (path.to_owned(), Source::new(path, text)))
-            .collect();
+    pub fn of_texts<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, LoadErrors> {
+        let files = texts.into_iter().map(|(path, text)| (path.to_owned(), Source::new(path, text))).collect();
         Self::read(files, None)
     }
 
@@ -90,19 +85,13 @@ impl Library {
         let source = files.get(CATALOGUE).cloned().or_else(built_in);
         let missing = || Diagnostic::of_file(CATALOGUE, "the catalogue is missing");
         let catalogue = Catalogue::read(source.ok_or_else(missing)?.as_ref())?;
-        let mut library = Self {
-            files,
-            catalogue,
-            scenarios: Vec::new(),
-        };
+        let mut library = Self { files, catalogue, scenarios: Vec::new() };
         let mut errors = Vec::new();
         let mut ids: BTreeMap<String, String> = BTreeMap::new();
         for (path, source) in library.files.iter().filter(|(path, _)| is_scenario(path)) {
             let surroundings = Surroundings {
                 catalogue: &library.catalogue,
-                has_manifest: &|file| {
-                    beside(path, file).is_some_and(|path| library.files.contains_key(&path))
-                },
+                has_manifest: &|file| beside(path, file).is_some_and(|path| library.files.contains_key(&path)),
             };
             match load::scenario(source, &surroundings) {
                 Ok(scenario) => {
@@ -146,10 +135,7 @@ impl Library {
 
     /// The text of a manifest that a scenario names.
     pub fn manifest(&self, scenario: &Scenario, file: &str) -> Option<&Arc<Source>> {
-        let (path, _) = self
-            .files
-            .iter()
-            .find(|(_, source)| Arc::ptr_eq(source, &scenario.source))?;
+        let (path, _) = self.files.iter().find(|(_, source)| Arc::ptr_eq(source, &scenario.source))?;
         self.files.get(&beside(path, file)?)
     }
 
@@ -167,7 +153,7 @@ fn is_scenario(path: &str) -> bool {
     }
     match path.split('/').count() {
         0 | 1 => false,
-        2 => path.ends_with(".yaml"),
+        2 => true,
         _ => path.ends_with("/scenario.yaml"),
     }
 }
@@ -189,11 +175,7 @@ fn beside(path: &str, file: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-fn collect(
-    root: &Path,
-    folder: &Path,
-    files: &mut BTreeMap<String, Arc<Source>>,
-) -> Result<(), Diagnostic> {
+fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Arc<Source>>) -> Result<(), Diagnostic> {
     let failed = |path: &Path, error: &std::io::Error| {
         Diagnostic::of_file(path.display().to_string(), format!("cannot be read: {error}"))
     };

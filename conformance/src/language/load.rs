@@ -22,19 +22,13 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn at(at: Position, message: impl Into<String>) -> Self {
-        Self {
-            at: Some(at),
-            message: message.into(),
-        }
+        Self { at: Some(at), message: message.into() }
     }
 }
 
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
-        Self {
-            at: error.at,
-            message: error.message,
-        }
+        Self { at: error.at, message: error.message }
     }
 }
 
@@ -65,21 +59,14 @@ struct Head {
 }
 
 /// Reads a scenario, or says what is wrong with its file.
-pub(super) fn scenario(
-    source: &Arc<Source>,
-    surroundings: &Surroundings<'_>,
-) -> Result<Scenario, Diagnostic> {
+pub(super) fn scenario(source: &Arc<Source>, surroundings: &Surroundings<'_>) -> Result<Scenario, Diagnostic> {
     let mut root = yaml::parse(source)?;
     let at = root.at;
     read(&mut root, source, surroundings)
         .map_err(|refusal| source.diagnostic(refusal.at.unwrap_or(at), refusal.message))
 }
 
-fn read(
-    root: &mut Node,
-    source: &Arc<Source>,
-    surroundings: &Surroundings<'_>,
-) -> Result<Scenario, Refusal> {
+fn read(root: &mut Node, source: &Arc<Source>, surroundings: &Surroundings<'_>) -> Result<Scenario, Refusal> {
     let at = root.at;
     let steps = root.take("steps");
     let world = root.take("world");
@@ -116,19 +103,12 @@ fn read_defaults(defaults: Located<Defaults>) -> Result<Defaults, Refusal> {
 }
 
 fn check_id(id: &Located<String>) -> Result<(), Refusal> {
-    let is_word = |word: &str| {
-        !word.is_empty()
-            && word
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    };
+    let is_word =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if id.value.split('/').all(is_word) {
         return Ok(());
     }
-    let message = format!(
-        "`{}` is no id: expected lower-case words joined by - and /",
-        id.value
-    );
+    let message = format!("`{}` is no id: expected lower-case words joined by - and /", id.value);
     Err(Refusal::at(id.at, message))
 }
 

@@ -18,8 +18,8 @@ pub use deadline::{Deadline, Moment};
 pub use library::{Library, LoadErrors, Manifest};
 pub use scenario::{Defaults, Isolation, Profile, Scenario};
 pub use step::{
-    Action, Apply, Call, Change, Connect, Count, Delete, Disconnect, Expect, Journal, List, ListKind,
-    Logs, Message, Never, Operator, OperatorState, Patch, Request, Row, Step, Subresource, Target,
-    Token, Until, Validation, Wait, What,
+    Action, Apply, Call, Change, Connect, Count, Delete, Disconnect, Expect, Journal, List, ListKind, Logs, Message,
+    Never, Operator, OperatorState, Patch, Request, Row, Step, Subresource, Target, Token, Until, Validation, Wait,
+    What,
 };
 pub use template::{resolve_text, resolve_value};

@@ -18,38 +18,17 @@ const COMMON: &[&str] = &["verifies", "note", "as", "deadline", "namespace"];
 
 /// Keywords with the options of their steps.
 const STEPS: &[(&str, &[&str])] = &[
-    (
-        "apply",
-        &[
-            "substitute", "edit", "only", "subresource", "validation", "rejected", "warnings", "expect",
-        ],
-    ),
-    (
-        "patch",
-        &[
-            "merge", "json", "subresource", "validation", "rejected", "warnings", "expect",
-        ],
-    ),
+    ("apply", &["substitute", "edit", "only", "subresource", "validation", "rejected", "warnings", "expect"]),
+    ("patch", &["merge", "json", "subresource", "validation", "rejected", "warnings", "expect"]),
     ("delete", &["selector", "wait"]),
     ("wait", &["selector", "until", "fresh", "expect"]),
     ("expect", &["selector", "that", "eventually"]),
-    (
-        "connect",
-        &["token", "headers", "protocol", "expect", "refused"],
-    ),
+    ("connect", &["token", "headers", "protocol", "expect", "refused"]),
     ("list", &["session", "expect", "eventually"]),
     ("call", &["arguments", "session", "expect", "eventually"]),
-    (
-        "message",
-        &["notification", "session", "expect", "eventually"],
-    ),
+    ("message", &["notification", "session", "expect", "eventually"]),
     ("disconnect", &["expect"]),
-    (
-        "request",
-        &[
-            "to", "token", "headers", "session", "json", "body", "expect", "eventually",
-        ],
-    ),
+    ("request", &["to", "token", "headers", "session", "json", "body", "expect", "eventually"]),
     ("journal", &["where", "count", "since", "expect"]),
     ("never", &["where", "selector", "since", "until", "for"]),
     ("change", &[]),
@@ -60,9 +39,7 @@ const STEPS: &[(&str, &[&str])] = &[
 ];
 
 /// Keys whose texts are expressions, not texts with `${...}`.
-const EXPRESSIONS: &[&str] = &[
-    "rejected", "warnings", "expect", "until", "that", "refused", "where",
-];
+const EXPRESSIONS: &[&str] = &["rejected", "warnings", "expect", "until", "that", "refused", "where"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,24 +67,14 @@ pub(super) struct StepReader<'a> {
 impl<'a> StepReader<'a> {
     /// A reader for a scenario that runs `alone` or beside others.
     pub(super) fn new(surroundings: &'a Surroundings<'a>, alone: bool) -> Self {
-        Self {
-            surroundings,
-            kept: BTreeSet::new(),
-            row: None,
-            alone,
-        }
+        Self { surroundings, kept: BTreeSet::new(), row: None, alone }
     }
 
     /// Reads a list of steps.
     pub(super) fn list(&mut self, node: &Node) -> Result<Vec<Step>, Refusal> {
         match &node.value {
-            NodeValue::List(items) if !items.is_empty() => {
-                items.iter().map(|item| self.step(item)).collect()
-            }
-            _ => Err(Refusal::at(
-                node.at,
-                format!("{}, where a list of steps was expected", node.kind()),
-            )),
+            NodeValue::List(items) if !items.is_empty() => items.iter().map(|item| self.step(item)).collect(),
+            _ => Err(Refusal::at(node.at, format!("{}, where a list of steps was expected", node.kind()))),
         }
     }
 
@@ -129,9 +96,7 @@ impl<'a> StepReader<'a> {
                 return Err(Refusal::at(key.at, message));
             }
         }
-        let common: Common = yaml::decode(&only(node, |index, name| {
-            index > 0 && COMMON.contains(&name)
-        }))?;
+        let common: Common = yaml::decode(&only(node, |index, name| index > 0 && COMMON.contains(&name)))?;
         let mut own = only(node, |index, name| index == 0 || !COMMON.contains(&name));
         let verifies = self.behaviours(&common.verifies)?;
         self.check_templates(keyword, &own)?;
@@ -217,9 +182,7 @@ impl<'a> StepReader<'a> {
     }
 
     fn rows(&mut self, node: &Node) -> Result<Vec<Row>, Refusal> {
-        let steps = node
-            .entry("steps")
-            .ok_or_else(|| Refusal::at(node.at, "the key `steps` is missing"))?;
+        let steps = node.entry("steps").ok_or_else(|| Refusal::at(node.at, "the key `steps` is missing"))?;
         let rows = match node.entry("each").map(|rows| &rows.value) {
             Some(NodeValue::List(rows)) if !rows.is_empty() => rows,
             _ => return Err(Refusal::at(node.at, "`each` needs a list of rows")),
@@ -235,13 +198,7 @@ impl<'a> StepReader<'a> {
                 Some(ids) => self.behaviours(&yaml::decode::<Vec<Located<String>>>(ids)?)?,
                 None => Vec::new(),
             };
-            read.push(Row {
-                label: label(&value),
-                value,
-                verifies,
-                at: row.at,
-                steps: self.list(&filled)?,
-            });
+            read.push(Row { label: label(&value), value, verifies, at: row.at, steps: self.list(&filled)? });
         }
         self.row = outer;
         Ok(read)
@@ -249,13 +206,8 @@ impl<'a> StepReader<'a> {
 
     fn parallel(&mut self, node: &Node) -> Result<Vec<Vec<Step>>, Refusal> {
         match node.entry("parallel").map(|lists| &lists.value) {
-            Some(NodeValue::List(lists)) if lists.len() > 1 => {
-                lists.iter().map(|list| self.list(list)).collect()
-            }
-            _ => Err(Refusal::at(
-                node.at,
-                "`parallel` needs two or more lists of steps",
-            )),
+            Some(NodeValue::List(lists)) if lists.len() > 1 => lists.iter().map(|list| self.list(list)).collect(),
+            _ => Err(Refusal::at(node.at, "`parallel` needs two or more lists of steps")),
         }
     }
 
@@ -271,10 +223,8 @@ impl<'a> StepReader<'a> {
         let fits = name.value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
             && name.value.starts_with(|c: char| c.is_ascii_lowercase());
         if !fits {
-            let message = format!(
-                "`{}` cannot be a variable: expected letters and digits, such as `before`",
-                name.value
-            );
+            let message =
+                format!("`{}` cannot be a variable: expected letters and digits, such as `before`", name.value);
             return Err(Refusal::at(name.at, message));
         }
         self.kept.insert(name.value.clone());
@@ -283,17 +233,14 @@ impl<'a> StepReader<'a> {
 
     fn behaviours(&self, ids: &[Located<String>]) -> Result<Vec<String>, Refusal> {
         ids.iter()
-            .map(|id| match self.surroundings.catalogue.behaviour(&id.value) {
-                Some(_) => Ok(id.value.clone()),
-                None => {
-                    let known = self.surroundings.catalogue.ids();
-                    let message = format!(
-                        "`{}` is not in behaviours.yaml{}",
-                        id.value,
-                        did_you_mean(&id.value, known)
-                    );
-                    Err(Refusal::at(id.at, message))
+            .map(|id| {
+                let catalogue = self.surroundings.catalogue;
+                if catalogue.behaviour(&id.value).is_some() {
+                    return Ok(id.value.clone());
                 }
+                let hint = did_you_mean(&id.value, catalogue.ids());
+                let message = format!("`{}` is not in behaviours.yaml{hint}", id.value);
+                Err(Refusal::at(id.at, message))
             })
             .collect()
     }
@@ -339,9 +286,7 @@ impl<'a> StepReader<'a> {
                 Ok(())
             }
             NodeValue::List(items) => items.iter().try_for_each(|item| self.check_texts(item)),
-            NodeValue::Map(entries) => entries
-                .iter()
-                .try_for_each(|(_, value)| self.check_texts(value)),
+            NodeValue::Map(entries) => entries.iter().try_for_each(|(_, value)| self.check_texts(value)),
             NodeValue::Scalar(_) => Ok(()),
         }
     }
@@ -356,26 +301,17 @@ fn keyword(node: &Node) -> Result<(&'static str, &'static [&'static str]), Refus
     let Some((first, _)) = entries.first() else {
         return Err(Refusal::at(node.at, "an empty step"));
     };
-    STEPS
-        .iter()
-        .find(|(keyword, _)| *keyword == first.name)
-        .map(|(keyword, options)| (*keyword, *options))
-        .ok_or_else(|| {
+    STEPS.iter().find(|(keyword, _)| *keyword == first.name).map(|(keyword, options)| (*keyword, *options)).ok_or_else(
+        || {
             let known: Vec<&str> = STEPS.iter().map(|(keyword, _)| *keyword).collect();
-            let hint = match entries
-                .iter()
-                .find(|(key, _)| known.contains(&key.name.as_str()))
-            {
-                Some((key, _)) => format!("; the first key says what a step does: put `{}` first", key.name),
+            let hint = match entries.iter().find(|(key, _)| known.contains(&key.name.as_str())) {
+                Some((key, _)) => format!(" (the first key says what a step does: put `{}` first)", key.name),
                 None => did_you_mean(&first.name, known.iter().copied()),
             };
-            let message = format!(
-                "unknown step `{}`{hint}; known: {}",
-                first.name,
-                known.join(", ")
-            );
+            let message = format!("unknown step `{}`{hint}; known: {}", first.name, known.join(", "));
             Refusal::at(first.at, message)
-        })
+        },
+    )
 }
 
 fn only(node: &Node, wanted: impl Fn(usize, &str) -> bool) -> Node {

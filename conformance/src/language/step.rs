@@ -459,9 +459,7 @@ impl<'de> Deserialize<'de> for Token {
             Value::String(text) if text == "none" => Ok(Self::None),
             Value::String(text) => Ok(Self::Literal(text)),
             Value::Object(request) => Ok(Self::Issued(request)),
-            _ => Err(de::Error::custom(
-                "a token is `none`, a text or a mapping with `issuer` and `subject`",
-            )),
+            _ => Err(de::Error::custom("a token is `none`, a text or a mapping with `issuer` and `subject`")),
         }
     }
 }
@@ -480,11 +478,9 @@ impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = || de::Error::custom("a count is a number, or a text such as '>= 2'");
         match Value::deserialize(deserializer)? {
-            Value::Number(number) => number
-                .as_u64()
-                .and_then(|number| usize::try_from(number).ok())
-                .map(Self::Exactly)
-                .ok_or_else(wrong),
+            Value::Number(number) => {
+                number.as_u64().and_then(|number| usize::try_from(number).ok()).map(Self::Exactly).ok_or_else(wrong)
+            }
             Value::String(text) => text
                 .strip_prefix(">=")
                 .and_then(|number| number.trim().parse().ok())
@@ -502,9 +498,7 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<What>, 
         _ => Err(de::Error::custom("a file name or an object is expected")),
     };
     match Value::deserialize(deserializer)? {
-        Value::Array(items) if items.is_empty() => {
-            Err(de::Error::custom("at least one file or object is expected"))
-        }
+        Value::Array(items) if items.is_empty() => Err(de::Error::custom("at least one file or object is expected")),
         Value::Array(items) => items.into_iter().map(one).collect(),
         value => Ok(vec![one(value)?]),
     }

@@ -33,10 +33,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
         if found > start {
             parts.push(Part::Literal(&text[start..found]));
         }
-        parts.push(Part::Expression(
-            &text[found + 2..found + 2 + length],
-            found + 2,
-        ));
+        parts.push(Part::Expression(&text[found + 2..found + 2 + length], found + 2));
         start = found + 2 + length + 1;
         search = start;
     }
@@ -52,7 +49,6 @@ fn closing(text: &str) -> Option<usize> {
     for (index, character) in text.char_indices() {
         match (quote, character) {
             (Some(open), _) if open == character => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(character),
             (None, '{') => depth += 1,
             (None, '}') if depth == 0 => return Some(index),
@@ -65,10 +61,7 @@ fn closing(text: &str) -> Option<usize> {
 
 fn compile(text: &str, whole: &str, offset: usize, at: Position) -> Result<Expression, Refusal> {
     let passed = u32::try_from(whole[..offset].chars().count()).unwrap_or(0);
-    let at = Position {
-        column: at.column + passed,
-        ..at
-    };
+    let at = Position { column: at.column + passed, ..at };
     Expression::compile(text, at).map_err(|error| Refusal::at(error.at, error.message))
 }
 
@@ -87,10 +80,7 @@ pub(super) fn expressions(text: &str, at: Position) -> Result<Vec<Expression>, R
 pub fn resolve_value(value: &Value, variables: &Variables) -> Result<Value, EvaluationError> {
     Ok(match value {
         Value::String(text) => resolve(text, Position::default(), variables, |_| true)?,
-        Value::Array(items) => items
-            .iter()
-            .map(|item| resolve_value(item, variables))
-            .collect::<Result<_, _>>()?,
+        Value::Array(items) => items.iter().map(|item| resolve_value(item, variables)).collect::<Result<_, _>>()?,
         Value::Object(entries) => entries
             .iter()
             .map(|(name, value)| {
@@ -112,23 +102,15 @@ pub fn resolve_text(text: &str, variables: &Variables) -> Result<String, Evaluat
 
 /// Replaces `${row...}` in every text and key of a node.
 pub(super) fn fill_row(node: &Node, variables: &Variables) -> Result<Node, EvaluationError> {
-    let of_row = |expression: &Expression| {
-        expression
-            .variables()
-            .iter()
-            .all(|(name, _)| name == "row")
-    };
+    let of_row = |expression: &Expression| expression.variables().iter().all(|(name, _)| name == "row");
     let value = match &node.value {
         NodeValue::Text(text) if text.contains("${") => {
             let filled = resolve(text, node.at, variables, of_row)?;
             return Ok(Node::from_json(&filled, node.at));
         }
-        NodeValue::List(items) => NodeValue::List(
-            items
-                .iter()
-                .map(|item| fill_row(item, variables))
-                .collect::<Result<_, _>>()?,
-        ),
+        NodeValue::List(items) => {
+            NodeValue::List(items.iter().map(|item| fill_row(item, variables)).collect::<Result<_, _>>()?)
+        }
         NodeValue::Map(entries) => NodeValue::Map(
             entries
                 .iter()
@@ -217,18 +199,13 @@ mod tests {
 
     #[test]
     fn two_dollars_are_a_literal() {
-        assert_eq!(
-            resolve_text("a $${b} ${namespace}", &variables()).unwrap(),
-            "a ${b} ns-1"
-        );
+        assert_eq!(resolve_text("a $${b} ${namespace}", &variables()).unwrap(), "a ${b} ns-1");
     }
 
     #[test]
     fn a_row_fills_its_own_expressions_and_leaves_the_others() {
-        let node = Node::from_json(
-            &json!({"verifies": "${row.list}", "x": "${namespace}-${row.n}"}),
-            Position::default(),
-        );
+        let node =
+            Node::from_json(&json!({"verifies": "${row.list}", "x": "${namespace}-${row.n}"}), Position::default());
         let filled = fill_row(&node, &variables()).unwrap().to_json();
         assert_eq!(filled, json!({"verifies": ["A"], "x": "${namespace}-3"}));
     }

@@ -100,19 +100,14 @@ impl Http {
         id: Option<&Value>,
         timeout: Duration,
     ) -> Result<Response, HttpError> {
-        let unanswered = |reason: String| HttpError::Unanswered {
-            method: method.to_owned(),
-            url: route.url.to_string(),
-            reason,
-        };
+        let unanswered =
+            |reason: String| HttpError::Unanswered { method: method.to_owned(), url: route.url.to_string(), reason };
         let sending = self.start(route, method, headers, body)?;
         let answer = async {
             let response = sending.await.map_err(|error| unanswered(chain(&error)))?;
             read(response, id).await.map_err(|error| unanswered(chain(&error)))
         };
-        tokio::time::timeout(timeout, answer)
-            .await
-            .map_err(|_| unanswered(format!("no answer within {timeout:?}")))?
+        tokio::time::timeout(timeout, answer).await.map_err(|_| unanswered(format!("no answer within {timeout:?}")))?
     }
 
     fn start(
@@ -139,8 +134,7 @@ impl Http {
             let authority = format!("{host}:{}", url.port().unwrap_or_default());
             let value = HeaderValue::from_str(&authority).map_err(|error| invalid(error.to_string()))?;
             fields.insert(reqwest::header::HOST, value);
-            url.set_port(Some(route.address.port()))
-                .map_err(|()| invalid(format!("{url} cannot have a port")))?;
+            url.set_port(Some(route.address.port())).map_err(|()| invalid(format!("{url} cannot have a port")))?;
         }
         for (name, value) in headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| invalid(error.to_string()))?;
@@ -167,15 +161,8 @@ async fn read(response: reqwest::Response, id: Option<&Value>) -> reqwest::Resul
             })
             .or_insert(value);
     }
-    let mut answer = Response {
-        status: response.status().as_u16(),
-        headers,
-        ..Response::default()
-    };
-    let streams = answer
-        .headers
-        .get("content-type")
-        .is_some_and(|kind| kind.starts_with("text/event-stream"));
+    let mut answer = Response { status: response.status().as_u16(), headers, ..Response::default() };
+    let streams = answer.headers.get("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
     if !streams {
         answer.body = response.text().await?;
         return Ok(answer);
@@ -190,9 +177,8 @@ async fn read(response: reqwest::Response, id: Option<&Value>) -> reqwest::Resul
                 answer.events.push(message);
             }
         }
-        let is_answer = |message: &Value| {
-            id.is_some_and(|id| message.get("id") == Some(id) && message.get("method").is_none())
-        };
+        let is_answer =
+            |message: &Value| id.is_some_and(|id| message.get("id") == Some(id) && message.get("method").is_none());
         if answer.events.iter().any(is_answer) {
             break;
         }

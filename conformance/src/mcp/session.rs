@@ -53,19 +53,8 @@ impl Reply {
 
 impl Session {
     /// A session that is not open yet. `headers` go with every request.
-    pub fn new(
-        http: Http,
-        route: Route,
-        headers: BTreeMap<String, String>,
-        transcript: Transcript,
-    ) -> Self {
-        Self {
-            http,
-            route,
-            headers,
-            transcript,
-            next_id: Arc::new(AtomicU64::new(1)),
-        }
+    pub fn new(http: Http, route: Route, headers: BTreeMap<String, String>, transcript: Transcript) -> Self {
+        Self { http, route, headers, transcript, next_id: Arc::new(AtomicU64::new(1)) }
     }
 
     /// Sends initialize and, when it was accepted, the notification that follows it.
@@ -83,20 +72,14 @@ impl Session {
             self.headers.insert("mcp-session-id".to_owned(), session.clone());
         }
         let version = reply.result["protocolVersion"].as_str().unwrap_or(protocol);
-        self.headers
-            .insert("mcp-protocol-version".to_owned(), version.to_owned());
+        self.headers.insert("mcp-protocol-version".to_owned(), version.to_owned());
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         self.post(&initialized, None, timeout).await?;
         Ok(reply)
     }
 
     /// Sends a request and waits for its answer.
-    pub async fn request(
-        &self,
-        method: &str,
-        params: Option<Value>,
-        timeout: Duration,
-    ) -> Result<Reply, HttpError> {
+    pub async fn request(&self, method: &str, params: Option<Value>, timeout: Duration) -> Result<Reply, HttpError> {
         let mut message = Map::new();
         message.insert("method".to_owned(), method.into());
         if let Some(params) = params {
@@ -124,12 +107,8 @@ impl Session {
 
     /// Ends the session.
     pub async fn close(&self, timeout: Duration) -> Result<Response, HttpError> {
-        let answer = self
-            .http
-            .send(&self.route, "DELETE", &self.headers, None, None, timeout)
-            .await;
-        self.transcript
-            .add(format!("DELETE {}", self.route.url), None, &answer);
+        let answer = self.http.send(&self.route, "DELETE", &self.headers, None, None, timeout).await;
+        self.transcript.add(format!("DELETE {}", self.route.url), None, &answer);
         answer
     }
 
@@ -138,25 +117,13 @@ impl Session {
         &self.headers
     }
 
-    async fn post(
-        &self,
-        message: &Value,
-        id: Option<&Value>,
-        timeout: Duration,
-    ) -> Result<Response, HttpError> {
+    async fn post(&self, message: &Value, id: Option<&Value>, timeout: Duration) -> Result<Response, HttpError> {
         let mut headers = self.headers.clone();
         headers.insert("content-type".to_owned(), "application/json".to_owned());
-        headers.insert(
-            "accept".to_owned(),
-            "application/json, text/event-stream".to_owned(),
-        );
+        headers.insert("accept".to_owned(), "application/json, text/event-stream".to_owned());
         let sent = message.to_string();
-        let answer = self
-            .http
-            .send(&self.route, "POST", &headers, Some(sent.clone()), id, timeout)
-            .await;
-        self.transcript
-            .add(format!("POST {}", self.route.url), Some(sent), &answer);
+        let answer = self.http.send(&self.route, "POST", &headers, Some(sent.clone()), id, timeout).await;
+        self.transcript.add(format!("POST {}", self.route.url), Some(sent), &answer);
         answer
     }
 }

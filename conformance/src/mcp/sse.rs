@@ -62,19 +62,12 @@ mod tests {
 
     fn decode(chunks: &[&str]) -> Vec<String> {
         let mut decoder = Decoder::default();
-        chunks
-            .iter()
-            .flat_map(|chunk| decoder.feed(chunk.as_bytes()))
-            .map(|event| event.data)
-            .collect()
+        chunks.iter().flat_map(|chunk| decoder.feed(chunk.as_bytes())).map(|event| event.data).collect()
     }
 
     #[test]
     fn events_survive_any_cut_and_any_line_end() {
-        assert_eq!(
-            decode(&["data: a\r", "\ndata: b\r\n\r\n: comment\nda", "ta:c\n\n"]),
-            ["a\nb", "c"]
-        );
+        assert_eq!(decode(&["data: a\r", "\ndata: b\r\n\r\n: comment\nda", "ta:c\n\n"]), ["a\nb", "c"]);
     }
 
     #[test]

@@ -28,26 +28,13 @@ pub struct Transcript(Arc<Mutex<Vec<Exchange>>>);
 
 impl Transcript {
     /// Adds an exchange.
-    pub fn add(
-        &self,
-        request: String,
-        sent: Option<String>,
-        answer: &Result<Response, HttpError>,
-    ) {
+    pub fn add(&self, request: String, sent: Option<String>, answer: &Result<Response, HttpError>) {
         let answer = match answer {
             Ok(response) => response.to_json(),
             Err(error) => Value::String(error.to_string()),
         };
-        let exchange = Exchange {
-            at: jiff::Timestamp::now(),
-            request,
-            sent,
-            answer,
-        };
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(exchange);
+        let exchange = Exchange { at: jiff::Timestamp::now(), request, sent, answer };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
     }
 
     /// All exchanges so far.

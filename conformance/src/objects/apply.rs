@@ -25,21 +25,17 @@ impl Applied {
     ) -> Result<Answer, ApiError> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let path = kind.path(namespace, Some(name));
-        let live = if name.is_empty() {
-            None
-        } else {
-            objects.read(kind, namespace, name).await?
-        };
-        let patch = live.map(|_| merge_patch(self.last(&path).as_ref(), object));
+        let live = if name.is_empty() { None } else { objects.read(kind, namespace, name).await? };
+        let update = live.map(|_| merge_patch(self.last(&path).as_ref(), object));
         let answer = objects
             .write(&Write {
                 kind,
                 namespace,
                 name,
-                verb: if patch.is_some() { Verb::Merge } else { Verb::Create },
+                verb: if update.is_some() { Verb::Merge } else { Verb::Create },
                 status: false,
                 validation,
-                body: patch.as_ref().unwrap_or(object),
+                body: update.as_ref().unwrap_or(object),
             })
             .await?;
         if answer.is_success() {
@@ -84,10 +80,7 @@ mod tests {
     fn a_key_that_left_the_manifest_is_removed() {
         let before = json!({"spec": {"a": 1, "b": {"c": 1, "d": 2}}});
         let now = json!({"spec": {"b": {"c": 3}, "e": [1]}});
-        assert_eq!(
-            merge_patch(Some(&before), &now),
-            json!({"spec": {"a": null, "b": {"c": 3, "d": null}, "e": [1]}})
-        );
+        assert_eq!(merge_patch(Some(&before), &now), json!({"spec": {"a": null, "b": {"c": 3, "d": null}, "e": [1]}}));
     }
 
     #[test]

@@ -29,11 +29,7 @@ pub struct Kind {
 impl Kind {
     /// `toolhive.stacklok.dev/v1beta1`, or `v1`.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() {
-            self.version.clone()
-        } else {
-            format!("{}/{}", self.group, self.version)
-        }
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// The path of the collection, or of an object in it.
@@ -64,9 +60,7 @@ impl Kind {
             || self.kind.eq_ignore_ascii_case(word)
             || self.short_names.iter().any(|short| short == word);
         named
-            && parts.next().is_none_or(|rest| {
-                rest == self.group || rest == format!("{}.{}", self.version, self.group)
-            })
+            && parts.next().is_none_or(|rest| rest == self.group || rest == format!("{}.{}", self.version, self.group))
     }
 }
 
@@ -80,17 +74,12 @@ pub struct Kinds {
 impl Kinds {
     /// Nothing is read yet.
     pub fn new(client: kube::Client) -> Self {
-        Self {
-            client,
-            known: Arc::default(),
-        }
+        Self { client, known: Arc::default() }
     }
 
     /// The kind that has this name: `MCPServerEntry`, `mcpentry`, `mcpserverentries.v1alpha1.toolhive.stacklok.dev`.
     pub async fn named(&self, name: &str) -> Result<Kind, ApiError> {
-        self.find(|kind| kind.is_called(name))
-            .await?
-            .ok_or_else(|| ApiError::UnknownKind(name.to_owned()))
+        self.find(|kind| kind.is_called(name)).await?.ok_or_else(|| ApiError::UnknownKind(name.to_owned()))
     }
 
     /// The kind of a manifest.
@@ -119,12 +108,8 @@ impl Kinds {
         for group in groups["groups"].as_array().into_iter().flatten() {
             let name = group["name"].as_str().unwrap_or_default();
             let preferred = &group["preferredVersion"]["version"];
-            let mut versions: Vec<&Value> = group["versions"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|version| &version["version"])
-                .collect();
+            let mut versions: Vec<&Value> =
+                group["versions"].as_array().into_iter().flatten().map(|version| &version["version"]).collect();
             versions.sort_by_key(|version| *version != preferred);
             for version in versions.into_iter().filter_map(Value::as_str) {
                 let list = get(&self.client, &format!("/apis/{name}/{version}")).await?;
@@ -148,12 +133,7 @@ fn read_resources(group: &str, version: &str, list: &Value, kinds: &mut Vec<Kind
             kind: text(&resource["kind"]),
             plural,
             singular: text(&resource["singularName"]),
-            short_names: resource["shortNames"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(text)
-                .collect(),
+            short_names: resource["shortNames"].as_array().into_iter().flatten().map(text).collect(),
             namespaced: resource["namespaced"] == true,
         });
     }
@@ -193,9 +173,6 @@ mod tests {
 
     #[test]
     fn paths_follow_the_scope() {
-        assert_eq!(
-            entry().path("a", Some("b")),
-            "/apis/toolhive.stacklok.dev/v1beta1/namespaces/a/mcpserverentries/b"
-        );
+        assert_eq!(entry().path("a", Some("b")), "/apis/toolhive.stacklok.dev/v1beta1/namespaces/a/mcpserverentries/b");
     }
 }

@@ -15,14 +15,8 @@ impl Reference {
     /// Reads `kind/name` or `kind`.
     pub fn parse(text: &str) -> Self {
         match text.split_once('/') {
-            Some((kind, name)) => Self {
-                kind: kind.to_owned(),
-                name: Some(name.to_owned()),
-            },
-            None => Self {
-                kind: text.to_owned(),
-                name: None,
-            },
+            Some((kind, name)) => Self { kind: kind.to_owned(), name: Some(name.to_owned()) },
+            None => Self { kind: text.to_owned(), name: None },
         }
     }
 

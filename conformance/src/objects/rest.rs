@@ -84,10 +84,7 @@ pub struct Objects {
 impl Objects {
     /// Access through a client.
     pub fn new(client: kube::Client) -> Self {
-        Self {
-            kinds: Kinds::new(client.clone()),
-            client,
-        }
+        Self { kinds: Kinds::new(client.clone()), client }
     }
 
     /// The client beneath.
@@ -106,12 +103,7 @@ impl Objects {
     }
 
     /// Reads a list. Items get the `apiVersion` and `kind` that lists leave out.
-    pub async fn list(
-        &self,
-        kind: &Kind,
-        namespace: &str,
-        selector: Option<&str>,
-    ) -> Result<Vec<Value>, ApiError> {
+    pub async fn list(&self, kind: &Kind, namespace: &str, selector: Option<&str>) -> Result<Vec<Value>, ApiError> {
         let mut path = kind.path(namespace, None);
         if let Some(selector) = selector {
             path.push_str("?labelSelector=");
@@ -142,9 +134,10 @@ impl Objects {
             Validation::Warn => "Warn",
             Validation::Ignore => "Ignore",
         };
-        path.push_str(&format!(
-            "?fieldManager={FIELD_MANAGER}&fieldValidation={validation}"
-        ));
+        path.push_str("?fieldManager=");
+        path.push_str(FIELD_MANAGER);
+        path.push_str("&fieldValidation=");
+        path.push_str(validation);
         send(&self.client, method, &path, Some((content_type, write.body))).await
     }
 
@@ -152,13 +145,7 @@ impl Objects {
     pub async fn delete(&self, kind: &Kind, namespace: &str, name: &str) -> Result<(), ApiError> {
         let path = kind.path(namespace, Some(name));
         let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"});
-        let answer = send(
-            &self.client,
-            Method::DELETE,
-            &path,
-            Some(("application/json", &options)),
-        )
-        .await?;
+        let answer = send(&self.client, Method::DELETE, &path, Some(("application/json", &options))).await?;
         match answer.status {
             404 => Ok(()),
             _ => answer.accepted(&path).map(|_| ()),
@@ -188,11 +175,7 @@ impl Answer {
         if self.is_success() {
             return Ok(self.body);
         }
-        Err(ApiError::Refused {
-            what: what.to_owned(),
-            code: self.status,
-            message: self.message(),
-        })
+        Err(ApiError::Refused { what: what.to_owned(), code: self.status, message: self.message() })
     }
 }
 
@@ -227,19 +210,10 @@ async fn send(
         .iter()
         .filter_map(|value| warning_text(value.to_str().ok()?))
         .collect();
-    let bytes = response
-        .into_body()
-        .collect()
-        .await
-        .map_err(|error| unreachable(&error))?
-        .to_bytes();
-    let body = serde_json::from_slice(&bytes)
-        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-    Ok(Answer {
-        status,
-        warnings,
-        body,
-    })
+    let bytes = response.into_body().collect().await.map_err(|error| unreachable(&error))?.to_bytes();
+    let body =
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+    Ok(Answer { status, warnings, body })
 }
 
 /// The text of a Warning header: `299 - "text"` (RFC 7234, 5.5).
@@ -255,9 +229,6 @@ mod tests {
 
     #[test]
     fn a_warning_is_its_quoted_text() {
-        assert_eq!(
-            warning_text(r#"299 - "unknown field \"spec.x\"""#).as_deref(),
-            Some(r#"unknown field "spec.x""#)
-        );
+        assert_eq!(warning_text(r#"299 - "unknown field \"spec.x\"""#).as_deref(), Some(r#"unknown field "spec.x""#));
     }
 }

@@ -17,19 +17,11 @@ struct Expected<'a> {
     expect: Option<&'a Expression>,
 }
 
-pub(super) async fn apply(
-    stage: &Stage<'_>,
-    step: &Step,
-    spec: &Apply,
-    row: Option<&Value>,
-) -> Result<Value, Trouble> {
+pub(super) async fn apply(stage: &Stage<'_>, step: &Step, spec: &Apply, row: Option<&Value>) -> Result<Value, Trouble> {
     let variables = stage.variables(row);
     let namespace = stage.namespace_of(step).await?;
-    let expected = Expected {
-        rejected: spec.rejected.as_ref(),
-        warnings: spec.warnings.as_ref(),
-        expect: spec.expect.as_ref(),
-    };
+    let expected =
+        Expected { rejected: spec.rejected.as_ref(), warnings: spec.warnings.as_ref(), expect: spec.expect.as_ref() };
     let mut kept = Value::Null;
     let mut warnings = Vec::new();
     for object in objects(stage, spec, &namespace, &variables)? {
@@ -61,12 +53,7 @@ pub(super) async fn apply(
     Ok(kept)
 }
 
-pub(super) async fn patch(
-    stage: &Stage<'_>,
-    step: &Step,
-    spec: &Patch,
-    row: Option<&Value>,
-) -> Result<Value, Trouble> {
+pub(super) async fn patch(stage: &Stage<'_>, step: &Step, spec: &Patch, row: Option<&Value>) -> Result<Value, Trouble> {
     let variables = stage.variables(row);
     let namespace = stage.namespace_of(step).await?;
     let (kind, name) = one(stage, spec.object.text(), &variables).await?;
@@ -89,11 +76,8 @@ pub(super) async fn patch(
     let write = write(&kind, &namespace, &name, verb, status, validation, &body);
     let answer = stage.target.objects().write(&write).await?;
     let warnings = answer.warnings.clone();
-    let expected = Expected {
-        rejected: spec.rejected.as_ref(),
-        warnings: spec.warnings.as_ref(),
-        expect: spec.expect.as_ref(),
-    };
+    let expected =
+        Expected { rejected: spec.rejected.as_ref(), warnings: spec.warnings.as_ref(), expect: spec.expect.as_ref() };
     let what = format!("the patch of {}", spec.object.text());
     let Some(written) = judge(stage, step, &expected, answer, &what, &variables)? else {
         return Ok(Value::Null);
@@ -118,16 +102,10 @@ pub(super) async fn delete(
         (None, Some(selector)) => {
             let selector = resolve_text(selector, &variables)?;
             let items = api.list(&kind, &namespace, Some(&selector)).await?;
-            items
-                .iter()
-                .filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned))
-                .collect()
+            items.iter().filter_map(|item| item["metadata"]["name"].as_str().map(str::to_owned)).collect()
         }
         (None, None) => {
-            return Err(Trouble::harness(format!(
-                "`delete: {}` needs a name or a selector",
-                reference.kind
-            )));
+            return Err(Trouble::harness(format!("`delete: {}` needs a name or a selector", reference.kind)));
         }
     };
     let mut uids = Vec::new();
@@ -162,26 +140,15 @@ pub(super) async fn delete(
 }
 
 /// The kind and name of `kind/name`.
-pub(super) async fn one(
-    stage: &Stage<'_>,
-    text: &str,
-    variables: &Variables,
-) -> Result<(Kind, String), Trouble> {
+pub(super) async fn one(stage: &Stage<'_>, text: &str, variables: &Variables) -> Result<(Kind, String), Trouble> {
     let reference = Reference::parse(&resolve_text(text, variables)?);
     let kind = stage.target.objects().kinds.named(&reference.kind).await?;
-    let name = reference
-        .name
-        .ok_or_else(|| Trouble::harness(format!("`{text}` needs a name: kind/name")))?;
+    let name = reference.name.ok_or_else(|| Trouble::harness(format!("`{text}` needs a name: kind/name")))?;
     Ok((kind, name))
 }
 
 /// The objects that an apply step means, where they belong.
-fn objects(
-    stage: &Stage<'_>,
-    spec: &Apply,
-    namespace: &str,
-    variables: &Variables,
-) -> Result<Vec<Value>, Trouble> {
+fn objects(stage: &Stage<'_>, spec: &Apply, namespace: &str, variables: &Variables) -> Result<Vec<Value>, Trouble> {
     let mut objects = Vec::new();
     for what in &spec.what {
         match what {
@@ -191,14 +158,9 @@ fn objects(
                     .library
                     .manifest(stage.scenario, file)
                     .ok_or_else(|| Trouble::harness(format!("there is no file `{file}`")))?;
-                let manifest =
-                    Library::objects(source).map_err(|error| Trouble::harness(error.to_string()))?;
+                let manifest = Library::objects(source).map_err(|error| Trouble::harness(error.to_string()))?;
                 for object in manifest {
-                    objects.push(if spec.substitute {
-                        resolve_value(&object, variables)?
-                    } else {
-                        object
-                    });
+                    objects.push(if spec.substitute { resolve_value(&object, variables)? } else { object });
                 }
             }
         }
@@ -240,15 +202,7 @@ fn write<'a>(
     validation: Validation,
     body: &'a Value,
 ) -> Write<'a> {
-    Write {
-        kind,
-        namespace,
-        name,
-        verb,
-        status,
-        validation,
-        body,
-    }
+    Write { kind, namespace, name, verb, status, validation, body }
 }
 
 /// The written object; `None` when it was rejected as expected.

@@ -31,10 +31,7 @@ pub(super) async fn write(stage: &Stage<'_>, folder: &Path, message: Option<&str
     std::fs::create_dir_all(&logs)?;
     let text = |file: &Path, text: &str| std::fs::write(file, stage.redacted(text));
     let pretty = |name: &str, value: &dyn erased::Pretty| text(&folder.join(name), &value.pretty());
-    text(
-        &folder.join("message.txt"),
-        &format!("{}\n{}\n", stage.scenario.id, message.unwrap_or_default()),
-    )?;
+    text(&folder.join("message.txt"), &format!("{}\n{}\n", stage.scenario.id, message.unwrap_or_default()))?;
     let mut objects = Map::new();
     for name in KINDS {
         objects.insert((*name).to_owned(), Value::Array(list(stage, name).await));
@@ -50,12 +47,7 @@ pub(super) async fn write(stage: &Stage<'_>, folder: &Path, message: Option<&str
     pretty("events.json", &list(stage, "events").await)?;
     pretty("transcript.json", &stage.transcript.exchanges())?;
     if let Some(world) = stage.world() {
-        let entries: Vec<_> = world
-            .journal()
-            .entries()
-            .iter()
-            .map(|entry| entry.redacted())
-            .collect();
+        let entries: Vec<_> = world.journal().entries().iter().map(|entry| entry.redacted()).collect();
         pretty("journal.json", &entries)?;
     }
     for pod in pods {
@@ -69,10 +61,7 @@ pub(super) async fn write(stage: &Stage<'_>, folder: &Path, message: Option<&str
 async fn list(stage: &Stage<'_>, kind: &str) -> Vec<Value> {
     let objects = stage.target.objects();
     match objects.kinds.named(kind).await {
-        Ok(kind) => objects
-            .list(&kind, &stage.namespace, None)
-            .await
-            .unwrap_or_default(),
+        Ok(kind) => objects.list(&kind, &stage.namespace, None).await.unwrap_or_default(),
         Err(_) => Vec::new(),
     }
 }

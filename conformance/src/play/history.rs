@@ -18,11 +18,7 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(client: kube::Client) -> Self {
-        Self {
-            client,
-            changes: Arc::default(),
-            followed: Mutex::default(),
-        }
+        Self { client, changes: Arc::default(), followed: Mutex::default() }
     }
 
     /// Follows the objects of a kind in a namespace from now on.

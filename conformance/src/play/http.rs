@@ -19,9 +19,8 @@ pub(super) async fn request(
     let variables = stage.variables(row);
     let namespace = stage.namespace_of(step).await?;
     let line = resolve_text(&spec.line.value, &variables)?;
-    let (method, path) = line
-        .split_once(' ')
-        .ok_or_else(|| Trouble::harness("a request starts with a method and a path"))?;
+    let (method, path) =
+        line.split_once(' ').ok_or_else(|| Trouble::harness("a request starts with a method and a path"))?;
     let to = resolve_text(spec.to.text(), &variables)?;
     let origin = origin(stage, step, &to, &namespace).await?;
     let route = route(stage, step, &namespace, &format!("{origin}{path}")).await?;
@@ -43,36 +42,20 @@ pub(super) async fn request(
     for (name, value) in &spec.headers {
         headers.insert(name.to_lowercase(), resolve_text(value, &variables)?);
     }
-    let timeout = if spec.eventually {
-        stage.target.allows(Moment::Call)
-    } else {
-        stage.deadline(step, Moment::Call)
-    };
+    let timeout = if spec.eventually { stage.target.allows(Moment::Call) } else { stage.deadline(step, Moment::Call) };
     // An event stream that answers a JSON-RPC request is read up to the answer.
     let id = spec.json.as_ref().and_then(|json| json.get("id")).cloned();
     let mut attempts = Attempts::until(spec.eventually, stage.deadline(step, Moment::Live));
     loop {
-        let answer = stage
-            .http()?
-            .send(&route, method, &headers, body.clone(), id.as_ref(), timeout)
-            .await;
-        stage
-            .transcript
-            .add(format!("{method} {}", route.url), body.clone(), &answer);
+        let answer = stage.http()?.send(&route, method, &headers, body.clone(), id.as_ref(), timeout).await;
+        stage.transcript.add(format!("{method} {}", route.url), body.clone(), &answer);
         let outcome = match answer {
-            Err(error) => Err(Trouble::unanswered(
-                &error,
-                &format!("an answer to {method} {path}"),
-                step.at,
-            )),
+            Err(error) => Err(Trouble::unanswered(&error, &format!("an answer to {method} {path}"), step.at)),
             Ok(response) => {
                 let response = response.to_json();
                 let variables = variables.clone().with("response", response.clone());
                 match &spec.expect {
-                    Some(expect) => expect
-                        .check(&variables)?
-                        .map(|()| response)
-                        .map_err(Trouble::from),
+                    Some(expect) => expect.check(&variables)?.map(|()| response).map_err(Trouble::from),
                     None => Ok(response),
                 }
             }
@@ -85,12 +68,7 @@ pub(super) async fn request(
 }
 
 /// Scheme, host and port of what a step names.
-async fn origin(
-    stage: &Stage<'_>,
-    step: &Step,
-    to: &str,
-    namespace: &str,
-) -> Result<String, Trouble> {
+async fn origin(stage: &Stage<'_>, step: &Step, to: &str, namespace: &str) -> Result<String, Trouble> {
     if to.contains("://") {
         return Ok(to.trim_end_matches('/').to_owned());
     }
@@ -104,14 +82,8 @@ async fn origin(
 }
 
 /// Where a URL really is: a server of the world, or a Service.
-pub(super) async fn route(
-    stage: &Stage<'_>,
-    step: &Step,
-    namespace: &str,
-    url: &str,
-) -> Result<Route, Trouble> {
-    let url = url::Url::parse(url)
-        .map_err(|error| Trouble::harness(format!("`{url}` is not a URL: {error}")))?;
+pub(super) async fn route(stage: &Stage<'_>, step: &Step, namespace: &str, url: &str) -> Result<Route, Trouble> {
+    let url = url::Url::parse(url).map_err(|error| Trouble::harness(format!("`{url}` is not a URL: {error}")))?;
     let host = url.host_str().unwrap_or_default().to_owned();
     let port = url.port_or_known_default().unwrap_or(80);
     let address = match in_world(stage, &host, port) {
@@ -129,12 +101,5 @@ pub(super) async fn route(
 }
 
 fn in_world(stage: &Stage<'_>, host: &str, port: u16) -> Option<SocketAddr> {
-    stage
-        .world()?
-        .names()
-        .into_iter()
-        .find(|name| name.host == host)?
-        .ports
-        .get(&port)
-        .copied()
+    stage.world()?.names().into_iter().find(|name| name.host == host)?.ports.get(&port).copied()
 }

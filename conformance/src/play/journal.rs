@@ -31,18 +31,10 @@ impl<'a> Selection<'a> {
         selects: Option<&'a Expression>,
         variables: &'a Variables,
     ) -> Result<Self, Trouble> {
-        let world = stage
-            .world()
-            .ok_or_else(|| Trouble::harness("there is no journal: the scenario has no world"))?;
+        let world = stage.world().ok_or_else(|| Trouble::harness("there is no journal: the scenario has no world"))?;
         let pattern = regex::escape(url).replace(r"\*", ".*");
         let url = Regex::new(&format!("^{pattern}$")).map_err(|error| Trouble::harness(error.to_string()))?;
-        Ok(Self {
-            world,
-            url,
-            since: stage.marked(since),
-            selects,
-            variables,
-        })
+        Ok(Self { world, url, since: stage.marked(since), selects, variables })
     }
 
     /// The entry as expressions see it, when it is from the right journal.
@@ -72,10 +64,7 @@ impl<'a> Selection<'a> {
 
     fn now(&self) -> Result<Vec<(Value, Variables)>, Trouble> {
         let entries = self.world.journal().entries();
-        entries
-            .iter()
-            .filter_map(|entry| self.selected(entry).transpose())
-            .collect()
+        entries.iter().filter_map(|entry| self.selected(entry).transpose()).collect()
     }
 }
 
@@ -125,22 +114,14 @@ pub(super) async fn journal(
     Ok(all)
 }
 
-fn wrong_count(
-    selection: &Selection<'_>,
-    spec: &Journal,
-    url: &str,
-    count: usize,
-    step: &Step,
-) -> Trouble {
+fn wrong_count(selection: &Selection<'_>, spec: &Journal, url: &str, count: usize, step: &Step) -> Trouble {
     let wanted = match spec.count {
         Some(Count::Exactly(count)) => format!("exactly {count}"),
         Some(Count::AtLeast(count)) => format!("at least {count}"),
         None => "a".to_owned(),
     };
-    let condition = spec
-        .selects
-        .as_ref()
-        .map_or_else(String::new, |expression| format!(" with `{}`", expression.text.trim()));
+    let condition =
+        spec.selects.as_ref().map_or_else(String::new, |expression| format!(" with `{}`", expression.text.trim()));
     let arrived: Vec<String> = selection
         .world
         .journal()
@@ -165,22 +146,14 @@ fn wrong_count(
 fn describe(entry: &JournalEntry) -> String {
     let http = entry.http.as_ref().map_or("-", |http| http.method.as_str());
     let method = entry.method.as_deref().unwrap_or(&entry.path);
-    let status = entry
-        .response
-        .as_ref()
-        .map_or_else(|| "dropped".to_owned(), |response| response.status.to_string());
+    let status = entry.response.as_ref().map_or_else(|| "dropped".to_owned(), |response| response.status.to_string());
     match &entry.verdict {
         Some(verdict) => format!("{http} {method} ({status}: {verdict})"),
         None => format!("{http} {method} ({status})"),
     }
 }
 
-pub(super) async fn never(
-    stage: &Stage<'_>,
-    step: &Step,
-    spec: &Never,
-    row: Option<&Value>,
-) -> Result<Value, Trouble> {
+pub(super) async fn never(stage: &Stage<'_>, step: &Step, spec: &Never, row: Option<&Value>) -> Result<Value, Trouble> {
     let variables = stage.variables(row);
     let what = resolve_text(&spec.what, &variables)?;
     let lasting = match &spec.lasting {
@@ -219,11 +192,7 @@ async fn requests(
                     .selects
                     .as_ref()
                     .map_or_else(String::new, |expression| format!(" with `{}`", expression.text.trim()));
-                return Err(Trouble::failed(
-                    format!("no request to {url}{condition}"),
-                    describe(&entry),
-                    step.at,
-                ));
+                return Err(Trouble::failed(format!("no request to {url}{condition}"), describe(&entry), step.at));
             }
         }
     };
@@ -255,18 +224,8 @@ async fn objects(
     let namespace = stage.namespace_of(step).await?;
     let api = stage.target.objects();
     let kind = api.kinds.named(&reference.kind).await?;
-    let selector = spec
-        .selector
-        .as_ref()
-        .map(|selector| resolve_text(selector, variables))
-        .transpose()?;
-    let mut versions = watch(
-        api.client(),
-        &kind,
-        &namespace,
-        reference.name.as_deref(),
-        selector.as_deref(),
-    );
+    let selector = spec.selector.as_ref().map(|selector| resolve_text(selector, variables)).transpose()?;
+    let mut versions = watch(api.client(), &kind, &namespace, reference.name.as_deref(), selector.as_deref());
     let watching = async {
         while let Some(seen) = versions.next().await {
             for (name, object) in seen {

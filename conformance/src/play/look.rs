@@ -30,16 +30,9 @@ impl View {
         let reference = Reference::parse(&resolve_text(object, variables)?);
         let namespace = stage.namespace_of(step).await?;
         let kind = stage.target.objects().kinds.named(&reference.kind).await?;
-        let selector = selector
-            .map(|selector| resolve_text(selector, variables))
-            .transpose()?;
+        let selector = selector.map(|selector| resolve_text(selector, variables)).transpose()?;
         stage.history.follow(&kind, &namespace);
-        Ok(Self {
-            kind,
-            name: reference.name,
-            selector,
-            namespace,
-        })
+        Ok(Self { kind, name: reference.name, selector, namespace })
     }
 
     fn title(&self) -> String {
@@ -52,15 +45,8 @@ impl View {
     async fn look(&self, stage: &Stage<'_>) -> Result<Seen, Trouble> {
         let api = stage.target.objects();
         let items = match &self.name {
-            Some(name) => api
-                .read(&self.kind, &self.namespace, name)
-                .await?
-                .into_iter()
-                .collect(),
-            None => {
-                api.list(&self.kind, &self.namespace, self.selector.as_deref())
-                    .await?
-            }
+            Some(name) => api.read(&self.kind, &self.namespace, name).await?.into_iter().collect(),
+            None => api.list(&self.kind, &self.namespace, self.selector.as_deref()).await?,
         };
         Ok(items
             .into_iter()
@@ -110,33 +96,19 @@ fn items(seen: &Seen) -> Value {
 pub(super) fn object_variables(variables: &Variables, object: &Value) -> Variables {
     let mut variables = variables.clone().with("object", object.clone());
     for key in KEYS {
-        let value = object
-            .get(*key)
-            .cloned()
-            .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let value = object.get(*key).cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         variables.set(*key, value);
     }
     variables
 }
 
-pub(super) async fn wait(
-    stage: &Stage<'_>,
-    step: &Step,
-    spec: &Wait,
-    row: Option<&Value>,
-) -> Result<Value, Trouble> {
+pub(super) async fn wait(stage: &Stage<'_>, step: &Step, spec: &Wait, row: Option<&Value>) -> Result<Value, Trouble> {
     let variables = stage.variables(row);
     let view = View::of(stage, step, spec.object.text(), spec.selector.as_deref(), &variables).await?;
     let newer_than = if spec.fresh { stage.state().last_write } else { 0 };
     let deadline = stage.deadline(step, Moment::Status);
     let api = stage.target.objects();
-    let mut versions = watch(
-        api.client(),
-        &view.kind,
-        &view.namespace,
-        view.name.as_deref(),
-        view.selector.as_deref(),
-    );
+    let mut versions = watch(api.client(), &view.kind, &view.namespace, view.name.as_deref(), view.selector.as_deref());
     let mut last: Option<Seen> = None;
     let watching = async {
         while let Some(seen) = versions.next().await {
@@ -155,13 +127,11 @@ pub(super) async fn wait(
         }
         Ok::<(), Trouble>(())
     };
-    match tokio::time::timeout(deadline, watching).await {
-        Ok(outcome) => outcome?,
-        Err(_) => {
-            let seen = last.unwrap_or_default();
-            return Err(timed_out(&view, spec, &seen, &variables, newer_than, step, deadline)?);
-        }
-    }
+    let Ok(outcome) = tokio::time::timeout(deadline, watching).await else {
+        let seen = last.unwrap_or_default();
+        return Err(timed_out(&view, spec, &seen, &variables, newer_than, step, deadline)?);
+    };
+    outcome?;
     let seen = last.unwrap_or_default();
     if let (Some(expression), Some(variables)) = (&spec.expect, view.variables(&seen, &variables)) {
         expression.check(&variables)??;
@@ -180,17 +150,13 @@ fn timed_out(
 ) -> Result<Trouble, Trouble> {
     let title = view.title();
     Ok(match &spec.until {
-        Until::Gone => Trouble::failed(
-            format!("{title} to be gone within {deadline:?}"),
-            "it is still there",
-            step.at,
-        ),
+        Until::Gone => Trouble::failed(format!("{title} to be gone within {deadline:?}"), "it is still there", step.at),
         Until::Holds(expression) => {
             let got = match view.variables(seen, variables) {
                 None => "no such object".to_owned(),
                 Some(variables) => match (view.stale(seen, newer_than), expression.check(&variables)?) {
                     (Some(stale), _) => stale,
-                    (None, Err(mismatch)) => mismatch.got,
+                    (None, Err(mismatch)) => mismatch.got + &says(view, seen),
                     (None, Ok(())) => "it, but too late".to_owned(),
                 },
             };
@@ -201,6 +167,15 @@ fn timed_out(
             )
         }
     })
+}
+
+/// What the object says about itself.
+fn says(view: &View, seen: &Seen) -> String {
+    view.name
+        .as_ref()
+        .and_then(|name| seen.get(name)?["status"]["message"].as_str())
+        .filter(|message| !message.is_empty())
+        .map_or_else(String::new, |message| format!(", and its status says: {message}"))
 }
 
 pub(super) async fn expect(
@@ -221,34 +196,20 @@ pub(super) async fn expect(
     }
 }
 
-fn check(
-    view: &View,
-    that: Option<&Until>,
-    seen: &Seen,
-    variables: &Variables,
-    step: &Step,
-) -> Result<(), Trouble> {
+fn check(view: &View, that: Option<&Until>, seen: &Seen, variables: &Variables, step: &Step) -> Result<(), Trouble> {
     let present = view.variables(seen, variables);
     let expression: Option<&Expression> = match that {
         Some(Until::Gone) => {
             return match present {
                 None => Ok(()),
-                Some(_) => Err(Trouble::failed(
-                    format!("{} to be absent", view.title()),
-                    "it is there",
-                    step.at,
-                )),
+                Some(_) => Err(Trouble::failed(format!("{} to be absent", view.title()), "it is there", step.at)),
             };
         }
         Some(Until::Holds(expression)) => Some(expression),
         None => None,
     };
     let Some(variables) = present else {
-        return Err(Trouble::failed(
-            format!("{} to be there", view.title()),
-            "no such object",
-            step.at,
-        ));
+        return Err(Trouble::failed(format!("{} to be there", view.title()), "no such object", step.at));
     };
     if let Some(expression) = expression {
         expression.check(&variables)??;

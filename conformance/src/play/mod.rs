@@ -96,12 +96,7 @@ pub struct PlayOptions {
 }
 
 /// Plays a scenario and cleans up after it.
-pub async fn play(
-    target: &dyn Target,
-    library: &Library,
-    scenario: &Scenario,
-    options: &PlayOptions,
-) -> Played {
+pub async fn play(target: &dyn Target, library: &Library, scenario: &Scenario, options: &PlayOptions) -> Played {
     let start = Instant::now();
     let mut played = Played {
         id: scenario.id.clone(),

@@ -8,9 +8,7 @@ use tokio::time::Instant;
 
 use super::{Stage, Trouble, admission, http};
 use crate::expression::{Expression, Variables};
-use crate::language::{
-    Call, Connect, Disconnect, List, ListKind, Message, Moment, Step, resolve_text, resolve_value,
-};
+use crate::language::{Call, Connect, Disconnect, List, ListKind, Message, Moment, Step, resolve_text, resolve_value};
 use crate::mcp::{PROTOCOL, Reply, Session};
 use crate::objects::watch;
 
@@ -26,10 +24,7 @@ impl Attempts {
 
     /// One attempt, or as many as there is time for.
     pub(super) fn until(eventually: bool, deadline: Duration) -> Self {
-        Self {
-            until: eventually.then(|| Instant::now() + deadline),
-            pause: Self::FIRST,
-        }
+        Self { until: eventually.then(|| Instant::now() + deadline), pause: Self::FIRST }
     }
 
     /// Pauses before the next attempt; gives the trouble back when there is none, or when trying cannot help.
@@ -53,11 +48,7 @@ pub(super) async fn connect(
     let variables = stage.variables(row);
     let namespace = stage.namespace_of(step).await?;
     let to = resolve_text(spec.to.text(), &variables)?;
-    let url = if to.contains("://") {
-        to.clone()
-    } else {
-        served_at(stage, step, &to, &namespace).await?
-    };
+    let url = if to.contains("://") { to.clone() } else { served_at(stage, step, &to, &namespace).await? };
     let mut headers = std::collections::BTreeMap::new();
     for (name, value) in &spec.headers {
         headers.insert(name.to_lowercase(), resolve_text(value, &variables)?);
@@ -66,17 +57,19 @@ pub(super) async fn connect(
         headers.insert("authorization".to_owned(), format!("Bearer {token}"));
     }
     let protocol = spec.protocol.as_deref().unwrap_or(PROTOCOL);
-    let route = http::route(stage, step, &namespace, &mcp_endpoint(&url)).await?;
+    let endpoint = mcp_endpoint(&url);
     let timeout = stage.target.allows(Moment::Call);
     // A Service may lag behind the object's condition for a moment.
     let mut attempts = Attempts::until(true, stage.deadline(step, Moment::Ready));
     let (session, reply) = loop {
-        let mut session = Session::new(
-            stage.http()?,
-            route.clone(),
-            headers.clone(),
-            stage.transcript.clone(),
-        );
+        let route = match http::route(stage, step, &namespace, &endpoint).await {
+            Ok(route) => route,
+            Err(trouble) => {
+                attempts.again(trouble).await?;
+                continue;
+            }
+        };
+        let mut session = Session::new(stage.http()?, route, headers.clone(), stage.transcript.clone());
         match session.open(protocol, timeout).await {
             Ok(reply) if reply.response.status != 503 => break (session, reply),
             Ok(reply) => {
@@ -86,15 +79,11 @@ pub(super) async fn connect(
             }
             Err(error) => {
                 let expected = format!("{to} to answer initialize");
-                attempts
-                    .again(Trouble::unanswered(&error, &expected, step.at))
-                    .await?;
+                attempts.again(Trouble::unanswered(&error, &expected, step.at)).await?;
             }
         }
     };
-    let variables = variables
-        .with("response", reply.response.to_json())
-        .with("result", reply.result.clone());
+    let variables = variables.with("response", reply.response.to_json()).with("result", reply.result.clone());
     let accepted = reply.response.is_success() && reply.error.is_null() && !reply.result.is_null();
     if let Some(refused) = &spec.refused {
         if accepted {
@@ -108,11 +97,7 @@ pub(super) async fn connect(
         return Ok(reply.response.to_json());
     }
     if !accepted {
-        return Err(Trouble::failed(
-            format!("{to} to open a session"),
-            refusal(&reply),
-            step.at,
-        ));
+        return Err(Trouble::failed(format!("{to} to open a session"), refusal(&reply), step.at));
     }
     if let Some(expect) = &spec.expect {
         expect.check(&variables)??;
@@ -140,13 +125,7 @@ pub(super) async fn served_at(
     let (kind, name) = admission::one(stage, object, &Variables::new()).await?;
     stage.history.follow(&kind, namespace);
     let deadline = stage.deadline(step, Moment::Ready);
-    let mut versions = watch(
-        stage.target.objects().client(),
-        &kind,
-        namespace,
-        Some(&name),
-        None,
-    );
+    let mut versions = watch(stage.target.objects().client(), &kind, namespace, Some(&name), None);
     let mut last = Value::Null;
     let waiting = async {
         while let Some(seen) = versions.next().await {
@@ -163,11 +142,7 @@ pub(super) async fn served_at(
         Ok(Some(url)) => Ok(url),
         _ => Err(Trouble::failed(
             format!("{object} to be Ready with a status.url within {deadline:?}"),
-            if last.is_null() {
-                "no such object, or no status".to_owned()
-            } else {
-                format!("status {last}")
-            },
+            if last.is_null() { "no such object, or no status".to_owned() } else { format!("status {last}") },
             step.at,
         )),
     }
@@ -184,10 +159,7 @@ fn ready_url(object: &Value) -> Option<String> {
         .as_array()?
         .iter()
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
-    status["url"]
-        .as_str()
-        .filter(|url| ready && !url.is_empty())
-        .map(str::to_owned)
+    status["url"].as_str().filter(|url| ready && !url.is_empty()).map(str::to_owned)
 }
 
 /// Where MCP is served: at the URL's own path, or at `/mcp` when it has none.
@@ -218,19 +190,10 @@ where
 }
 
 fn per_request(stage: &Stage<'_>, step: &Step, eventually: bool) -> Duration {
-    if eventually {
-        stage.target.allows(Moment::Call)
-    } else {
-        stage.deadline(step, Moment::Call)
-    }
+    if eventually { stage.target.allows(Moment::Call) } else { stage.deadline(step, Moment::Call) }
 }
 
-pub(super) async fn list(
-    stage: &Stage<'_>,
-    step: &Step,
-    spec: &List,
-    row: Option<&Value>,
-) -> Result<Value, Trouble> {
+pub(super) async fn list(stage: &Stage<'_>, step: &Step, spec: &List, row: Option<&Value>) -> Result<Value, Trouble> {
     let session = stage.session(spec.session.as_deref())?;
     let timeout = per_request(stage, step, spec.eventually);
     let (method, key) = match spec.kind {
@@ -266,12 +229,7 @@ pub(super) async fn list(
     .await
 }
 
-pub(super) async fn call(
-    stage: &Stage<'_>,
-    step: &Step,
-    spec: &Call,
-    row: Option<&Value>,
-) -> Result<Value, Trouble> {
+pub(super) async fn call(stage: &Stage<'_>, step: &Step, spec: &Call, row: Option<&Value>) -> Result<Value, Trouble> {
     let session = stage.session(spec.session.as_deref())?;
     let timeout = per_request(stage, step, spec.eventually);
     let variables = stage.variables(row);
@@ -284,10 +242,7 @@ pub(super) async fn call(
             .request("tools/call", Some(params.clone()), timeout)
             .await
             .map_err(|error| Trouble::unanswered(&error, &format!("an answer to {what}"), step.at))?;
-        let variables = variables
-            .clone()
-            .with("result", reply.result.clone())
-            .with("error", reply.error.clone());
+        let variables = variables.clone().with("result", reply.result.clone()).with("error", reply.error.clone());
         judged(spec.expect.as_ref(), &variables, &reply, &what, step)?;
         Ok(reply.result)
     })
@@ -303,9 +258,9 @@ pub(super) async fn message(
     let session = stage.session(spec.session.as_deref())?;
     let timeout = per_request(stage, step, spec.eventually);
     let variables = stage.variables(row);
-    let message = match resolve_value(&Value::Object(spec.message.clone()), &variables)? {
-        Value::Object(message) => message,
-        _ => return Err(Trouble::harness("a message is a mapping")),
+    let message = resolve_value(&Value::Object(spec.message.clone()), &variables)?;
+    let Value::Object(message) = message else {
+        return Err(Trouble::harness("a message is a mapping"));
     };
     answered(stage, step, spec.eventually, || async {
         let reply = session
@@ -361,20 +316,14 @@ fn judged(
     match expect {
         Some(expression) => match expression.check(variables)? {
             Ok(()) => Ok(()),
-            Err(mismatch) if failed && !expression.text.contains("error") => Err(Trouble::failed(
-                format!("`{}`", mismatch.expected),
-                refusal(reply),
-                mismatch.at,
-            )),
+            Err(mismatch) if failed && !expression.text.contains("error") => {
+                Err(Trouble::failed(format!("`{}`", mismatch.expected), refusal(reply), mismatch.at))
+            }
             Err(mismatch) => Err(mismatch.into()),
         },
         None if failed || reply.result["isError"] == true => Err(Trouble::failed(
             format!("{what} to succeed"),
-            if failed {
-                refusal(reply)
-            } else {
-                reply.result.to_string()
-            },
+            if failed { refusal(reply) } else { reply.result.to_string() },
             step.at,
         )),
         None => Ok(()),

@@ -153,15 +153,12 @@ impl<'a> Stage<'a> {
     /// Where the journal stood at a mark; its beginning without one.
     pub(super) fn marked(&self, name: Option<&str>) -> u64 {
         let state = self.state();
-        name.and_then(|name| state.marks.get(name).copied())
-            .unwrap_or(0)
+        name.and_then(|name| state.marks.get(name).copied()).unwrap_or(0)
     }
 
     /// Where the journal stands.
     pub(super) fn journal_position(&self) -> u64 {
-        self.world
-            .as_ref()
-            .map_or(0, |world| world.journal().position())
+        self.world.as_ref().map_or(0, |world| world.journal().position())
     }
 
     /// How long a step may wait.
@@ -195,17 +192,15 @@ impl<'a> Stage<'a> {
             None | Some("current") => state.current.as_deref().unwrap_or("current"),
             Some(name) => name,
         };
-        state.sessions.get(key).cloned().ok_or_else(|| {
-            Trouble::harness(format!("there is no session `{key}`: a step `connect` opens one"))
-        })
+        state
+            .sessions
+            .get(key)
+            .cloned()
+            .ok_or_else(|| Trouble::harness(format!("there is no session `{key}`: a step `connect` opens one")))
     }
 
     /// The text of a bearer token.
-    pub(super) fn token(
-        &self,
-        token: Option<&Token>,
-        variables: &Variables,
-    ) -> Result<Option<String>, Trouble> {
+    pub(super) fn token(&self, token: Option<&Token>, variables: &Variables) -> Result<Option<String>, Trouble> {
         let token = match token.or(self.scenario.defaults.token.as_ref()) {
             None | Some(Token::None) => return Ok(None),
             Some(Token::Literal(text)) => resolve_text(text, variables)?,
@@ -216,9 +211,7 @@ impl<'a> Stage<'a> {
                 let world = self.world.as_ref().ok_or_else(|| {
                     Trouble::harness("a token needs an authorization server, and the scenario has no world")
                 })?;
-                world
-                    .token(&request)
-                    .map_err(|error| Trouble::harness(error.to_string()))?
+                world.token(&request).map_err(|error| Trouble::harness(error.to_string()))?
             }
         };
         self.state().secrets.add(&token);
@@ -249,8 +242,7 @@ impl<'a> Stage<'a> {
     /// An HTTP client that trusts the world as it is now.
     pub(super) fn http(&self) -> Result<Http, Trouble> {
         let authorities = world::authorities(self.world.as_ref());
-        Http::new(authorities.values().filter_map(Value::as_str))
-            .map_err(|error| Trouble::harness(error.to_string()))
+        Http::new(authorities.values().filter_map(Value::as_str)).map_err(|error| Trouble::harness(error.to_string()))
     }
 }
 
@@ -258,10 +250,6 @@ impl<'a> Stage<'a> {
 fn namespace_of(id: &str) -> String {
     static RUNS: AtomicU64 = AtomicU64::new(1);
     let run = RUNS.fetch_add(1, Ordering::Relaxed);
-    let words: String = id
-        .chars()
-        .map(|c| if c == '/' { '-' } else { c })
-        .take(40)
-        .collect();
+    let words: String = id.chars().map(|c| if c == '/' { '-' } else { c }).take(40).collect();
     format!("{}-{run}", words.trim_end_matches('-'))
 }

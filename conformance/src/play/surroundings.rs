@@ -5,18 +5,15 @@ use serde_json::{Value, json};
 
 use super::session::Attempts;
 use super::{Stage, Trouble};
-use crate::language::{
-    Change, Logs, Moment, Operator, OperatorState, Step, Validation, resolve_text,
-};
+use crate::language::{Change, Logs, Moment, Operator, OperatorState, Step, Validation, resolve_text};
 use crate::objects::{ApiError, Kind, Reference, Verb, Write, watch};
 
 /// The label by which the documents tell users to find the operator.
 const OPERATOR_LABEL: &str = "app.kubernetes.io/name=toolhive-operator";
 
 pub(super) async fn change(stage: &Stage<'_>, spec: &Change) -> Result<Value, Trouble> {
-    let world = stage
-        .world()
-        .ok_or_else(|| Trouble::harness("there is nothing to change: the scenario has no world"))?;
+    let world =
+        stage.world().ok_or_else(|| Trouble::harness("there is nothing to change: the scenario has no world"))?;
     world
         .update(spec.change.clone())
         .await
@@ -28,19 +25,10 @@ pub(super) async fn change(stage: &Stage<'_>, spec: &Change) -> Result<Value, Tr
     Ok(Value::Null)
 }
 
-pub(super) async fn logs(
-    stage: &Stage<'_>,
-    step: &Step,
-    spec: &Logs,
-    row: Option<&Value>,
-) -> Result<Value, Trouble> {
+pub(super) async fn logs(stage: &Stage<'_>, step: &Step, spec: &Logs, row: Option<&Value>) -> Result<Value, Trouble> {
     let variables = stage.variables(row);
     let of = resolve_text(spec.of.text(), &variables)?;
-    let selector = spec
-        .selector
-        .as_ref()
-        .map(|selector| resolve_text(selector, &variables))
-        .transpose()?;
+    let selector = spec.selector.as_ref().map(|selector| resolve_text(selector, &variables)).transpose()?;
     let mut attempts = Attempts::until(true, stage.deadline(step, Moment::Logs));
     loop {
         let text = if of == "operator" {
@@ -50,10 +38,7 @@ pub(super) async fn logs(
             log_of(stage, &namespace, &of, selector.as_deref()).await?
         };
         let lines: Vec<&str> = text.lines().collect();
-        let variables = variables
-            .clone()
-            .with("text", text.clone())
-            .with("lines", json!(lines));
+        let variables = variables.clone().with("text", text.clone()).with("lines", json!(lines));
         match spec.expect.check(&variables)? {
             Ok(()) => return Ok(Value::String(text)),
             Err(mismatch) => attempts.again(mismatch.into()).await?,
@@ -62,12 +47,7 @@ pub(super) async fn logs(
 }
 
 /// The logs of a pod, of the pods of a workload, or of those that a selector finds.
-async fn log_of(
-    stage: &Stage<'_>,
-    namespace: &str,
-    of: &str,
-    selector: Option<&str>,
-) -> Result<String, Trouble> {
+async fn log_of(stage: &Stage<'_>, namespace: &str, of: &str, selector: Option<&str>) -> Result<String, Trouble> {
     let reference = Reference::parse(of);
     let api = stage.target.objects();
     let kind = api.kinds.named(&reference.kind).await?;
@@ -75,8 +55,8 @@ async fn log_of(
         (Some(name), _) if kind.kind == "Pod" => return Ok(stage.target.logs(namespace, name).await),
         (Some(name), _) => {
             let workload = api.read(&kind, namespace, name).await?;
-            let workload = workload
-                .ok_or_else(|| Trouble::failed(format!("{of} to be there"), "no such object", step_less()))?;
+            let workload =
+                workload.ok_or_else(|| Trouble::failed(format!("{of} to be there"), "no such object", step_less()))?;
             match_labels(&workload)
         }
         (None, selector) => selector.unwrap_or_default().to_owned(),
@@ -114,11 +94,7 @@ pub(super) async fn operator_log(stage: &Stage<'_>) -> Result<String, Trouble> {
     pods_log(stage, stage.target.operator_namespace(), OPERATOR_LABEL).await
 }
 
-pub(super) async fn operator(
-    stage: &Stage<'_>,
-    step: &Step,
-    spec: &Operator,
-) -> Result<Value, Trouble> {
+pub(super) async fn operator(stage: &Stage<'_>, step: &Step, spec: &Operator) -> Result<Value, Trouble> {
     let replicas = match spec.operator {
         OperatorState::Stopped => 0,
         OperatorState::Running => 1,
@@ -147,34 +123,15 @@ pub(super) async fn operator(
             }
         }
     };
-    tokio::time::timeout(deadline, waiting)
-        .await
-        .map_err(|_| Trouble::harness(format!("the operator did not become {:?} within {deadline:?}", spec.operator)))?;
+    tokio::time::timeout(deadline, waiting).await.map_err(|_| {
+        Trouble::harness(format!("the operator did not become {:?} within {deadline:?}", spec.operator))
+    })?;
     Ok(Value::Null)
 }
 
-async fn scale(
-    stage: &Stage<'_>,
-    kind: &Kind,
-    namespace: &str,
-    name: &str,
-    replicas: u32,
-) -> Result<(), ApiError> {
+async fn scale(stage: &Stage<'_>, kind: &Kind, namespace: &str, name: &str, replicas: u32) -> Result<(), ApiError> {
     let body = json!({"spec": {"replicas": replicas}});
-    let write = Write {
-        kind,
-        namespace,
-        name,
-        verb: Verb::Merge,
-        status: false,
-        validation: Validation::Strict,
-        body: &body,
-    };
-    stage
-        .target
-        .objects()
-        .write(&write)
-        .await?
-        .accepted("scaling the operator")
-        .map(|_| ())
+    let write =
+        Write { kind, namespace, name, verb: Verb::Merge, status: false, validation: Validation::Strict, body: &body };
+    stage.target.objects().write(&write).await?.accepted("scaling the operator").map(|_| ())
 }

@@ -50,10 +50,7 @@ impl Trouble {
 
     /// The suite's own failure.
     pub fn harness(reason: impl Into<String>) -> Self {
-        Self::Harness {
-            reason: reason.into(),
-            at: None,
-        }
+        Self::Harness { reason: reason.into(), at: None }
     }
 
     /// What it makes of the scenario.
@@ -74,10 +71,7 @@ impl Trouble {
                 }
                 Self::Failed(failure)
             }
-            Self::Harness { reason, at } => Self::Harness {
-                reason,
-                at: at.or(Some(step)),
-            },
+            Self::Harness { reason, at } => Self::Harness { reason, at: at.or(Some(step)) },
         }
     }
 
@@ -100,10 +94,7 @@ impl Trouble {
     pub fn sentence(&self, file: &str) -> String {
         match self {
             Self::Failed(failure) => {
-                let row = failure
-                    .row
-                    .as_ref()
-                    .map_or_else(String::new, |row| format!(" in row {row}"));
+                let row = failure.row.as_ref().map_or_else(String::new, |row| format!(" in row {row}"));
                 let behaviours = if failure.behaviours.is_empty() {
                     String::new()
                 } else {
@@ -136,10 +127,7 @@ impl From<Mismatch> for Trouble {
 impl From<EvaluationError> for Trouble {
     fn from(error: EvaluationError) -> Self {
         let at = (error.at != Position::default()).then_some(error.at);
-        Self::Harness {
-            reason: format!("`{}` cannot be evaluated: {}", error.expression, error.reason),
-            at,
-        }
+        Self::Harness { reason: format!("`{}` cannot be evaluated: {}", error.expression, error.reason), at }
     }
 }
 
@@ -171,16 +159,9 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_line_with_place_and_behaviours() {
-        let at = Position {
-            line: 7,
-            column: 13,
-        };
-        let trouble = Trouble::failed("`a == 1`", "a is\n2", at)
-            .of_row("first", &[])
-            .of_step(at, &["ENTRY-001".to_owned()]);
-        assert_eq!(
-            trouble.sentence("x.yaml"),
-            "expected `a == 1`, got a is 2 (x.yaml:7:13 in row first) [ENTRY-001]"
-        );
+        let at = Position { line: 7, column: 13 };
+        let trouble =
+            Trouble::failed("`a == 1`", "a is\n2", at).of_row("first", &[]).of_step(at, &["ENTRY-001".to_owned()]);
+        assert_eq!(trouble.sentence("x.yaml"), "expected `a == 1`, got a is 2 (x.yaml:7:13 in row first) [ENTRY-001]");
     }
 }

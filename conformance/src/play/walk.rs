@@ -25,11 +25,7 @@ pub(super) async fn walk(stage: &Stage<'_>) -> Result<(), Trouble> {
     list(stage, &stage.scenario.steps, None).await
 }
 
-fn list<'a>(
-    stage: &'a Stage<'_>,
-    steps: &'a [Step],
-    row: Option<&'a Value>,
-) -> BoxFuture<'a, Result<(), Trouble>> {
+fn list<'a>(stage: &'a Stage<'_>, steps: &'a [Step], row: Option<&'a Value>) -> BoxFuture<'a, Result<(), Trouble>> {
     async move {
         for step in steps {
             one(stage, step, row).await?;
@@ -42,21 +38,13 @@ fn list<'a>(
 async fn one(stage: &Stage<'_>, step: &Step, row: Option<&Value>) -> Result<(), Trouble> {
     let before = stage.journal_position();
     let outcome = act(stage, step, row).await;
-    let proof = |passed| Proof {
-        behaviours: step.verifies.clone(),
-        passed,
-        at: step.at,
-    };
+    let proof = |passed| Proof { behaviours: step.verifies.clone(), passed, at: step.at };
     match outcome {
         Ok(value) => {
             if let Some(name) = &step.keep {
                 stage.keep(name, value);
                 // Requests that a step caused itself belong to it; of a change only what follows counts.
-                let position = if causes_requests(&step.action) {
-                    before
-                } else {
-                    stage.journal_position()
-                };
+                let position = if causes_requests(&step.action) { before } else { stage.journal_position() };
                 stage.mark(name, position);
             }
             if !step.verifies.is_empty() {
@@ -75,10 +63,7 @@ async fn one(stage: &Stage<'_>, step: &Step, row: Option<&Value>) -> Result<(), 
 }
 
 fn causes_requests(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Connect(_) | Action::List(_) | Action::Call(_) | Action::Message(_) | Action::Request(_)
-    )
+    matches!(action, Action::Connect(_) | Action::List(_) | Action::Call(_) | Action::Message(_) | Action::Request(_))
 }
 
 async fn act(stage: &Stage<'_>, step: &Step, row: Option<&Value>) -> Result<Value, Trouble> {
@@ -115,11 +100,7 @@ async fn each(stage: &Stage<'_>, rows: &[Row]) -> Result<Value, Trouble> {
         let outcome = list(stage, &row.steps, Some(&row.value)).await;
         let failed = matches!(outcome, Err(Trouble::Failed(_)));
         if !row.verifies.is_empty() && (outcome.is_ok() || failed) {
-            stage.state().proofs.push(Proof {
-                behaviours: row.verifies.clone(),
-                passed: outcome.is_ok(),
-                at: row.at,
-            });
+            stage.state().proofs.push(Proof { behaviours: row.verifies.clone(), passed: outcome.is_ok(), at: row.at });
         }
         if let Err(trouble) = outcome {
             troubles.push(trouble.of_row(&row.label, &row.verifies));

@@ -116,10 +116,7 @@ struct Shown {
 impl Report {
     /// The report of a run.
     pub fn new(target: &str, catalogue: &Catalogue, played: &[Played], took: Duration) -> Self {
-        let mut summary = Summary {
-            seconds: seconds(took),
-            ..Summary::default()
-        };
+        let mut summary = Summary { seconds: seconds(took), ..Summary::default() };
         for scenario in played {
             *match scenario.verdict {
                 Verdict::Passed => &mut summary.passed,
@@ -130,12 +127,7 @@ impl Report {
             } += 1;
         }
         let catalogue = judge(catalogue, played);
-        let count = |verdict| {
-            catalogue
-                .iter()
-                .filter(|entry| entry.verdict == verdict)
-                .count()
-        };
+        let count = |verdict| catalogue.iter().filter(|entry| entry.verdict == verdict).count();
         let behaviours = Behaviours {
             total: catalogue.len(),
             verified: count(BehaviourVerdict::Verified),
@@ -156,14 +148,9 @@ impl Report {
     /// Writes `report.json` into a folder, which is made when it is not there.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, ReportError> {
         let path = folder.join("report.json");
-        let failed = |source| ReportError {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| ReportError { path: path.clone(), source };
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let text = serde_json::to_string_pretty(self)
-            .map_err(io::Error::other)
-            .map_err(failed)?;
+        let text = serde_json::to_string_pretty(self).map_err(io::Error::other).map_err(failed)?;
         std::fs::write(&path, text + "\n").map_err(failed)?;
         Ok(path)
     }

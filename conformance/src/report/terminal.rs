@@ -54,12 +54,9 @@ fn line(played: &Played) -> String {
     let seconds = played.took.as_secs_f64();
     match played.verdict {
         Verdict::Passed => format!("{:<11} {}  {seconds:.1} s", "passed", played.id),
-        Verdict::Skipped | Verdict::Unsupported => format!(
-            "{:<11} {}  {}",
-            played.verdict.name(),
-            played.id,
-            played.message.as_deref().unwrap_or_default()
-        ),
+        Verdict::Skipped | Verdict::Unsupported => {
+            format!("{:<11} {}  {}", played.verdict.name(), played.id, played.message.as_deref().unwrap_or_default())
+        }
         Verdict::Failed => format!("{:<11} {}  {seconds:.1} s", "FAILED", played.id),
         Verdict::Error => format!("{:<11} {}  {seconds:.1} s", "ERROR", played.id),
     }

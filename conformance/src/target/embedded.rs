@@ -1,6 +1,7 @@
 //! The default target: an embedded Kubernetes, a node that runs our programs, and a simulator in this process.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,41 +74,21 @@ impl Embedded {
             }
         };
         let images = BTreeMap::from([
-            (
-                OPERATOR_IMAGE.to_owned(),
-                Program::new(options.programs.operator.clone()),
-            ),
-            (
-                VMCP_IMAGE.to_owned(),
-                Program {
-                    path: options.programs.vmcp.clone(),
-                    environment: Arc::new(of_pod),
-                },
-            ),
+            (OPERATOR_IMAGE.to_owned(), Program::new(options.programs.operator.clone())),
+            (VMCP_IMAGE.to_owned(), Program { path: options.programs.vmcp.clone(), environment: Arc::new(of_pod) }),
         ]);
-        let cluster = Cluster::start(ClusterOptions {
-            images,
-            ..ClusterOptions::default()
-        })
-        .await
-        .map_err(|error| TargetError::Cluster(chain(&error)))?;
+        let cluster = Cluster::start(ClusterOptions { images, ..ClusterOptions::default() })
+            .await
+            .map_err(|error| TargetError::Cluster(chain(&error)))?;
         let simulator = Simulator::start(SimulatorOptions {
             addresses: cluster.world_block().into(),
             ..SimulatorOptions::default()
         })
         .await
         .map_err(|error| TargetError::World(chain(&error)))?;
-        let files = tempfile::tempdir().map_err(|source| TargetError::File {
-            file: std::env::temp_dir().display().to_string(),
-            source,
-        })?;
-        let target = Self {
-            objects: Objects::new(cluster.client()),
-            cluster,
-            simulator,
-            surroundings,
-            files,
-        };
+        let files = tempfile::tempdir()
+            .map_err(|source| TargetError::File { file: std::env::temp_dir().display().to_string(), source })?;
+        let target = Self { objects: Objects::new(cluster.client()), cluster, simulator, surroundings, files };
         match target.install(&options.programs.operator).await {
             Ok(()) => Ok(target),
             Err(error) => {
@@ -124,28 +105,17 @@ impl Embedded {
 
     async fn install(&self, operator: &Path) -> Result<(), TargetError> {
         let source = Source::new("operator manifests", self.manifests(operator).await?);
-        let manifests =
-            Library::objects(&source).map_err(|error| TargetError::Cluster(error.to_string()))?;
+        let manifests = Library::objects(&source).map_err(|error| TargetError::Cluster(error.to_string()))?;
         for object in &manifests {
             self.create(object).await?;
         }
-        let crds = manifests
-            .iter()
-            .filter(|object| object["kind"] == "CustomResourceDefinition");
+        let crds = manifests.iter().filter(|object| object["kind"] == "CustomResourceDefinition");
         for crd in crds {
-            self.until(crd, "is established", |live| {
-                condition(live, "Established") == Some("True")
-            })
-            .await?;
+            self.until(crd, "is established", |live| condition(live, "Established") == Some("True")).await?;
         }
-        let deployments = manifests
-            .iter()
-            .filter(|object| object["kind"] == "Deployment");
+        let deployments = manifests.iter().filter(|object| object["kind"] == "Deployment");
         for deployment in deployments {
-            self.until(deployment, "is available", |live| {
-                condition(live, "Available") == Some("True")
-            })
-            .await?;
+            self.until(deployment, "is available", |live| condition(live, "Available") == Some("True")).await?;
         }
         Ok(())
     }
@@ -154,20 +124,17 @@ impl Embedded {
     async fn manifests(&self, operator: &Path) -> Result<String, TargetError> {
         let failed = |reason: String| TargetError::Cluster(format!("`operator manifests`: {reason}"));
         let mut command = Command::new(operator);
-        command
-            .args(["manifests", "--namespace", OPERATOR_NAMESPACE])
-            .args(["--image", OPERATOR_IMAGE, "--vmcp-image", VMCP_IMAGE]);
+        command.args(["manifests", "--namespace", OPERATOR_NAMESPACE]).args([
+            "--image",
+            OPERATOR_IMAGE,
+            "--vmcp-image",
+            VMCP_IMAGE,
+        ]);
         for class in ["remote", "proxied", "oidc", "token", "otlp"] {
-            command.args([
-                "--vmcp-egress-allow".to_owned(),
-                format!("{class}={}", self.cluster.world_block()),
-            ]);
+            command.args(["--vmcp-egress-allow".to_owned(), format!("{class}={}", self.cluster.world_block())]);
         }
         for block in [self.cluster.pod_block(), self.cluster.service_block()] {
-            command.args([
-                "--vmcp-egress-allow".to_owned(),
-                format!("workload={block}"),
-            ]);
+            command.args(["--vmcp-egress-allow".to_owned(), format!("workload={block}")]);
         }
         let output = command.output().await.map_err(|error| failed(error.to_string()))?;
         if !output.status.success() {
@@ -196,12 +163,7 @@ impl Embedded {
         answer.accepted(&format!("{} {name}", kind.kind)).map(|_| ())
     }
 
-    async fn until(
-        &self,
-        object: &Value,
-        what: &str,
-        holds: impl Fn(&Value) -> bool,
-    ) -> Result<(), TargetError> {
+    async fn until(&self, object: &Value, what: &str, holds: impl Fn(&Value) -> bool) -> Result<(), TargetError> {
         let within = Moment::Ready.ordinary();
         let kind = self.objects.kinds.of(object).await?;
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
@@ -225,11 +187,7 @@ impl Embedded {
         if kind.kind == "Deployment" {
             state.push_str(&self.pod_states(namespace).await);
         }
-        Err(TargetError::NotReady {
-            what: format!("{} {name} {what}", kind.kind),
-            within,
-            state,
-        })
+        Err(TargetError::NotReady { what: format!("{} {name} {what}", kind.kind), within, state })
     }
 
     async fn pod_states(&self, namespace: &str) -> String {
@@ -243,18 +201,14 @@ impl Embedded {
             let logs = self.cluster.logs(namespace, name).await;
             let tail: Vec<&str> = logs.lines().rev().take(5).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
-            text.push_str(&format!("; pod {name} wrote: {}", tail.join(" / ")));
+            let _ = write!(text, "; pod {name} wrote: {}", tail.join(" / "));
         }
         text
     }
 }
 
 fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
-    object["status"]["conditions"]
-        .as_array()?
-        .iter()
-        .find(|condition| condition["type"] == kind)?["status"]
-        .as_str()
+    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)?["status"].as_str()
 }
 
 impl Target for Embedded {
@@ -277,7 +231,17 @@ impl Target for Embedded {
     fn make_namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-            Ok(self.create(&object).await?)
+            self.create(&object).await?;
+            // What the cluster itself puts into every namespace is no scenario's doing: it must be there before.
+            for (kind, own) in [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")] {
+                let object = json!({
+                    "apiVersion": "v1",
+                    "kind": kind,
+                    "metadata": {"name": own, "namespace": name},
+                });
+                self.until(&object, "is there", |_| true).await?;
+            }
+            Ok(())
         }
         .boxed()
     }
@@ -292,57 +256,30 @@ impl Target for Embedded {
     }
 
     fn start_world(&self, world: World) -> BoxFuture<'_, Result<WorldHandle, TargetError>> {
-        async move {
-            self.simulator
-                .add_world(world)
-                .await
-                .map_err(|error| TargetError::World(chain(&error)))
-        }
-        .boxed()
+        async move { self.simulator.add_world(world).await.map_err(|error| TargetError::World(chain(&error))) }.boxed()
     }
 
     fn connect_world(&self, namespace: &str, world: &WorldHandle) -> Result<(), TargetError> {
         let names = world.names();
-        let failed = |file: &Path, source| TargetError::File {
-            file: file.display().to_string(),
-            source,
-        };
-        let addresses = names
-            .iter()
-            .map(|name| (name.host.clone(), name.address))
-            .collect();
+        let failed = |file: &Path, source| TargetError::File { file: file.display().to_string(), source };
+        let addresses = names.iter().map(|name| (name.host.clone(), name.address)).collect();
         self.cluster
             .dns()
             .set_names(namespace, addresses)
             .map_err(|error| TargetError::Cluster(format!("DNS for {namespace}: {error}")))?;
         let connect_to: Vec<String> = names
             .iter()
-            .flat_map(|name| {
-                name.ports
-                    .iter()
-                    .map(|(port, address)| format!("{}:{port}={address}", name.host))
-            })
+            .flat_map(|name| name.ports.iter().map(|(port, address)| format!("{}:{port}={address}", name.host)))
             .collect();
         let trust = self.files.path().join(format!("{namespace}.pem"));
         let public = world.ca_pem("public").unwrap_or_default();
         std::fs::write(&trust, public).map_err(|error| failed(&trust, error))?;
-        let known = Surroundings {
-            connect_to: connect_to.join(","),
-            trust,
-        };
-        self.surroundings
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(namespace.to_owned(), known);
+        let known = Surroundings { connect_to: connect_to.join(","), trust };
+        self.surroundings.lock().unwrap_or_else(PoisonError::into_inner).insert(namespace.to_owned(), known);
         Ok(())
     }
 
-    fn dial<'a>(
-        &'a self,
-        namespace: &'a str,
-        host: &'a str,
-        port: u16,
-    ) -> BoxFuture<'a, Option<SocketAddr>> {
+    fn dial<'a>(&'a self, namespace: &'a str, host: &'a str, port: u16) -> BoxFuture<'a, Option<SocketAddr>> {
         self.cluster.resolve(namespace, host, port).boxed()
     }
 

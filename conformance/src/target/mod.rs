@@ -45,12 +45,7 @@ pub trait Target: Send + Sync {
     fn connect_world(&self, namespace: &str, world: &WorldHandle) -> Result<(), TargetError>;
 
     /// Where a host and port listen, for a request from the runner.
-    fn dial<'a>(
-        &'a self,
-        namespace: &'a str,
-        host: &'a str,
-        port: u16,
-    ) -> BoxFuture<'a, Option<SocketAddr>>;
+    fn dial<'a>(&'a self, namespace: &'a str, host: &'a str, port: u16) -> BoxFuture<'a, Option<SocketAddr>>;
 
     /// What the containers of a pod wrote, also of one that has ended.
     fn logs<'a>(&'a self, namespace: &'a str, pod: &'a str) -> BoxFuture<'a, String>;

@@ -51,16 +51,9 @@ impl Programs {
     pub fn in_folder(folder: &Path) -> Result<Self, ProgramError> {
         let find = |name: &str| {
             let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-            if path.is_file() {
-                Ok(path)
-            } else {
-                Err(ProgramError::Missing(path.display().to_string()))
-            }
+            if path.is_file() { Ok(path) } else { Err(ProgramError::Missing(path.display().to_string())) }
         };
-        Ok(Self {
-            operator: find("operator")?,
-            vmcp: find("vmcp")?,
-        })
+        Ok(Self { operator: find("operator")?, vmcp: find("vmcp")? })
     }
 
     /// Builds the programs when this one was built in a checkout; else finds them beside it.
@@ -114,10 +107,7 @@ impl Build {
     /// Builds all programs of the workspace, one run at a time.
     fn run(&self) -> Result<(), ProgramError> {
         let file = self.target.join("conformance-programs.lock");
-        let failed = |source| ProgramError::Lock {
-            file: file.display().to_string(),
-            source,
-        };
+        let failed = |source| ProgramError::Lock { file: file.display().to_string(), source };
         let lock = File::create(&file).map_err(failed)?;
         lock.lock().map_err(failed)?;
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
@@ -141,16 +131,11 @@ impl Build {
                 command.env_remove(name.as_ref());
             }
         }
-        let status = command
-            .status()
-            .map_err(|source| ProgramError::Cargo { cargo, source })?;
+        let status = command.status().map_err(|source| ProgramError::Cargo { cargo, source })?;
         if status.success() {
             Ok(())
         } else {
-            Err(ProgramError::Build(format!(
-                "cargo build --workspace --bins --locked --profile {}",
-                self.profile
-            )))
+            Err(ProgramError::Build(format!("cargo build --workspace --bins --locked --profile {}", self.profile)))
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
-    Visitor, value::StrDeserializer,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    value::StrDeserializer,
 };
 use serde::{Deserialize, forward_to_deserialize_any};
 use serde_json::Value;
@@ -50,14 +50,8 @@ impl Placed {
     fn read(text: &str) -> Option<Self> {
         let (line, rest) = text.split_once(':')?;
         let (column, message) = rest.split_once(": ")?;
-        let at = Position {
-            line: line.parse().ok()?,
-            column: column.parse().ok()?,
-        };
-        Some(Self {
-            at,
-            message: message.to_owned(),
-        })
+        let at = Position { line: line.parse().ok()?, column: column.parse().ok()? };
+        Some(Self { at, message: message.to_owned() })
     }
 }
 
@@ -65,33 +59,20 @@ impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(message: T) -> Self {
         let text = message.to_string();
         match Placed::read(&text) {
-            Some(Placed { at, message }) => Self {
-                at: Some(at),
-                message,
-            },
-            None => Self {
-                at: None,
-                message: text,
-            },
+            Some(Placed { at, message }) => Self { at: Some(at), message },
+            None => Self { at: None, message: text },
         }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let hint = did_you_mean(field, expected.iter().copied());
-        let known = if hint.is_empty() {
-            format!("; known here: {}", expected.join(", "))
-        } else {
-            hint
-        };
+        let known = if hint.is_empty() { format!("; known here: {}", expected.join(", ")) } else { hint };
         Self::custom(format!("unknown key `{field}`{known}"))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let hint = did_you_mean(variant, expected.iter().copied());
-        Self::custom(format!(
-            "`{variant}` is not one of {}{hint}",
-            expected.join(", ")
-        ))
+        Self::custom(format!("`{variant}` is not one of {}{hint}", expected.join(", ")))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -132,10 +113,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
                 let line = parts.next_element()?.ok_or_else(missing)?;
                 let column = parts.next_element()?.ok_or_else(missing)?;
                 let value = parts.next_element()?.ok_or_else(missing)?;
-                Ok(Located {
-                    value,
-                    at: Position { line, column },
-                })
+                Ok(Located { value, at: Position { line, column } })
             }
         }
 
@@ -151,10 +129,7 @@ impl<'de> Deserializer<'de> for &'de Node {
             NodeValue::Text(text) => visitor.visit_borrowed_str(text),
             NodeValue::Scalar(scalar) => visit_scalar(scalar, visitor),
             NodeValue::List(items) => visitor.visit_seq(Items(items.iter())),
-            NodeValue::Map(entries) => visitor.visit_map(Entries {
-                rest: entries.iter(),
-                current: None,
-            }),
+            NodeValue::Map(entries) => visitor.visit_map(Entries { rest: entries.iter(), current: None }),
         }
         .map_err(|error| error.located(self.at))
     }
@@ -172,10 +147,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         if name == LOCATED {
-            visitor.visit_seq(LocatedParts {
-                node: self,
-                next: 0,
-            })
+            visitor.visit_seq(LocatedParts { node: self, next: 0 })
         } else {
             visitor.visit_newtype_struct(self)
         }
@@ -189,17 +161,9 @@ impl<'de> Deserializer<'de> for &'de Node {
     ) -> Result<V::Value, DecodeError> {
         match &self.value {
             NodeValue::Text(text) => visitor.visit_enum(text.as_str().into_deserializer()),
-            NodeValue::Map(entries) if entries.len() == 1 => {
-                visitor.visit_enum(de::value::MapAccessDeserializer::new(Entries {
-                    rest: entries.iter(),
-                    current: None,
-                }))
-            }
-            _ => Err(de::Error::custom(format!(
-                "{}, where one of {} was expected",
-                self.kind(),
-                variants.join(", ")
-            ))),
+            NodeValue::Map(entries) if entries.len() == 1 => visitor
+                .visit_enum(de::value::MapAccessDeserializer::new(Entries { rest: entries.iter(), current: None })),
+            _ => Err(de::Error::custom(format!("{}, where one of {} was expected", self.kind(), variants.join(", ")))),
         }
         .map_err(|error: DecodeError| error.located(self.at))
     }
@@ -210,10 +174,7 @@ impl<'de> Deserializer<'de> for &'de Node {
     }
 }
 
-fn visit_scalar<'de, V: Visitor<'de>>(
-    scalar: &Value,
-    visitor: V,
-) -> Result<V::Value, DecodeError> {
+fn visit_scalar<'de, V: Visitor<'de>>(scalar: &Value, visitor: V) -> Result<V::Value, DecodeError> {
     match scalar {
         Value::Bool(value) => visitor.visit_bool(*value),
         Value::Number(number) => {
@@ -234,17 +195,8 @@ struct Items<'de>(std::slice::Iter<'de, Node>);
 impl<'de> SeqAccess<'de> for Items<'de> {
     type Error = DecodeError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, DecodeError> {
-        self.0
-            .next()
-            .map(|node| {
-                seed.deserialize(node)
-                    .map_err(|error| error.located(node.at))
-            })
-            .transpose()
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+        self.0.next().map(|node| seed.deserialize(node).map_err(|error| error.located(node.at))).transpose()
     }
 }
 
@@ -256,30 +208,18 @@ struct Entries<'de> {
 impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = DecodeError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, DecodeError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
         let Some((key, node)) = self.rest.next() else {
             return Ok(None);
         };
         self.current = Some(node);
         let name: StrDeserializer<'_, DecodeError> = key.name.as_str().into_deserializer();
-        seed.deserialize(name)
-            .map(Some)
-            .map_err(|error| error.located(key.at))
+        seed.deserialize(name).map(Some).map_err(|error| error.located(key.at))
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, DecodeError> {
-        let node = self
-            .current
-            .take()
-            .ok_or_else(|| de::Error::custom("a value without its key"))?;
-        seed.deserialize(node)
-            .map_err(|error| error.located(node.at))
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
+        let node = self.current.take().ok_or_else(|| de::Error::custom("a value without its key"))?;
+        seed.deserialize(node).map_err(|error| error.located(node.at))
     }
 }
 
@@ -291,22 +231,12 @@ struct LocatedParts<'de> {
 impl<'de> SeqAccess<'de> for LocatedParts<'de> {
     type Error = DecodeError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, DecodeError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
         self.next += 1;
         match self.next {
-            1 => seed
-                .deserialize(self.node.at.line.into_deserializer())
-                .map(Some),
-            2 => seed
-                .deserialize(self.node.at.column.into_deserializer())
-                .map(Some),
-            3 => seed
-                .deserialize(self.node)
-                .map(Some)
-                .map_err(|error| error.located(self.node.at)),
+            1 => seed.deserialize(self.node.at.line.into_deserializer()).map(Some),
+            2 => seed.deserialize(self.node.at.column.into_deserializer()).map(Some),
+            3 => seed.deserialize(self.node).map(Some).map_err(|error| error.located(self.node.at)),
             _ => Ok(None),
         }
     }
@@ -339,7 +269,7 @@ mod tests {
     fn an_unknown_key_names_the_nearest_and_points_at_itself() {
         let node = parse(&Source::new("a", "until: x\ncuont: 1\n")).unwrap();
         let error = decode::<Wait>(&node).unwrap_err();
-        assert_eq!(error.message, "unknown key `cuont`; did you mean `count`?");
+        assert_eq!(error.message, "unknown key `cuont` (did you mean `count`?)");
         assert_eq!(error.at, Some(Position { line: 2, column: 1 }));
     }
 

@@ -47,10 +47,7 @@ impl Node {
             NodeValue::Text(text) => Value::String(text.clone()),
             NodeValue::List(items) => items.iter().map(Node::to_json).collect(),
             NodeValue::Map(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(key, node)| (key.name.clone(), node.to_json()))
-                    .collect::<Map<_, _>>(),
+                entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect::<Map<_, _>>(),
             ),
         }
     }
@@ -59,17 +56,12 @@ impl Node {
     pub fn from_json(value: &Value, at: Position) -> Self {
         let value = match value {
             Value::String(text) => NodeValue::Text(text.clone()),
-            Value::Array(items) => {
-                NodeValue::List(items.iter().map(|item| Self::from_json(item, at)).collect())
-            }
+            Value::Array(items) => NodeValue::List(items.iter().map(|item| Self::from_json(item, at)).collect()),
             Value::Object(entries) => NodeValue::Map(
                 entries
                     .iter()
                     .map(|(name, value)| {
-                        let key = Key {
-                            name: name.clone(),
-                            at,
-                        };
+                        let key = Key { name: name.clone(), at };
                         (key, Self::from_json(value, at))
                     })
                     .collect(),
@@ -82,10 +74,7 @@ impl Node {
     /// The value of a key, when this is a mapping that has it.
     pub fn entry(&self, name: &str) -> Option<&Node> {
         match &self.value {
-            NodeValue::Map(entries) => entries
-                .iter()
-                .find(|(key, _)| key.name == name)
-                .map(|(_, node)| node),
+            NodeValue::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node),
             _ => None,
         }
     }
@@ -128,10 +117,7 @@ pub fn parse(source: &Source) -> Result<Node, Diagnostic> {
     match documents.len() {
         1 => Ok(documents.remove(0)),
         0 => Err(Diagnostic::of_file(&source.name, "the file is empty")),
-        _ => Err(source.diagnostic(
-            documents[1].at,
-            "a second document, where one was expected",
-        )),
+        _ => Err(source.diagnostic(documents[1].at, "a second document, where one was expected")),
     }
 }
 
@@ -172,33 +158,19 @@ fn position(location: serde_saphyr::Location) -> Position {
 fn point_at_contents(source: &Source, node: &mut Node) {
     match &mut node.value {
         NodeValue::Text(_) => node.at = content_start(source, node.at),
-        NodeValue::List(items) => items
-            .iter_mut()
-            .for_each(|item| point_at_contents(source, item)),
-        NodeValue::Map(entries) => entries
-            .iter_mut()
-            .for_each(|(_, value)| point_at_contents(source, value)),
+        NodeValue::List(items) => items.iter_mut().for_each(|item| point_at_contents(source, item)),
+        NodeValue::Map(entries) => entries.iter_mut().for_each(|(_, value)| point_at_contents(source, value)),
         NodeValue::Scalar(_) => {}
     }
 }
 
 fn content_start(source: &Source, at: Position) -> Position {
-    let sign = source
-        .line(at.line)
-        .and_then(|line| line.chars().nth(at.column.saturating_sub(1) as usize));
+    let sign = source.line(at.line).and_then(|line| line.chars().nth(at.column.saturating_sub(1) as usize));
     match sign {
-        Some('"' | '\'') => Position {
-            column: at.column + 1,
-            ..at
-        },
+        Some('"' | '\'') => Position { column: at.column + 1, ..at },
         Some('|' | '>') => {
-            let indent = source
-                .line(at.line + 1)
-                .map_or(0, |line| line.len() - line.trim_start().len());
-            Position {
-                line: at.line + 1,
-                column: u32::try_from(indent).unwrap_or(0) + 1,
-            }
+            let indent = source.line(at.line + 1).map_or(0, |line| line.len() - line.trim_start().len());
+            Position { line: at.line + 1, column: u32::try_from(indent).unwrap_or(0) + 1 }
         }
         _ => at,
     }
@@ -207,10 +179,7 @@ fn content_start(source: &Source, at: Position) -> Position {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<NodeValue>::deserialize(deserializer)?;
-        Ok(Self {
-            value: spanned.value,
-            at: position(spanned.referenced),
-        })
+        Ok(Self { value: spanned.value, at: position(spanned.referenced) })
     }
 }
 
@@ -279,10 +248,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         let mut map = Vec::new();
         while let Some(key) = entries.next_key::<Spanned<String>>()? {
             let at = position(key.referenced);
-            let key = Key {
-                name: key.value,
-                at,
-            };
+            let key = Key { name: key.value, at };
             map.push((key, entries.next_value()?));
         }
         Ok(NodeValue::Map(map))
@@ -299,9 +265,7 @@ mod tests {
     fn every_value_knows_its_place() {
         let source = Source::new("a.yaml", "a:\n  - b: x\n    c: 'y'\n  - d: |\n      z\n");
         let root = parse(&source).unwrap();
-        let NodeValue::List(items) = &root.entry("a").unwrap().value else {
-            panic!("not a list")
-        };
+        let NodeValue::List(items) = &root.entry("a").unwrap().value else { panic!("not a list") };
         let at = |node: &Node| (node.at.line, node.at.column);
         assert_eq!(at(items[0].entry("b").unwrap()), (2, 8));
         assert_eq!(at(items[0].entry("c").unwrap()), (3, 9));

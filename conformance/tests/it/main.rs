@@ -1,0 +1,8 @@
+//! Integration tests of the suite itself.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod imports;
+mod language;
+mod report;
+mod verdicts;
+mod without_nodes;
