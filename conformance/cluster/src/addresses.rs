@@ -21,8 +21,8 @@ pub const RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 64, 0, 0), 10)
 /// The prefix length of one block: 4,096 addresses, of which there are 1,024.
 const BLOCK_PREFIX: u8 = 20;
 
-/// The folder of the lock files, inside the machine's temporary folder.
-const FOLDER: &str = "embedded-cluster-addresses";
+/// The folder of the lock files. It is the same for every user and does not follow `TMPDIR`.
+const FOLDER: &str = "/tmp/embedded-cluster-addresses";
 
 /// Why no addresses could be claimed.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +74,7 @@ pub struct Claim {
 impl Claim {
     /// Claims three free blocks, and makes sure that the system answers on them.
     pub fn new() -> Result<Self, AddressError> {
-        let folder = std::env::temp_dir().join(FOLDER);
-        let claim = Self::in_folder(&folder)?;
+        let claim = Self::in_folder(Path::new(FOLDER))?;
         claim.check_bindable()?;
         Ok(claim)
     }
@@ -103,7 +102,9 @@ impl Claim {
 
     fn check_bindable(&self) -> Result<(), AddressError> {
         for block in [self.pods, self.services, self.world] {
-            let Some(address) = block.hosts().next() else { continue };
+            let Some(address) = block.hosts().next() else {
+                continue;
+            };
             TcpListener::bind((address, 0)).map_err(|source| {
                 let [a, b, c, _] = address.octets();
                 AddressError::Missing {
@@ -214,8 +215,7 @@ impl AddressPool {
 
     /// Takes a chosen address; false when it is taken already or not of this block.
     pub fn take(&self, address: Ipv4Addr) -> bool {
-        self.block.contains(&address)
-            && self.state.lock().unwrap_or_else(PoisonError::into_inner).taken.insert(address)
+        self.block.contains(&address) && self.state.lock().unwrap_or_else(PoisonError::into_inner).taken.insert(address)
     }
 
     /// Gives an address back.

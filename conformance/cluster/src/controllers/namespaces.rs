@@ -35,7 +35,8 @@ pub(super) async fn run(context: Arc<Context>, objects: Objects, stop: Cancellat
         match change {
             Ok(change) => due.extend(concerned(&objects, &change)),
             Err(RecvError::Lagged(_)) => {
-                due.extend(objects.all().iter().filter(|o| is_ending(o)).map(|o| o.name.clone()))
+                let ending = objects.all().into_iter().filter(|object| is_ending(object));
+                due.extend(ending.map(|object| object.name.clone()));
             }
             Err(RecvError::Closed) => return,
         }

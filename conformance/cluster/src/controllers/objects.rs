@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
@@ -20,6 +20,9 @@ use tokio_util::task::TaskTracker;
 
 /// How many changes a slow reader may lag behind before it must look at everything anew.
 const BACKLOG: usize = 4096;
+
+/// The most changes of definitions that are taken up at once.
+const BULK: usize = 256;
 
 /// A kind of objects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -187,17 +190,20 @@ impl Objects {
         self.refresh_kinds(&tasks, &stop).await;
         let definitions = Api::<CustomResourceDefinition>::all(self.client.clone());
         let events = watcher(definitions, watcher::Config::default()).default_backoff();
-        tokio::pin!(events);
+        // Definitions come in bulk: one look at the kinds for all that are there at once.
+        let bulks = events.ready_chunks(BULK);
+        tokio::pin!(bulks);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                event = events.try_next() => match event {
-                    Ok(Some(Event::Apply(_) | Event::Delete(_) | Event::InitDone)) => {
+                bulk = bulks.next() => {
+                    let Some(bulk) = bulk else { break };
+                    let changes = |event: &watcher::Result<Event<_>>| {
+                        matches!(event, Ok(Event::Apply(_) | Event::Delete(_) | Event::InitDone))
+                    };
+                    if bulk.iter().any(changes) {
                         self.refresh_kinds(&tasks, &stop).await;
                     }
-                    Ok(Some(Event::Init | Event::InitApply(_))) => {}
-                    Ok(None) => break,
-                    Err(error) => tracing::debug!(%error, "the watch of definitions is begun again"),
                 }
             }
         }
@@ -286,7 +292,7 @@ impl Objects {
 
 /// The kinds whose objects can be watched and deleted. Events, which are many and own nothing, are left out.
 async fn discover(client: &Client) -> kube::Result<HashSet<Arc<Kind>>> {
-    let discovery = Discovery::new(client.clone()).run().await?;
+    let discovery = Discovery::new(client.clone()).run_aggregated().await?;
     let resources = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
     let watchable = resources.filter(|(resource, capabilities)| {
         [verbs::LIST, verbs::WATCH, verbs::DELETE].iter().all(|verb| capabilities.supports_operation(verb))

@@ -53,6 +53,7 @@ pub(super) enum ControllerError {
 }
 
 /// Reports a failure; the object is tried again, later with each failure in a row.
+#[allow(clippy::needless_pass_by_value)] // The signature of an error policy.
 pub(super) fn retry<K: Resource>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action {
     tracing::debug!(error = error as &dyn std::error::Error, "a reconciliation is tried again");
     let uid = object.meta().uid.clone().unwrap_or_default();

@@ -126,11 +126,9 @@ impl Mounts {
 
 /// Waits until the labels or annotations of a pod change: the downward API makes files of them.
 async fn described_anew(pod: &mut watch::Receiver<Arc<Pod>>, before: &Pod) {
-    let is_other = |now: &Arc<Pod>| {
-        now.labels() != before.labels() || now.annotations() != before.annotations()
-    };
+    let is_other = |now: &Arc<Pod>| now.labels() != before.labels() || now.annotations() != before.annotations();
     if pod.wait_for(is_other).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
