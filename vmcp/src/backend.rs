@@ -36,7 +36,7 @@ pub struct Backend {
     pub trust: Trust,
     /// How the gateway authenticates to it.
     pub auth: OutgoingAuth,
-    /// Name of the MCPExternalAuthConfig that `auth` was read from.
+    /// Name of the `MCPExternalAuthConfig` that `auth` was read from.
     pub auth_config_ref: Option<String>,
     /// Headers that every request to it carries.
     pub headers: ForwardedHeaders,

@@ -26,7 +26,7 @@ pub(super) struct Objects {
     pub(super) referenced: Referenced,
 }
 
-/// Names of the Secrets and ConfigMaps that the accepted entries refer to.
+/// Names of the Secrets and `ConfigMap`s that the accepted entries refer to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Needed {
     pub(super) secrets: BTreeSet<String>,
@@ -215,9 +215,9 @@ fn why_not_accepted(entry: &MCPServerEntry) -> String {
         return "the operator has not validated it yet".to_owned();
     }
     let conditions = entry.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let failed = conditions.iter().find(|condition| {
-        condition.status == "False" && condition.type_ != EntryCondition::Valid.as_str()
-    });
+    let failed = conditions
+        .iter()
+        .find(|condition| condition.status == "False" && condition.type_ != EntryCondition::Valid.as_str());
     let failed = failed.or_else(|| find_condition(conditions, EntryCondition::Valid.as_str()));
     failed.map_or_else(|| "its phase is Failed".to_owned(), |condition| condition.message.clone())
 }

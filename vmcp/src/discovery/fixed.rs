@@ -56,8 +56,11 @@ fn resolve(backend: &StaticBackend, strategies: &Strategies) -> Result<Backend, 
     let url = server_url(&backend.url).map_err(|reason| FixedError::Url { name: name.clone(), reason })?;
     let trust = match &backend.ca_bundle_path {
         None => Trust::system(),
-        Some(path) => read_bundle(path)
-            .map_err(|reason| FixedError::CaBundle { name: name.clone(), path: path.clone(), reason })?,
+        Some(path) => read_bundle(path).map_err(|reason| FixedError::CaBundle {
+            name: name.clone(),
+            path: path.clone(),
+            reason,
+        })?,
     };
     let class = match backend.kind {
         Some(StaticBackendKind::Entry) => EgressClass::Remote,

@@ -1,8 +1,8 @@
 //! Which backends there are: from the configuration, and from the objects of the gateway's group.
 //!
 //! Two parts. The pure one decides: `decide` takes the objects that are known, and returns a [`Snapshot`] and the
-//! names of the Secrets and ConfigMaps that it needs; `resolve` turns one entry into a backend. The other one, `watch`,
-//! feeds it: it watches the entries and auth configs of the namespace, and each needed Secret and ConfigMap by name,
+//! names of the Secrets and `ConfigMap`s that it needs; `resolve` turns one entry into a backend. The other one, `watch`,
+//! feeds it: it watches the entries and auth configs of the namespace, and each needed Secret and `ConfigMap` by name,
 //! since that is what the gateway's Role permits. Nothing here needs a restart: rotated secrets and authorities arrive
 //! like every other change.
 
@@ -10,9 +10,9 @@ mod decide;
 mod fixed;
 mod resolve;
 mod strategy;
-mod watch;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeMap;
 

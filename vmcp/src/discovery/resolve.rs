@@ -26,7 +26,7 @@ pub(super) enum Lookup<T> {
 /// Values by key.
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
 
-/// Secrets and ConfigMaps by name; what is not in it has not been read yet.
+/// Secrets and `ConfigMap`s by name; what is not in it has not been read yet.
 #[derive(Debug, Default)]
 pub(super) struct Referenced {
     pub(super) secrets: BTreeMap<String, Lookup<Contents>>,
@@ -47,8 +47,8 @@ pub(super) enum ResolveError {
     Broken(String),
 }
 
-fn broken(reason: impl ToString) -> ResolveError {
-    ResolveError::Broken(reason.to_string())
+fn broken(reason: impl Into<String>) -> ResolveError {
+    ResolveError::Broken(reason.into())
 }
 
 /// Resolves an entry; `auth_config` is what its externalAuthConfigRef names.
@@ -119,8 +119,9 @@ fn auth(config: &MCPExternalAuthConfig, referenced: &Referenced) -> Result<Outgo
 }
 
 fn header_injection(block: &HeaderInjection, referenced: &Referenced) -> Result<OutgoingAuth, ResolveError> {
-    let name = parse_name(&block.header_name).map_err(broken)?;
-    let value = parse_value(&name, &referenced.secret(&block.value_secret_ref)?).map_err(broken)?;
+    let name = parse_name(&block.header_name).map_err(|error| broken(error.to_string()))?;
+    let value =
+        parse_value(&name, &referenced.secret(&block.value_secret_ref)?).map_err(|error| broken(error.to_string()))?;
     Ok(OutgoingAuth::HeaderInjection { name, value })
 }
 
@@ -135,7 +136,7 @@ fn token_exchange(
         source: source.to_owned(),
         token_url: token_url(&block.token_url).map_err(broken)?,
         trust: Trust::system(),
-        client: client(block.client_id.as_deref(), secret).map_err(broken)?,
+        client: client(block.client_id.as_deref(), secret).map_err(|error| broken(error.to_string()))?,
         audience: Some(block.audience.clone()).filter(|audience| !audience.is_empty()),
         scopes: block.scopes.clone().unwrap_or_default(),
         subject_token_type: TokenType::parse(kind)
@@ -165,14 +166,17 @@ impl Referenced {
         let optional = *optional == Some(true);
         let contents = match self.config_maps.get(name) {
             None => return Err(ResolveError::Reading(format!("ConfigMap {name:?}"))),
-            Some(Lookup::Waiting(reason)) => return Err(ResolveError::Waiting(format!("ConfigMap {name:?}: {reason}"))),
+            Some(Lookup::Waiting(reason)) => {
+                return Err(ResolveError::Waiting(format!("ConfigMap {name:?}: {reason}")));
+            }
             Some(Lookup::Missing) if optional => return Ok(Trust::system()),
             Some(Lookup::Missing) => return Err(broken(format!("ConfigMap {name:?} does not exist"))),
             Some(Lookup::Found(contents)) => contents,
         };
         match contents.get(key) {
-            Some(pem) => Trust::with_bundle(pem)
-                .map_err(|error| broken(format!("key {key:?} of ConfigMap {name:?}: {error}"))),
+            Some(pem) => {
+                Trust::with_bundle(pem).map_err(|error| broken(format!("key {key:?} of ConfigMap {name:?}: {error}")))
+            }
             None if optional => Ok(Trust::system()),
             None => Err(broken(format!("ConfigMap {name:?} has no key {key:?}"))),
         }

@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
+// Specs are written in place.
+#![allow(clippy::needless_pass_by_value)]
 
 use std::sync::Arc;
 
@@ -334,9 +336,7 @@ fn strategies(config: Value) -> Strategies {
 
 #[test]
 fn an_explicit_strategy_wins_over_the_entrys_own_and_that_over_the_default() {
-    let injected = |name: &str| {
-        json!({"type": "header_injection", "headerInjection": {"headerName": name, "headerValueEnv": "KEY"}})
-    };
+    let injected = |name: &str| json!({"type": "header_injection", "headerInjection": {"headerName": name, "headerValueEnv": "KEY"}});
     let strategies = strategies(json!({
         "source": "discovered",
         "default": injected("X-Default"),

@@ -1,6 +1,6 @@
 //! Feeds the decisions with objects of the cluster.
 //!
-//! Two watches cover the kinds of the namespace; one watch per name covers each Secret and ConfigMap that accepted
+//! Two watches cover the kinds of the namespace; one watch per name covers each Secret and `ConfigMap` that accepted
 //! entries refer to, and ends when none does any more. A watch that is forbidden is tried again: the operator may not
 //! have extended the gateway's Role yet.
 
@@ -140,8 +140,13 @@ impl Watches {
         }
         for name in &needed.config_maps {
             if !self.config_maps.contains_key(name) {
-                let task =
-                    watch_one::<ConfigMap>(self.api(), name.clone(), self.changes.clone(), config_map, Change::ConfigMap);
+                let task = watch_one::<ConfigMap>(
+                    self.api(),
+                    name.clone(),
+                    self.changes.clone(),
+                    config_map,
+                    Change::ConfigMap,
+                );
                 self.config_maps.insert(name.clone(), self.tasks.spawn(task));
             }
         }

@@ -113,7 +113,9 @@ fn unauthorized(status: StatusCode) -> EgressError {
 
 /// Where a redirect leads, if it may be followed.
 fn redirect_target(from: &Url, status: StatusCode, location: Option<&HeaderValue>) -> Result<Url, EgressError> {
-    let refused = |why: &str| EgressError::new(Cause::Protocol, format!("the backend answered {status}: {why}")).with_status(status);
+    let refused = |why: &str| {
+        EgressError::new(Cause::Protocol, format!("the backend answered {status}: {why}")).with_status(status)
+    };
     if !matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT) {
         return Err(refused("only redirects with 307 and 308 are followed, put the final URL into the configuration"));
     }

@@ -29,7 +29,7 @@ use super::{Trust, tls};
 /// Bound on opening one connection, the handshake included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are closed after this time.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// Idle connections that are kept per host.
 const IDLE_PER_HOST: usize = 64;
 /// Pools that nobody used for this time are dropped when new ones are made.

@@ -24,9 +24,10 @@ use super::exchange::{Exchange, same_origin};
 use super::handshake;
 use super::http_client::{broken, read_body};
 use super::inbound::{self, Inbound};
+use super::news::News;
+use super::response::{drain, media_type, protocol};
 use super::session::{Cancellation, Reply};
 use super::sse::{SseDecoder, SseEvent};
-use super::streamable::{drain, media_type, protocol};
 use crate::backend::Caller;
 use crate::jsonrpc::{self, Id};
 
@@ -39,6 +40,7 @@ const RESPOND: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct HttpSse {
     exchange: Arc<Exchange>,
+    news: Arc<News>,
     state: Mutex<Option<Arc<Live>>>,
     last_id: AtomicU64,
 }
@@ -75,8 +77,8 @@ impl From<EgressError> for Failure {
 }
 
 impl HttpSse {
-    pub(super) fn new(exchange: Exchange) -> Self {
-        Self { exchange: Arc::new(exchange), state: Mutex::default(), last_id: AtomicU64::default() }
+    pub(super) fn new(exchange: Exchange, news: Arc<News>) -> Self {
+        Self { exchange: Arc::new(exchange), news, state: Mutex::default(), last_id: AtomicU64::default() }
     }
 
     /// Sends a request. `cancellation` makes what is dropped when nobody waits for the answer any more.
@@ -92,7 +94,10 @@ impl HttpSse {
             Ok(reply) => Ok(reply),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::SessionLost(_)) => {
-                tracing::debug!(backend = self.exchange.backend.name, "the backend lost the session, opening a new one");
+                tracing::debug!(
+                    backend = self.exchange.backend.name,
+                    "the backend lost the session, opening a new one"
+                );
                 let second = self.live(caller, Some(&first)).await?;
                 self.cancellable(&second, caller, method, params, &cancellation).await.map_err(Failure::into_error)
             }
@@ -146,6 +151,7 @@ impl HttpSse {
             endpoint: endpoint.clone(),
             caller: caller.clone(),
             waiting: Arc::clone(&waiting),
+            news: Arc::clone(&self.news),
         };
         let reader = tokio::spawn(reader.run(stream)).abort_handle();
         Ok(Live { endpoint, waiting, reader })
@@ -157,7 +163,8 @@ impl HttpSse {
             return Err(protocol("the backend's stream does not begin with an endpoint event: check its transport"));
         }
         let url = &self.exchange.backend.url;
-        let endpoint = url.join(event.data.trim()).map_err(|_| protocol("the backend's endpoint event holds no URL"))?;
+        let endpoint =
+            url.join(event.data.trim()).map_err(|_| protocol("the backend's endpoint event holds no URL"))?;
         if same_origin(url, &endpoint) {
             Ok(endpoint)
         } else {
@@ -174,6 +181,7 @@ impl HttpSse {
         };
         let initialized = jsonrpc::notification("notifications/initialized", None);
         post(&self.exchange, &live.endpoint, caller, initialized).await.map_err(Failure::into_error)?;
+        self.news.negotiated(version);
         tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
         Ok(())
     }
@@ -291,6 +299,7 @@ struct Reader {
     endpoint: Url,
     caller: Caller,
     waiting: Arc<Waiting>,
+    news: Arc<News>,
 }
 
 impl Reader {
@@ -313,6 +322,7 @@ impl Reader {
                         }
                     }
                     Inbound::Respond(message) => self.respond(message),
+                    Inbound::ToolsChanged => self.news.tools_changed(),
                     Inbound::Answer { id: None, .. } | Inbound::Ignore => {}
                 }
             }

@@ -13,6 +13,8 @@ pub(super) enum Inbound {
     Answer { id: Option<Id>, reply: Reply },
     /// A request, and the gateway's answer to it.
     Respond(Bytes),
+    /// Remember that the list of tools has changed.
+    ToolsChanged,
     /// Nothing.
     Ignore,
 }
@@ -32,6 +34,9 @@ pub(super) fn read(text: &[u8]) -> Result<Inbound, EgressError> {
         Message::Request(request) => {
             let error = ErrorObject::new(code::METHOD_NOT_FOUND, "the gateway does not take requests from backends");
             Inbound::Respond(jsonrpc::error_response(Some(&request.id), &jsonrpc::raw(&error)))
+        }
+        Message::Notification(notification) if notification.method == "notifications/tools/list_changed" => {
+            Inbound::ToolsChanged
         }
         Message::Notification(notification) => {
             tracing::trace!(method = %notification.method, "a notification of a backend");

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use serde_json::json;
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use super::error::EgressError;
 use super::exchange::Exchange;
 use super::http_client::{HttpClient, timed_out};
 use super::http_sse::HttpSse;
+use super::news::News;
 use super::streamable::Streamable;
 use crate::backend::{Backend, Backends, Caller, Transport};
 use crate::jsonrpc::{self, Id, Outcome};
@@ -53,16 +55,19 @@ impl Egress {
 
     /// A session of `caller` with `backend`. Nothing is sent before the first request.
     pub fn open(&self, backend: &Arc<Backend>, caller: &Caller) -> BackendSession {
-        let exchange = Exchange {
-            http: self.http.clone(),
-            credentials: self.credentials.clone(),
-            backend: Arc::clone(backend),
-        };
+        let exchange =
+            Exchange { http: self.http.clone(), credentials: self.credentials.clone(), backend: Arc::clone(backend) };
+        let news = Arc::new(News::new());
         let transport = match backend.transport {
-            Transport::StreamableHttp => TransportSession::Streamable(Streamable::new(exchange)),
-            Transport::Sse => TransportSession::HttpSse(HttpSse::new(exchange)),
+            Transport::StreamableHttp => TransportSession::Streamable(Streamable::new(exchange, Arc::clone(&news))),
+            Transport::Sse => TransportSession::HttpSse(HttpSse::new(exchange, Arc::clone(&news))),
         };
-        BackendSession { transport: Arc::new(transport), caller: Mutex::new(caller.clone()) }
+        BackendSession {
+            backend: Arc::clone(backend),
+            transport: Arc::new(transport),
+            news,
+            caller: Mutex::new(caller.clone()),
+        }
     }
 
     /// Forgets connections and tokens of backends that are gone or changed. Requests that run are not disturbed.
@@ -77,7 +82,9 @@ impl Egress {
 /// One MCP session with one backend: opened by its first request, ended by [`close`](Self::close).
 #[derive(Debug)]
 pub struct BackendSession {
+    backend: Arc<Backend>,
     transport: Arc<TransportSession>,
+    news: Arc<News>,
     /// Whoever used the session last: the session is ended in their name.
     caller: Mutex<Caller>,
 }
@@ -111,7 +118,24 @@ impl BackendSession {
                 }
             }
         };
-        tokio::time::timeout(timeout, request).await.unwrap_or_else(|_| Err(timed_out(timeout)))
+        let outcome = tokio::time::timeout(timeout, request).await.unwrap_or_else(|_| Err(timed_out(timeout)));
+        outcome.inspect_err(|error| {
+            let (backend, cause) = (self.backend.name.as_str(), error.cause().as_str());
+            tracing::warn!(backend, method, cause, %error, "a request to a backend failed");
+        })
+    }
+
+    /// The MCP revision that the handshake agreed on, once there was one.
+    pub fn revision(&self) -> Option<&'static str> {
+        self.news.revision()
+    }
+
+    /// Moves whenever the backend says that its list of tools has changed.
+    ///
+    /// Over Streamable HTTP a session that somebody subscribes to keeps a GET stream open, from its next request on;
+    /// a backend that offers none tells about changes in its answers only.
+    pub fn list_changed(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// Ends the session at the backend, if there is one. A later request opens a new one.

@@ -161,11 +161,7 @@ mod tests {
 
     fn decode(pieces: &[&[u8]]) -> Vec<(String, String)> {
         let mut decoder = SseDecoder::new(1 << 16);
-        pieces
-            .iter()
-            .flat_map(|piece| decoder.push(piece).unwrap())
-            .map(|event| (event.event, event.data))
-            .collect()
+        pieces.iter().flat_map(|piece| decoder.push(piece).unwrap()).map(|event| (event.event, event.data)).collect()
     }
 
     fn one(event: &str, data: &str) -> Vec<(String, String)> {
@@ -181,7 +177,8 @@ mod tests {
 
     #[test]
     fn all_line_ends_are_taken() {
-        for text in ["data: a\ndata: b\n\n", "data: a\r\ndata: b\r\n\r\n", "data: a\rdata: b\r\r", "data: a\r\ndata: b\n\r"]
+        for text in
+            ["data: a\ndata: b\n\n", "data: a\r\ndata: b\r\n\r\n", "data: a\rdata: b\r\r", "data: a\r\ndata: b\n\r"]
         {
             assert_eq!(decode(&[text.as_bytes()]), one("message", "a\nb"), "{text:?}");
         }
@@ -258,7 +255,7 @@ mod tests {
 
         #[test]
         fn data_survives(lines in proptest::collection::vec("[^\r\n]{0,30}", 1..5)) {
-            let text: String = lines.iter().map(|line| format!("data: {line}\n")).collect::<String>() + "\n";
+            let text = lines.iter().fold(String::new(), |text, line| text + "data: " + line + "\n") + "\n";
             prop_assert_eq!(decode(&[text.as_bytes()]), one("message", &lines.join("\n")));
         }
     }

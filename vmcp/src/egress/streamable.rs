@@ -12,14 +12,17 @@ use hyper::body::Incoming;
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 
-use super::error::{Cause, EgressError};
+use super::MAX_MESSAGE;
+use super::error::EgressError;
 use super::exchange::Exchange;
 use super::handshake;
 use super::http_client::{broken, read_body};
 use super::inbound::{self, InFailure, Inbound};
+use super::listen::Listener;
+use super::news::News;
+use super::response::{drain, media_type, protocol};
 use super::session::{Cancellation, Reply};
 use super::sse::SseDecoder;
-use super::MAX_MESSAGE;
 use crate::backend::Caller;
 use crate::jsonrpc::{self, Id};
 
@@ -29,8 +32,8 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Bodies of failed requests are read up to this size, for the JSON-RPC error that they may hold.
 const MAX_FAILURE: usize = 64 * 1024;
-/// How long the rest of a stream is read after the answer came, so that its connection can be used again.
-const DRAIN: Duration = Duration::from_secs(2);
+/// Bound on delivering the gateway's answer to a request of the backend.
+const RESPOND: Duration = Duration::from_secs(10);
 /// How long to wait before resuming a stream when the backend does not say.
 const DEFAULT_RETRY: u64 = 1000;
 /// How long at most, whatever the backend says.
@@ -40,13 +43,15 @@ const LONGEST_RETRY: u64 = 30_000;
 #[derive(Debug)]
 pub(super) struct Streamable {
     exchange: Arc<Exchange>,
+    news: Arc<News>,
+    listener: Listener,
     state: Mutex<Option<Arc<Established>>>,
     last_id: AtomicU64,
 }
 
 /// What the handshake agreed on.
 #[derive(Debug)]
-struct Established {
+pub(super) struct Established {
     session_id: Option<HeaderValue>,
     version: &'static str,
 }
@@ -65,8 +70,14 @@ impl From<EgressError> for Failure {
 }
 
 impl Streamable {
-    pub(super) fn new(exchange: Exchange) -> Self {
-        Self { exchange: Arc::new(exchange), state: Mutex::default(), last_id: AtomicU64::default() }
+    pub(super) fn new(exchange: Exchange, news: Arc<News>) -> Self {
+        Self {
+            exchange: Arc::new(exchange),
+            news,
+            listener: Listener::default(),
+            state: Mutex::default(),
+            last_id: AtomicU64::default(),
+        }
     }
 
     /// Sends a request. `cancellation` makes what is dropped when nobody waits for the answer any more.
@@ -78,11 +89,17 @@ impl Streamable {
         cancellation: impl Fn(u64) -> Cancellation,
     ) -> Result<Reply, EgressError> {
         let first = self.established(caller, None).await?;
+        if self.news.has_subscribers() {
+            self.listener.follow(&self.exchange, &first, caller, &self.news);
+        }
         match self.call(&first, caller, method, params, &cancellation).await {
             Ok(reply) => Ok(reply),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::SessionLost(_)) => {
-                tracing::debug!(backend = self.exchange.backend.name, "the backend lost the session, opening a new one");
+                tracing::debug!(
+                    backend = self.exchange.backend.name,
+                    "the backend lost the session, opening a new one"
+                );
                 let second = self.established(caller, Some(&first)).await?;
                 self.call(&second, caller, method, params, &cancellation).await.map_err(|failure| match failure {
                     Failure::SessionLost(error) | Failure::Other(error) => error,
@@ -99,6 +116,7 @@ impl Streamable {
 
     /// Ends the session with DELETE. A backend may refuse that with 405.
     pub(super) async fn close(&self, caller: &Caller) {
+        self.listener.stop();
         let Some(established) = self.state.lock().await.take() else { return };
         if established.session_id.is_none() {
             return;
@@ -111,7 +129,11 @@ impl Streamable {
     }
 
     /// The session, opened first when there is none or when it is still the `lost` one.
-    async fn established(&self, caller: &Caller, lost: Option<&Arc<Established>>) -> Result<Arc<Established>, EgressError> {
+    async fn established(
+        &self,
+        caller: &Caller,
+        lost: Option<&Arc<Established>>,
+    ) -> Result<Arc<Established>, EgressError> {
         let mut state = self.state.lock().await;
         if let Some(current) = &*state
             && lost.is_none_or(|lost| !Arc::ptr_eq(lost, current))
@@ -140,6 +162,7 @@ impl Streamable {
         let established = Established { session_id, version };
         let initialized = jsonrpc::notification("notifications/initialized", None);
         post_one_way(&self.exchange, &established, caller, initialized).await?;
+        self.news.negotiated(version);
         tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
         Ok(established)
     }
@@ -163,7 +186,12 @@ impl Streamable {
         answer
     }
 
-    async fn post(&self, caller: &Caller, headers: HeaderMap, message: Bytes) -> Result<Response<Incoming>, EgressError> {
+    async fn post(
+        &self,
+        caller: &Caller,
+        headers: HeaderMap,
+        message: Bytes,
+    ) -> Result<Response<Incoming>, EgressError> {
         post(&self.exchange, caller, headers, message).await
     }
 
@@ -188,14 +216,18 @@ impl Streamable {
             "application/json" => {
                 let text = read_body(response.into_body(), MAX_MESSAGE).await?;
                 match inbound::read(&text)? {
-                    Inbound::Answer { id: answered, reply } if answered.as_ref().is_none_or(|own| *own == Id::from(id)) => {
+                    Inbound::Answer { id: answered, reply }
+                        if answered.as_ref().is_none_or(|own| *own == Id::from(id)) =>
+                    {
                         Ok(reply)
                     }
                     _ => Err(protocol("the backend's answer belongs to another request").into()),
                 }
             }
             "text/event-stream" => Ok(self.read_stream(response, established, caller, id).await?),
-            "" if status == StatusCode::ACCEPTED => Err(protocol("the backend accepted the request without answering it").into()),
+            "" if status == StatusCode::ACCEPTED => {
+                Err(protocol("the backend accepted the request without answering it").into())
+            }
             other => Err(protocol(&format!(
                 "the backend answered with content type {other:?}, expected application/json or text/event-stream"
             ))
@@ -219,26 +251,9 @@ impl Streamable {
                 drain(body);
                 return Ok(reply);
             }
-            let Some(last_event) = decoder.last_id() else { return Err(broken()) };
-            let last_event = HeaderValue::from_str(last_event)
-                .map_err(|_| protocol("the backend's event id does not fit into a header"))?;
-            let delay = decoder.retry().unwrap_or(DEFAULT_RETRY).min(LONGEST_RETRY);
-            tokio::time::sleep(Duration::from_millis(delay)).await;
-            body = self.resume(established, caller, last_event).await?;
-        }
-    }
-
-    async fn resume(&self, established: &Established, caller: &Caller, last_event: HeaderValue) -> Result<Incoming, EgressError> {
-        let mut headers = established.headers();
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        headers.insert(LAST_EVENT_ID, last_event);
-        let url = &self.exchange.backend.url;
-        let response = self.exchange.send(caller, Method::GET, url, headers, Bytes::new()).await?;
-        if response.status() == StatusCode::OK && media_type(&response) == "text/event-stream" {
-            Ok(response.into_body())
-        } else {
-            // The stream is gone, and with it the answer.
-            Err(broken())
+            let last_event = last_event(&decoder).ok_or_else(broken)?;
+            tokio::time::sleep(retry(&decoder)).await;
+            body = open_stream(&self.exchange, established, caller, Some(last_event)).await?;
         }
     }
 
@@ -262,28 +277,31 @@ impl Streamable {
                     continue;
                 }
                 match inbound::read(event.data.as_bytes())? {
-                    Inbound::Answer { id: answered, reply } if answered.as_ref().is_none_or(|own| *own == Id::from(id)) => {
+                    Inbound::Answer { id: answered, reply }
+                        if answered.as_ref().is_none_or(|own| *own == Id::from(id)) =>
+                    {
                         return Ok(Some(reply));
                     }
-                    Inbound::Respond(message) => self.respond(established, caller, message),
+                    Inbound::Respond(message) => respond(&self.exchange, established, caller, message),
+                    Inbound::ToolsChanged => self.news.tools_changed(),
                     Inbound::Answer { .. } | Inbound::Ignore => {}
                 }
             }
         }
         Ok(None)
     }
+}
 
-    /// Answers a request of the backend beside the stream, which must go on being read.
-    fn respond(&self, established: &Established, caller: &Caller, message: Bytes) {
-        let exchange = Arc::clone(&self.exchange);
-        let (established, caller) = (established.clone(), caller.clone());
-        tokio::spawn(async move {
-            let sent = post_one_way(&exchange, &established, &caller, message);
-            if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(10), sent).await {
-                tracing::debug!(backend = exchange.backend.name, %error, "an answer could not be delivered");
-            }
-        });
-    }
+/// Answers a request of the backend beside the stream, which must go on being read.
+pub(super) fn respond(exchange: &Arc<Exchange>, established: &Established, caller: &Caller, message: Bytes) {
+    let exchange = Arc::clone(exchange);
+    let (established, caller) = (established.clone(), caller.clone());
+    tokio::spawn(async move {
+        let sent = post_one_way(&exchange, &established, &caller, message);
+        if let Ok(Err(error)) = tokio::time::timeout(RESPOND, sent).await {
+            tracing::debug!(backend = exchange.backend.name, %error, "an answer could not be delivered");
+        }
+    });
 }
 
 impl Clone for Established {
@@ -293,7 +311,8 @@ impl Clone for Established {
 }
 
 impl Established {
-    fn headers(&self) -> HeaderMap {
+    /// The headers that every request of the session carries.
+    pub(super) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if let Some(session_id) = &self.session_id {
             headers.insert(SESSION_ID, session_id.clone());
@@ -303,6 +322,25 @@ impl Established {
         }
         headers
     }
+}
+
+/// Opens a GET stream, resumed after an event if one is named.
+pub(super) async fn open_stream(
+    exchange: &Exchange,
+    established: &Established,
+    caller: &Caller,
+    after: Option<HeaderValue>,
+) -> Result<Incoming, EgressError> {
+    let mut headers = established.headers();
+    headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.extend(after.map(|id| (LAST_EVENT_ID, id)));
+    let response = exchange.send(caller, Method::GET, &exchange.backend.url, headers, Bytes::new()).await?;
+    let status = response.status();
+    if status == StatusCode::OK && media_type(&response) == "text/event-stream" {
+        return Ok(response.into_body());
+    }
+    drain(response.into_body());
+    Err(protocol(&format!("the backend answered {status} where it should have opened a stream")).with_status(status))
 }
 
 async fn post(
@@ -367,30 +405,16 @@ fn is_unknown_session(status: StatusCode, text: &[u8]) -> bool {
         message: String,
     }
     status == StatusCode::BAD_REQUEST
-        && serde_json::from_slice::<Answer>(text).is_ok_and(|answer| {
-            answer.id.is_none() && answer.error.message.to_ascii_lowercase().contains("session")
-        })
+        && serde_json::from_slice::<Answer>(text)
+            .is_ok_and(|answer| answer.id.is_none() && answer.error.message.to_ascii_lowercase().contains("session"))
 }
 
-/// The media type of a response, without parameters; empty when there is none.
-pub(super) fn media_type(response: &Response<Incoming>) -> String {
-    let value = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+/// The last event's id, for the header that resumes after it.
+pub(super) fn last_event(decoder: &SseDecoder) -> Option<HeaderValue> {
+    decoder.last_id().and_then(|id| HeaderValue::from_str(id).ok())
 }
 
-/// Reads what is left of a body, for a moment, so that its connection can be used again.
-pub(super) fn drain(mut body: Incoming) {
-    use hyper::body::Body as _;
-    if body.is_end_stream() {
-        return;
-    }
-    tokio::spawn(async move {
-        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
-        // A stream that stays open costs its connection, nothing else.
-        let _ = tokio::time::timeout(DRAIN, rest).await;
-    });
-}
-
-pub(super) fn protocol(message: &str) -> EgressError {
-    EgressError::new(Cause::Protocol, message)
+/// How long to wait before a stream is opened again.
+pub(super) fn retry(decoder: &SseDecoder) -> Duration {
+    Duration::from_millis(decoder.retry().unwrap_or(DEFAULT_RETRY).min(LONGEST_RETRY))
 }

@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::token_exchange::TokenExchange;
 use super::OutgoingAuth;
+use super::token_exchange::TokenExchange;
 use crate::backend::SubjectToken;
 use crate::egress::{Cause, EgressError};
 
@@ -221,7 +221,8 @@ impl Shared {
 
     fn expiry(&self, token: &ExchangedToken, subject_ends: Instant) -> Instant {
         let now = Instant::now();
-        let issued = token.lifetime.map_or(self.longest_use, |lifetime| lifetime.saturating_sub(MARGIN.min(lifetime / 4)));
+        let issued =
+            token.lifetime.map_or(self.longest_use, |lifetime| lifetime.saturating_sub(MARGIN.min(lifetime / 4)));
         (now + issued.min(self.longest_use)).min(subject_ends)
     }
 
@@ -285,3 +286,6 @@ impl fmt::Debug for TokenCache {
         formatter.debug_struct("TokenCache").field("longest_use", &self.0.longest_use).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,7 +83,7 @@ pub enum TokenType {
     /// An OAuth access token.
     #[default]
     AccessToken,
-    /// An OpenID Connect ID token.
+    /// An ID token of `OpenID` Connect.
     IdToken,
     /// A JWT of no particular kind.
     Jwt,
@@ -131,7 +131,8 @@ impl TokenExchange {
         subject: &SubjectToken,
     ) -> Result<ExchangedToken, EgressError> {
         let exchange = async {
-            let response = http.send(Partition::TokenEndpoints, EgressClass::Token, &self.trust, self.request(subject)?).await?;
+            let response =
+                http.send(Partition::TokenEndpoints, EgressClass::Token, &self.trust, self.request(subject)?).await?;
             let status = response.status();
             let answer = read_body(response.into_body(), MAX_ANSWER).await?;
             self.read_answer(status, &answer)

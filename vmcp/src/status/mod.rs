@@ -1,4 +1,4 @@
-//! What the gateway reports about its backends in the status of its VirtualMCPServer.
+//! What the gateway reports about its backends in the status of its `VirtualMCPServer`.
 //!
 //! [`report`] computes what is to be said, purely; [`writer`] says it to the API server by server-side apply, under a
 //! field manager of its own. The gateway owns `discoveredBackends`, `backendCount` and the condition

@@ -78,6 +78,7 @@ impl Report {
     }
 
     /// The same without what changes all the time.
+    #[must_use]
     pub fn without_times(&self) -> Self {
         let mut timeless = self.clone();
         for backend in &mut timeless.backends {
@@ -136,8 +137,7 @@ fn message(snapshot: &Snapshot) -> String {
         count => format!("{count} backends discovered"),
     };
     if !snapshot.left_out.is_empty() {
-        let reasons: Vec<String> =
-            snapshot.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+        let reasons: Vec<String> = snapshot.left_out.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
         message.push_str("; left out: ");
         message.push_str(&reasons.join("; "));
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams};
 use kube::Client;
+use kube::api::{Api, Patch, PatchParams};
 use operator_api::{GROUP, VERSION, VirtualMCPServer, VirtualServerCondition, find_condition};
 use serde_json::json;
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 /// Whose status is written, and how often the times in it are.
 #[derive(Debug, Clone)]
 pub struct StatusTarget {
-    /// Namespace of the VirtualMCPServer.
+    /// Namespace of the `VirtualMCPServer`.
     pub namespace: String,
     /// Its name.
     pub name: String,

@@ -10,7 +10,8 @@ use vmcp::egress::guard::{EgressClass, Guard};
 use vmcp::egress::{Cause, ConnectTo, Egress, EgressError, HttpClient, HttpOptions};
 
 use crate::out_support::{
-    Authority, Names, PATIENCE, Server, backend, egress, guard, json_body, mcp, mcp_server, options, result, streamable, text,
+    Authority, Names, PATIENCE, Server, backend, egress, guard, json_body, mcp, mcp_server, options, result,
+    streamable, text,
 };
 
 fn url(text: &str) -> Url {
@@ -102,7 +103,8 @@ async fn a_name_is_judged_again_at_each_new_connection() {
     let port = server.address.port();
     let names = Names::of(&[("rebind.example.com", &[&["127.0.0.1"], &["127.0.0.2"]])]);
     let egress = egress(options(guard(&["127.0.0.1/32"]), names));
-    let error = ping(&egress, backend(url(&format!("http://rebind.example.com:{port}/mcp")), Transport::StreamableHttp));
+    let error =
+        ping(&egress, backend(url(&format!("http://rebind.example.com:{port}/mcp")), Transport::StreamableHttp));
     assert_eq!(error.await.unwrap_err().cause(), Cause::Blocked);
     assert_eq!(server.methods(), ["initialize", "notifications/initialized"]);
 }
@@ -149,10 +151,8 @@ async fn a_private_authority_is_trusted_by_its_own_backend_alone() {
     )
     .await;
     let port = server.address.port();
-    let names = Names::of(&[
-        ("mcp.partner.example.com", &[&["127.0.0.1"]]),
-        ("mcp.other.example.com", &[&["127.0.0.1"]]),
-    ]);
+    let names =
+        Names::of(&[("mcp.partner.example.com", &[&["127.0.0.1"]]), ("mcp.other.example.com", &[&["127.0.0.1"]])]);
     let egress = egress(options(guard(&["127.0.0.0/8"]), names));
     let at = |host: &str, trust: Trust| Backend {
         trust,

@@ -37,9 +37,8 @@ impl Streams {
 
     fn say(&self, path: &str, message: &str) -> bool {
         let open = self.open.lock().unwrap();
-        open.get(path).is_some_and(|sender| {
-            sender.send(Ok(Bytes::from(format!("event: message\ndata: {message}\n\n")))).is_ok()
-        })
+        open.get(path)
+            .is_some_and(|sender| sender.send(Ok(Bytes::from(format!("event: message\ndata: {message}\n\n")))).is_ok())
     }
 
     fn end(&self) {
@@ -196,4 +195,16 @@ async fn closing_ends_the_stream() {
         }
     };
     tokio::time::timeout(PATIENCE, ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn changes_of_the_tools_are_heard() {
+    let streams = Streams::default();
+    let server = server(&streams).await;
+    let session = session(&server);
+    let mut changes = session.list_changed();
+    call(&session, "a").await.unwrap();
+    assert_eq!(session.revision(), Some("2024-11-05"));
+    assert!(streams.say("/messages/0", r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#));
+    tokio::time::timeout(PATIENCE, changes.wait_for(|count| *count == 1)).await.unwrap().unwrap();
 }

@@ -56,7 +56,8 @@ async fn a_session_is_opened_used_and_ended() {
 }
 
 /// Values that a typed model would change: numbers beyond 64 bits, key order, spelling, unknown members.
-const ODD: &str = r#"{"z":1.0,"a":12345678901234567890123456789,"u":"\u00e9\ud83d\ude00","_meta":{"x":[null]},"e":1e2,"unknown":{}}"#;
+const ODD: &str =
+    r#"{"z":1.0,"a":12345678901234567890123456789,"u":"\u00e9\ud83d\ude00","_meta":{"x":[null]},"e":1e2,"unknown":{}}"#;
 
 #[tokio::test]
 async fn params_and_results_pass_untouched() {
@@ -66,8 +67,7 @@ async fn params_and_results_pass_untouched() {
     }))
     .await;
     assert_eq!(result_text(call(&session(&server), ODD).await.unwrap()), ODD);
-    let server =
-        Server::plain(mcp(|recorded| event_stream(format!("data: {}\n\n", result(recorded, ODD))))).await;
+    let server = Server::plain(mcp(|recorded| event_stream(format!("data: {}\n\n", result(recorded, ODD))))).await;
     assert_eq!(result_text(call(&session(&server), "{}").await.unwrap()), ODD);
 }
 
@@ -157,7 +157,8 @@ async fn forgetful(forgets: fn(usize) -> bool, status: u16, body: &'static str) 
 
 #[tokio::test]
 async fn a_lost_session_is_opened_again_once() {
-    const UNKNOWN: &str = r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}"#;
+    const UNKNOWN: &str =
+        r#"{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}"#;
     for (status, body) in [(404, ""), (404, UNKNOWN), (400, UNKNOWN)] {
         let server = forgetful(|call| call == 1, status, body).await;
         let session = session(&server);
@@ -333,7 +334,8 @@ async fn every_request_carries_the_headers_of_the_backend() {
 async fn a_stream_in_small_pieces_is_read() {
     let server = Server::plain(mcp(|recorded| {
         let text = format!("data: {}\r\n\r\n", result(recorded, r#"{"text":"é"}"#));
-        let pieces: Vec<_> = text.into_bytes().into_iter().map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte]))).collect();
+        let pieces: Vec<_> =
+            text.into_bytes().into_iter().map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte]))).collect();
         event_stream(Body::from_stream(futures::stream::iter(pieces).then(|piece| async {
             tokio::task::yield_now().await;
             piece
@@ -341,4 +343,37 @@ async fn a_stream_in_small_pieces_is_read() {
     }))
     .await;
     assert_eq!(result_text(call(&session(&server), "{}").await.unwrap()), r#"{"text":"é"}"#);
+}
+
+#[tokio::test]
+async fn changes_of_the_tools_are_heard_by_who_subscribes() {
+    let server = Server::plain(|recorded: Recorded| {
+        let changed = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
+        let response = match recorded.what().as_str() {
+            "initialize" => initialized(&recorded, "2025-06-18"),
+            "notifications/initialized" => text(StatusCode::ACCEPTED, ""),
+            "GET" if recorded.header("last-event-id") == Some("g-1") => text(StatusCode::METHOD_NOT_ALLOWED, ""),
+            "GET" => event_stream(format!("id: g-1\nretry: 1\n{changed}")),
+            "tools/call" => event_stream(format!("{changed}data: {}\n\n", result(&recorded, "{}"))),
+            _ => json_body(result(&recorded, "{}")),
+        };
+        async move { response }
+    })
+    .await;
+    let session = session(&server);
+    assert_eq!(session.revision(), None);
+    let deaf = call(&session, "{}").await;
+    assert!(deaf.is_ok());
+    assert_eq!(session.revision(), Some("2025-06-18"));
+    assert!(!server.methods().contains(&"GET".to_owned()), "no stream is opened that nobody wants");
+    let mut changes = session.list_changed();
+    call(&session, "{}").await.unwrap();
+    let heard = changes.wait_for(|count| *count >= 3);
+    tokio::time::timeout(PATIENCE, heard).await.unwrap().unwrap();
+    server.wait_for(|recorded| recorded.header("last-event-id") == Some("g-1")).await;
+    for _ in 0..3 {
+        session.request(&Caller::anonymous(), "ping", None, PATIENCE).await.unwrap();
+    }
+    let streams = server.methods().iter().filter(|method| *method == "GET").count();
+    assert_eq!(streams, 2, "a refused stream is not asked for again");
 }

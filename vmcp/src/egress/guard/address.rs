@@ -16,9 +16,9 @@ pub enum AddressKind {
     Loopback,
     /// 0.0.0.0/8 and `::`.
     Unspecified,
-    /// 169.254.0.0/16 and fe80::/10.
+    /// 169.254.0.0/16 and `fe80::/10`.
     LinkLocal,
-    /// 224.0.0.0/4 and ff00::/8.
+    /// 224.0.0.0/4 and `ff00::/8`.
     Multicast,
     /// 255.255.255.255.
     Broadcast,
@@ -53,12 +53,12 @@ const METADATA_V4: [Ipv4Addr; 6] = [
 ];
 
 const METADATA_V6: [Ipv6Addr; 6] = [
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), // AWS
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),  // AWS EKS pod identity
-    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),  // Google Cloud
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),      // AWS
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),       // AWS EKS pod identity
+    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),       // Google Cloud
     Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe), // Oracle Cloud
-    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),   // Scaleway
-    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe), // OpenStack
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),        // Scaleway
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe),    // OpenStack
 ];
 
 impl AddressKind {
@@ -187,12 +187,8 @@ pub(super) fn embedded(address: Ipv6Addr) -> Vec<(Embedding, Ipv4Addr)> {
 /// The readings of an address in `64:ff9b:1::/48`, whose prefix length only the local translator knows
 /// (RFC 6052, section 2.2): the suffix after the embedded address and the octet "u" are zero.
 fn local_nat64(octets: &[u8; 16]) -> impl Iterator<Item = Ipv4Addr> {
-    const READINGS: [([usize; 4], usize); 4] = [
-        ([6, 7, 9, 10], 11),
-        ([7, 9, 10, 11], 12),
-        ([9, 10, 11, 12], 13),
-        ([12, 13, 14, 15], 16),
-    ];
+    const READINGS: [([usize; 4], usize); 4] =
+        [([6, 7, 9, 10], 11), ([7, 9, 10, 11], 12), ([9, 10, 11, 12], 13), ([12, 13, 14, 15], 16)];
     let octets = *octets;
     READINGS.into_iter().filter_map(move |(positions, suffix)| {
         let shorter = suffix < 16;

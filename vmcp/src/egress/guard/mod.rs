@@ -31,9 +31,9 @@ pub(super) use names::is_localhost;
 /// Who wrote a URL, hence what it may lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EgressClass {
-    /// `remoteUrl` of an MCPServerEntry, and what such a server names.
+    /// `remoteUrl` of an `MCPServerEntry`, and what such a server names.
     Remote,
-    /// `remoteUrl` of an MCPRemoteProxy.
+    /// `remoteUrl` of an `MCPRemoteProxy`.
     Proxied,
     /// Issuers, JWKS and introspection endpoints.
     Oidc,

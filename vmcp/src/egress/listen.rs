@@ -1,0 +1,111 @@
+//! The GET stream of a Streamable HTTP session, on which a backend speaks without being asked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::task::AbortHandle;
+
+use super::MAX_MESSAGE;
+use super::error::EgressError;
+use super::exchange::Exchange;
+use super::http_client::broken;
+use super::inbound::{self, Inbound};
+use super::news::News;
+use super::response::protocol;
+use super::sse::SseDecoder;
+use super::streamable::{Established, last_event, open_stream, respond, retry};
+use crate::backend::Caller;
+
+/// The task that reads the stream, if there is one.
+#[derive(Debug, Default)]
+pub(super) struct Listener(Mutex<Option<Listening>>);
+
+#[derive(Debug)]
+struct Listening {
+    session: Arc<Established>,
+    task: AbortHandle,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Listener {
+    /// Listens to this session from now on, unless that is already so. A stream that the backend refused is not
+    /// asked for again.
+    pub(super) fn follow(
+        &self,
+        exchange: &Arc<Exchange>,
+        session: &Arc<Established>,
+        caller: &Caller,
+        news: &Arc<News>,
+    ) {
+        let mut listening = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if listening.as_ref().is_some_and(|listening| Arc::ptr_eq(&listening.session, session)) {
+            return;
+        }
+        let stream = Stream {
+            exchange: Arc::clone(exchange),
+            session: Arc::clone(session),
+            caller: caller.clone(),
+            news: Arc::clone(news),
+        };
+        let task = tokio::spawn(stream.run()).abort_handle();
+        *listening = Some(Listening { session: Arc::clone(session), task });
+    }
+
+    /// Stops listening.
+    pub(super) fn stop(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+struct Stream {
+    exchange: Arc<Exchange>,
+    session: Arc<Established>,
+    caller: Caller,
+    news: Arc<News>,
+}
+
+impl Stream {
+    /// Reads the stream, and opens it again when it ends, until the backend answers with anything else.
+    async fn run(self) {
+        let mut after = None;
+        loop {
+            let mut decoder = SseDecoder::new(MAX_MESSAGE);
+            match open_stream(&self.exchange, &self.session, &self.caller, after.clone()).await {
+                Ok(mut body) => {
+                    if let Err(error) = self.read(&mut body, &mut decoder).await {
+                        tracing::debug!(backend = self.exchange.backend.name, %error, "a stream of the backend ended");
+                    }
+                    after = last_event(&decoder).or(after);
+                }
+                // Offering a stream is up to the backend.
+                Err(error) if error.status().is_some() => return,
+                Err(_) => {}
+            }
+            tokio::time::sleep(retry(&decoder)).await;
+        }
+    }
+
+    async fn read(&self, body: &mut Incoming, decoder: &mut SseDecoder) -> Result<(), EgressError> {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| broken())?;
+            let Some(piece) = frame.data_ref() else { continue };
+            for event in decoder.push(piece).map_err(|error| protocol(&error.to_string()))? {
+                if event.event != "message" || event.data.is_empty() {
+                    continue;
+                }
+                match inbound::read(event.data.as_bytes())? {
+                    Inbound::ToolsChanged => self.news.tools_changed(),
+                    Inbound::Respond(message) => respond(&self.exchange, &self.session, &self.caller, message),
+                    Inbound::Answer { .. } | Inbound::Ignore => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! Small things that both transports do with an HTTP response.
+
+use std::time::Duration;
+
+use http::Response;
+use http::header::CONTENT_TYPE;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::error::{Cause, EgressError};
+
+/// How long the rest of a body is read after what mattered came, so that its connection can be used again.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// The media type of a response, without parameters; empty when there is none.
+pub(super) fn media_type(response: &Response<Incoming>) -> String {
+    let value = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Reads what is left of a body, for a moment, so that its connection can be used again.
+pub(super) fn drain(mut body: Incoming) {
+    use hyper::body::Body as _;
+    if body.is_end_stream() {
+        return;
+    }
+    tokio::spawn(async move {
+        let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+        // A stream that stays open costs its connection, nothing else.
+        let _ = tokio::time::timeout(DRAIN, rest).await;
+    });
+}
+
+pub(super) fn protocol(message: &str) -> EgressError {
+    EgressError::new(Cause::Protocol, message)
+}
