@@ -50,7 +50,13 @@ pub(crate) fn yaml(body: &Bytes) -> Result<json::Document, String> {
 }
 
 /// Decodes an object that is to be written to `resource` at `version`.
-pub(crate) fn decode(headers: &HeaderMap, body: &Bytes, resource: &Resource, version: &Version) -> ApiResult<Decoded> {
+pub(crate) fn decode(
+    headers: &HeaderMap,
+    body: &Bytes,
+    resource: &Resource,
+    version: &Version,
+    warn: impl Fn(String),
+) -> ApiResult<Decoded> {
     let kind = &resource.kind;
     let document = decode_any(headers, body)?.map_err(|error| {
         let what = format!("couldn't get version/kind; json parse error: {error}");
@@ -58,8 +64,22 @@ pub(crate) fn decode(headers: &HeaderMap, body: &Bytes, resource: &Resource, ver
     })?;
     let complaints = document.duplicates.iter().map(|path| format!("duplicate field \"{path}\"")).collect();
     let object = document.value;
-    check_kind(&object, resource, version, body)?;
+    check_kind(&object, resource, version, body).inspect_err(|_| warn_unknown(&object, resource, warn))?;
     Ok(Decoded { object, complaints })
+}
+
+/// A custom object of a version that is not served is read without a schema, to which all but metadata is unknown.
+fn warn_unknown(object: &Value, resource: &Resource, warn: impl Fn(String)) {
+    let sent = object["apiVersion"].as_str().unwrap_or_default();
+    let served = sent.rsplit('/').next().is_some_and(|sent| resource.version(sent).is_some());
+    if !resource.is_custom() || sent.is_empty() || served || object["kind"] != resource.kind.as_str() {
+        return;
+    }
+    for field in object.as_object().into_iter().flat_map(|fields| fields.keys()) {
+        if !["apiVersion", "kind", "metadata"].contains(&field.as_str()) {
+            warn(format!("unknown field \"{field}\""));
+        }
+    }
 }
 
 /// Refuses an object of another kind or version than the path says.

@@ -103,6 +103,16 @@ impl Store {
         Some(old)
     }
 
+    /// Changes how stored objects read, without a change that anybody is told of: `amend` answers what it changed.
+    pub(crate) fn amend(&mut self, collection: &str, amend: impl Fn(&Value) -> Option<Value>) {
+        let Some(stored) = self.collections.get_mut(collection) else { return };
+        for object in stored.objects.values_mut() {
+            if let Some(amended) = amend(object) {
+                *object = Arc::new(amended);
+            }
+        }
+    }
+
     /// Forgets all history: watches and page tokens of earlier revisions expire.
     pub(crate) fn compact(&mut self) {
         let revision = self.revision;

@@ -1,6 +1,7 @@
 //! Objects: create, read, update, delete, and the rules of their metadata.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{
     Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
 };
@@ -166,4 +167,25 @@ async fn a_field_that_selectors_do_not_know_is_refused() {
     let (_server, documents) = documents().await;
     let (code, _, message) = refusal(documents.list(&ListParams::default().fields("spec.copies=1")).await);
     assert_eq!((code, message.as_str()), (400, "field label not supported: spec.copies"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_with_a_default_reads_so_from_the_first_moment() {
+    let (server, documents) = documents().await;
+    let before = documents.create(&PostParams::default(), &document("before", 1)).await.unwrap();
+    assert!(before.status.is_none());
+    let definitions: Api<CustomResourceDefinition> = Api::all(server.client("default"));
+    let patch: json_patch::Patch = serde_json::from_value(json!([{
+        "op": "add", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/status/default", "value": {},
+    }]))
+    .unwrap();
+    let name = "documents.print.example.com";
+    definitions.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch)).await.unwrap();
+    let stored = documents.get("before").await.unwrap();
+    assert_eq!(
+        (stored.status.unwrap().printed, stored.metadata.resource_version),
+        (0, before.metadata.resource_version)
+    );
+    let after = documents.create(&PostParams::default(), &document("after", 1)).await.unwrap();
+    assert!(after.status.is_some());
 }

@@ -46,7 +46,20 @@ pub(crate) fn stored(state: &mut State, server: &Server, resource: &Arc<Resource
     }
     let kind = state.registry.insert(super::resource(&established));
     state.store.open(&kind.collection);
+    complete_stored(state, &kind);
     state.openapi.clear();
+}
+
+/// Objects read with the defaults of the present schema, also those that were stored before it had them.
+fn complete_stored(state: &mut State, kind: &Resource) {
+    let Source::Custom(custom) = &kind.source else { return };
+    let version = kind.version(&custom.storage_version).or(kind.versions.first());
+    let Some(schema) = version.and_then(|version| version.schema.as_ref()) else { return };
+    state.store.amend(&kind.collection, |object| {
+        let mut completed = object.clone();
+        schema.default(&mut completed);
+        (completed != *object).then_some(completed)
+    });
 }
 
 /// Marks a definition whose deletion begins.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Written, admission, normalize, refuse_invalid, settle_namespace, track, validate};
+use super::{Written, admission, complete, normalize, refuse_invalid, settle_namespace, track, validate};
 use crate::api::body;
 use crate::api::builtin;
 use crate::api::call::Call;
@@ -26,7 +26,7 @@ pub(crate) fn create(call: &Call<'_>, state: &mut State) -> ApiResult<Written> {
         let message = "create not allowed while custom resource definition is terminating";
         return Err(ApiError::plain(405, "MethodNotAllowed", message));
     }
-    let decoded = body::decode(call.headers, call.body, &call.resource, &call.version)?;
+    let decoded = body::decode(call.headers, call.body, &call.resource, &call.version, |warning| call.warn(warning))?;
     let mut object = decoded.object;
     let mut complaints = normalize(call, &mut object)?;
     complaints.extend(decoded.complaints);
@@ -86,6 +86,7 @@ pub(crate) fn insert(
         builtin::services::allocate(&mut object, addresses, &mut state.node_ports, options.dry_run)
             .or_else(|cause| refuse_invalid(call, &object, vec![cause]))?;
     }
+    complete(call, &mut object);
     let object = convert::to_stored(&call.resource, object);
     let stored = if options.dry_run { Arc::new(object) } else { state.commit(call.server, &call.resource, object) };
     Ok(Written { object: call.present(&stored), created: true })

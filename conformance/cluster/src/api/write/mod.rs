@@ -61,6 +61,13 @@ pub(crate) fn cannot_be_handled(call: &Call<'_>, error: &str) -> ApiError {
     ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {error}"))
 }
 
+/// Fills in the defaults of what a write dropped: objects read as the schema completes them.
+pub(crate) fn complete(call: &Call<'_>, object: &mut Value) {
+    if let Some(schema) = &call.version.schema {
+        schema.default(object);
+    }
+}
+
 /// Records in managedFields who wrote what.
 pub(crate) fn track(call: &Call<'_>, options: &WriteOptions, old: Option<&Value>, new: &mut Value) {
     let request = UpdateRequest {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Written, create, delete, normalize, refuse_invalid, settle_namespace, track, validate};
+use super::{Written, complete, create, delete, normalize, refuse_invalid, settle_namespace, track, validate};
 use crate::api::body;
 use crate::api::builtin;
 use crate::api::call::Call;
@@ -20,7 +20,7 @@ pub(crate) fn update(call: &Call<'_>, state: &mut State) -> ApiResult<Written> {
     if call.path.name.is_none() {
         return Err(ApiError::bad_request("name must be provided"));
     }
-    let decoded = body::decode(call.headers, call.body, &call.resource, &call.version)?;
+    let decoded = body::decode(call.headers, call.body, &call.resource, &call.version, |warning| call.warn(warning))?;
     let mut object = decoded.object;
     let mut complaints = normalize(call, &mut object)?;
     complaints.extend(decoded.complaints);
@@ -111,6 +111,7 @@ pub(crate) fn replace(
     if call.resource.plural == "services" && call.resource.group.is_empty() {
         builtin::services::assign_node_ports(&mut new["spec"], &mut state.node_ports, options.dry_run);
     }
+    complete(call, &mut new);
     if new == *old {
         return Ok(Written { object: old, created: false });
     }
@@ -132,6 +133,10 @@ fn keep_other_half(call: &Call<'_>, old: &Value, new: &mut Value) {
             let mut kept = old.clone();
             set(&mut kept, "status", status);
             set(&mut kept["metadata"], "managedFields", managed);
+            for field in status_metadata(call) {
+                let value = new["metadata"].get(field).cloned();
+                set(&mut kept["metadata"], field, value);
+            }
             *new = kept;
         }
         Some("finalize") => {
@@ -142,6 +147,18 @@ fn keep_other_half(call: &Call<'_>, old: &Value, new: &mut Value) {
         }
         _ if call.version.status => set(new, "status", old.get("status").cloned()),
         _ => {}
+    }
+}
+
+/// The metadata that a write to the status may change: none of custom resources, while workload controllers write their
+/// annotations together with the status.
+fn status_metadata(call: &Call<'_>) -> &'static [&'static str] {
+    match (call.resource.group.as_str(), call.resource.plural.as_str()) {
+        ("apps", "deployments") => &["annotations"],
+        ("apps" | "batch", _) | ("", "pods" | "nodes" | "namespaces") if !call.resource.is_custom() => {
+            &["annotations", "labels"]
+        }
+        _ => &[],
     }
 }
 
