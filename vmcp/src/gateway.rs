@@ -16,10 +16,13 @@ use cluster::Cluster;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vmcp_config::{Config, FailureHandling, OutgoingAuthSource, PartialFailureMode};
+
+/// News of backends that wait to be passed on.
+const NEWS: usize = 64;
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -145,10 +148,11 @@ impl Gateway {
         if let Some((client, target)) = status {
             tasks.spawn(write_status(client, target, discovered.clone(), health.subscribe(), background.clone()));
         }
-        tasks.spawn(probe_all(discovered, egress, health, schedule, background.clone()));
+        let (changed_lists, changed) = mpsc::channel(NEWS);
+        tasks.spawn(probe_all(discovered, egress, health, schedule, changed_lists, background.clone()));
         spawn_until(&tasks, &background, {
             let ingress = Arc::clone(&ingress);
-            async move { ingress.catalog.follow().await }
+            async move { ingress.catalog.follow(changed).await }
         });
         spawn_until(&tasks, &background, {
             let ingress = Arc::clone(&ingress);

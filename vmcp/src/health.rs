@@ -42,6 +42,17 @@ impl Health {
         self.record(backend, Event::Answered(time), outcome);
     }
 
+    /// Records the MCP revision that was agreed on with `backend`.
+    pub fn record_revision(&self, backend: &Backend, revision: &str) {
+        self.states.send_if_modified(|states| match states.get_mut(&backend.name) {
+            Some(health) if health.revision.as_deref() != Some(revision) => {
+                health.revision = Some(revision.to_owned());
+                true
+            }
+            _ => false,
+        });
+    }
+
     /// Records how a live request went. That a tool takes too long does not make its server unhealthy.
     pub fn record_call(&self, backend: &Backend, outcome: Result<(), &EgressError>) {
         if !matches!(outcome, Err(error) if error.cause() == Cause::Timeout) {

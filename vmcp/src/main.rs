@@ -53,7 +53,7 @@ fn run(serve: Serve) -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("failed to start"), 1),
     };
     runtime.block_on(async {
-        let gateway = match Gateway::bind(options(serve, config)).await {
+        let gateway = match Gateway::bind(Options { config, serve }).await {
             Ok(gateway) => gateway,
             Err(error) => {
                 let code = if error.is_usage() { USAGE } else { 1 };
@@ -69,10 +69,6 @@ fn run(serve: Serve) -> ExitCode {
         gateway.serve(stop).await;
         ExitCode::SUCCESS
     })
-}
-
-fn options(serve: Serve, config: Config) -> Options {
-    Options { config, serve }
 }
 
 fn fail(error: &anyhow::Error, code: u8) -> ExitCode {

@@ -6,7 +6,7 @@ use crate::health::is_available;
 use crate::status::{BackendState, Observations};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 /// Counts the changes of the catalog.
 #[derive(Debug)]
@@ -32,14 +32,9 @@ impl Catalog {
         self.changes.count.subscribe()
     }
 
-    /// Takes note that `backend` changed its list.
-    pub fn list_changed(&self, backend: &str) {
-        self.lists.invalidate(backend);
-        self.changes.announce();
-    }
-
-    /// Follows backends that come, go, change, fail and recover, for ever.
-    pub async fn follow(&self) {
+    /// Follows backends that come, go, change, fail and recover, for ever, and those that say that their tools have
+    /// changed: their names come from `changed_lists`.
+    pub async fn follow(&self, mut changed_lists: mpsc::Receiver<String>) {
         let mut discovered = self.discovered.clone();
         let mut health = self.health.subscribe();
         let mut backends = Arc::clone(&discovered.borrow_and_update().backends);
@@ -55,6 +50,10 @@ impl Catalog {
                         self.egress.retain(&backends);
                     }
                     changed
+                }
+                Some(backend) = changed_lists.recv() => {
+                    self.lists.invalidate(&backend);
+                    true
                 }
                 Ok(()) = health.changed() => turn(&mut available, &health.borrow_and_update()),
             };

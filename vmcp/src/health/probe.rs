@@ -1,7 +1,8 @@
 //! Probes: every backend is asked at once when it appears or changes, and then at an interval.
 //!
 //! A probe is a `ping` in a session of its own. A backend whose credentials belong to users is probed without any:
-//! that it refuses shows that it is there.
+//! that it refuses shows that it is there. Because there is one such session per backend for as long as it is
+//! configured, it is also where the backend's news are heard.
 
 use super::Health;
 use crate::backend::{Backend, Backends, Caller};
@@ -10,7 +11,7 @@ use crate::egress::{BackendSession, Cause, Egress, EgressError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -24,12 +25,14 @@ pub struct ProbeSchedule {
     pub timeout: Duration,
 }
 
-/// Probes all backends, following what discovery publishes, until `stop`; then ends the probes' sessions.
+/// Probes all backends, following what discovery publishes, until `stop`; then ends the probes' sessions. The names of
+/// backends that say that their tools have changed go to `changed_lists`.
 pub async fn probe_all(
     mut discovered: watch::Receiver<Snapshot>,
     egress: Egress,
     health: Health,
     schedule: ProbeSchedule,
+    changed_lists: mpsc::Sender<String>,
     stop: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
@@ -42,7 +45,13 @@ pub async fn probe_all(
         for (name, backend) in current.iter() {
             probes.entry(name.clone()).or_insert_with(|| {
                 let stop = stop.child_token();
-                tasks.spawn(probe(Arc::clone(backend), egress.clone(), health.clone(), schedule, stop.clone()));
+                let probe = Probe {
+                    session: egress.open(backend, &Caller::probe()),
+                    backend: Arc::clone(backend),
+                    health: health.clone(),
+                    schedule,
+                };
+                tasks.spawn(probe.run(changed_lists.clone(), stop.clone()));
                 (backend.identity, stop.drop_guard())
             });
         }
@@ -58,39 +67,56 @@ pub async fn probe_all(
     tasks.wait().await;
 }
 
-/// Probes one backend until `stop`.
-async fn probe(
+/// The probe of one backend.
+struct Probe {
     backend: Arc<Backend>,
-    egress: Egress,
+    session: BackendSession,
     health: Health,
     schedule: ProbeSchedule,
-    stop: CancellationToken,
-) {
-    let mut ticks = tokio::time::interval(schedule.interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let session = egress.open(&backend, &Caller::probe());
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            _ = ticks.tick() => {}
-        }
-        let started = Instant::now();
-        let outcome = tokio::select! {
-            () = stop.cancelled() => break,
-            outcome = ping(&session, schedule.timeout) => outcome,
-        };
-        if let Err(error) = &outcome {
-            tracing::debug!(backend = backend.name, %error, "a probe failed");
-        }
-        health.record_probe(&backend, started.elapsed(), outcome.as_ref().copied());
-    }
-    session.close().await;
 }
 
-/// Any answer will do, also an error: it shows that the backend speaks MCP.
-async fn ping(session: &BackendSession, timeout: Duration) -> Result<(), EgressError> {
-    match tokio::time::timeout(timeout, session.request(&Caller::probe(), "ping", None, timeout)).await {
-        Ok(answer) => answer.map(drop),
-        Err(_) => Err(EgressError::new(Cause::Timeout, format!("the backend did not answer within {timeout:?}"))),
+impl Probe {
+    async fn run(self, changed_lists: mpsc::Sender<String>, stop: CancellationToken) {
+        stop.run_until_cancelled(async {
+            tokio::join!(self.ask(), self.listen(changed_lists));
+        })
+        .await;
+        self.session.close().await;
+    }
+
+    /// Asks at the interval.
+    async fn ask(&self) {
+        let mut ticks = tokio::time::interval(self.schedule.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let started = Instant::now();
+            let outcome = self.ping().await;
+            self.health.record_probe(&self.backend, started.elapsed(), outcome.as_ref().copied());
+            if let Some(revision) = self.session.revision() {
+                self.health.record_revision(&self.backend, revision);
+            }
+        }
+    }
+
+    /// Any answer will do, also an error: it shows that the backend speaks MCP.
+    async fn ping(&self) -> Result<(), EgressError> {
+        let timeout = self.schedule.timeout;
+        let caller = Caller::probe();
+        let answer = self.session.request(&caller, "ping", None, timeout);
+        match tokio::time::timeout(timeout, answer).await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(EgressError::new(Cause::Timeout, format!("the backend did not answer within {timeout:?}"))),
+        }
+    }
+
+    /// Passes on that the backend's tools have changed.
+    async fn listen(&self, changed_lists: mpsc::Sender<String>) {
+        let mut changes = self.session.list_changed();
+        while changes.changed().await.is_ok() {
+            if changed_lists.send(self.backend.name.clone()).await.is_err() {
+                return;
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! A small MCP server of this process, which keeps a journal and misbehaves on request.
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -42,6 +42,8 @@ pub(crate) struct Backend {
     world: Arc<Mutex<World>>,
     journal: Arc<watch::Sender<Vec<Entry>>>,
     stop: CancellationToken,
+    /// Counts how often the tools changed.
+    news: Arc<watch::Sender<u64>>,
     /// Calls of the tool `hang` wait for it.
     release: CancellationToken,
 }
@@ -61,6 +63,7 @@ impl Backend {
             world: Arc::default(),
             journal: Arc::new(watch::Sender::new(Vec::new())),
             stop: stop.clone(),
+            news: Arc::default(),
             release: CancellationToken::new(),
         };
         backend.set_tools(tools);
@@ -73,6 +76,18 @@ impl Backend {
     pub(crate) fn set_tools(&self, tools: &[&str]) {
         let items = tools.iter().map(|name| json!({"name": name, "inputSchema": {"type": "object"}}).to_string());
         self.world.lock().unwrap().tools = items.collect();
+    }
+
+    /// Changes the tools and tells everyone who listens.
+    pub(crate) async fn change_tools(&self, tools: &[&str]) {
+        self.set_tools(tools);
+        let listening = async {
+            while self.news.receiver_count() == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(crate::in_support::PATIENCE, listening).await.unwrap();
+        self.news.send_modify(|count| *count += 1);
     }
 
     /// Adds a tool with this text as its item.
@@ -157,7 +172,14 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
         return StatusCode::NOT_FOUND.into_response();
     }
     let member = match entry.method.as_str() {
-        "GET" => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        "GET" => {
+            let news = futures::stream::unfold(backend.news.subscribe(), |mut news| async move {
+                news.changed().await.ok()?;
+                let message = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
+                Some((Ok::<_, std::convert::Infallible>(message), news))
+            });
+            return ([("content-type", "text/event-stream")], Body::from_stream(news)).into_response();
+        }
         "DELETE" => {
             world.sessions.remove(&session.unwrap_or_default());
             return StatusCode::OK.into_response();

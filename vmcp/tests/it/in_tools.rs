@@ -304,3 +304,18 @@ async fn no_key_that_the_gateway_reads_reaches_a_backend_twice() {
     }
     assert_eq!(backend.count("tools/call"), 0);
 }
+
+#[tokio::test]
+async fn a_backend_that_changes_its_tools_is_asked_again_and_clients_are_told() {
+    let backend = Backend::start(&["a"]).await;
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = gateway.connected().await;
+    let mut events = client.listen().await;
+    assert_eq!(client.tool_names().await, ["b_a"]);
+    backend.change_tools(&["a", "c"]).await;
+    let message = events.next().await.unwrap();
+    assert_eq!(message, json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
+    assert_eq!(client.tool_names().await, ["b_a", "b_c"]);
+    let status = gateway.client().get("/status").await.json();
+    assert_eq!(status["backends"][0]["mcp_revision"], "2025-11-25");
+}
