@@ -7,6 +7,8 @@
 //!
 //! [`manifests`] prints what installing the operator takes.
 
+#![allow(clippy::doc_markdown, reason = "the names of kinds are words here")]
+
 pub mod cli;
 pub mod controllers;
 mod health;

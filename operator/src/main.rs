@@ -19,7 +19,13 @@ async fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Crds => print(manifests::crds()),
         Command::Manifests(install) => print(manifests::install(&install)),
-        Command::Run(options) => run::run(options).await,
+        Command::Run(options) => match run::prepare(options).await {
+            Ok(prepared) => prepared.run().await,
+            Err(error) => {
+                eprintln!("error: failed to {error:#}");
+                return ExitCode::from(2);
+            }
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

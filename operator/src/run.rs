@@ -19,34 +19,46 @@ use crate::{
     },
 };
 
-/// Runs until the process is asked to end.
-pub async fn run(options: RunOptions) -> anyhow::Result<()> {
+/// An operator that can start: it knows its cluster, and it listens for health checks.
+pub struct Prepared {
+    client: Client,
+    listener: TcpListener,
+    options: RunOptions,
+}
+
+/// Finds the cluster and listens for health checks; what fails here is for the administrator to correct.
+pub async fn prepare(options: RunOptions) -> anyhow::Result<Prepared> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
-
     let config = Config::infer().await.context("find a cluster: set KUBECONFIG, or run in a pod")?;
     let client = Client::try_from(config).context("make a client for the cluster")?;
     let listener = TcpListener::bind(options.health_address)
         .await
         .with_context(|| format!("listen on {} for health checks", options.health_address))?;
-    let address = listener.local_addr()?;
+    Ok(Prepared { client, listener, options })
+}
 
-    let stop = CancellationToken::new();
-    let operator = Operator::start(client, scope(&options), &options.gateway, stop.clone());
-    println!("ready http://{address}");
-    let server = axum::serve(listener, health::router(operator.shared.clone()));
-    let server = tokio::spawn(server.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
+impl Prepared {
+    /// Runs until the process is asked to end.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let address = self.listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let operator = Operator::start(self.client, scope(&self.options), &self.options.gateway, stop.clone());
+        println!("ready http://{address}");
+        let server = axum::serve(self.listener, health::router(operator.shared.clone()));
+        let server = tokio::spawn(server.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
 
-    let mut terminate = unix::signal(unix::SignalKind::terminate())?;
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+        let mut terminate = unix::signal(unix::SignalKind::terminate())?;
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("ending");
+        stop.cancel();
+        operator.ended().await;
+        server.await??;
+        Ok(())
     }
-    tracing::info!("ending");
-    stop.cancel();
-    operator.ended().await;
-    server.await??;
-    Ok(())
 }
 
 fn scope(options: &RunOptions) -> Scope {

@@ -3,6 +3,9 @@
 //! One Rust type per kind serves both versions: their schemas are identical, `v1beta1` is stored and `v1alpha1` is
 //! deprecated. [`crds`] returns what an administrator installs. Nothing here does input or output.
 
+#![allow(clippy::doc_markdown, reason = "the documentation of fields is their description in the CRDs")]
+#![allow(clippy::duplicated_attributes, reason = "every printer column has a type")]
+
 mod conditions;
 mod crd;
 mod entry;

@@ -13,9 +13,8 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
 
-const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
-    let [a, b, c, d, e, f, g, h] = segments;
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+const fn v6(bits: u128, prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::from_bits(bits), prefix)
 }
 
 /// Metadata services of clouds: first, since some lie in a range below.
@@ -44,21 +43,19 @@ const PRIVATE_V4: [Range<Ipv4Net>; 6] = [
 ];
 
 const METADATA_V6: [Range<Ipv6Net>; 2] = [
-    (v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128), "a cloud metadata endpoint"),
-    (v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254], 128), "a cloud metadata endpoint"),
+    (v6(0xfd00_0ec2_0000_0000_0000_0000_0000_0254, 128), "a cloud metadata endpoint"),
+    (v6(0xfd20_00ce_0000_0000_0000_0000_0000_0254, 128), "a cloud metadata endpoint"),
 ];
 
 const NEVER_V6: [Range<Ipv6Net>; 4] = [
-    (v6([0, 0, 0, 0, 0, 0, 0, 1], 128), "the loopback address"),
-    (v6([0, 0, 0, 0, 0, 0, 0, 0], 128), "the unspecified address"),
-    (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10), "in the link-local range"),
-    (v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8), "in the multicast range"),
+    (v6(1, 128), "the loopback address"),
+    (v6(0, 128), "the unspecified address"),
+    (v6(0xfe80 << 112, 10), "in the link-local range"),
+    (v6(0xff00 << 112, 8), "in the multicast range"),
 ];
 
-const PRIVATE_V6: [Range<Ipv6Net>; 2] = [
-    (v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7), "in the private range"),
-    (v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10), "in the former site-local range"),
-];
+const PRIVATE_V6: [Range<Ipv6Net>; 2] =
+    [(v6(0xfc00 << 112, 7), "in the private range"), (v6(0xfec0 << 112, 10), "in the former site-local range")];
 
 /// Whether, and why, gateways may not connect to `address`.
 pub(super) fn judge(address: IpAddr) -> Option<Refusal> {
@@ -100,22 +97,26 @@ fn describe(range: IpNet, what: &str) -> String {
 
 /// The IPv4 addresses that an IPv6 address stands for: what is sent to it may arrive there.
 fn embedded(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let ipv4 = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    let mapped = (a, b, c, d, e) == (0, 0, 0, 0, 0) && (f == 0xffff || f == 0);
-    let translated = (a, b, c, d, e, f) == (0, 0, 0, 0, 0xffff, 0);
+    let bits = address.to_bits();
+    // The 32 bits that start at a distance from the end.
+    #[expect(clippy::cast_possible_truncation, reason = "the bits above are not meant")]
+    let word = |distance: u32| (bits >> distance) as u32;
+    let head = bits >> 32;
+    let mapped = matches!(head, 0 | 0xffff);
+    let translated = head == 0xffff_0000;
     // NAT64 of the well-known prefix (RFC 6052) and of the local-use prefix (RFC 8215).
-    let nat64 = (a, b) == (0x64, 0xff9b);
-    let six_to_four = a == 0x2002;
-    let teredo = (a, b) == (0x2001, 0);
-    let isatap = (e & !0x0200, f) == (0, 0x5efe);
+    let nat64 = word(96) == 0x0064_ff9b;
+    let isatap = word(32) & !0x0200_0000 == 0x5efe;
+    let six_to_four = bits >> 112 == 0x2002;
+    let teredo = word(96) == 0x2001_0000;
     [
-        (mapped || translated || nat64 || isatap).then(|| ipv4(g, h)),
-        six_to_four.then(|| ipv4(b, c)),
+        (mapped || translated || nat64 || isatap).then(|| word(0)),
+        six_to_four.then(|| word(80)),
         // Teredo: the server as it is, the client inverted (RFC 4380).
-        teredo.then(|| ipv4(c, d)),
-        teredo.then(|| ipv4(!g, !h)),
+        teredo.then(|| word(64)),
+        teredo.then(|| !word(0)),
     ]
     .into_iter()
     .flatten()
+    .map(Ipv4Addr::from)
 }

@@ -36,6 +36,7 @@ impl ObjectKey {
     }
 
     /// The object `name` in the same namespace.
+    #[must_use]
     pub fn sibling(&self, name: impl Into<String>) -> Self {
         Self::new(self.namespace.clone(), name)
     }

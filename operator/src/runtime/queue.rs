@@ -16,7 +16,7 @@ use super::Target;
 /// Delay after the first failure; it doubles with each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// The longest delay.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const LONGEST_DELAY: Duration = Duration::from_mins(1);
 
 /// The objects to reconcile.
 #[derive(Debug, Default)]

@@ -18,11 +18,11 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 /// The namespace of every test; each test has an API server of its own.
-pub const NAMESPACE: &str = "tools";
+pub(crate) const NAMESPACE: &str = "tools";
 
 /// A test's cluster.
-pub struct TestCluster {
-    pub client: Client,
+pub(crate) struct TestCluster {
+    pub(crate) client: Client,
     api: ApiServer,
     stop: CancellationToken,
     operator: Option<Operator>,
@@ -30,14 +30,14 @@ pub struct TestCluster {
 
 impl TestCluster {
     /// Starts an API server and an operator.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let mut cluster = Self::without_operator().await;
         cluster.start_operator().await;
         cluster
     }
 
     /// Starts an API server on which the operator's manifests are applied.
-    pub async fn without_operator() -> Self {
+    pub(crate) async fn without_operator() -> Self {
         let api = ApiServer::new(ApiOptions::default());
         let client = api.client(NAMESPACE);
         let cluster = Self { client, api, stop: CancellationToken::new(), operator: None };
@@ -56,7 +56,7 @@ impl TestCluster {
     }
 
     /// Starts an operator, which has the rights that its manifests give it and no others.
-    pub async fn start_operator(&mut self) {
+    pub(crate) async fn start_operator(&mut self) {
         let options = InstallOptions::default();
         let token = self.api.issue_token(&options.namespace, operator::NAME);
         let client = self.api.client_with_token(&token, NAMESPACE);
@@ -66,7 +66,7 @@ impl TestCluster {
     }
 
     /// Applies the objects of a YAML text, as kubectl would, in the namespace of the test.
-    pub async fn apply(&self, yaml: &str) -> Vec<DynamicObject> {
+    pub(crate) async fn apply(&self, yaml: &str) -> Vec<DynamicObject> {
         let mut applied = Vec::new();
         for mut object in serde_saphyr::from_multiple::<DynamicObject>(yaml).unwrap() {
             object.metadata.namespace = Some(NAMESPACE.to_owned());
@@ -92,7 +92,7 @@ impl TestCluster {
     }
 
     /// The kind `K` in the namespace of the test.
-    pub fn all<K>(&self) -> Api<K>
+    pub(crate) fn all<K>(&self) -> Api<K>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
@@ -100,7 +100,7 @@ impl TestCluster {
     }
 
     /// The object `name`.
-    pub async fn get<K>(&self, name: &str) -> K
+    pub(crate) async fn get<K>(&self, name: &str) -> K
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned,
@@ -109,7 +109,7 @@ impl TestCluster {
     }
 
     /// Waits until the operator has nothing to do. Time is paused, so this takes none.
-    pub async fn quiet(&self) {
+    pub(crate) async fn quiet(&self) {
         let operator = self.operator.as_ref().unwrap();
         for _ in 0..1000 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -125,13 +125,13 @@ impl TestCluster {
     }
 
     /// The latest version of anything in the API server: it grows with every write.
-    pub async fn version(&self) -> String {
+    pub(crate) async fn version(&self) -> String {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.list(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap()
     }
 
     /// Ends the operator.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         if let Some(operator) = self.operator.take() {
             operator.ended().await;

@@ -10,6 +10,7 @@ use crate::{Secret, operational::number, schema::Integer};
 /// Traces and metrics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "so it is written in the file")]
 pub struct Telemetry {
     /// Where OTLP is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +63,7 @@ pub struct Telemetry {
 /// The audit log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "so it is written in the file")]
 pub struct Audit {
     /// Whether events are written.
     #[serde(default)]

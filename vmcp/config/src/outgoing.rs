@@ -39,16 +39,16 @@ pub struct OutgoingStrategy {
     /// `unauthenticated`, `discovered`, `header_injection`, `token_exchange`, `upstream_inject`, `aws_sts`, `xaa` or `obo`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// For type header_injection.
+    /// For type `header_injection`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header_injection: Option<HeaderInjection>,
-    /// For type token_exchange.
+    /// For type `token_exchange`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_exchange: Option<TokenExchange>,
-    /// For type upstream_inject.
+    /// For type `upstream_inject`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_inject: Option<UpstreamInject>,
-    /// For type aws_sts.
+    /// For type `aws_sts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws_sts: Option<AwsSts>,
     /// For type xaa.

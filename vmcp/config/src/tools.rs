@@ -67,7 +67,7 @@ pub enum EmbeddingProvider {
     /// Text Embeddings Inference.
     #[default]
     Tei,
-    /// The API of OpenAI.
+    /// The API of `OpenAI`.
     OpenAi,
 }
 

@@ -5,11 +5,8 @@ mod status;
 mod tests;
 pub mod validate;
 
-use operator_api::{AuthConfigCondition, AuthConfigReason, is_true};
-
-use super::protection::{self, Transition, finalizers, transition};
 use crate::{
-    controllers::{Context, ReconcileError},
+    controllers::{Context, ReconcileError, protection},
     runtime::{ObjectKey, conditions::now},
 };
 
@@ -19,44 +16,20 @@ const FINALIZER: &str = "mcpexternalauthconfig.toolhive.stacklok.dev/finalizer";
 pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), ReconcileError> {
     let (config, referrers) = {
         let observed = context.shared.read();
-        let Some(config) = observed.auth_configs.get(key).cloned() else {
-            return Ok(());
-        };
-        let refers = observed.entries.in_namespace(&key.namespace).filter(|entry| {
-            entry.spec.external_auth_config_ref.as_ref().is_some_and(|reference| reference.name == key.name)
+        let Some(config) = observed.auth_configs.get(key).cloned() else { return Ok(()) };
+        let referrers = observed.entries.in_namespace(&key.namespace).filter(|object| {
+            object.spec.external_auth_config_ref.as_ref().is_some_and(|reference| reference.name == key.name)
         });
-        let names = refers.filter_map(|entry| entry.metadata.name.as_ref());
-        (config, names.map(|name| format!("MCPServerEntry/{name}")).collect::<Vec<_>>())
+        let names = referrers.filter_map(|object| object.metadata.name.as_ref());
+        (config, names.map(|name| format!("MCPServerEntry/{name}")).collect())
     };
-    let deleting = config.metadata.deletion_timestamp.is_some();
-    let protect = !deleting || !referrers.is_empty();
-    let wanted = finalizers(config.metadata.finalizers.as_deref(), FINALIZER, protect);
-    context.applier.finalizers(config.as_ref(), &wanted).await?;
-    if deleting && !protect {
+    let Some((config, blockers)) = protection::protect(context, config, FINALIZER, referrers).await? else {
         return Ok(());
-    }
-    // The write above may have made a new version.
-    let config = context.shared.read().auth_configs.get(key).cloned().unwrap_or(config);
-    let blockers = if deleting { referrers } else { Vec::new() };
-    let status = status::of(&config, validate::problems(&config.spec), &blockers, now());
+    };
+    let status = status::of(&config, &validate::problems(&config.spec), &blockers, now());
     if context.applier.status(config.as_ref(), &status).await? {
         let before = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        let (valid, blocked) = (AuthConfigCondition::Valid.as_str(), AuthConfigCondition::DeletionBlocked.as_str());
-        let note = |kind| operator_api::find_condition(&status.conditions, kind).map_or("", |c| c.message.as_str());
-        match transition(before, &status.conditions, valid) {
-            Transition::Fails => {
-                let reason = AuthConfigReason::ValidationFailed.as_str();
-                context.events.warning(config.as_ref(), reason, "Validate", note(valid)).await;
-            }
-            Transition::Holds => {
-                let reason = AuthConfigReason::ValidationSucceeded.as_str();
-                context.events.normal(config.as_ref(), reason, "Validate", note(valid)).await;
-            }
-            Transition::None => {}
-        }
-        if is_true(&status.conditions, blocked) && !is_true(before, blocked) {
-            context.events.warning(config.as_ref(), protection::EVENT, "Delete", note(blocked)).await;
-        }
+        protection::tell(context, config.as_ref(), before, &status.conditions).await;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::{controllers::protection, runtime::conditions::Conditions};
 /// The status of `config` with these problems, while `blockers` keep it from being deleted.
 pub(super) fn of(
     config: &MCPOIDCConfig,
-    problems: Vec<String>,
+    problems: &[String],
     blockers: &[String],
     now: Timestamp,
 ) -> MCPOIDCConfigStatus {

@@ -50,7 +50,7 @@ pub(super) fn deployment(gateway: &Gateway, settings: &Settings, config: &str) -
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(gateway, name(&gateway.key.name)),
+        "metadata": metadata(gateway, &name(&gateway.key.name)),
         "spec": {
             "replicas": 1,
             "progressDeadlineSeconds": 120,

@@ -43,7 +43,7 @@ pub fn objects(gateway: &Gateway, settings: &Settings) -> Vec<(OwnedKind, Value)
 }
 
 /// Metadata of an object of `gateway`.
-fn metadata(gateway: &Gateway, name: String) -> Value {
+fn metadata(gateway: &Gateway, name: &str) -> Value {
     json!({
         "name": name,
         "namespace": gateway.key.namespace,
@@ -70,7 +70,7 @@ fn config_map(gateway: &Gateway, config: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(gateway, config_map_name(&gateway.key.name)),
+        "metadata": metadata(gateway, &config_map_name(&gateway.key.name)),
         "data": {"config.yaml": config},
     })
 }
@@ -79,7 +79,7 @@ fn service(gateway: &Gateway) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": metadata(gateway, name(&gateway.key.name)),
+        "metadata": metadata(gateway, &name(&gateway.key.name)),
         "spec": {
             "type": gateway.service_type,
             "sessionAffinity": gateway.session_affinity,

@@ -12,7 +12,7 @@ pub(super) fn service_account(gateway: &Gateway) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",
-        "metadata": metadata(gateway, name(&gateway.key.name)),
+        "metadata": metadata(gateway, &name(&gateway.key.name)),
     })
 }
 
@@ -41,7 +41,7 @@ pub(super) fn role(gateway: &Gateway) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
-        "metadata": metadata(gateway, name(&gateway.key.name)),
+        "metadata": metadata(gateway, &name(&gateway.key.name)),
         "rules": rules,
     })
 }
@@ -63,7 +63,7 @@ pub(super) fn role_binding(gateway: &Gateway) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
-        "metadata": metadata(gateway, name.clone()),
+        "metadata": metadata(gateway, &name),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": gateway.key.namespace}],
     })
