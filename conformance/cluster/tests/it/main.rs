@@ -10,5 +10,6 @@ mod api_support;
 mod api_watch;
 mod node_controllers;
 mod node_pods;
+mod node_program;
 mod node_support;
 mod node_workloads;
