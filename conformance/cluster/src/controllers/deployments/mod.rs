@@ -52,7 +52,6 @@ async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Actio
     let mut fate = NewSet::Found;
     if !is_paused {
         fate = sets.ensure_new(&context, &mut deployment).await?;
-        publish_revision(&deployments, &mut deployment, &sets).await?;
     }
     roll(&context, &deployment, &mut sets, is_paused).await?;
     if !is_paused {
@@ -61,8 +60,10 @@ async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Actio
 
     let now = Timestamp::now();
     let status = status::status(&deployment, sets.current().map(|set| (set, fate)), &sets.all(), now);
-    if deployment.status.as_ref() != Some(&status) {
-        deployments.patch_status(&deployment.name_any(), &patch(), &Patch::Merge(status_patch(&status))).await?;
+    let revision = sets.current().and_then(|set| set.annotations().get(REVISION));
+    if deployment.status.as_ref() != Some(&status) || deployment.annotations().get(REVISION) != revision {
+        let change = Patch::Merge(status_patch(&status, revision));
+        deployments.patch_status(&deployment.name_any(), &patch(), &change).await?;
     }
     let overdue = status::deadline(&deployment, &status).map(|deadline| deadline.duration_since(now));
     Ok(match overdue.and_then(|left| Duration::try_from(left).ok()) {
@@ -70,23 +71,6 @@ async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Actio
         Some(left) => Action::requeue(left + Duration::from_secs(1)),
         None => Action::await_change(),
     })
-}
-
-/// Writes the revision of the new set on the Deployment.
-async fn publish_revision(
-    deployments: &Api<Deployment>,
-    deployment: &mut Deployment,
-    sets: &Sets,
-) -> Result<(), ControllerError> {
-    let Some(revision) = sets.current().and_then(|set| set.annotations().get(REVISION).cloned()) else {
-        return Ok(());
-    };
-    if deployment.annotations().get(REVISION) != Some(&revision) {
-        let change = json!({"metadata": {"annotations": {REVISION: revision}}});
-        // The generation does not change with an annotation, so the spec that was seen is still the one that counts.
-        *deployment = deployments.patch(&deployment.name_any(), &patch(), &Patch::Merge(change)).await?;
-    }
-    Ok(())
 }
 
 /// Gives every set its next size.
@@ -121,9 +105,10 @@ async fn roll(
     Ok(())
 }
 
-/// A merge patch that also removes the counts that are zero.
-fn status_patch(status: &DeploymentStatus) -> Value {
-    json!({"status": {
+/// A merge patch that also removes the counts that are zero. The revision goes with the status, in one write.
+fn status_patch(status: &DeploymentStatus, revision: Option<&String>) -> Value {
+    let metadata = revision.map(|revision| json!({"annotations": {REVISION: revision}}));
+    json!({"metadata": metadata.unwrap_or_else(|| json!({})), "status": {
         "observedGeneration": status.observed_generation,
         "replicas": status.replicas,
         "updatedReplicas": status.updated_replicas,
