@@ -92,6 +92,9 @@ impl Catalog {
             let session = view.session(&self.egress, backend, caller);
             let fetched = fetch(&session, backend, caller, self, timeout).await;
             self.health.record_list(backend, fetched.as_ref().map(drop));
+            if let Some(revision) = session.revision() {
+                self.health.record_revision(backend, revision);
+            }
             if fetched.as_ref().is_err_and(|error| matches!(error.cause(), Cause::Unauthorized | Cause::Blocked)) {
                 slot.forget();
             }
