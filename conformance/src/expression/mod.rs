@@ -8,8 +8,9 @@ mod paths;
 mod syntax;
 mod value;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use kube_cel::cel::{Context, ExecutionError, Program};
 use kube_cel::{KubeCelExt, cel};
@@ -28,6 +29,7 @@ pub struct Expression {
     /// Where it starts.
     pub at: Position,
     clauses: Arc<[Clause]>,
+    names: Arc<BTreeSet<String>>,
 }
 
 struct Clause {
@@ -101,7 +103,11 @@ impl Expression {
                 Ok(Clause { text, at, program })
             })
             .collect::<Result<Vec<_>, CompileError>>()?;
-        Ok(Self { text: text.to_owned(), at, clauses: clauses.into() })
+        let names = clauses
+            .iter()
+            .flat_map(|clause: &Clause| syntax::free_variables(clause.program.expression()))
+            .collect::<BTreeSet<_>>();
+        Ok(Self { text: text.to_owned(), at, clauses: clauses.into(), names: names.into() })
     }
 
     /// The variables that the expression needs, each with the place of the clause that names it.
@@ -116,7 +122,7 @@ impl Expression {
 
     /// Whether the expression holds; a missing key or a value of another type makes it false.
     pub fn holds(&self, variables: &Variables) -> Result<bool, EvaluationError> {
-        let context = context(variables);
+        let context = self.context(variables);
         for clause in self.clauses.iter() {
             match clause.program.execute(&context) {
                 Ok(cel::Value::Bool(true)) => {}
@@ -131,7 +137,7 @@ impl Expression {
 
     /// The first clause that does not hold; a missing key is one too.
     pub fn check(&self, variables: &Variables) -> Result<Result<(), Mismatch>, EvaluationError> {
-        let context = context(variables);
+        let context = self.context(variables);
         for clause in self.clauses.iter() {
             let reason = match clause.program.execute(&context) {
                 Ok(cel::Value::Bool(true)) => continue,
@@ -150,11 +156,18 @@ impl Expression {
         Ok(Ok(()))
     }
 
+    /// The functions, and those of the variables that the expression needs.
+    fn context(&self, variables: &Variables) -> Context<'static> {
+        let mut context = FUNCTIONS.new_inner_scope();
+        variables.enter(&self.names, &mut context);
+        context
+    }
+
     /// The value of an expression that is not a condition (for `${...}`).
     pub fn evaluate(&self, variables: &Variables) -> Result<Value, EvaluationError> {
         let error = |reason| EvaluationError { expression: self.text.clone(), at: self.at, reason };
         let program = compile(&self.text, self.at).map_err(|failure| error(failure.message))?;
-        let result = program.execute(&context(variables)).map_err(|failure| error(failure.to_string()))?;
+        let result = program.execute(&self.context(variables)).map_err(|failure| error(failure.to_string()))?;
         value::to_json(&result).ok_or_else(|| error("its value is not JSON".to_owned()))
     }
 }
@@ -173,12 +186,12 @@ fn compile(text: &str, at: Position) -> Result<Program, CompileError> {
     Program::compile(text).map_err(|errors| syntax::compile_error(text, at, &errors))
 }
 
-fn context(variables: &Variables) -> Context<'static> {
+/// The functions that expressions may call. They are many, so they are registered once.
+static FUNCTIONS: LazyLock<Context<'static>> = LazyLock::new(|| {
     let mut context = Context::default().with_all();
     functions::register(&mut context);
-    variables.enter(&mut context);
     context
-}
+});
 
 /// Faults that no value could make right.
 fn is_authors_fault(error: &ExecutionError) -> bool {

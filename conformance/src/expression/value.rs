@@ -1,6 +1,6 @@
 //! JSON to CEL and back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use kube_cel::cel::Context;
@@ -30,9 +30,12 @@ impl Variables {
         self.0.insert(name.into(), value.into());
     }
 
-    pub(super) fn enter(&self, context: &mut Context<'_>) {
-        for (name, value) in &self.0 {
-            context.add_variable_from_value(name.clone(), to_cel(value));
+    /// Makes those that are named known to a context.
+    pub(super) fn enter(&self, names: &BTreeSet<String>, context: &mut Context<'_>) {
+        for name in names {
+            if let Some(value) = self.0.get(name) {
+                context.add_variable_from_value(name.clone(), to_cel(value));
+            }
         }
     }
 }
