@@ -9,6 +9,7 @@ mod headers;
 pub mod labels;
 pub mod oidc;
 mod protection;
+mod unreadable;
 pub mod virtual_server;
 
 use kube::Client;
@@ -88,6 +89,10 @@ pub enum ReconcileError {
 
 /// Makes the world as the object `target` says, and says in its status how that went.
 pub async fn reconcile(context: &Context, target: &Target) -> Result<(), ReconcileError> {
+    let error = context.shared.read().unreadable.get(target).cloned();
+    if let Some(error) = error {
+        return unreadable::tell(context, target, &error).await;
+    }
     match target.kind {
         Kind::Group => group::reconcile(context, &target.key).await,
         Kind::ExternalAuth => external_auth::reconcile(context, &target.key).await,

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use kube::{
     Api, Client, Resource,
-    api::{DynamicObject, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, Patch, PatchParams},
     core::{NamespaceResourceScope, TypeMeta},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -111,6 +111,35 @@ impl Applier {
         let parameters = PatchParams::apply(NAME).force();
         let result = api.patch_status(&key.name, &parameters, &Patch::Apply(wanted)).await;
         self.written(result, &key, what)
+    }
+
+    /// The client, for reading.
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
+
+    /// Makes `status` the operator's part of the status of `live`, an object that is known as JSON alone.
+    pub async fn raw_status(
+        &self,
+        resource: &ApiResource,
+        live: &DynamicObject,
+        status: &Value,
+    ) -> Result<bool, ApplyError> {
+        let name = live.metadata.name.clone().unwrap_or_default();
+        let namespace = live.metadata.namespace.clone().unwrap_or_default();
+        let wanted = json!({
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "metadata": {"name": name, "namespace": namespace, "uid": live.metadata.uid},
+            "status": status,
+        });
+        if is_applied(&wanted, &live.data, &live.metadata, Some("status")) {
+            return Ok(false);
+        }
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, resource);
+        let result = api.patch_status(&name, &PatchParams::apply(NAME).force(), &Patch::Apply(wanted)).await;
+        let what = format!("the status of {} {namespace}/{name}", resource.kind);
+        result.map(|_| true).map_err(|error| ApplyError::new(what, error))
     }
 
     /// Sets the finalizers of `live`, unless it has changed meanwhile. Returns whether it wrote.

@@ -90,9 +90,10 @@ impl<K: Resource> Cache<K> {
         Some(Change { old, new: Some(new) })
     }
 
-    /// Drops the object `key`, of which the API server said that it does not exist.
-    pub fn remove(&mut self, key: &ObjectKey) {
-        self.objects.remove(key);
+    /// Drops the object `key`, which no longer exists; returns what that changes.
+    pub fn remove(&mut self, key: &ObjectKey) -> Option<Change<K>> {
+        let old = self.objects.remove(key)?;
+        Some(Change { old: Some(old), new: None })
     }
 
     /// The list is complete: what it does not hold is gone.

@@ -1,6 +1,9 @@
 //! Everything that the operator knows of the cluster.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
@@ -14,7 +17,7 @@ use kube::{
 };
 use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
 
-use super::cache::Cache;
+use super::{Kind, Target, cache::Cache};
 
 /// A cache per kind. Secrets and ConfigMaps are known by their metadata alone.
 #[derive(Debug, Default)]
@@ -35,6 +38,8 @@ pub struct Observed {
     pub config_maps: Cache<PartialObjectMeta<ConfigMap>>,
     /// What the operator made.
     pub owned: Owned,
+    /// Objects of our kinds that passed admission and that this release cannot read, and why.
+    pub unreadable: BTreeMap<Target, String>,
 }
 
 /// What the operator made, as raw objects: a typed round trip would lose fields of newer API servers.
@@ -153,6 +158,32 @@ cached! {
     VirtualMCPServer => virtual_servers,
     PartialObjectMeta<Secret> => secrets,
     PartialObjectMeta<ConfigMap> => config_maps,
+}
+
+/// A kind that has a controller.
+pub trait Reconciled: Cached {
+    /// The kind.
+    const KIND: Kind;
+}
+
+impl Reconciled for MCPGroup {
+    const KIND: Kind = Kind::Group;
+}
+
+impl Reconciled for MCPServerEntry {
+    const KIND: Kind = Kind::Entry;
+}
+
+impl Reconciled for MCPExternalAuthConfig {
+    const KIND: Kind = Kind::ExternalAuth;
+}
+
+impl Reconciled for MCPOIDCConfig {
+    const KIND: Kind = Kind::Oidc;
+}
+
+impl Reconciled for VirtualMCPServer {
+    const KIND: Kind = Kind::VirtualServer;
 }
 
 /// The caches, shared between watches and controllers. The lock is never held across an await.

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use futures::{Stream, StreamExt, TryStreamExt, stream::BoxStream};
+use futures::{Stream, StreamExt, stream::BoxStream};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, Resource,
@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ObjectKey,
-    observed::{OwnedKind, Shared},
+    ObjectKey, Target,
+    observed::{OwnedKind, Reconciled, Shared},
     referrers::{Watched, owners},
     worker::Work,
 };
@@ -74,12 +74,34 @@ impl Watches {
     /// Watches one of our kinds. An object that this release cannot read does not hide the others.
     fn ours<K>(&mut self)
     where
-        K: Watched + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+        K: Watched + Reconciled + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         let api: Api<DeserializeGuard<K>> = self.scope.api(&self.client);
-        let stream = watcher(api, watcher::Config::default()).try_filter_map(async |event| Ok(readable(event)));
-        self.follow(stream.boxed());
+        let (shared, work) = (self.shared.clone(), self.work.clone());
+        self.spawn(watcher(api, watcher::Config::default()), move |event| {
+            let mut observed = shared.write();
+            let changes = match readable(event) {
+                Ok(event) => {
+                    if let watcher::Event::Apply(object) | watcher::Event::InitApply(object) = &event {
+                        observed.unreadable.remove(&Target::new(K::KIND, ObjectKey::of(object)));
+                    }
+                    K::cache_mut(&mut observed).event(event)
+                }
+                Err(Unreadable { key, error: Some(error) }) => {
+                    // What the last readable version said stays in force; the status says why.
+                    let target = Target::new(K::KIND, key);
+                    observed.unreadable.insert(target.clone(), error);
+                    work.add([target]);
+                    Vec::new()
+                }
+                Err(Unreadable { key, error: None }) => {
+                    observed.unreadable.remove(&Target::new(K::KIND, key.clone()));
+                    K::cache_mut(&mut observed).remove(&key).into_iter().collect()
+                }
+            };
+            work.add(changes.iter().flat_map(|change| K::concerned(&observed, change)));
+        });
     }
 
     /// Watches the metadata of a kind of the core.
@@ -139,21 +161,28 @@ impl Watches {
     }
 }
 
-/// The event without an object that this release cannot read.
-fn readable<K: Resource>(event: watcher::Event<DeserializeGuard<K>>) -> Option<watcher::Event<K>> {
-    let read = |guard: DeserializeGuard<K>| match guard.0 {
-        Ok(object) => Some(object),
-        Err(invalid) => {
+/// An object that this release cannot read.
+struct Unreadable {
+    key: ObjectKey,
+    /// Why; `None` when the object is gone.
+    error: Option<String>,
+}
+
+/// The event, when this release can read its object.
+fn readable<K: Resource>(event: watcher::Event<DeserializeGuard<K>>) -> Result<watcher::Event<K>, Unreadable> {
+    let read = |guard: DeserializeGuard<K>| {
+        guard.0.map_err(|invalid| {
             let name = invalid.metadata.name.unwrap_or_default();
             let key = ObjectKey::new(invalid.metadata.namespace.unwrap_or_default(), name);
-            tracing::warn!(%key, error = invalid.error, "an object is not of this release's schema and is left alone");
-            None
-        }
+            Unreadable { key, error: Some(invalid.error) }
+        })
     };
-    Some(match event {
+    Ok(match event {
         watcher::Event::Apply(object) => watcher::Event::Apply(read(object)?),
-        watcher::Event::Delete(object) => watcher::Event::Delete(read(object)?),
         watcher::Event::InitApply(object) => watcher::Event::InitApply(read(object)?),
+        watcher::Event::Delete(object) => {
+            watcher::Event::Delete(read(object).map_err(|unreadable| Unreadable { error: None, ..unreadable })?)
+        }
         watcher::Event::Init => watcher::Event::Init,
         watcher::Event::InitDone => watcher::Event::InitDone,
     })

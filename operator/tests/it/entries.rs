@@ -208,7 +208,7 @@ async fn nothing_is_written_when_nothing_changes() {
     cluster.apply(&[GROUP, AUTH, CA_BUNDLE, API_KEY, ENTRY].join("\n---")).await;
     cluster.quiet().await;
     let before = cluster.version().await;
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     cluster.quiet().await;
     assert_eq!(cluster.version().await, before);
 

@@ -1,5 +1,5 @@
 //! The operator against an API server in the same process, under paused time: an hour passes in milliseconds.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::doc_markdown)]
 
 mod cluster;
 mod entries;

@@ -7,7 +7,10 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Service, ServiceAccount},
     rbac::v1::{Role, RoleBinding},
 };
-use kube::api::{Patch, PatchParams};
+use kube::{
+    Api,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
+};
 use operator_api::{MCPOIDCConfig, VirtualMCPServer, VirtualServerPhase, find_condition, is_true};
 use serde_json::json;
 
@@ -144,7 +147,7 @@ async fn the_phase_follows_the_backends_that_the_gateway_reports() {
     assert_eq!(server.status.unwrap().backend_count, Some(2), "the gateway's fields are left to it");
 
     let before = cluster.version().await;
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
     cluster.quiet().await;
     assert_eq!(cluster.version().await, before, "quiet means quiet");
     cluster.stop().await;
@@ -158,7 +161,7 @@ async fn what_others_change_is_repaired_and_what_is_theirs_is_left() {
     let merge = PatchParams::default();
     let edit = Patch::Merge(json!({"metadata": {"labels": {"theirs": "1"}}, "spec": {"selector": {"app": "other"}}}));
     cluster.all::<Service>().patch("vmcp-engineering", &merge, &edit).await.unwrap();
-    cluster.all::<ConfigMap>().delete("engineering-vmcp-config", &Default::default()).await.unwrap();
+    cluster.all::<ConfigMap>().delete("engineering-vmcp-config", &DeleteParams::default()).await.unwrap();
     cluster.quiet().await;
     let service: Service = cluster.get("vmcp-engineering").await;
     let selector = service.spec.unwrap().selector.unwrap();
@@ -203,5 +206,35 @@ spec: {type: inline, inline: {issuer: 'https://idp.example.com'}}
     let config = vmcp_config::parse(&config.data.unwrap()["config.yaml"], "config.yaml").unwrap();
     let oidc = config.incoming_auth.unwrap().oidc.unwrap();
     assert_eq!((oidc.issuer.as_str(), oidc.audience.as_str()), ("https://idp.example.com", "engineering-vmcp"));
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_cannot_be_read_says_so_and_does_not_hide_others() {
+    let cluster = TestCluster::start().await;
+    let config = "  config: {operational: {timeouts: {default: 99999999999h}}}\n";
+    let unreadable = format!("{}{config}", SERVER.replace("engineering", "unreadable"));
+    cluster.apply(&[GROUP, SERVER, &unreadable].join("\n---")).await;
+    cluster.quiet().await;
+    let objects = Api::<DynamicObject>::namespaced_with(
+        cluster.client.clone(),
+        "tools",
+        &ApiResource::erase::<VirtualMCPServer>(&()),
+    );
+    let object = objects.get("unreadable").await.unwrap();
+    let status = &object.data["status"];
+    assert_eq!((&status["phase"], &status["observedGeneration"]), (&json!("Failed"), &json!(1)));
+    let message = status["conditions"][0]["message"].as_str().unwrap();
+    assert!(message.contains("99999999999h"), "{message}");
+    assert_eq!(phase(&cluster.get("engineering").await), Some(VirtualServerPhase::Pending));
+
+    let before = cluster.version().await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    cluster.quiet().await;
+    assert_eq!(cluster.version().await, before);
+
+    cluster.apply(&unreadable.replace("99999999999h", "10s")).await;
+    cluster.quiet().await;
+    assert_eq!(phase(&cluster.get("unreadable").await), Some(VirtualServerPhase::Pending));
     cluster.stop().await;
 }

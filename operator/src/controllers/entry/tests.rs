@@ -1,5 +1,5 @@
 //! Every reason of every condition of an entry.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 //! The rules of auth configs.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
 
 use operator_api::MCPExternalAuthConfigSpec;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! The checks, the objects and the phases of gateways.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
 
 use std::sync::Arc;
 

@@ -1,0 +1,69 @@
+//! Objects that passed admission and that this release cannot read: their status says so.
+//!
+//! They are known as JSON alone, so they are read and written as such. It happens when a value is within the schema's
+//! pattern and beyond the type's range, or when the CRDs are of a newer release.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject},
+};
+use operator_api::{
+    AuthConfigCondition, AuthConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason,
+    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, OidcConfigCondition, OidcConfigReason,
+    VirtualMCPServer, VirtualServerCondition, VirtualServerReason,
+};
+use serde_json::{Value, json};
+
+use super::{Context, ReconcileError};
+use crate::runtime::{
+    Kind, Target,
+    conditions::{Conditions, now},
+};
+
+/// Says in the status of `target` that it cannot be read, and why.
+pub(super) async fn tell(context: &Context, target: &Target, error: &str) -> Result<(), ReconcileError> {
+    let resource = resource(target.kind);
+    let client = context.applier.client();
+    let api: Api<DynamicObject> = Api::namespaced_with(client, &target.key.namespace, &resource);
+    let live = api
+        .get_opt(&target.key.name)
+        .await
+        .map_err(|source| ReconcileError::Read { what: target.to_string(), source: Box::new(source) })?;
+    let Some(live) = live else { return Ok(()) };
+    let status = status(target.kind, &live, error);
+    context.applier.raw_status(&resource, &live, &status).await?;
+    Ok(())
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    match kind {
+        Kind::Group => ApiResource::erase::<MCPGroup>(&()),
+        Kind::ExternalAuth => ApiResource::erase::<MCPExternalAuthConfig>(&()),
+        Kind::Oidc => ApiResource::erase::<MCPOIDCConfig>(&()),
+        Kind::Entry => ApiResource::erase::<MCPServerEntry>(&()),
+        Kind::VirtualServer => ApiResource::erase::<VirtualMCPServer>(&()),
+    }
+}
+
+/// The status of an object of `kind` that cannot be read.
+fn status(kind: Kind, live: &DynamicObject, error: &str) -> Value {
+    let (condition, reason): (&'static str, &'static str) = match kind {
+        Kind::Group => (GroupCondition::MCPServersChecked.into(), GroupReason::ListMCPServersCheckFailed.into()),
+        Kind::ExternalAuth => (AuthConfigCondition::Valid.into(), AuthConfigReason::ValidationFailed.into()),
+        Kind::Oidc => (OidcConfigCondition::Valid.into(), OidcConfigReason::ConfigInvalid.into()),
+        Kind::Entry => (EntryCondition::Valid.into(), EntryReason::ConfigInvalid.into()),
+        Kind::VirtualServer => (VirtualServerCondition::Valid.into(), VirtualServerReason::ValidationFailed.into()),
+    };
+    let before: Vec<Condition> = serde_json::from_value(live.data["status"]["conditions"].clone()).unwrap_or_default();
+    let mut conditions = Conditions::new(&before, live.metadata.generation, now());
+    conditions.set(condition, false, reason, format!("this release of the operator cannot read the object: {error}"));
+    let mut status = json!({
+        "observedGeneration": live.metadata.generation,
+        "conditions": conditions.finish(),
+    });
+    if matches!(kind, Kind::Group | Kind::Entry | Kind::VirtualServer) {
+        status["phase"] = json!("Failed");
+    }
+    status
+}
