@@ -36,30 +36,21 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     pub(crate) fn new(pool: AddressPool) -> Self {
-        Self {
-            pool,
-            taken: Arc::default(),
-        }
+        Self { pool, taken: Arc::default() }
     }
 
     /// A free address, or `None` when the block is used up.
     pub(crate) fn lease(&self) -> Option<AddressLease> {
         let block = match &self.pool {
             AddressPool::Shared(address) => {
-                return Some(AddressLease {
-                    address: *address,
-                    taken: None,
-                });
+                return Some(AddressLease { address: *address, taken: None });
             }
             AddressPool::Block(block) => block,
         };
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let address = block.hosts().find(|address| !taken.contains(address))?;
         taken.insert(address);
-        Some(AddressLease {
-            address: address.into(),
-            taken: Some(Arc::clone(&self.taken)),
-        })
+        Some(AddressLease { address: address.into(), taken: Some(Arc::clone(&self.taken)) })
     }
 }
 
@@ -79,10 +70,7 @@ impl AddressLease {
 impl Drop for AddressLease {
     fn drop(&mut self) {
         if let (Some(taken), IpAddr::V4(address)) = (&self.taken, self.address) {
-            taken
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&address);
+            taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
         }
     }
 }

@@ -6,16 +6,12 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// Reads a duration from text or from whole seconds.
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Duration, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     Written::deserialize(deserializer).map(|written| written.0)
 }
 
 /// Reads an optional duration; used with `#[serde(default)]`.
-pub(crate) fn optional<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
+pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     Ok(Option::<Written>::deserialize(deserializer)?.map(|written| written.0))
 }
 
@@ -37,7 +33,9 @@ impl<'de> Deserialize<'de> for Written {
                     .ok()
                     .and_then(|duration| Duration::try_from(duration).ok())
                     .map(Written)
-                    .ok_or_else(|| E::custom(format!("`{text}` is not a duration: expected something like `90s`, `5m` or `1h`")))
+                    .ok_or_else(|| {
+                        E::custom(format!("`{text}` is not a duration: expected something like `90s`, `5m` or `1h`"))
+                    })
             }
 
             fn visit_u64<E: Error>(self, seconds: u64) -> Result<Written, E> {
@@ -47,9 +45,7 @@ impl<'de> Deserialize<'de> for Written {
             fn visit_i64<E: Error>(self, seconds: i64) -> Result<Written, E> {
                 u64::try_from(seconds)
                     .map(|seconds| Written(Duration::from_secs(seconds)))
-                    .map_err(|_| {
-                        E::custom(format!("`{seconds}` is not a duration: it is negative"))
-                    })
+                    .map_err(|_| E::custom(format!("`{seconds}` is not a duration: it is negative")))
             }
         }
 

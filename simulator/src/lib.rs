@@ -31,8 +31,7 @@ pub mod world;
 
 pub use addresses::AddressPool;
 pub use journal::{
-    HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription, REDACTED, ResponseFacts,
-    TlsFacts, TokenFacts,
+    HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription, REDACTED, ResponseFacts, TlsFacts, TokenFacts,
 };
 pub use live::{Name, WorldError};
 pub use simulator::{Simulator, SimulatorOptions, StartError, WorldHandle};

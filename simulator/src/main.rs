@@ -12,10 +12,7 @@ async fn main() -> ExitCode {
         Ok(options) => options,
         Err(error) => return cli::usage(&error),
     };
-    if rustls::crypto::aws_lc_rs::default_provider()
-        .install_default()
-        .is_err()
-    {
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("simulator: another TLS provider is installed already");
         return ExitCode::FAILURE;
     }

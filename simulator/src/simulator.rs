@@ -24,9 +24,7 @@ pub struct SimulatorOptions {
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The system does not let it listen.
-    #[error(
-        "failed to listen on {address}: on systems other than Linux each loopback address must be added first"
-    )]
+    #[error("failed to listen on {address}: on systems other than Linux each loopback address must be added first")]
     Listen {
         /// Where.
         address: std::net::IpAddr,
@@ -53,11 +51,7 @@ impl Simulator {
                 .await
                 .map_err(|source| StartError::Listen { address, source })?;
         }
-        Ok(Self {
-            options,
-            addresses,
-            worlds: Mutex::default(),
-        })
+        Ok(Self { options, addresses, worlds: Mutex::default() })
     }
 
     /// Brings a world to life. When this returns, all its servers answer.
@@ -73,13 +67,7 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        for world in self
-            .worlds
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .filter_map(Weak::upgrade)
-        {
+        for world in self.worlds.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
             world.stop();
         }
     }
@@ -115,11 +103,7 @@ impl WorldHandle {
         let issuers = &self.live.issuers;
         let issuer = find_issuer(issuers, &request.issuer).ok_or_else(|| {
             let known: Vec<&str> = issuers.iter().map(|issuer| issuer.identifier()).collect();
-            TokenError::UnknownIssuer(crate::world::unknown(
-                "authorization server",
-                &request.issuer,
-                &known,
-            ))
+            TokenError::UnknownIssuer(crate::world::unknown("authorization server", &request.issuer, &known))
         })?;
         issuer.token(request)
     }
@@ -143,10 +127,6 @@ impl WorldHandle {
 
 impl std::fmt::Debug for WorldHandle {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("WorldHandle")
-            .field("names", &self.names())
-            .field("journal", self.journal())
-            .finish()
+        formatter.debug_struct("WorldHandle").field("names", &self.names()).field("journal", self.journal()).finish()
     }
 }

@@ -87,16 +87,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Serve(options) => {
             let world = read(&options.file)?;
-            let addresses = options
-                .listen_block
-                .map_or(AddressPool::Shared(options.listen), AddressPool::Block);
-            serve::serve(
-                world,
-                addresses,
-                options.ca_dir,
-                options.tokens_for.as_deref(),
-            )
-            .await
+            let addresses = options.listen_block.map_or(AddressPool::Shared(options.listen), AddressPool::Block);
+            serve::serve(world, addresses, options.ca_dir, options.tokens_for.as_deref()).await
         }
     }
 }
@@ -115,14 +107,7 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
-    let sentence = text
-        .lines()
-        .take_while(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    eprintln!(
-        "simulator: {} (see `simulator --help`)",
-        sentence.trim_start_matches("error: ")
-    );
+    let sentence = text.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    eprintln!("simulator: {} (see `simulator --help`)", sentence.trim_start_matches("error: "));
     ExitCode::from(2)
 }

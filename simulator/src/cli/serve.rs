@@ -25,40 +25,27 @@ pub(super) async fn serve(
         .with_target(false)
         .init();
 
-    let simulator = Simulator::start(SimulatorOptions {
-        addresses,
-        ..SimulatorOptions::default()
-    })
-    .await
-    .map_err(|error| Failure::World(error.into()))?;
-    let handle = simulator
-        .add_world(world.clone())
+    let simulator = Simulator::start(SimulatorOptions { addresses, ..SimulatorOptions::default() })
         .await
         .map_err(|error| Failure::World(error.into()))?;
+    let handle = simulator.add_world(world.clone()).await.map_err(|error| Failure::World(error.into()))?;
     let url = first_url(&world, &handle)
         .context("the world has no servers and no authorization servers: there is nothing to serve")
         .map_err(Failure::World)?;
-    let folder = ca_dir
-        .unwrap_or_else(|| std::env::temp_dir().join(format!("simulator-{}", std::process::id())));
+    let folder = ca_dir.unwrap_or_else(|| std::env::temp_dir().join(format!("simulator-{}", std::process::id())));
     let description = describe(&world, &handle, &folder, audience).map_err(Failure::World)?;
     eprintln!("{description}\n");
     say_ready(&url).map_err(|error| Failure::World(error.into()))?;
-    interrupted().await.map_err(|error| {
-        Failure::World(anyhow::Error::new(error).context("failed to wait for a signal"))
-    })?;
+    interrupted()
+        .await
+        .map_err(|error| Failure::World(anyhow::Error::new(error).context("failed to wait for a signal")))?;
     handle.remove().await;
     Ok(())
 }
 
 /// Where everything is. Writes the certificates and tokens that it speaks of.
-fn describe(
-    world: &World,
-    handle: &WorldHandle,
-    folder: &Path,
-    audience: Option<&str>,
-) -> anyhow::Result<String> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("failed to make the folder {}", folder.display()))?;
+fn describe(world: &World, handle: &WorldHandle, folder: &Path, audience: Option<&str>) -> anyhow::Result<String> {
+    std::fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
     let mut lines = vec!["NAME                                      PORT   LISTENS ON".to_owned()];
     for name in handle.names() {
         for (port, address) in &name.ports {
@@ -83,8 +70,7 @@ fn describe(
     for authority in handle.authorities() {
         let file = folder.join(file_name(&format!("{authority}.pem")));
         let pem = handle.ca_pem(&authority).unwrap_or_default();
-        std::fs::write(&file, pem)
-            .with_context(|| format!("failed to write {}", file.display()))?;
+        std::fs::write(&file, pem).with_context(|| format!("failed to write {}", file.display()))?;
         let file = file.display();
         lines.push(format!("root certificate      {authority} in {file}"));
     }
@@ -116,10 +102,7 @@ fn say_ready(url: &str) -> std::io::Result<()> {
 
 /// Names of the world as part of a file's name.
 fn file_name(name: &str) -> String {
-    name.replace(
-        |letter: char| !letter.is_alphanumeric() && !".-_".contains(letter),
-        "-",
-    )
+    name.replace(|letter: char| !letter.is_alphanumeric() && !".-_".contains(letter), "-")
 }
 
 /// A file that only its owner can read.

@@ -138,39 +138,27 @@ impl JournalEntry {
                 .iter()
                 .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
                 .collect();
-            self.headers
-                .insert(name.as_str().to_owned(), values.join(", "));
+            self.headers.insert(name.as_str().to_owned(), values.join(", "));
         }
         self.body = String::from_utf8_lossy(body).into_owned();
-        let content_type = self.headers.get("content-type").map_or("", |value| {
-            value.split(';').next().unwrap_or_default().trim()
-        });
+        let content_type =
+            self.headers.get("content-type").map_or("", |value| value.split(';').next().unwrap_or_default().trim());
         if content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             self.form = Some(decode_form(body));
         } else {
             self.message = serde_json::from_slice(body).ok();
         }
         if let Some(message) = &self.message {
-            self.method = message
-                .get("method")
-                .and_then(Value::as_str)
-                .map(str::to_owned);
+            self.method = message.get("method").and_then(Value::as_str).map(str::to_owned);
             self.params = message.get("params").cloned();
         }
-        self.token = self
-            .headers
-            .get("authorization")
-            .and_then(|value| TokenFacts::decode(value));
+        self.token = self.headers.get("authorization").and_then(|value| TokenFacts::decode(value));
         self.session = self.headers.get("mcp-session-id").cloned();
     }
 
     /// About how many bytes the entry takes.
     pub(crate) fn weight(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum();
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         // The body is kept as text and once more decoded.
         512 + self.url.len() + headers + 3 * self.body.len()
     }
@@ -188,12 +176,7 @@ impl TokenFacts {
             Some(Value::Array(several)) if several.len() == 1 => several.first().cloned(),
             other => other.cloned(),
         };
-        Some(Self {
-            subject: text("sub"),
-            audience,
-            issuer: text("iss"),
-            claims,
-        })
+        Some(Self { subject: text("sub"), audience, issuer: text("iss"), claims })
     }
 }
 

@@ -27,10 +27,7 @@ pub struct JournalLimits {
 
 impl Default for JournalLimits {
     fn default() -> Self {
-        Self {
-            entries: 20_000,
-            bytes: 64 * 1024 * 1024,
-        }
+        Self { entries: 20_000, bytes: 64 * 1024 * 1024 }
     }
 }
 
@@ -59,20 +56,11 @@ struct Kept {
 impl Journal {
     pub(crate) fn new(limits: JournalLimits) -> Self {
         let (next, _) = watch::channel(0);
-        Self {
-            shared: Arc::new(Shared {
-                limits,
-                kept: Mutex::default(),
-                next,
-            }),
-        }
+        Self { shared: Arc::new(Shared { limits, kept: Mutex::default(), next }) }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.shared
-            .kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Appends an entry and wakes whoever waits for one.
@@ -118,11 +106,7 @@ impl Journal {
     /// The entries whose sequence number is `sequence` or higher, one after the other.
     #[must_use]
     pub fn subscribe_from(&self, sequence: u64) -> JournalSubscription {
-        JournalSubscription {
-            journal: self.clone(),
-            position: sequence,
-            next: self.shared.next.subscribe(),
-        }
+        JournalSubscription { journal: self.clone(), position: sequence, next: self.shared.next.subscribe() }
     }
 
     /// Sequence number that the next entry will have: an entry with this number or a higher one is newer than this moment.
@@ -132,10 +116,7 @@ impl Journal {
     }
 
     /// The first entry for which `matches` holds: a kept one, or else the next that arrives. The caller bounds the wait.
-    pub async fn wait_for(
-        &self,
-        mut matches: impl FnMut(&JournalEntry) -> bool,
-    ) -> Arc<JournalEntry> {
+    pub async fn wait_for(&self, mut matches: impl FnMut(&JournalEntry) -> bool) -> Arc<JournalEntry> {
         let mut subscription = self.subscribe();
         loop {
             let entry = subscription.next().await;
@@ -156,11 +137,7 @@ impl Journal {
 impl std::fmt::Debug for Journal {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kept = self.kept();
-        formatter
-            .debug_struct("Journal")
-            .field("entries", &kept.entries.len())
-            .field("bytes", &kept.bytes)
-            .finish()
+        formatter.debug_struct("Journal").field("entries", &kept.entries.len()).field("bytes", &kept.bytes).finish()
     }
 }
 

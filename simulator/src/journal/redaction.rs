@@ -46,10 +46,7 @@ impl fmt::Debug for JournalEntry {
 fn is_secret_header(name: &str) -> bool {
     const WORDS: [&str; 6] = ["key", "token", "secret", "password", "credential", "auth"];
     const NAMES: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-    NAMES.contains(&name)
-        || name
-            .split(['-', '_'])
-            .any(|word| WORDS.iter().any(|secret| word.ends_with(secret)))
+    NAMES.contains(&name) || name.split(['-', '_']).any(|word| WORDS.iter().any(|secret| word.ends_with(secret)))
 }
 
 /// Form fields and JSON members that carry credentials.
@@ -78,10 +75,7 @@ fn redact_urlencoded(text: &str) -> String {
         } else {
             form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>()
         };
-        redacted.push(format!(
-            "{}={value}",
-            form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()
-        ));
+        redacted.push(format!("{}={value}", form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>()));
     }
     redacted.join("&")
 }
@@ -103,9 +97,7 @@ fn redact_members(members: &mut Map<String, Value>) -> bool {
 fn redact_value(value: &mut Value) -> bool {
     match value {
         Value::Object(members) => redact_members(members),
-        Value::Array(items) => items
-            .iter_mut()
-            .fold(false, |changed, item| redact_value(item) | changed),
+        Value::Array(items) => items.iter_mut().fold(false, |changed, item| redact_value(item) | changed),
         _ => false,
     }
 }

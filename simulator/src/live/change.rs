@@ -6,8 +6,8 @@ use super::{Kind, LiveWorld, Site, WorldError};
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, find_issuer};
 use crate::world::{
-    Accepts, Certificate, Located, Problem, Requires, Server, ServerUrl, WorldChange,
-    certificate_problem, server_problems, unknown,
+    Accepts, Certificate, Located, Problem, Requires, Server, ServerUrl, WorldChange, certificate_problem,
+    server_problems, unknown,
 };
 
 impl LiveWorld {
@@ -15,34 +15,20 @@ impl LiveWorld {
     pub(crate) async fn change(self: &Arc<Self>, change: WorldChange) -> Result<(), WorldError> {
         let lease = self.lease.lock().await;
         if lease.is_none() {
-            return Err(WorldError::Unknown(
-                "the world has ended and cannot be changed".to_owned(),
-            ));
+            return Err(WorldError::Unknown("the world has ended and cannot be changed".to_owned()));
         }
         match change {
             WorldChange::RotateAuthority(authority) => Ok(self.certificates.rotate(&authority)?),
             WorldChange::RotateSigningKey(issuer) => {
-                let source = |error| WorldError::Making {
-                    what: "failed to make a signing key",
-                    source: Box::new(error),
-                };
+                let source =
+                    |error| WorldError::Making { what: "failed to make a signing key", source: Box::new(error) };
                 self.issuer(&issuer)?.rotate_key().map_err(source)
             }
-            WorldChange::SetClientSecret {
-                authorization_server,
-                client,
-                secret,
-            } => {
-                if self
-                    .issuer(&authorization_server)?
-                    .set_client_secret(&client, secret)
-                {
+            WorldChange::SetClientSecret { authorization_server, client, secret } => {
+                if self.issuer(&authorization_server)?.set_client_secret(&client, secret) {
                     return Ok(());
                 }
-                Err(WorldError::Unknown(format!(
-                    "{} has no client `{}`",
-                    *authorization_server, *client
-                )))
+                Err(WorldError::Unknown(format!("{} has no client `{}`", *authorization_server, *client)))
             }
             WorldChange::SetTools { server: url, tools } => {
                 let server = self.server(&url)?;
@@ -52,9 +38,7 @@ impl LiveWorld {
             }
             WorldChange::SetRequiredHeaders { server, headers } => {
                 let server = self.server(&server)?;
-                Self::redefine(&server, |definition| {
-                    definition.requires = Requires { headers }
-                })
+                Self::redefine(&server, |definition| definition.requires = Requires { headers })
             }
             WorldChange::SetAccepts { server, accepts } => {
                 let server = self.server(&server)?;
@@ -62,15 +46,8 @@ impl LiveWorld {
                 Self::redefine(&server, |definition| definition.accepts = accepts)
             }
             WorldChange::SetCertificate { host, certificate } => {
-                if !self
-                    .sites()
-                    .iter()
-                    .any(|site| site.url().host() == *host && site.url().is_tls())
-                {
-                    return Err(WorldError::Unknown(format!(
-                        "nothing speaks TLS on `{}`",
-                        *host
-                    )));
+                if !self.sites().iter().any(|site| site.url().host() == *host && site.url().is_tls()) {
+                    return Err(WorldError::Unknown(format!("nothing speaks TLS on `{}`", *host)));
                 }
                 self.check_certificate(&certificate)?;
                 self.certificates.set(&host, certificate);
@@ -87,8 +64,7 @@ impl LiveWorld {
                 let server = self.server(&url)?;
                 server.end_sessions();
                 let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
-                Arc::make_mut(&mut sites)
-                    .retain(|site| !site.mcp().is_some_and(|known| Arc::ptr_eq(known, &server)));
+                Arc::make_mut(&mut sites).retain(|site| !site.mcp().is_some_and(|known| Arc::ptr_eq(known, &server)));
                 Ok(())
             }
         }
@@ -96,10 +72,7 @@ impl LiveWorld {
 
     async fn add_server(self: &Arc<Self>, server: Server) -> Result<(), WorldError> {
         if self.site(&server.url).is_some() {
-            return Err(WorldError::Unknown(format!(
-                "{} exists already: remove it first, or change it",
-                *server.url
-            )));
+            return Err(WorldError::Unknown(format!("{} exists already: remove it first, or change it", *server.url)));
         }
         let problems = server_problems("addServer", &server);
         if !problems.is_empty() {
@@ -109,10 +82,7 @@ impl LiveWorld {
         let certificate = server.certificate.clone();
         if let Some(certificate) = &certificate {
             self.check_certificate(certificate)?;
-            let shared = self
-                .sites()
-                .iter()
-                .any(|site| site.url().host() == server.url.host());
+            let shared = self.sites().iter().any(|site| site.url().host() == server.url.host());
             if shared && self.certificates.of(server.url.host()).as_ref() != Some(certificate) {
                 return Err(WorldError::Unknown(format!(
                     "`{}` has another certificate already: servers of one host share it",
@@ -121,8 +91,7 @@ impl LiveWorld {
             }
         }
         let server = McpServer::new(server, Arc::clone(&self.issuers));
-        self.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate)
-            .await
+        self.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate).await
     }
 
     /// Changes a description if what comes out of it is still sound.
@@ -143,9 +112,7 @@ impl LiveWorld {
 
     fn check_certificate(&self, certificate: &Certificate) -> Result<(), WorldError> {
         let known = self.certificates.authorities();
-        match certificate_problem("certificate", certificate, |name| {
-            known.iter().any(|authority| authority == name)
-        }) {
+        match certificate_problem("certificate", certificate, |name| known.iter().any(|authority| authority == name)) {
             Some(problem) => Err(WorldError::Problems(vec![problem])),
             None => Ok(()),
         }
@@ -153,11 +120,7 @@ impl LiveWorld {
 
     fn issuer(&self, name: &Located<String>) -> Result<&Arc<Issuer>, WorldError> {
         find_issuer(&self.issuers, name).ok_or_else(|| {
-            let known: Vec<&str> = self
-                .issuers
-                .iter()
-                .map(|issuer| issuer.identifier())
-                .collect();
+            let known: Vec<&str> = self.issuers.iter().map(|issuer| issuer.identifier()).collect();
             unknown_name("authorization server", name, &known)
         })
     }
@@ -165,38 +128,24 @@ impl LiveWorld {
     fn server(&self, url: &Located<ServerUrl>) -> Result<Arc<McpServer>, WorldError> {
         let sites = self.sites();
         let servers: Vec<&Arc<McpServer>> = sites.iter().filter_map(|site| site.mcp()).collect();
-        servers
-            .iter()
-            .find(|server| server.url() == **url)
-            .map(|server| Arc::clone(server))
-            .ok_or_else(|| {
-                let known: Vec<String> = servers
-                    .iter()
-                    .map(|server| server.url().to_string())
-                    .collect();
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                unknown_name("server", &url.to_string().into(), &known)
-            })
+        servers.iter().find(|server| server.url() == **url).map(|server| Arc::clone(server)).ok_or_else(|| {
+            let known: Vec<String> = servers.iter().map(|server| server.url().to_string()).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            unknown_name("server", &url.to_string().into(), &known)
+        })
     }
 
     fn known_site(&self, url: &Located<ServerUrl>) -> Result<Arc<Site>, WorldError> {
         self.site(url).ok_or_else(|| {
             let sites = self.sites();
             let known: Vec<&str> = sites.iter().map(|site| site.url().as_str()).collect();
-            unknown_name(
-                "server or authorization server",
-                &url.to_string().into(),
-                &known,
-            )
+            unknown_name("server or authorization server", &url.to_string().into(), &known)
         })
     }
 }
 
 fn unknown_name(what: &'static str, name: &Located<String>, known: &[&str]) -> WorldError {
-    let problem = Problem {
-        path: "the change".to_owned(),
-        message: unknown(what, name, known),
-        position: name.position(),
-    };
+    let problem =
+        Problem { path: "the change".to_owned(), message: unknown(what, name, known), position: name.position() };
     WorldError::Problems(vec![problem])
 }

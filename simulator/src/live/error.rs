@@ -15,9 +15,7 @@ pub enum WorldError {
     #[error("{}", list(.0))]
     Problems(Vec<Problem>),
     /// All addresses of the pool are taken.
-    #[error(
-        "all addresses for worlds are taken: remove a world, or give the simulator a larger block"
-    )]
+    #[error("all addresses for worlds are taken: remove a world, or give the simulator a larger block")]
     NoAddress,
     /// A port cannot be opened.
     #[error("failed to listen on {address}")]
@@ -42,10 +40,7 @@ pub enum WorldError {
 
 impl WorldError {
     pub(super) fn issuer(error: IssuerError) -> Self {
-        Self::Making {
-            what: "failed to set up an authorization server",
-            source: Box::new(error),
-        }
+        Self::Making { what: "failed to set up an authorization server", source: Box::new(error) }
     }
 }
 
@@ -53,18 +48,11 @@ impl From<CertificateError> for WorldError {
     fn from(error: CertificateError) -> Self {
         match error {
             CertificateError::UnknownAuthority(_) => Self::Unknown(error.to_string()),
-            other => Self::Making {
-                what: "failed to set up a certificate authority",
-                source: Box::new(other),
-            },
+            other => Self::Making { what: "failed to set up a certificate authority", source: Box::new(other) },
         }
     }
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

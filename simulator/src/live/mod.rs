@@ -60,13 +60,10 @@ impl LiveWorld {
         if !problems.is_empty() {
             return Err(WorldError::Problems(problems));
         }
-        let certificates =
-            Certificates::new(world.authorities.iter().map(|name| (**name).clone()))?;
+        let certificates = Certificates::new(world.authorities.iter().map(|name| (**name).clone()))?;
         let mut issuers = Vec::new();
         for definition in world.authorization_servers {
-            issuers.push(Arc::new(
-                Issuer::new(definition).map_err(WorldError::issuer)?,
-            ));
+            issuers.push(Arc::new(Issuer::new(definition).map_err(WorldError::issuer)?));
         }
         let live = Arc::new(Self {
             address: lease.address(),
@@ -91,24 +88,18 @@ impl LiveWorld {
     async fn populate(self: &Arc<Self>, servers: Vec<Server>) -> Result<(), WorldError> {
         for issuer in self.issuers.iter() {
             let certificate = issuer.certificate();
-            self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer))), certificate)
-                .await?;
+            self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer))), certificate).await?;
         }
         for server in servers {
             let certificate = server.certificate.clone();
             let server = McpServer::new(server, Arc::clone(&self.issuers));
-            self.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate)
-                .await?;
+            self.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate).await?;
         }
         Ok(())
     }
 
     /// Serves a further site.
-    async fn add_site(
-        self: &Arc<Self>,
-        site: Site,
-        certificate: Option<Certificate>,
-    ) -> Result<(), WorldError> {
+    async fn add_site(self: &Arc<Self>, site: Site, certificate: Option<Certificate>) -> Result<(), WorldError> {
         self.listen(site.url()).await?;
         if let Some(certificate) = certificate {
             self.certificates.set(site.url().host(), certificate);
@@ -120,46 +111,21 @@ impl LiveWorld {
 
     async fn listen(self: &Arc<Self>, url: &ServerUrl) -> Result<(), WorldError> {
         let port = self.port_of(url);
-        if self
-            .listeners
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(&port)
-        {
+        if self.listeners.read().unwrap_or_else(PoisonError::into_inner).contains_key(&port) {
             return Ok(());
         }
         let number = if port.exact { port.number } else { 0 };
-        let listener = Listener::open(
-            port.address,
-            number,
-            port.number,
-            Arc::clone(self),
-            &self.tasks,
-        )
-        .await
-        .map_err(|source| WorldError::Listen {
-            address: (port.address, number).into(),
-            source,
-        })?;
-        self.listeners
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(port, listener);
+        let listener = Listener::open(port.address, number, port.number, Arc::clone(self), &self.tasks)
+            .await
+            .map_err(|source| WorldError::Listen { address: (port.address, number).into(), source })?;
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).insert(port, listener);
         Ok(())
     }
 
     fn port_of(&self, url: &ServerUrl) -> Port {
         match url.loopback() {
-            Some(address) => Port {
-                address,
-                number: url.port(),
-                exact: true,
-            },
-            None => Port {
-                address: self.address,
-                number: url.port(),
-                exact: false,
-            },
+            Some(address) => Port { address, number: url.port(), exact: true },
+            None => Port { address: self.address, number: url.port(), exact: false },
         }
     }
 
@@ -173,10 +139,7 @@ impl LiveWorld {
 
     /// Closes all listeners and connections.
     pub(crate) fn stop(&self) {
-        self.listeners
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.listeners.write().unwrap_or_else(PoisonError::into_inner).clear();
         for site in self.sites().iter() {
             site.end_sessions();
         }

@@ -23,10 +23,7 @@ pub struct Name {
 impl LiveWorld {
     /// All names, in alphabetical order.
     pub(crate) fn names(&self) -> Vec<Name> {
-        let listeners = self
-            .listeners
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
         let mut names: BTreeMap<String, Name> = BTreeMap::new();
         for site in self.sites().iter() {
             let url = site.url();
@@ -36,11 +33,7 @@ impl LiveWorld {
             };
             names
                 .entry(url.host().to_owned())
-                .or_insert_with(|| Name {
-                    host: url.host().to_owned(),
-                    address: port.address,
-                    ports: BTreeMap::new(),
-                })
+                .or_insert_with(|| Name { host: url.host().to_owned(), address: port.address, ports: BTreeMap::new() })
                 .ports
                 .insert(url.port(), listener.address());
         }

@@ -16,67 +16,41 @@ use crate::wire::{Body, Connection, Dropped, Outcome, Received, Service};
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
 
 impl Service for LiveWorld {
-    fn tls(
-        &self,
-        connection: &Connection,
-        server_name: Option<&str>,
-    ) -> Result<Arc<rustls::ServerConfig>, String> {
+    fn tls(&self, connection: &Connection, server_name: Option<&str>) -> Result<Arc<rustls::ServerConfig>, String> {
         // Clients name no address in SNI (RFC 6066, 3): then it is the one at which they arrived.
         let host = server_name.map_or_else(|| connection.local.ip().to_string(), str::to_owned);
         let all = self.sites();
-        let sites: Vec<&Arc<Site>> = all
-            .iter()
-            .filter(|site| site.is_at("https", &host, connection.url_port))
-            .collect();
+        let sites: Vec<&Arc<Site>> =
+            all.iter().filter(|site| site.is_at("https", &host, connection.url_port)).collect();
         if sites.is_empty() {
             return Err(format!("nothing is called `{host}` here"));
         }
         if sites.iter().all(|site| site.is_down()) {
             return Err("the server is down".to_owned());
         }
-        self.certificates
-            .configuration(&host)
-            .map_err(|error| error.to_string())
+        self.certificates.configuration(&host).map_err(|error| error.to_string())
     }
 
     fn failed(&self, entry: JournalEntry) {
-        tracing::info!(
-            url = entry.url,
-            verdict = entry.verdict,
-            "connection refused"
-        );
+        tracing::info!(url = entry.url, verdict = entry.verdict, "connection refused");
         self.journal.record(entry);
     }
 
-    async fn answer(
-        &self,
-        connection: Arc<Connection>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Dropped> {
+    async fn answer(&self, connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
         let at = Timestamp::now();
         let (parts, body) = request.into_parts();
-        let body = Limited::new(body, LARGEST_BODY)
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes);
-        let authority = parts.uri.authority().cloned().or_else(|| {
-            parts
-                .headers
-                .get(header::HOST)?
-                .to_str()
-                .ok()?
-                .parse::<Authority>()
-                .ok()
-        });
+        let body = Limited::new(body, LARGEST_BODY).collect().await.map(http_body_util::Collected::to_bytes);
+        let authority = parts
+            .uri
+            .authority()
+            .cloned()
+            .or_else(|| parts.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok());
         let received = Received {
             at,
             connection,
             method: parts.method,
             version: parts.version,
-            host: authority
-                .as_ref()
-                .map(|authority| authority.host().to_ascii_lowercase())
-                .unwrap_or_default(),
+            host: authority.as_ref().map(|authority| authority.host().to_ascii_lowercase()).unwrap_or_default(),
             port: authority.as_ref().and_then(Authority::port_u16),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().map(str::to_owned),
@@ -86,10 +60,7 @@ impl Service for LiveWorld {
         let (site, outcome) = match self.route(&received) {
             Ok(site) if body.is_err() && !site.is_down() => {
                 let reason = format!("the body was cut off or is larger than {LARGEST_BODY} bytes");
-                (
-                    Some(site),
-                    Outcome::refused_with(StatusCode::PAYLOAD_TOO_LARGE, reason),
-                )
+                (Some(site), Outcome::refused_with(StatusCode::PAYLOAD_TOO_LARGE, reason))
             }
             Ok(site) => {
                 let outcome = site.answer(&received, &self.issuers);
@@ -105,22 +76,11 @@ impl Service for LiveWorld {
 impl LiveWorld {
     fn route(&self, received: &Received) -> Result<Arc<Site>, Box<Outcome>> {
         let refuse = |status, reason: String| Err(Box::new(Outcome::refused_with(status, reason)));
-        let Received {
-            connection,
-            host,
-            path,
-            ..
-        } = received;
+        let Received { connection, host, path, .. } = received;
         if host.is_empty() {
-            return refuse(
-                StatusCode::BAD_REQUEST,
-                "the request names no host".to_owned(),
-            );
+            return refuse(StatusCode::BAD_REQUEST, "the request names no host".to_owned());
         }
-        let named = connection
-            .tls
-            .as_ref()
-            .and_then(|tls| tls.server_name.as_ref());
+        let named = connection.tls.as_ref().and_then(|tls| tls.server_name.as_ref());
         if let Some(named) = named.filter(|named| *named != host) {
             return refuse(
                 StatusCode::MISDIRECTED_REQUEST,
@@ -128,60 +88,37 @@ impl LiveWorld {
             );
         }
         // Who dials the real port may write it; others write the URL's or none.
-        if received
-            .port
-            .is_some_and(|port| port != connection.url_port && port != connection.local.port())
-        {
+        if received.port.is_some_and(|port| port != connection.url_port && port != connection.local.port()) {
             return refuse(
                 StatusCode::NOT_FOUND,
-                format!(
-                    "nothing listens for port {} of `{host}` here",
-                    received.port.unwrap_or_default()
-                ),
+                format!("nothing listens for port {} of `{host}` here", received.port.unwrap_or_default()),
             );
         }
         let all = self.sites();
-        let here: Vec<&Arc<Site>> = all
-            .iter()
-            .filter(|site| site.is_at(connection.scheme(), host, connection.url_port))
-            .collect();
+        let here: Vec<&Arc<Site>> =
+            all.iter().filter(|site| site.is_at(connection.scheme(), host, connection.url_port)).collect();
         if here.is_empty() {
-            return refuse(
-                StatusCode::NOT_FOUND,
-                format!("nothing is called `{host}` here"),
-            );
+            return refuse(StatusCode::NOT_FOUND, format!("nothing is called `{host}` here"));
         }
         match here.into_iter().find(|site| site.serves(path)) {
             Some(site) => Ok(Arc::clone(site)),
-            None => refuse(
-                StatusCode::NOT_FOUND,
-                format!("`{host}` serves nothing at {path}"),
-            ),
+            None => refuse(StatusCode::NOT_FOUND, format!("`{host}` serves nothing at {path}")),
         }
     }
 
     fn note(&self, received: &Received, site: Option<&Site>, outcome: &Outcome) {
-        let mut entry = JournalEntry::connection(
-            received.at,
-            &received.host,
-            received.url(),
-            received.connection.peer,
-        );
+        let mut entry = JournalEntry::connection(received.at, &received.host, received.url(), received.connection.peer);
         entry.server = site.map(|site| site.url().to_string());
         entry.path.clone_from(&received.path);
         entry.query.clone_from(&received.query);
-        entry.http = Some(HttpFacts {
-            method: received.method.to_string(),
-            version: version_text(received.version).to_owned(),
-        });
+        entry.http =
+            Some(HttpFacts { method: received.method.to_string(), version: version_text(received.version).to_owned() });
         entry.tls.clone_from(&received.connection.tls);
         entry.decode(&received.headers, &received.body);
         if outcome.session.is_some() {
             entry.session.clone_from(&outcome.session);
         }
-        entry.response = outcome.response.as_ref().map(|response| ResponseFacts {
-            status: response.status().as_u16(),
-        });
+        entry.response = outcome.response.as_ref().map(|response| ResponseFacts { status: response.status().as_u16() });
         entry.verdict.clone_from(&outcome.verdict);
         let status = entry.response.as_ref().map(|response| response.status);
         tracing::info!(http = %received.method, url = entry.url, method = entry.method, status, verdict = entry.verdict, "request");

@@ -27,11 +27,7 @@ impl Site {
             Kind::Mcp(server) => server.url(),
             Kind::Issuer(issuer) => issuer.url().clone(),
         };
-        Self {
-            url,
-            kind,
-            down: AtomicBool::new(false),
-        }
+        Self { url, kind, down: AtomicBool::new(false) }
     }
 
     /// The URL under which the world knows it.
@@ -67,9 +63,7 @@ impl Site {
 
     /// Whether it is found under this scheme, host and port.
     pub(crate) fn is_at(&self, scheme: &str, host: &str, port: u16) -> bool {
-        (scheme == "https") == self.url.is_tls()
-            && self.url.host() == host
-            && self.url.port() == port
+        (scheme == "https") == self.url.is_tls() && self.url.host() == host && self.url.port() == port
     }
 
     /// Whether it serves something at `path`.

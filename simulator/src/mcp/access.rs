@@ -11,28 +11,18 @@ use crate::world::{Accepts, Server};
 
 /// Where the metadata of the protected resource is (RFC 9728, 3.1).
 pub(super) fn metadata_path(server: &Server) -> String {
-    format!(
-        "/.well-known/oauth-protected-resource{}",
-        server.url.path().trim_end_matches('/')
-    )
+    format!("/.well-known/oauth-protected-resource{}", server.url.path().trim_end_matches('/'))
 }
 
 /// A refusal of the transport with a JSON-RPC error as body, which the specification allows.
 pub(super) fn refuse(status: StatusCode, code: i64, reason: impl Into<String>) -> Outcome {
     let error = MethodError::new(code, reason);
-    Outcome::refused(
-        json_response(status, &error.response(&Value::Null)),
-        error.message,
-    )
+    Outcome::refused(json_response(status, &error.response(&Value::Null)), error.message)
 }
 
 impl McpServer {
     /// The subject of the token that lets the request in (`None` where no token is asked for), or the refusal.
-    pub(super) fn admit(
-        &self,
-        server: &Server,
-        received: &Received,
-    ) -> Result<Option<String>, Box<Outcome>> {
+    pub(super) fn admit(&self, server: &Server, received: &Received) -> Result<Option<String>, Box<Outcome>> {
         check_origin(server, received)?;
         let subject = match &server.accepts {
             Some(accepts) => Some(self.check_token(server, accepts, received)?),
@@ -42,18 +32,9 @@ impl McpServer {
         Ok(subject)
     }
 
-    fn check_token(
-        &self,
-        server: &Server,
-        accepts: &Accepts,
-        received: &Received,
-    ) -> Result<String, Box<Outcome>> {
+    fn check_token(&self, server: &Server, accepts: &Accepts, received: &Received) -> Result<String, Box<Outcome>> {
         let challenge = |error: Option<(&str, &str)>| {
-            let mut text = format!(
-                "Bearer resource_metadata=\"{}{}\"",
-                server.url.origin(),
-                metadata_path(server)
-            );
+            let mut text = format!("Bearer resource_metadata=\"{}{}\"", server.url.origin(), metadata_path(server));
             if !accepts.scopes.is_empty() {
                 text = format!("{text}, scope=\"{}\"", accepts.scopes.join(" "));
             }
@@ -65,12 +46,8 @@ impl McpServer {
         };
         let refuse_with = |status: StatusCode, reason: &str, challenge: String| {
             let mut outcome = refuse(status, TRANSPORT_ERROR, reason);
-            if let (Some(response), Ok(value)) =
-                (&mut outcome.response, HeaderValue::from_str(&challenge))
-            {
-                response
-                    .headers_mut()
-                    .insert(header::WWW_AUTHENTICATE, value);
+            if let (Some(response), Ok(value)) = (&mut outcome.response, HeaderValue::from_str(&challenge)) {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
             }
             Box::new(outcome)
         };
@@ -81,51 +58,32 @@ impl McpServer {
                 challenge(None),
             ));
         }
-        let invalid = |reason: &str| {
-            refuse_with(
-                StatusCode::UNAUTHORIZED,
-                reason,
-                challenge(Some(("invalid_token", reason))),
-            )
-        };
+        let invalid =
+            |reason: &str| refuse_with(StatusCode::UNAUTHORIZED, reason, challenge(Some(("invalid_token", reason))));
         let token = received
             .header(header::AUTHORIZATION.as_str())
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .ok_or_else(|| invalid("the Authorization header holds no bearer token"))?;
-        let issuer = find_issuer(&self.issuers, &accepts.issuer).ok_or_else(|| {
-            invalid("the world does not know the issuer whose tokens this server accepts")
-        })?;
-        let claims = issuer
-            .verify(token, accepts.audience.as_deref())
-            .map_err(|rejection| invalid(&rejection.to_string()))?;
+        let issuer = find_issuer(&self.issuers, &accepts.issuer)
+            .ok_or_else(|| invalid("the world does not know the issuer whose tokens this server accepts"))?;
+        let claims =
+            issuer.verify(token, accepts.audience.as_deref()).map_err(|rejection| invalid(&rejection.to_string()))?;
         let granted = scopes(&claims);
         if let Some(missing) = accepts.scopes.iter().find(|scope| !granted.contains(scope)) {
             let reason = format!("the token lacks the scope `{missing}`");
-            return Err(refuse_with(
-                StatusCode::FORBIDDEN,
-                &reason,
-                challenge(Some(("insufficient_scope", &reason))),
-            ));
+            return Err(refuse_with(StatusCode::FORBIDDEN, &reason, challenge(Some(("insufficient_scope", &reason)))));
         }
-        Ok(claims
-            .get("sub")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned())
+        Ok(claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
     /// The metadata of the protected resource (RFC 9728).
     pub(super) fn resource_metadata(&self, server: &Server) -> Outcome {
         let Some(accepts) = &server.accepts else {
-            return Outcome::refused_with(
-                StatusCode::NOT_FOUND,
-                "this server asks for no token and has no metadata",
-            );
+            return Outcome::refused_with(StatusCode::NOT_FOUND, "this server asks for no token and has no metadata");
         };
-        let issuer = find_issuer(&self.issuers, &accepts.issuer)
-            .map(|issuer| issuer.identifier().to_owned());
+        let issuer = find_issuer(&self.issuers, &accepts.issuer).map(|issuer| issuer.identifier().to_owned());
         let mut document = json!({
             "resource": accepts.audience.clone().unwrap_or_else(|| server.url.to_string()),
             "authorization_servers": [issuer],
@@ -145,11 +103,7 @@ fn check_origin(server: &Server, received: &Received) -> Result<(), Box<Outcome>
     {
         return Ok(());
     }
-    Err(Box::new(refuse(
-        StatusCode::FORBIDDEN,
-        TRANSPORT_ERROR,
-        "pages of this Origin may not call the server",
-    )))
+    Err(Box::new(refuse(StatusCode::FORBIDDEN, TRANSPORT_ERROR, "pages of this Origin may not call the server")))
 }
 
 /// Names the header in its refusal, never the value.
@@ -162,10 +116,7 @@ fn check_headers(server: &Server, received: &Received) -> Result<(), Box<Outcome
                 format!("the header `{name}` is required and was not sent"),
             )));
         }
-        if expected
-            .as_ref()
-            .is_some_and(|expected| received.header(name) != Some(expected.reveal()))
-        {
+        if expected.as_ref().is_some_and(|expected| received.header(name) != Some(expected.reveal())) {
             return Err(Box::new(refuse(
                 StatusCode::FORBIDDEN,
                 TRANSPORT_ERROR,

@@ -12,23 +12,15 @@ pub(super) const TRANSPORT_ERROR: i64 = -32000;
 /// A message from a client.
 #[derive(Debug, PartialEq)]
 pub(super) enum Message {
-    Request {
-        id: Value,
-        method: String,
-        params: Map<String, Value>,
-    },
-    Notification {
-        method: String,
-    },
+    Request { id: Value, method: String, params: Map<String, Value> },
+    Notification { method: String },
     Response,
 }
 
 impl Message {
     /// Reads one message; the error says what is wrong with it.
     pub(super) fn read(value: &Value) -> Result<Self, &'static str> {
-        let members = value
-            .as_object()
-            .ok_or("the message is not a JSON object")?;
+        let members = value.as_object().ok_or("the message is not a JSON object")?;
         if members.get("jsonrpc") != Some(&json!("2.0")) {
             return Err("`jsonrpc` is not \"2.0\"");
         }
@@ -38,19 +30,12 @@ impl Message {
             Some(_) => return Err("`id` is neither a string nor an integer"),
         };
         let Some(method) = members.get("method") else {
-            return match (
-                id,
-                members.contains_key("result"),
-                members.contains_key("error"),
-            ) {
+            return match (id, members.contains_key("result"), members.contains_key("error")) {
                 (Some(_), true, false) | (_, false, true) => Ok(Self::Response),
                 _ => Err("the message is neither a request nor a notification nor a response"),
             };
         };
-        let method = method
-            .as_str()
-            .ok_or("`method` is not a string")?
-            .to_owned();
+        let method = method.as_str().ok_or("`method` is not a string")?.to_owned();
         let params = match members.get("params") {
             None => Map::new(),
             Some(Value::Object(params)) => params.clone(),
@@ -78,12 +63,7 @@ pub(super) struct MethodError {
 
 impl MethodError {
     pub(super) fn new(code: i64, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            data: None,
-            scripted: false,
-        }
+        Self { code, message: message.into(), data: None, scripted: false }
     }
 
     pub(super) fn response(&self, id: &Value) -> Value {

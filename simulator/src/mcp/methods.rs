@@ -7,68 +7,41 @@ use super::sessions::Session;
 use crate::world::{Answer, ProtocolVersion, Server, Tool};
 
 /// Answers a request within a session.
-pub(super) fn call(
-    server: &Server,
-    session: &Session,
-    id: &Value,
-    method: &str,
-    params: &Map<String, Value>,
-) -> Reply {
+pub(super) fn call(server: &Server, session: &Session, id: &Value, method: &str, params: &Map<String, Value>) -> Reply {
     if !session.first_use(id) {
-        return Err(MethodError::new(
-            INVALID_REQUEST,
-            format!("the request id {id} was used before in this session"),
-        ));
+        return Err(MethodError::new(INVALID_REQUEST, format!("the request id {id} was used before in this session")));
     }
     match method {
-        "initialize" if session.version().is_some() => Err(MethodError::new(
-            INVALID_REQUEST,
-            "the session is initialized already",
-        )),
+        "initialize" if session.version().is_some() => {
+            Err(MethodError::new(INVALID_REQUEST, "the session is initialized already"))
+        }
         "initialize" => {
             let (version, result) = initialize(server, params)?;
             session.agree_on(version);
             Ok(result)
         }
         "ping" => Ok(json!({})),
-        _ if session.version().is_none() => Err(MethodError::new(
-            INVALID_REQUEST,
-            format!("`{method}` came before `initialize`"),
-        )),
-        _ if !session.is_confirmed() => Err(MethodError::new(
-            INVALID_REQUEST,
-            format!("`{method}` came before `notifications/initialized`"),
-        )),
+        _ if session.version().is_none() => {
+            Err(MethodError::new(INVALID_REQUEST, format!("`{method}` came before `initialize`")))
+        }
+        _ if !session.is_confirmed() => {
+            Err(MethodError::new(INVALID_REQUEST, format!("`{method}` came before `notifications/initialized`")))
+        }
         "tools/list" => list_tools(server, params),
         "tools/call" => call_tool(server, params),
-        _ => Err(MethodError::new(
-            METHOD_NOT_FOUND,
-            format!("the method `{method}` is not offered"),
-        )),
+        _ => Err(MethodError::new(METHOD_NOT_FOUND, format!("the method `{method}` is not offered"))),
     }
 }
 
-fn initialize(
-    server: &Server,
-    params: &Map<String, Value>,
-) -> Result<(ProtocolVersion, Value), MethodError> {
-    let invalid =
-        |what: &str| MethodError::new(INVALID_PARAMS, format!("`initialize` needs {what}"));
-    let wanted = params
-        .get("protocolVersion")
-        .and_then(Value::as_str)
-        .ok_or_else(|| invalid("a `protocolVersion`"))?;
+fn initialize(server: &Server, params: &Map<String, Value>) -> Result<(ProtocolVersion, Value), MethodError> {
+    let invalid = |what: &str| MethodError::new(INVALID_PARAMS, format!("`initialize` needs {what}"));
+    let wanted = params.get("protocolVersion").and_then(Value::as_str).ok_or_else(|| invalid("a `protocolVersion`"))?;
     if !params.get("capabilities").is_some_and(Value::is_object) {
         return Err(invalid("an object `capabilities`"));
     }
-    let client = params
-        .get("clientInfo")
-        .and_then(Value::as_object)
-        .ok_or_else(|| invalid("an object `clientInfo`"))?;
-    if !["name", "version"]
-        .iter()
-        .all(|name| client.get(*name).is_some_and(Value::is_string))
-    {
+    let client =
+        params.get("clientInfo").and_then(Value::as_object).ok_or_else(|| invalid("an object `clientInfo`"))?;
+    if !["name", "version"].iter().all(|name| client.get(*name).is_some_and(Value::is_string)) {
         return Err(invalid("`clientInfo` with `name` and `version`"));
     }
     let supported = server.versions();
@@ -76,10 +49,7 @@ fn initialize(
         .filter(|version| supported.contains(version))
         .or_else(|| supported.last().copied())
         .ok_or_else(|| MethodError::new(INVALID_PARAMS, "the server supports no revision"))?;
-    let name = server
-        .name
-        .clone()
-        .unwrap_or_else(|| server.url.host().to_owned());
+    let name = server.name.clone().unwrap_or_else(|| server.url.host().to_owned());
     let result = json!({
         "protocolVersion": version.as_str(),
         "capabilities": {"tools": {"listChanged": true}},
@@ -96,19 +66,11 @@ fn list_tools(server: &Server, params: &Map<String, Value>) -> Reply {
             .and_then(|text| text.strip_prefix("tool-"))
             .and_then(|text| text.parse::<usize>().ok())
             .filter(|start| *start > 0 && *start < server.tools.len())
-            .ok_or_else(|| {
-                MethodError::new(INVALID_PARAMS, "`cursor` is not one that the server gave")
-            })?,
+            .ok_or_else(|| MethodError::new(INVALID_PARAMS, "`cursor` is not one that the server gave"))?,
     };
     let size = server.page_size.map_or(usize::MAX, std::num::NonZero::get);
     let end = start.saturating_add(size).min(server.tools.len());
-    let tools: Vec<Value> = server
-        .tools
-        .get(start..end)
-        .unwrap_or_default()
-        .iter()
-        .map(listed)
-        .collect();
+    let tools: Vec<Value> = server.tools.get(start..end).unwrap_or_default().iter().map(listed).collect();
     let mut result = json!({ "tools": tools });
     if end < server.tools.len() {
         result["nextCursor"] = format!("tool-{end}").into();
@@ -120,19 +82,12 @@ fn list_tools(server: &Server, params: &Map<String, Value>) -> Reply {
 fn listed(tool: &Tool) -> Value {
     let mut shown = tool.extra.clone();
     shown.insert("name".to_owned(), json!(*tool.name));
-    let description = tool.description.clone().or_else(|| {
-        tool.answer
-            .is_none()
-            .then(|| "Answers with the text that it is given.".to_owned())
-    });
-    let optional = [
-        ("title", tool.title.clone().map(Value::from)),
-        ("description", description.map(Value::from)),
-    ];
-    let objects = [
-        ("outputSchema", &tool.output_schema),
-        ("annotations", &tool.annotations),
-    ];
+    let description = tool
+        .description
+        .clone()
+        .or_else(|| tool.answer.is_none().then(|| "Answers with the text that it is given.".to_owned()));
+    let optional = [("title", tool.title.clone().map(Value::from)), ("description", description.map(Value::from))];
+    let objects = [("outputSchema", &tool.output_schema), ("annotations", &tool.annotations)];
     let objects = objects.map(|(name, object)| (name, object.clone().map(Value::Object)));
     for (name, value) in optional.into_iter().chain(objects) {
         if let Some(value) = value {
@@ -141,9 +96,7 @@ fn listed(tool: &Tool) -> Value {
     }
     shown.insert(
         "inputSchema".to_owned(),
-        tool.input_schema
-            .clone()
-            .map_or_else(|| default_schema(tool), Value::Object),
+        tool.input_schema.clone().map_or_else(|| default_schema(tool), Value::Object),
     );
     Value::Object(shown)
 }
@@ -168,10 +121,7 @@ fn call_tool(server: &Server, params: &Map<String, Value>) -> Reply {
         None => Map::new(),
         Some(Value::Object(arguments)) => arguments.clone(),
         Some(_) => {
-            return Err(MethodError::new(
-                INVALID_PARAMS,
-                "`arguments` is not an object",
-            ));
+            return Err(MethodError::new(INVALID_PARAMS, "`arguments` is not an object"));
         }
     };
     let tool = server
@@ -197,9 +147,7 @@ fn call_tool(server: &Server, params: &Map<String, Value>) -> Reply {
 fn echo(tool: &Tool, arguments: &Map<String, Value>) -> Value {
     match arguments.get("text") {
         Some(Value::String(text)) => text_result(text, false),
-        _ if tool.input_schema.is_some() => {
-            text_result(&Value::Object(arguments.clone()).to_string(), false)
-        }
+        _ if tool.input_schema.is_some() => text_result(&Value::Object(arguments.clone()).to_string(), false),
         _ => text_result("the argument `text` is missing or not a string", true),
     }
 }

@@ -18,21 +18,12 @@ pub(crate) struct McpServer {
 
 impl McpServer {
     pub(crate) fn new(definition: Server, issuers: Issuers) -> Self {
-        Self {
-            definition: RwLock::new(Arc::new(definition)),
-            issuers,
-            sessions: Arc::default(),
-        }
+        Self { definition: RwLock::new(Arc::new(definition)), issuers, sessions: Arc::default() }
     }
 
     /// The description as it is now.
     pub(crate) fn definition(&self) -> Arc<Server> {
-        Arc::clone(
-            &self
-                .definition
-                .read()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        Arc::clone(&self.definition.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn url(&self) -> ServerUrl {
@@ -41,17 +32,13 @@ impl McpServer {
 
     /// Changes the description.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Server)) {
-        let mut definition = self
-            .definition
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut definition = self.definition.write().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut definition));
     }
 
     /// Tells open sessions that the tools have changed.
     pub(crate) fn announce_tools(&self) {
-        self.sessions
-            .notify(&json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
+        self.sessions.notify(&json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
     }
 
     /// Forgets all sessions.
@@ -70,9 +57,7 @@ impl McpServer {
     /// Answers a request to one of the paths that it serves.
     pub(crate) fn answer(&self, received: &Received) -> Outcome {
         let definition = self.definition();
-        if definition.accepts.is_some()
-            && received.path == super::access::metadata_path(&definition)
-        {
+        if definition.accepts.is_some() && received.path == super::access::metadata_path(&definition) {
             return self.resource_metadata(&definition);
         }
         match definition.transport {

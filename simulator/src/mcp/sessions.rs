@@ -57,22 +57,13 @@ impl Sessions {
             streams: Vec::new(),
             last_used: Instant::now(),
         };
-        let session = Arc::new(Session {
-            id: Uuid::new_v4().to_string(),
-            subject,
-            state: Mutex::new(state),
-        });
+        let session = Arc::new(Session { id: Uuid::new_v4().to_string(), subject, state: Mutex::new(state) });
         let mut all = self.all();
         if all.len() >= MOST_SESSIONS {
-            let idlest = all
-                .values()
-                .min_by_key(|session| session.state().last_used)
-                .map(|session| session.id.clone());
+            let idlest = all.values().min_by_key(|session| session.state().last_used).map(|session| session.id.clone());
             if let Some(ended) = idlest.and_then(|id| all.remove(&id)) {
                 ended.close();
-                tracing::warn!(
-                    "a server has {MOST_SESSIONS} sessions: the one that was silent for longest ends"
-                );
+                tracing::warn!("a server has {MOST_SESSIONS} sessions: the one that was silent for longest ends");
             }
         }
         all.insert(session.id.clone(), Arc::clone(&session));
@@ -155,11 +146,7 @@ impl Session {
 
     /// Sends an event on the newest open stream, and on no other; `false` when there is none.
     pub(super) fn send_event(&self, event: &Bytes) -> bool {
-        self.state()
-            .streams
-            .iter()
-            .rev()
-            .any(|stream| stream.try_send(event.clone()).is_ok())
+        self.state().streams.iter().rev().any(|stream| stream.try_send(event.clone()).is_ok())
     }
 
     /// Sends a message on the newest open stream.

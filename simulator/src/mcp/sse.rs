@@ -11,9 +11,7 @@ use super::methods::call;
 use super::server::McpServer;
 use super::sessions::Sessions;
 use super::streamable::refusal;
-use crate::wire::{
-    Outcome, Received, empty_response, event_stream, method_not_allowed, server_sent_event,
-};
+use crate::wire::{Outcome, Received, empty_response, event_stream, method_not_allowed, server_sent_event};
 use crate::world::Server;
 
 /// Name of the query parameter that names the session; it is part of the address that the server announces.
@@ -51,10 +49,7 @@ impl McpServer {
         let events = session.open_stream();
         let endpoint = format!("{}?{SESSION}={}", server.messages_path(), session.id);
         session.send_event(&server_sent_event("endpoint", &endpoint));
-        let guard = EndsSession {
-            sessions: Arc::clone(&self.sessions),
-            id: session.id.clone(),
-        };
+        let guard = EndsSession { sessions: Arc::clone(&self.sessions), id: session.id.clone() };
         Ok(Outcome::answered(event_stream(events, guard)).in_session(&session.id))
     }
 
@@ -64,9 +59,7 @@ impl McpServer {
             return Err(Box::new(refuse(
                 StatusCode::BAD_REQUEST,
                 TRANSPORT_ERROR,
-                format!(
-                    "the request names no session: the address has a query parameter `{SESSION}`"
-                ),
+                format!("the request names no session: the address has a query parameter `{SESSION}`"),
             )));
         };
         let Some(session) = self.sessions.find(&id) else {
@@ -91,11 +84,7 @@ impl McpServer {
             )));
         }
         let body: Value = serde_json::from_slice(&received.body).map_err(|error| {
-            Box::new(refuse(
-                StatusCode::BAD_REQUEST,
-                PARSE_ERROR,
-                format!("the body is not JSON: {error}"),
-            ))
+            Box::new(refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, format!("the body is not JSON: {error}")))
         })?;
         let message = Message::read(&body)
             .map_err(|reason| Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)))?;
@@ -105,8 +94,7 @@ impl McpServer {
                 let reply = call(server, &session, &id, &method, &params);
                 outcome.verdict = refusal(&reply);
                 if !session.send(&response(&id, &reply)) {
-                    outcome.verdict =
-                        Some("the answer was lost: the client does not read its stream".to_owned());
+                    outcome.verdict = Some("the answer was lost: the client does not read its stream".to_owned());
                 }
             }
             Message::Notification { method } => session.notified(&method),

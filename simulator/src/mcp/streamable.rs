@@ -7,15 +7,12 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::access::refuse;
-use super::jsonrpc::{
-    INVALID_REQUEST, Message, MethodError, PARSE_ERROR, TRANSPORT_ERROR, response,
-};
+use super::jsonrpc::{INVALID_REQUEST, Message, MethodError, PARSE_ERROR, TRANSPORT_ERROR, response};
 use super::methods::call;
 use super::server::McpServer;
 use super::sessions::Session;
 use crate::wire::{
-    Body, Outcome, Received, empty_response, event_stream, json_response, method_not_allowed,
-    server_sent_event,
+    Body, Outcome, Received, empty_response, event_stream, json_response, method_not_allowed, server_sent_event,
 };
 use crate::world::{ProtocolVersion, Replies, Server};
 
@@ -34,10 +31,7 @@ impl McpServer {
             Method::GET => self.get(server, received),
             Method::DELETE => self.delete(server, received),
             _ => {
-                return method_not_allowed(
-                    "GET, POST, DELETE",
-                    "an MCP endpoint takes GET, POST and DELETE",
-                );
+                return method_not_allowed("GET, POST, DELETE", "an MCP endpoint takes GET, POST and DELETE");
             }
         };
         answered.unwrap_or_else(|refusal| *refusal)
@@ -54,18 +48,10 @@ impl McpServer {
         }
         if !received.accepts(JSON) || !received.accepts(EVENT_STREAM) {
             let reason = "Accept must list both application/json and text/event-stream";
-            return Err(Box::new(refuse(
-                StatusCode::NOT_ACCEPTABLE,
-                TRANSPORT_ERROR,
-                reason,
-            )));
+            return Err(Box::new(refuse(StatusCode::NOT_ACCEPTABLE, TRANSPORT_ERROR, reason)));
         }
         let body: Value = serde_json::from_slice(&received.body).map_err(|error| {
-            Box::new(refuse(
-                StatusCode::BAD_REQUEST,
-                PARSE_ERROR,
-                format!("the body is not JSON: {error}"),
-            ))
+            Box::new(refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, format!("the body is not JSON: {error}")))
         })?;
         if let Value::Array(batch) = &body {
             let session = self.session(server, received, subject.as_deref())?;
@@ -75,9 +61,7 @@ impl McpServer {
         match message {
             Message::Request { id, method, params } if method == "initialize" => {
                 if received.headers.contains_key(SESSION) {
-                    return Err(bad_message(
-                        "`initialize` begins a session and must not name one",
-                    ));
+                    return Err(bad_message("`initialize` begins a session and must not name one"));
                 }
                 Ok(self.begin(server, subject, &id, &params))
             }
@@ -101,26 +85,15 @@ impl McpServer {
     }
 
     /// Begins a session; a handshake that fails leaves none.
-    fn begin(
-        &self,
-        server: &Server,
-        subject: Option<String>,
-        id: &Value,
-        params: &Map<String, Value>,
-    ) -> Outcome {
+    fn begin(&self, server: &Server, subject: Option<String>, id: &Value, params: &Map<String, Value>) -> Outcome {
         let session = self.sessions.begin(subject);
         let reply = call(server, &session, id, "initialize", params);
         if let Some(verdict) = refusal(&reply) {
             self.sessions.end(&session.id);
-            return Outcome::refused(
-                json_response(StatusCode::OK, &response(id, &reply)),
-                verdict,
-            );
+            return Outcome::refused(json_response(StatusCode::OK, &response(id, &reply)), verdict);
         }
         let mut outcome = answer(server, &response(id, &reply)).in_session(&session.id);
-        if let (Some(response), Ok(value)) =
-            (&mut outcome.response, HeaderValue::from_str(&session.id))
-        {
+        if let (Some(response), Ok(value)) = (&mut outcome.response, HeaderValue::from_str(&session.id)) {
             response.headers_mut().insert(SESSION, value);
         }
         outcome
@@ -152,21 +125,11 @@ impl McpServer {
     }
 
     /// The session that the request names, if the request may use it and speaks its revision.
-    fn session(
-        &self,
-        server: &Server,
-        received: &Received,
-        subject: Option<&str>,
-    ) -> Checked<Arc<Session>> {
+    fn session(&self, server: &Server, received: &Received, subject: Option<&str>) -> Checked<Arc<Session>> {
         let stated = self::stated_version(server, received)?;
         let Some(id) = received.header(SESSION) else {
-            let reason =
-                "the request names no session: Mcp-Session-Id is required after `initialize`";
-            return Err(Box::new(refuse(
-                StatusCode::BAD_REQUEST,
-                TRANSPORT_ERROR,
-                reason,
-            )));
+            let reason = "the request names no session: Mcp-Session-Id is required after `initialize`";
+            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, TRANSPORT_ERROR, reason)));
         };
         let Some(session) = self.sessions.find(id) else {
             return Err(Box::new(refuse(
@@ -190,22 +153,14 @@ impl McpServer {
                     stated.as_str(),
                     agreed.as_str()
                 );
-                Err(Box::new(refuse(
-                    StatusCode::BAD_REQUEST,
-                    INVALID_REQUEST,
-                    reason,
-                )))
+                Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)))
             }
             None if agreed >= ProtocolVersion::V20250618 => {
                 let reason = format!(
                     "MCP-Protocol-Version is missing: revision {} requires it after `initialize`",
                     agreed.as_str()
                 );
-                Err(Box::new(refuse(
-                    StatusCode::BAD_REQUEST,
-                    INVALID_REQUEST,
-                    reason,
-                )))
+                Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)))
             }
             _ => Ok(session),
         }
@@ -219,47 +174,28 @@ fn stated_version(server: &Server, received: &Received) -> Checked<Option<Protoc
     }
     let text = received.header(VERSION).unwrap_or_default();
     let supported = server.versions();
-    if let Some(version) =
-        ProtocolVersion::parse(text).filter(|version| supported.contains(version))
-    {
+    if let Some(version) = ProtocolVersion::parse(text).filter(|version| supported.contains(version)) {
         return Ok(Some(version));
     }
     let known: Vec<&str> = supported.iter().map(|version| version.as_str()).collect();
-    let reason = format!(
-        "MCP-Protocol-Version `{text}` is not supported: expected one of {}",
-        known.join(", ")
-    );
-    Err(Box::new(refuse(
-        StatusCode::BAD_REQUEST,
-        TRANSPORT_ERROR,
-        reason,
-    )))
+    let reason = format!("MCP-Protocol-Version `{text}` is not supported: expected one of {}", known.join(", "));
+    Err(Box::new(refuse(StatusCode::BAD_REQUEST, TRANSPORT_ERROR, reason)))
 }
 
 /// Batches existed in 2025-03-26 alone.
 fn batch(server: &Server, session: &Session, batch: &[Value]) -> Checked<Outcome> {
     if session.version() != Some(ProtocolVersion::V20250326) {
         let reason = "the body is a batch, which the session's revision does not have";
-        return Err(Box::new(refuse(
-            StatusCode::BAD_REQUEST,
-            INVALID_REQUEST,
-            reason,
-        )));
+        return Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)));
     }
     if batch.is_empty() {
         return Err(bad_message("the batch is empty"));
     }
-    let messages = batch
-        .iter()
-        .map(Message::read)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(bad_message)?;
+    let messages = batch.iter().map(Message::read).collect::<Result<Vec<_>, _>>().map_err(bad_message)?;
     let responses: Vec<Value> = messages
         .iter()
         .filter_map(|message| match message {
-            Message::Request { id, method, params } => {
-                Some(response(id, &call(server, session, id, method, params)))
-            }
+            Message::Request { id, method, params } => Some(response(id, &call(server, session, id, method, params))),
             Message::Notification { method } => {
                 session.notified(method);
                 None

@@ -19,11 +19,7 @@ struct Credentials {
 
 impl Issuer {
     /// The client that sent the request, if it proved to be that.
-    pub(super) fn authenticate(
-        &self,
-        received: &Received,
-        form: &Form,
-    ) -> Result<Client, TokenEndpointError> {
+    pub(super) fn authenticate(&self, received: &Received, form: &Form) -> Result<Client, TokenEndpointError> {
         let basic = received.header(header::AUTHORIZATION.as_str());
         let mut result = credentials(basic, form).and_then(|credentials| self.check(credentials));
         if let Err(error) = &mut result {
@@ -33,12 +29,7 @@ impl Issuer {
     }
 
     fn check(&self, credentials: Credentials) -> Result<Client, TokenEndpointError> {
-        let refuse = |description: String| {
-            Err(TokenEndpointError::new(
-                ErrorCode::InvalidClient,
-                description,
-            ))
-        };
+        let refuse = |description: String| Err(TokenEndpointError::new(ErrorCode::InvalidClient, description));
         let Credentials { id, secret, method } = credentials;
         let Some(client) = self.client(&id) else {
             return refuse(format!("there is no client `{id}`"));
@@ -51,9 +42,7 @@ impl Issuer {
                     ClientAuthentication::Basic => "client_secret_basic",
                     ClientAuthentication::Post => "client_secret_post",
                 };
-                refuse(format!(
-                    "the client `{id}` may not authenticate with {name}"
-                ))
+                refuse(format!("the client `{id}` may not authenticate with {name}"))
             }
             (Some(expected), Some(shown)) if expected.reveal() != shown => {
                 refuse(format!("the secret of the client `{id}` is another one"))
@@ -63,17 +52,11 @@ impl Issuer {
     }
 }
 
-fn credentials(
-    authorization: Option<&str>,
-    form: &Form,
-) -> Result<Credentials, TokenEndpointError> {
+fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentials, TokenEndpointError> {
     let Some(authorization) = authorization else {
-        let id = form.get("client_id").ok_or_else(|| {
-            TokenEndpointError::new(
-                ErrorCode::InvalidClient,
-                "no client authentication is included",
-            )
-        })?;
+        let id = form
+            .get("client_id")
+            .ok_or_else(|| TokenEndpointError::new(ErrorCode::InvalidClient, "no client authentication is included"))?;
         return Ok(Credentials {
             id: id.to_owned(),
             secret: form.get("client_secret").map(str::to_owned),
@@ -98,11 +81,7 @@ fn credentials(
             "`client_id` is another client than the one that authenticates",
         ));
     }
-    Ok(Credentials {
-        id,
-        secret: Some(secret),
-        method: ClientAuthentication::Basic,
-    })
+    Ok(Credentials { id, secret: Some(secret), method: ClientAuthentication::Basic })
 }
 
 /// Id and secret are form-encoded before they are joined (RFC 6749, 2.3.1).
@@ -121,10 +100,7 @@ fn form_decode(text: &str) -> String {
     if text.contains(['&', '=']) {
         return text.to_owned();
     }
-    url::form_urlencoded::parse(text.as_bytes())
-        .next()
-        .map(|(name, _)| name.into_owned())
-        .unwrap_or_default()
+    url::form_urlencoded::parse(text.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -135,14 +111,8 @@ mod tests {
     fn credentials_are_decoded_twice() {
         let header = |text: &str| format!("Basic {}", STANDARD.encode(text));
         let pair = |id: &str, secret: &str| Some((id.to_owned(), secret.to_owned()));
-        assert_eq!(
-            basic_credentials(&header("gateway:s3cr3t")),
-            pair("gateway", "s3cr3t")
-        );
-        assert_eq!(
-            basic_credentials(&header("a%3Ab:c+d%2F")),
-            pair("a:b", "c d/")
-        );
+        assert_eq!(basic_credentials(&header("gateway:s3cr3t")), pair("gateway", "s3cr3t"));
+        assert_eq!(basic_credentials(&header("a%3Ab:c+d%2F")), pair("a:b", "c d/"));
         assert_eq!(basic_credentials(&header("gateway:")), pair("gateway", ""));
         assert_eq!(basic_credentials(&header("no colon")), None);
         assert_eq!(basic_credentials("Bearer x"), None);

@@ -24,9 +24,7 @@ impl Issuer {
             if received.method != Method::POST {
                 return method_not_allowed("POST", "a token endpoint takes POST only");
             }
-            return self
-                .token_request(received, issuers)
-                .unwrap_or_else(TokenEndpointError::into_outcome);
+            return self.token_request(received, issuers).unwrap_or_else(TokenEndpointError::into_outcome);
         } else if received.path == self.path(&self.definition.jwks_path) {
             self.key_set()
         } else {
@@ -38,11 +36,7 @@ impl Issuer {
         Outcome::answered(json_response(StatusCode::OK, &document))
     }
 
-    fn token_request(
-        &self,
-        received: &Received,
-        issuers: &[Arc<Issuer>],
-    ) -> Result<Outcome, TokenEndpointError> {
+    fn token_request(&self, received: &Received, issuers: &[Arc<Issuer>]) -> Result<Outcome, TokenEndpointError> {
         let form = Form::read(received)?;
         let client = self.authenticate(received, &form)?;
         match form.required("grant_type")? {

@@ -50,22 +50,14 @@ impl ErrorCode {
 
 impl TokenEndpointError {
     pub(super) fn new(code: ErrorCode, description: impl Into<String>) -> Self {
-        Self {
-            code,
-            description: description.into(),
-            tried_basic: false,
-        }
+        Self { code, description: description.into(), tried_basic: false }
     }
 
     pub(super) fn into_outcome(self) -> Outcome {
         let code = self.code.as_str();
-        let mut response = json_response(
-            self.code.status(),
-            &json!({"error": code, "error_description": self.description}),
-        );
-        response
-            .headers_mut()
-            .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let mut response =
+            json_response(self.code.status(), &json!({"error": code, "error_description": self.description}));
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.tried_basic && self.code == ErrorCode::InvalidClient {
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,

@@ -19,8 +19,7 @@ impl Form {
         }
         let mut fields: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(&received.body) {
-            if !REPEATABLE.contains(&name.as_ref()) && fields.iter().any(|(seen, _)| *seen == name)
-            {
+            if !REPEATABLE.contains(&name.as_ref()) && fields.iter().any(|(seen, _)| *seen == name) {
                 return Err(TokenEndpointError::new(
                     ErrorCode::InvalidRequest,
                     format!("the parameter `{name}` is given twice"),
@@ -38,18 +37,12 @@ impl Form {
     }
 
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn required<'a>(&'a self, name: &'a str) -> Result<&'a str, TokenEndpointError> {
         self.get(name).ok_or_else(|| {
-            TokenEndpointError::new(
-                ErrorCode::InvalidRequest,
-                format!("the parameter `{name}` is missing"),
-            )
+            TokenEndpointError::new(ErrorCode::InvalidRequest, format!("the parameter `{name}` is missing"))
         })
     }
 }

@@ -56,20 +56,13 @@ impl Issuer {
             ));
         }
         let subject_claims = self.judge_subject_token(subject_token, issuers)?;
-        let subject = subject_claims
-            .get("sub")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let subject = subject_claims.get("sub").and_then(Value::as_str).unwrap_or_default();
         let issued = self.issue(form, client, subject, &scopes(&subject_claims))?;
         Ok(respond(issued, Some(issued_type)))
     }
 
     /// Issues a token for the client itself.
-    pub(super) fn client_credentials(
-        &self,
-        form: &Form,
-        client: &Client,
-    ) -> Result<Outcome, TokenEndpointError> {
+    pub(super) fn client_credentials(&self, form: &Form, client: &Client) -> Result<Outcome, TokenEndpointError> {
         if client.secret.is_none() {
             return Err(TokenEndpointError::new(
                 ErrorCode::UnauthorizedClient,
@@ -87,31 +80,14 @@ impl Issuer {
         issuers: &[Arc<Issuer>],
     ) -> Result<Map<String, Value>, TokenEndpointError> {
         let refuse = |reason: String| {
-            TokenEndpointError::new(
-                ErrorCode::InvalidRequest,
-                format!("the subject token is not accepted: {reason}"),
-            )
+            TokenEndpointError::new(ErrorCode::InvalidRequest, format!("the subject token is not accepted: {reason}"))
         };
-        let claims =
-            super::decode_claims(token).ok_or_else(|| refuse("it is not a JWT".to_owned()))?;
-        let named = claims
-            .get("iss")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let trusted = self
-            .definition
-            .trusts
-            .iter()
-            .filter_map(|name| find_issuer(issuers, name))
-            .map(Arc::as_ref);
-        let issuer = trusted
-            .chain([self])
-            .find(|issuer| issuer.identifier() == named);
-        let issuer =
-            issuer.ok_or_else(|| refuse(format!("its issuer `{named}` is not trusted")))?;
-        issuer
-            .verify(token, None)
-            .map_err(|rejection| refuse(rejection.to_string()))
+        let claims = super::decode_claims(token).ok_or_else(|| refuse("it is not a JWT".to_owned()))?;
+        let named = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+        let trusted = self.definition.trusts.iter().filter_map(|name| find_issuer(issuers, name)).map(Arc::as_ref);
+        let issuer = trusted.chain([self]).find(|issuer| issuer.identifier() == named);
+        let issuer = issuer.ok_or_else(|| refuse(format!("its issuer `{named}` is not trusted")))?;
+        issuer.verify(token, None).map_err(|rejection| refuse(rejection.to_string()))
     }
 
     fn issue(
@@ -135,14 +111,10 @@ impl Issuer {
         if !scope.is_empty() {
             claims.insert("scope".to_owned(), scope.join(" ").into());
         }
-        let token = self.sign(&claims).map_err(|_| {
-            TokenEndpointError::new(ErrorCode::ServerError, "the token could not be signed")
-        })?;
-        Ok(Issued {
-            token,
-            seconds: lifetime.as_secs(),
-            scope: scope.join(" "),
-        })
+        let token = self
+            .sign(&claims)
+            .map_err(|_| TokenEndpointError::new(ErrorCode::ServerError, "the token could not be signed"))?;
+        Ok(Issued { token, seconds: lifetime.as_secs(), scope: scope.join(" ") })
     }
 
     /// Where the token is meant to be used: `audience` and `resource`, both repeatable.
@@ -157,11 +129,7 @@ impl Issuer {
         }
         let mut targets: Vec<String> = Vec::new();
         for target in form.all("audience").chain(form.all("resource")) {
-            if self
-                .definition
-                .audiences
-                .as_ref()
-                .is_some_and(|known| !known.iter().any(|audience| audience == target))
+            if self.definition.audiences.as_ref().is_some_and(|known| !known.iter().any(|audience| audience == target))
             {
                 return Err(TokenEndpointError::new(
                     ErrorCode::InvalidTarget,
@@ -176,30 +144,17 @@ impl Issuer {
     }
 
     /// The scopes asked for; without a wish those of the subject token that are known here.
-    fn granted_scopes(
-        &self,
-        form: &Form,
-        inherited: &[String],
-    ) -> Result<Vec<String>, TokenEndpointError> {
-        let known = |scope: &str| {
-            self.definition
-                .scopes
-                .as_ref()
-                .is_none_or(|scopes| scopes.iter().any(|one| one == scope))
-        };
+    fn granted_scopes(&self, form: &Form, inherited: &[String]) -> Result<Vec<String>, TokenEndpointError> {
+        let known =
+            |scope: &str| self.definition.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|one| one == scope));
         let Some(wanted) = form.get("scope") else {
-            return Ok(inherited
-                .iter()
-                .filter(|scope| known(scope))
-                .cloned()
-                .collect());
+            return Ok(inherited.iter().filter(|scope| known(scope)).cloned().collect());
         };
         let wanted: Vec<String> = wanted.split_whitespace().map(str::to_owned).collect();
         match wanted.iter().find(|scope| !known(scope)) {
-            Some(scope) => Err(TokenEndpointError::new(
-                ErrorCode::InvalidScope,
-                format!("the scope `{scope}` is not granted"),
-            )),
+            Some(scope) => {
+                Err(TokenEndpointError::new(ErrorCode::InvalidScope, format!("the scope `{scope}` is not granted")))
+            }
             None => Ok(wanted),
         }
     }
@@ -212,8 +167,7 @@ struct Issued {
 }
 
 fn respond(issued: Issued, issued_type: Option<&str>) -> Outcome {
-    let mut body =
-        json!({"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.seconds});
+    let mut body = json!({"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.seconds});
     if let Some(issued_type) = issued_type {
         body["issued_token_type"] = issued_type.into();
     }
@@ -221,11 +175,7 @@ fn respond(issued: Issued, issued_type: Option<&str>) -> Outcome {
         body["scope"] = issued.scope.into();
     }
     let mut response = json_response(StatusCode::OK, &body);
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-        .headers_mut()
-        .insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     Outcome::answered(response)
 }

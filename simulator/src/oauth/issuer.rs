@@ -29,9 +29,7 @@ pub(crate) type Issuers = Arc<Vec<Arc<Issuer>>>;
 
 /// The authorization server that `name` refers to.
 pub(crate) fn find_issuer<'a>(issuers: &'a [Arc<Issuer>], name: &str) -> Option<&'a Arc<Issuer>> {
-    issuers
-        .iter()
-        .find(|issuer| issuer.definition.answers_to(name))
+    issuers.iter().find(|issuer| issuer.definition.answers_to(name))
 }
 
 /// Why an authorization server could not be brought to life.
@@ -46,11 +44,7 @@ pub(crate) enum IssuerError {
 impl Issuer {
     pub(crate) fn new(definition: AuthorizationServer) -> Result<Self, IssuerError> {
         let url = definition.issuer()?;
-        let clients = definition
-            .clients
-            .iter()
-            .map(|client| (client.id.to_string(), client.clone()))
-            .collect();
+        let clients = definition.clients.iter().map(|client| (client.id.to_string(), client.clone())).collect();
         Ok(Self {
             url,
             keys: RwLock::new(vec![Arc::new(SigningKey::generate()?)]),
@@ -85,10 +79,7 @@ impl Issuer {
     }
 
     pub(super) fn published_keys(&self) -> Vec<Arc<SigningKey>> {
-        self.keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn key(&self, id: &str) -> Option<Arc<SigningKey>> {
@@ -104,20 +95,13 @@ impl Issuer {
     }
 
     pub(super) fn client(&self, id: &str) -> Option<Client> {
-        self.clients
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
-            .cloned()
+        self.clients.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// Replaces a client's secret; `false` when there is no such client.
     pub(crate) fn set_client_secret(&self, id: &str, secret: Secret) -> bool {
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
-        clients
-            .get_mut(id)
-            .map(|client| client.secret = Some(secret))
-            .is_some()
+        clients.get_mut(id).map(|client| client.secret = Some(secret)).is_some()
     }
 
     pub(super) fn user(&self, name: &str) -> Option<&User> {
@@ -128,10 +112,7 @@ impl Issuer {
     pub(super) fn claims(&self, subject: &str, lifetime: Duration) -> Map<String, Value> {
         let now = Timestamp::now().as_second();
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2);
-        let mut claims = self
-            .user(subject)
-            .map(|user| user.claims.clone())
-            .unwrap_or_default();
+        let mut claims = self.user(subject).map(|user| user.claims.clone()).unwrap_or_default();
         claims.insert("iss".to_owned(), self.identifier().into());
         claims.insert("sub".to_owned(), subject.into());
         claims.insert("iat".to_owned(), now.into());
@@ -140,10 +121,7 @@ impl Issuer {
         claims
     }
 
-    pub(super) fn sign(
-        &self,
-        claims: &Map<String, Value>,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
+    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
         match self.published_keys().first() {
             Some(key) => key.sign(claims),
             None => Err(jsonwebtoken::errors::ErrorKind::InvalidEcdsaKey.into()),
@@ -167,8 +145,7 @@ impl Issuer {
             claims.insert("scope".to_owned(), request.scopes.join(" ").into());
         }
         claims.extend(request.claims.clone());
-        self.sign_with_fault(claims, request.fault)
-            .map_err(TokenError::from)
+        self.sign_with_fault(claims, request.fault).map_err(TokenError::from)
     }
 
     fn sign_with_fault(
@@ -177,8 +154,7 @@ impl Issuer {
         fault: TokenFault,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let now = Timestamp::now().as_second();
-        let stranger =
-            || SigningKey::generate().map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidEcdsaKey);
+        let stranger = || SigningKey::generate().map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidEcdsaKey);
         match fault {
             TokenFault::None => {}
             TokenFault::Expired => {
@@ -199,10 +175,7 @@ impl Issuer {
             TokenFault::UnknownKey => return stranger()?.sign(&claims),
             TokenFault::WrongKey => {
                 let keys = self.published_keys();
-                return stranger()?.sign_as(
-                    keys.first().map(|key| key.id()).unwrap_or_default(),
-                    &claims,
-                );
+                return stranger()?.sign_as(keys.first().map(|key| key.id()).unwrap_or_default(), &claims);
             }
             TokenFault::Tampered => {
                 let token = self.sign(&claims)?;

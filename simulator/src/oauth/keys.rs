@@ -53,23 +53,13 @@ impl SigningKey {
     }
 
     /// A JWT signed by this key.
-    pub(crate) fn sign(
-        &self,
-        claims: &Map<String, Value>,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
+    pub(crate) fn sign(&self, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
         self.sign_as(&self.id, claims)
     }
 
     /// A JWT signed by this key that claims to be signed by the key `id`.
-    pub(crate) fn sign_as(
-        &self,
-        id: &str,
-        claims: &Map<String, Value>,
-    ) -> Result<String, jsonwebtoken::errors::Error> {
-        let header = Header {
-            kid: Some(id.to_owned()),
-            ..Header::new(Algorithm::ES256)
-        };
+    pub(crate) fn sign_as(&self, id: &str, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
+        let header = Header { kid: Some(id.to_owned()), ..Header::new(Algorithm::ES256) };
         jsonwebtoken::encode(&header, claims, &self.signing)
     }
 }
@@ -77,11 +67,7 @@ impl SigningKey {
 /// A JWT without a signature.
 pub(crate) fn unsigned(claims: &Map<String, Value>) -> String {
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    format!(
-        "{}.{}.",
-        encode(&json!({"alg": "none", "typ": "JWT"})),
-        encode(&Value::Object(claims.clone()))
-    )
+    format!("{}.{}.", encode(&json!({"alg": "none", "typ": "JWT"})), encode(&Value::Object(claims.clone())))
 }
 
 /// The same JWT with other claims under the old signature.

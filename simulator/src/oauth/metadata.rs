@@ -36,11 +36,7 @@ impl Issuer {
 
     /// The published keys (RFC 7517).
     pub(super) fn key_set(&self) -> Value {
-        let keys: Vec<Value> = self
-            .published_keys()
-            .iter()
-            .map(|key| key.jwk().clone())
-            .collect();
+        let keys: Vec<Value> = self.published_keys().iter().map(|key| key.jwk().clone()).collect();
         json!({ "keys": keys })
     }
 }

@@ -49,30 +49,18 @@ fn decode_part(token: &str, index: usize) -> Option<Map<String, Value>> {
 impl Issuer {
     /// The claims of `token`, if this issuer signed it, it is valid now and, when asked, meant for `audience`. No leeway is
     /// given: simulated clocks do not drift.
-    pub(crate) fn verify(
-        &self,
-        token: &str,
-        audience: Option<&str>,
-    ) -> Result<Map<String, Value>, Rejection> {
+    pub(crate) fn verify(&self, token: &str, audience: Option<&str>) -> Result<Map<String, Value>, Rejection> {
         let unverified = decode_claims(token).ok_or(Rejection::NotAJwt)?;
         let header = decode_part(token, 0).ok_or(Rejection::NotAJwt)?;
         let text = |members: &Map<String, Value>, name: &str| {
-            members
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
+            members.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
 
         // First the issuer: a token from elsewhere would only be found to have an unknown key.
         let issuer = text(&unverified, "iss");
         if issuer != self.identifier() {
             return Err(Rejection::Issuer(
-                if issuer.is_empty() {
-                    "nobody".to_owned()
-                } else {
-                    issuer
-                },
+                if issuer.is_empty() { "nobody".to_owned() } else { issuer },
                 self.identifier().to_owned(),
             ));
         }
@@ -81,17 +69,14 @@ impl Issuer {
             return Err(Rejection::Algorithm(algorithm));
         }
         let key_id = text(&header, "kid");
-        let key = self
-            .key(&key_id)
-            .ok_or_else(|| Rejection::UnknownKey(key_id, self.identifier().to_owned()))?;
+        let key = self.key(&key_id).ok_or_else(|| Rejection::UnknownKey(key_id, self.identifier().to_owned()))?;
         let mut validation = Validation::new(Algorithm::ES256);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        let claims =
-            jsonwebtoken::decode::<Map<String, Value>>(token, key.verifying(), &validation)
-                .map_err(|_| Rejection::Signature)?
-                .claims;
+        let claims = jsonwebtoken::decode::<Map<String, Value>>(token, key.verifying(), &validation)
+            .map_err(|_| Rejection::Signature)?
+            .claims;
 
         let now = Timestamp::now().as_second();
         let seconds = |name: &str| claims.get(name).and_then(Value::as_i64);
@@ -104,11 +89,7 @@ impl Issuer {
         if let Some(expected) = audience {
             let audiences = audiences(&claims);
             if !audiences.iter().any(|found| found == expected) {
-                let found = if audiences.is_empty() {
-                    "of nobody".to_owned()
-                } else {
-                    audiences.join(" ")
-                };
+                let found = if audiences.is_empty() { "of nobody".to_owned() } else { audiences.join(" ") };
                 return Err(Rejection::Audience(found, expected.to_owned()));
             }
         }
@@ -122,11 +103,7 @@ impl Issuer {
 fn audiences(claims: &Map<String, Value>) -> Vec<String> {
     match claims.get("aud") {
         Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(several)) => several
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     }
 }
@@ -135,11 +112,7 @@ fn audiences(claims: &Map<String, Value>) -> Vec<String> {
 pub(crate) fn scopes(claims: &Map<String, Value>) -> Vec<String> {
     match claims.get("scope").or_else(|| claims.get("scp")) {
         Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
-        Some(Value::Array(items)) => items
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),
     }
 }

@@ -2,8 +2,8 @@
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, Error,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, Error, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
 use crate::world::CertificateFault;
@@ -28,22 +28,13 @@ impl Authority {
     /// An authority with a new key.
     pub(crate) fn generate(name: &str) -> Result<Self, Error> {
         let mut params = CertificateParams::new(Vec::new())?;
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "Simulated world");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, format!("{name} root"));
+        params.distinguished_name.push(DnType::OrganizationName, "Simulated world");
+        params.distinguished_name.push(DnType::CommonName, format!("{name} root"));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         validity(&mut params, -1, ROOT_DAYS);
-        Ok(Self {
-            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)?,
-        })
+        Ok(Self { issuer: CertifiedIssuer::self_signed(params, KeyPair::generate()?)? })
     }
 
     /// The root certificate.
@@ -53,11 +44,7 @@ impl Authority {
 
     /// A certificate for `host` and no other name.
     pub(crate) fn sign(&self, host: &str, fault: Option<CertificateFault>) -> Result<Leaf, Error> {
-        let name = if fault == Some(CertificateFault::WrongName) {
-            "wrong-name.invalid"
-        } else {
-            host
-        };
+        let name = if fault == Some(CertificateFault::WrongName) { "wrong-name.invalid" } else { host };
         let mut params = CertificateParams::new(vec![name.to_owned()])?;
         params.distinguished_name.push(DnType::CommonName, name);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -82,11 +69,7 @@ fn validity(params: &mut CertificateParams, from: i64, until: i64) {
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
     let day = |offset: i64| {
         let date = today.saturating_add(offset.days());
-        date_time_ymd(
-            i32::from(date.year()),
-            date.month().unsigned_abs(),
-            date.day().unsigned_abs(),
-        )
+        date_time_ymd(i32::from(date.year()), date.month().unsigned_abs(), date.day().unsigned_abs())
     };
     params.not_before = day(from);
     params.not_after = day(until);

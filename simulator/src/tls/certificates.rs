@@ -43,14 +43,8 @@ impl Certificates {
             let authority = Authority::generate(&name)?;
             authorities.insert(name, authority);
         }
-        let state = State {
-            authorities,
-            hosts: BTreeMap::new(),
-            configurations: BTreeMap::new(),
-        };
-        Ok(Self {
-            state: Mutex::new(state),
-        })
+        let state = State { authorities, hosts: BTreeMap::new(), configurations: BTreeMap::new() };
+        Ok(Self { state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,26 +90,18 @@ impl Certificates {
             return Ok(Arc::clone(ready));
         }
         let certificate = state.hosts.get(host).cloned().unwrap_or_default();
-        let name = certificate
-            .issuer
-            .as_ref()
-            .map_or(PUBLIC_AUTHORITY, |issuer| issuer.as_str());
-        let authority = state
-            .authorities
-            .get(name)
-            .ok_or_else(|| CertificateError::UnknownAuthority(name.to_owned()))?;
+        let name = certificate.issuer.as_ref().map_or(PUBLIC_AUTHORITY, |issuer| issuer.as_str());
+        let authority =
+            state.authorities.get(name).ok_or_else(|| CertificateError::UnknownAuthority(name.to_owned()))?;
         let leaf = authority.sign(host, certificate.fault)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf.key.serialize_der()));
-        let mut configuration =
-            ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-                .with_safe_default_protocol_versions()?
-                .with_no_client_auth()
-                .with_single_cert(vec![leaf.certificate.der().clone()], key)?;
+        let mut configuration = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.certificate.der().clone()], key)?;
         configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let configuration = Arc::new(configuration);
-        state
-            .configurations
-            .insert(host.to_owned(), Arc::clone(&configuration));
+        state.configurations.insert(host.to_owned(), Arc::clone(&configuration));
         Ok(configuration)
     }
 }

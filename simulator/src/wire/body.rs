@@ -20,10 +20,7 @@ pub(super) fn complete(bytes: impl Into<Bytes>) -> Body {
 
 /// An event stream of what arrives at `events`; it ends when the sender is gone. `guard` is dropped when the stream is, be it at
 /// its end or because the client left.
-pub(crate) fn event_stream<G: Send + 'static>(
-    events: mpsc::Receiver<Bytes>,
-    guard: G,
-) -> Response<Body> {
+pub(crate) fn event_stream<G: Send + 'static>(events: mpsc::Receiver<Bytes>, guard: G) -> Response<Body> {
     let frames = ReceiverStream::new(events).map(move |event| {
         let _held = &guard;
         Ok::<_, Infallible>(Frame::data(event))
@@ -31,14 +28,8 @@ pub(crate) fn event_stream<G: Send + 'static>(
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("no-cache, no-transform"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }

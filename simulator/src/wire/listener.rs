@@ -31,11 +31,7 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// What a listener serves.
 pub(crate) trait Service: Send + Sync + 'static {
     /// The TLS configuration of a host, or why it has none.
-    fn tls(
-        &self,
-        connection: &Connection,
-        server_name: Option<&str>,
-    ) -> Result<Arc<rustls::ServerConfig>, String>;
+    fn tls(&self, connection: &Connection, server_name: Option<&str>) -> Result<Arc<rustls::ServerConfig>, String>;
 
     /// Notes a connection that failed before its first request.
     fn failed(&self, entry: JournalEntry);
@@ -71,13 +67,7 @@ impl Listener {
         let listener = TcpListener::bind((address, port)).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        tasks.spawn(accept(
-            listener,
-            url_port,
-            service,
-            stop.clone(),
-            tasks.clone(),
-        ));
+        tasks.spawn(accept(listener, url_port, service, stop.clone(), tasks.clone()));
         Ok(Self { address, stop })
     }
 }
@@ -128,18 +118,10 @@ async fn serve<S: Service>(stream: TcpStream, peer: SocketAddr, url_port: u16, s
         return;
     };
     let mut first = [0];
-    if !matches!(
-        timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)).await,
-        Ok(Ok(1))
-    ) {
+    if !matches!(timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)).await, Ok(Ok(1))) {
         return;
     }
-    let connection = Connection {
-        peer,
-        url_port,
-        local,
-        tls: None,
-    };
+    let connection = Connection { peer, url_port, local, tls: None };
     if first[0] == TLS_HANDSHAKE {
         serve_tls(stream, connection, service).await;
     } else {
@@ -150,12 +132,7 @@ async fn serve<S: Service>(stream: TcpStream, peer: SocketAddr, url_port: u16, s
 async fn serve_tls<S: Service>(stream: TcpStream, mut connection: Connection, service: Arc<S>) {
     let at = Timestamp::now();
     let mut facts = TlsFacts::default();
-    match timeout(
-        HANDSHAKE_LIMIT,
-        handshake(stream, &connection, &mut facts, &*service),
-    )
-    .await
-    {
+    match timeout(HANDSHAKE_LIMIT, handshake(stream, &connection, &mut facts, &*service)).await {
         Ok(Ok(stream)) => {
             connection.tls = Some(facts);
             serve_http(stream, connection, service).await;
@@ -166,12 +143,8 @@ async fn serve_tls<S: Service>(stream: TcpStream, mut connection: Connection, se
                 _ => "it took too long".to_owned(),
             };
             let host = facts.server_name.clone().unwrap_or_default();
-            let mut entry = JournalEntry::connection(
-                at,
-                &host,
-                origin("https", &host, connection.url_port),
-                connection.peer,
-            );
+            let mut entry =
+                JournalEntry::connection(at, &host, origin("https", &host, connection.url_port), connection.peer);
             entry.tls = Some(facts);
             entry.verdict = Some(format!("the TLS handshake failed: {reason}"));
             service.failed(entry);
@@ -188,24 +161,16 @@ async fn handshake<S: Service>(
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream)
         .await
         .map_err(|error| error.to_string())?;
-    facts.server_name = start
-        .client_hello()
-        .server_name()
-        .map(str::to_ascii_lowercase);
+    facts.server_name = start.client_hello().server_name().map(str::to_ascii_lowercase);
     let configuration = service.tls(connection, facts.server_name.as_deref())?;
-    let stream = start
-        .into_stream(configuration)
-        .await
-        .map_err(|error| error.to_string())?;
+    let stream = start.into_stream(configuration).await.map_err(|error| error.to_string())?;
     let (_, session) = stream.get_ref();
     facts.version = session.protocol_version().map(|version| match version {
         rustls::ProtocolVersion::TLSv1_2 => "1.2".to_owned(),
         rustls::ProtocolVersion::TLSv1_3 => "1.3".to_owned(),
         other => format!("{other:?}"),
     });
-    facts.application_protocol = session
-        .alpn_protocol()
-        .map(|name| String::from_utf8_lossy(name).into_owned());
+    facts.application_protocol = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
     Ok(stream)
 }
 
@@ -220,15 +185,9 @@ async fn serve_http<S: Service>(
         async move { service.answer(connection, request).await }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HANDSHAKE_LIMIT);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_LIMIT);
     builder.http2().timer(TokioTimer::new());
-    if let Err(error) = builder
-        .serve_connection(TokioIo::new(stream), handler)
-        .await
-    {
+    if let Err(error) = builder.serve_connection(TokioIo::new(stream), handler).await {
         tracing::debug!(%error, "a connection ended early");
     }
 }

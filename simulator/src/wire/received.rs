@@ -38,14 +38,7 @@ impl Received {
     /// The content type without parameters, in lower case.
     pub(crate) fn media_type(&self) -> Option<String> {
         let value = self.header(header::CONTENT_TYPE.as_str())?;
-        Some(
-            value
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase(),
-        )
+        Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
     }
 
     /// Whether `Accept` names the media type itself; wildcards do not count, as MCP asks clients to list what they take.
@@ -55,13 +48,7 @@ impl Received {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .any(|item| {
-                item.split(';')
-                    .next()
-                    .unwrap_or_default()
-                    .trim()
-                    .eq_ignore_ascii_case(media_type)
-            })
+            .any(|item| item.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media_type))
     }
 
     /// The first value of a query parameter.
@@ -79,11 +66,7 @@ impl Received {
 
     /// Scheme, host and the port of the URL, which is left out when it is the scheme's own.
     pub(crate) fn origin(&self) -> String {
-        origin(
-            self.connection.scheme(),
-            &self.host,
-            self.connection.url_port,
-        )
+        origin(self.connection.scheme(), &self.host, self.connection.url_port)
     }
 }
 
@@ -107,19 +90,11 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     pub(crate) fn answered(response: Response<Body>) -> Self {
-        Self {
-            response: Some(response),
-            verdict: None,
-            session: None,
-        }
+        Self { response: Some(response), verdict: None, session: None }
     }
 
     pub(crate) fn refused(response: Response<Body>, verdict: impl Into<String>) -> Self {
-        Self {
-            response: Some(response),
-            verdict: Some(verdict.into()),
-            session: None,
-        }
+        Self { response: Some(response), verdict: Some(verdict.into()), session: None }
     }
 
     /// Refused with a plain sentence as body.
@@ -129,11 +104,7 @@ impl Outcome {
     }
 
     pub(crate) fn dropped(verdict: impl Into<String>) -> Self {
-        Self {
-            response: None,
-            verdict: Some(verdict.into()),
-            session: None,
-        }
+        Self { response: None, verdict: Some(verdict.into()), session: None }
     }
 
     pub(crate) fn in_session(mut self, session: impl Into<String>) -> Self {
@@ -150,20 +121,14 @@ pub(crate) struct Dropped;
 pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Body> {
     let mut response = Response::new(complete(value.to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
 pub(crate) fn text_response(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(complete(format!("{text}\n")));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
@@ -176,8 +141,6 @@ pub(crate) fn empty_response(status: StatusCode) -> Response<Body> {
 pub(crate) fn method_not_allowed(allowed: &'static str, verdict: impl Into<String>) -> Outcome {
     let verdict = verdict.into();
     let mut response = text_response(StatusCode::METHOD_NOT_ALLOWED, &verdict);
-    response
-        .headers_mut()
-        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     Outcome::refused(response, verdict)
 }

@@ -90,10 +90,7 @@ impl AuthorizationServer {
     /// Whether `name` means this server: its host or its issuer identifier.
     #[must_use]
     pub fn answers_to(&self, name: &str) -> bool {
-        name == *self.host
-            || self
-                .issuer()
-                .is_ok_and(|issuer| issuer.as_str() == name.trim_end_matches('/'))
+        name == *self.host || self.issuer().is_ok_and(|issuer| issuer.as_str() == name.trim_end_matches('/'))
     }
 }
 
@@ -108,10 +105,7 @@ pub struct User {
 
 impl From<&str> for User {
     fn from(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            claims: Map::new(),
-        }
+        Self { name: name.to_owned(), claims: Map::new() }
     }
 }
 
@@ -139,8 +133,7 @@ impl<'de> Deserialize<'de> for User {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<User, A::Error> {
-                let Written { name, claims } =
-                    Written::deserialize(MapAccessDeserializer::new(map))?;
+                let Written { name, claims } = Written::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(User { name, claims })
             }
         }
@@ -171,11 +164,7 @@ impl Client {
     /// A client that may authenticate either way.
     #[must_use]
     pub fn new(id: &str, secret: &str) -> Self {
-        Self {
-            id: id.into(),
-            secret: Some(secret.into()),
-            authentication: every_authentication(),
-        }
+        Self { id: id.into(), secret: Some(secret.into()), authentication: every_authentication() }
     }
 }
 

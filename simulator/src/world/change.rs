@@ -8,11 +8,7 @@ use super::{Accepts, Certificate, Located, Secret, Server, ServerUrl, Tool};
 
 /// One change of a running world. In YAML: a mapping with the one key that names the change.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum WorldChange {
     /// Gives the authority a new key and certificate. New connections are shown certificates signed by it.
     RotateAuthority(Located<String>),

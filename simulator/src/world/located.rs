@@ -26,10 +26,7 @@ impl<T> Located<T> {
 
 impl<T> From<T> for Located<T> {
     fn from(value: T) -> Self {
-        Self {
-            value,
-            position: None,
-        }
+        Self { value, position: None }
     }
 }
 
@@ -66,9 +63,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
         let spanned = Spanned::<T>::deserialize(deserializer)?;
         let place = spanned.referenced;
         let position = (place.line() > 0).then(|| (place.line(), place.column()));
-        Ok(Self {
-            value: spanned.value,
-            position,
-        })
+        Ok(Self { value: spanned.value, position })
     }
 }

@@ -16,9 +16,7 @@ pub struct ServerUrl(Url);
 #[derive(Debug, Error)]
 pub enum UrlError {
     /// Not a URL at all.
-    #[error(
-        "`{text}` is not a URL ({source}): expected something like https://mcp.example.com/mcp"
-    )]
+    #[error("`{text}` is not a URL ({source}): expected something like https://mcp.example.com/mcp")]
     Malformed {
         /// What was written.
         text: String,
@@ -36,10 +34,7 @@ pub enum UrlError {
 impl ServerUrl {
     /// Reads a URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let url = Url::parse(text).map_err(|source| UrlError::Malformed {
-            text: text.to_owned(),
-            source,
-        })?;
+        let url = Url::parse(text).map_err(|source| UrlError::Malformed { text: text.to_owned(), source })?;
         if !matches!(url.scheme(), "http" | "https") {
             let scheme = url.scheme().to_owned();
             return Err(UrlError::Scheme(url, scheme));
@@ -55,10 +50,7 @@ impl ServerUrl {
         };
         match surplus {
             // The text is not repeated: it may hold a password.
-            Some(what) => Err(UrlError::Surplus(
-                url.host_str().unwrap_or_default().to_owned(),
-                what,
-            )),
+            Some(what) => Err(UrlError::Surplus(url.host_str().unwrap_or_default().to_owned(), what)),
             None => Ok(Self(url)),
         }
     }
@@ -113,11 +105,7 @@ impl ServerUrl {
     /// The URL as text, with the root path's slash left out.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        if self.path() == "/" {
-            self.0.as_str().trim_end_matches('/')
-        } else {
-            self.0.as_str()
-        }
+        if self.path() == "/" { self.0.as_str().trim_end_matches('/') } else { self.0.as_str() }
     }
 }
 

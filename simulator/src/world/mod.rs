@@ -19,8 +19,8 @@ pub use located::Located;
 pub use location::{ServerUrl, UrlError};
 pub use secret::Secret;
 pub use server::{
-    Accepts, Answer, Certificate, CertificateFault, ProtocolVersion, Replies, Requires, RpcError,
-    Server, Tool, Transport,
+    Accepts, Answer, Certificate, CertificateFault, ProtocolVersion, Replies, Requires, RpcError, Server, Tool,
+    Transport,
 };
 pub use validate::Problem;
 
@@ -48,9 +48,7 @@ impl World {
     /// The authorization server that `name` refers to: by its host, or by its whole issuer identifier.
     #[must_use]
     pub fn authorization_server(&self, name: &str) -> Option<&AuthorizationServer> {
-        self.authorization_servers
-            .iter()
-            .find(|server| server.answers_to(name))
+        self.authorization_servers.iter().find(|server| server.answers_to(name))
     }
 }
 

@@ -78,10 +78,7 @@ impl Server {
     /// The supported revisions, oldest first, never empty after validation.
     #[must_use]
     pub fn versions(&self) -> Vec<ProtocolVersion> {
-        let mut versions = self
-            .protocol_versions
-            .clone()
-            .unwrap_or_else(|| ProtocolVersion::ALL.to_vec());
+        let mut versions = self.protocol_versions.clone().unwrap_or_else(|| ProtocolVersion::ALL.to_vec());
         versions.sort_unstable();
         versions.dedup();
         versions
@@ -129,12 +126,7 @@ pub enum ProtocolVersion {
 
 impl ProtocolVersion {
     /// All of them, oldest first.
-    pub const ALL: [Self; 4] = [
-        Self::V20241105,
-        Self::V20250326,
-        Self::V20250618,
-        Self::V20251125,
-    ];
+    pub const ALL: [Self; 4] = [Self::V20241105, Self::V20250326, Self::V20250618, Self::V20251125];
 
     /// The date that names the revision.
     #[must_use]
@@ -150,9 +142,7 @@ impl ProtocolVersion {
     /// The revision of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|version| version.as_str() == name)
+        Self::ALL.into_iter().find(|version| version.as_str() == name)
     }
 }
 

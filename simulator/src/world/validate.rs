@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{
-    AuthorizationServer, Certificate, Located, PUBLIC_AUTHORITY, Server, ServerUrl, Transport,
-    World,
-};
+use super::{AuthorizationServer, Certificate, Located, PUBLIC_AUTHORITY, Server, ServerUrl, Transport, World};
 
 /// One thing that is wrong with a world whose form is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +30,7 @@ struct Findings(Vec<Problem>);
 
 impl Findings {
     fn add<T>(&mut self, path: String, place: &Located<T>, message: String) {
-        self.0.push(Problem {
-            path,
-            message,
-            position: place.position(),
-        });
+        self.0.push(Problem { path, message, position: place.position() });
     }
 }
 
@@ -59,10 +52,7 @@ impl World {
                 found.add(
                     format!("{path}.url"),
                     &server.url,
-                    format!(
-                        "{} is described twice: every server needs a URL of its own",
-                        *server.url
-                    ),
+                    format!("{} is described twice: every server needs a URL of its own", *server.url),
                 );
             }
             self.check_server(&path, server, &mut found);
@@ -76,19 +66,11 @@ impl World {
         for (index, name) in self.authorities.iter().enumerate() {
             let path = format!("authorities[{index}]");
             if **name == PUBLIC_AUTHORITY {
-                found.add(
-                    path,
-                    name,
-                    format!("`{PUBLIC_AUTHORITY}` exists in every world: leave it out"),
-                );
+                found.add(path, name, format!("`{PUBLIC_AUTHORITY}` exists in every world: leave it out"));
             } else if name.is_empty() {
                 found.add(path, name, "an authority needs a name".to_owned());
             } else if !names.insert(name.as_str()) {
-                found.add(
-                    path,
-                    name,
-                    format!("the authority `{}` is named twice", **name),
-                );
+                found.add(path, name, format!("the authority `{}` is named twice", **name));
             }
         }
     }
@@ -102,11 +84,7 @@ impl World {
     ) {
         match server.issuer() {
             Err(error) => {
-                return found.add(
-                    format!("{path}.host"),
-                    &server.host,
-                    format!("not a host name: {error}"),
-                );
+                return found.add(format!("{path}.host"), &server.host, format!("not a host name: {error}"));
             }
             Ok(issuer) => {
                 if !issuers.insert(issuer.clone()) {
@@ -114,16 +92,14 @@ impl World {
                 }
                 let host = server.host.split(':').next().unwrap_or_default();
                 if !issuer.host().eq_ignore_ascii_case(host) {
-                    found.add(format!("{path}.issuer"), &server.host, format!("the issuer {issuer} is not on the host `{host}`: both must name the same host"));
+                    found.add(
+                        format!("{path}.issuer"),
+                        &server.host,
+                        format!("the issuer {issuer} is not on the host `{host}`: both must name the same host"),
+                    );
                 }
                 if let Some(certificate) = &server.certificate {
-                    self.check_certificate(
-                        &format!("{path}.certificate"),
-                        &issuer,
-                        certificate,
-                        &server.host,
-                        found,
-                    );
+                    self.check_certificate(&format!("{path}.certificate"), &issuer, certificate, &server.host, found);
                 }
             }
         }
@@ -147,10 +123,7 @@ impl World {
                 );
             }
         }
-        for (key, value) in [
-            ("tokenPath", &server.token_path),
-            ("jwksPath", &server.jwks_path),
-        ] {
+        for (key, value) in [("tokenPath", &server.token_path), ("jwksPath", &server.jwks_path)] {
             if !value.starts_with('/') {
                 found.add(
                     format!("{path}.{key}"),
@@ -170,13 +143,7 @@ impl World {
 
     fn check_server(&self, path: &str, server: &Server, found: &mut Findings) {
         if let Some(certificate) = &server.certificate {
-            self.check_certificate(
-                &format!("{path}.certificate"),
-                &server.url,
-                certificate,
-                &server.url,
-                found,
-            );
+            self.check_certificate(&format!("{path}.certificate"), &server.url, certificate, &server.url, found);
         }
         if let Some(accepts) = &server.accepts {
             self.check_issuer_name(format!("{path}.accepts.issuer"), &accepts.issuer, found);
@@ -193,7 +160,11 @@ impl World {
         found: &mut Findings,
     ) {
         if !url.is_tls() {
-            found.add(path.to_owned(), place, format!("{url} does not speak TLS and shows no certificate: use https:// or leave it out"));
+            found.add(
+                path.to_owned(),
+                place,
+                format!("{url} does not speak TLS and shows no certificate: use https:// or leave it out"),
+            );
         }
         let known = |name: &str| self.authorities.iter().any(|authority| **authority == name);
         if let Some(problem) = certificate_problem(path, certificate, known) {
@@ -203,53 +174,35 @@ impl World {
 
     fn check_issuer_name(&self, path: String, name: &Located<String>, found: &mut Findings) {
         if self.authorization_server(name).is_none() {
-            let hosts: Vec<&str> = self
-                .authorization_servers
-                .iter()
-                .map(|server| server.host.as_str())
-                .collect();
+            let hosts: Vec<&str> = self.authorization_servers.iter().map(|server| server.host.as_str()).collect();
             found.add(path, name, unknown("authorization server", name, &hosts));
         }
     }
 
     fn check_shared_certificates(&self, found: &mut Findings) {
         let mut hosts: BTreeMap<String, &Certificate> = BTreeMap::new();
-        let issuers =
-            self.authorization_servers
-                .iter()
-                .enumerate()
-                .filter_map(|(index, server)| {
-                    let host = server.issuer().ok()?.host().to_owned();
-                    Some((
-                        format!("authorizationServers[{index}].certificate"),
-                        host,
-                        server.certificate.as_ref()?,
-                        server.host.position(),
-                    ))
-                });
-        let servers = self
-            .servers
-            .iter()
-            .enumerate()
-            .filter_map(|(index, server)| {
-                Some((
-                    format!("servers[{index}].certificate"),
-                    server.url.host().to_owned(),
-                    server.certificate.as_ref()?,
-                    server.url.position(),
-                ))
-            });
+        let issuers = self.authorization_servers.iter().enumerate().filter_map(|(index, server)| {
+            let host = server.issuer().ok()?.host().to_owned();
+            Some((
+                format!("authorizationServers[{index}].certificate"),
+                host,
+                server.certificate.as_ref()?,
+                server.host.position(),
+            ))
+        });
+        let servers = self.servers.iter().enumerate().filter_map(|(index, server)| {
+            Some((
+                format!("servers[{index}].certificate"),
+                server.url.host().to_owned(),
+                server.certificate.as_ref()?,
+                server.url.position(),
+            ))
+        });
         for (path, host, certificate, position) in issuers.chain(servers) {
             let first = hosts.entry(host.clone()).or_insert(certificate);
             if *first != certificate {
-                let message = format!(
-                    "`{host}` has another certificate already: servers of one host share it"
-                );
-                found.0.push(Problem {
-                    path,
-                    message,
-                    position,
-                });
+                let message = format!("`{host}` has another certificate already: servers of one host share it");
+                found.0.push(Problem { path, message, position });
             }
         }
     }
@@ -263,30 +216,19 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
         found.add(
             format!("{path}.url"),
             url,
-            format!(
-                "{} names an address that is not this machine's loopback: use a host name",
-                **url
-            ),
+            format!("{} names an address that is not this machine's loopback: use a host name", **url),
         );
     } else if url.loopback().is_some() && url.port() < 1024 {
         found.add(
             format!("{path}.url"),
             url,
-            format!(
-                "{} would listen on port {}: name a port of 1024 or more",
-                **url,
-                url.port()
-            ),
+            format!("{} would listen on port {}: name a port of 1024 or more", **url, url.port()),
         );
     }
     let mut names = BTreeSet::new();
     for (index, tool) in server.tools.iter().enumerate() {
         if tool.name.is_empty() {
-            found.add(
-                format!("{path}.tools[{index}].name"),
-                &tool.name,
-                "a tool needs a name".to_owned(),
-            );
+            found.add(format!("{path}.tools[{index}].name"), &tool.name, "a tool needs a name".to_owned());
         } else if !names.insert(tool.name.as_str()) {
             found.add(
                 format!("{path}.tools[{index}].name"),
@@ -297,11 +239,7 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
     }
     for name in server.requires.headers.keys() {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            found.add(
-                format!("{path}.requires.headers"),
-                url,
-                format!("`{name}` is not a header name"),
-            );
+            found.add(format!("{path}.requires.headers"), url, format!("`{name}` is not a header name"));
         }
     }
     if server.versions().is_empty() {
@@ -326,9 +264,7 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
                 "the transport `sse` always answers on its stream: leave `replies` out".to_owned(),
             );
         }
-        Transport::Sse
-            if !server.messages_path().starts_with('/') || server.messages_path() == url.path() =>
-        {
+        Transport::Sse if !server.messages_path().starts_with('/') || server.messages_path() == url.path() => {
             found.add(
                 format!("{path}.messagesPath"),
                 url,
@@ -350,15 +286,8 @@ pub(crate) fn certificate_problem(
     if **issuer == PUBLIC_AUTHORITY || known(issuer) {
         return None;
     }
-    let message = format!(
-        "there is no authority `{}`: list it under `authorities`",
-        **issuer
-    );
-    Some(Problem {
-        path: format!("{path}.issuer"),
-        message,
-        position: issuer.position(),
-    })
+    let message = format!("there is no authority `{}`: list it under `authorities`", **issuer);
+    Some(Problem { path: format!("{path}.issuer"), message, position: issuer.position() })
 }
 
 /// The sentence about a name that nobody bears.
@@ -366,8 +295,5 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("there is no {what} `{name}`: this world has none");
     }
-    format!(
-        "there is no {what} `{name}`: expected one of {}",
-        known.join(", ")
-    )
+    format!("there is no {what} `{name}`: expected one of {}", known.join(", "))
 }

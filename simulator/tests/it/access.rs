@@ -18,18 +18,10 @@ servers:
     tools: [{name: echo}]
 ";
 
-fn token(
-    handle: &simulator::WorldHandle,
-    subject: &str,
-    fault: TokenFault,
-    scopes: &[&str],
-) -> String {
+fn token(handle: &simulator::WorldHandle, subject: &str, fault: TokenFault, scopes: &[&str]) -> String {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    let request = TokenRequest {
-        fault,
-        scopes,
-        ..TokenRequest::new("auth.company.com", subject, "https://mcp.example.com")
-    };
+    let request =
+        TokenRequest { fault, scopes, ..TokenRequest::new("auth.company.com", subject, "https://mcp.example.com") };
     format!("Bearer {}", handle.token(&request).unwrap())
 }
 
@@ -42,14 +34,8 @@ async fn a_good_token_and_the_headers_are_let_in() {
         .with("x-tenant-id", "engineering")
         .with("x-trace", "any");
     mcp.initialize("2025-11-25").await;
-    assert_eq!(
-        mcp.call_tool("echo", json!({"text": "hi"})).await["result"]["content"][0]["text"],
-        "hi"
-    );
-    let call = handle
-        .journal()
-        .wait_for(|entry| entry.method.as_deref() == Some("tools/call"))
-        .await;
+    assert_eq!(mcp.call_tool("echo", json!({"text": "hi"})).await["result"]["content"][0]["text"], "hi");
+    let call = handle.journal().wait_for(|entry| entry.method.as_deref() == Some("tools/call")).await;
     let facts = call.token.as_ref().unwrap();
     assert_eq!(
         (facts.subject.as_deref(), facts.audience.clone()),
@@ -66,10 +52,7 @@ async fn bad_tokens_are_challenged() {
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
     let none = Mcp::new(&handle, &["public"], SERVER).post(&message).await;
     assert_eq!(none.status(), StatusCode::UNAUTHORIZED);
-    let challenge = none.headers()["www-authenticate"]
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let challenge = none.headers()["www-authenticate"].to_str().unwrap().to_owned();
     assert_eq!(
         challenge,
         "Bearer resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\", scope=\"tools\""
@@ -86,33 +69,19 @@ async fn bad_tokens_are_challenged() {
     ];
     for fault in faults {
         let token = token(&handle, "alice", fault, &["tools"]);
-        let refused = Mcp::new(&handle, &["public"], SERVER)
-            .with("authorization", &token)
-            .post(&message)
-            .await;
+        let refused = Mcp::new(&handle, &["public"], SERVER).with("authorization", &token).post(&message).await;
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED, "{fault:?}");
         assert!(
-            refused.headers()["www-authenticate"]
-                .to_str()
-                .unwrap()
-                .contains("error=\"invalid_token\""),
+            refused.headers()["www-authenticate"].to_str().unwrap().contains("error=\"invalid_token\""),
             "{fault:?}"
         );
     }
     let narrow = Mcp::new(&handle, &["public"], SERVER)
-        .with(
-            "authorization",
-            &token(&handle, "alice", TokenFault::None, &["other"]),
-        )
+        .with("authorization", &token(&handle, "alice", TokenFault::None, &["other"]))
         .post(&message)
         .await;
     assert_eq!(narrow.status(), StatusCode::FORBIDDEN);
-    assert!(
-        narrow.headers()["www-authenticate"]
-            .to_str()
-            .unwrap()
-            .contains("insufficient_scope")
-    );
+    assert!(narrow.headers()["www-authenticate"].to_str().unwrap().contains("insufficient_scope"));
 }
 
 #[tokio::test]
@@ -120,19 +89,14 @@ async fn missing_and_wrong_headers_are_named() {
     let (_simulator, handle) = world(WORLD).await;
     let token = token(&handle, "alice", TokenFault::None, &["tools"]);
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "ping"});
-    let mcp = Mcp::new(&handle, &["public"], SERVER)
-        .with("authorization", &token)
-        .with("x-trace", "1");
+    let mcp = Mcp::new(&handle, &["public"], SERVER).with("authorization", &token).with("x-trace", "1");
     let missing = mcp.post(&message).await;
     assert_eq!(missing.status(), StatusCode::BAD_REQUEST);
     assert!(missing.text().await.unwrap().contains("X-Tenant-ID"));
     let wrong = mcp.with("x-tenant-id", "sales").post(&message).await;
     assert_eq!(wrong.status(), StatusCode::FORBIDDEN);
     let text = wrong.text().await.unwrap();
-    assert!(
-        text.contains("X-Tenant-ID") && !text.contains("engineering"),
-        "{text}"
-    );
+    assert!(text.contains("X-Tenant-ID") && !text.contains("engineering"), "{text}");
 }
 
 #[tokio::test]
@@ -153,23 +117,10 @@ async fn a_session_belongs_to_its_subject() {
 #[tokio::test]
 async fn the_resource_describes_itself() {
     let (_simulator, handle) = world(WORLD).await;
-    let metadata = url(
-        &handle,
-        "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
-    );
-    let document: Value = client(&handle, &["public"])
-        .get(metadata)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
+    let metadata = url(&handle, "https://mcp.example.com/.well-known/oauth-protected-resource/mcp");
+    let document: Value = client(&handle, &["public"]).get(metadata).send().await.unwrap().json().await.unwrap();
     assert_eq!(document["resource"], "https://mcp.example.com");
-    assert_eq!(
-        document["authorization_servers"],
-        json!(["https://auth.company.com"])
-    );
+    assert_eq!(document["authorization_servers"], json!(["https://auth.company.com"]));
 }
 
 #[tokio::test]
@@ -177,9 +128,7 @@ async fn only_users_get_tokens() {
     let (_simulator, handle) = world(WORLD).await;
     let unknown = handle.token(&TokenRequest::new("auth.company.com", "mallory", "x"));
     assert!(matches!(unknown, Err(TokenError::UnknownUser { .. })));
-    let nowhere = handle
-        .token(&TokenRequest::new("idp.nowhere", "alice", "x"))
-        .unwrap_err();
+    let nowhere = handle.token(&TokenRequest::new("idp.nowhere", "alice", "x")).unwrap_err();
     assert_eq!(
         nowhere.to_string(),
         "there is no authorization server `idp.nowhere`: expected one of https://auth.company.com"

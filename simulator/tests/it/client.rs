@@ -21,13 +21,8 @@ pub(crate) async fn world(yaml: &str) -> (Simulator, WorldHandle) {
 pub(crate) fn client(handle: &WorldHandle, authorities: &[&str]) -> Client {
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let roots = authorities
-        .iter()
-        .map(|name| Certificate::from_pem(handle.ca_pem(name).unwrap().as_bytes()).unwrap());
-    let mut builder = Client::builder()
-        .tls_certs_only(roots)
-        .no_proxy()
-        .timeout(LIMIT);
+    let roots = authorities.iter().map(|name| Certificate::from_pem(handle.ca_pem(name).unwrap().as_bytes()).unwrap());
+    let mut builder = Client::builder().tls_certs_only(roots).no_proxy().timeout(LIMIT);
     for name in handle.names() {
         let address = *name.ports.values().next().unwrap();
         builder = builder.resolve(&name.host, address);
@@ -40,11 +35,7 @@ pub(crate) fn url(handle: &WorldHandle, url: &str) -> String {
     let mut parsed: url::Url = url.parse().unwrap();
     let host = parsed.host_str().unwrap().to_owned();
     let port = parsed.port_or_known_default().unwrap();
-    let real = handle
-        .names()
-        .into_iter()
-        .find(|name| name.host == host)
-        .map(|name| name.ports[&port].port());
+    let real = handle.names().into_iter().find(|name| name.host == host).map(|name| name.ports[&port].port());
     parsed.set_port(real).unwrap();
     parsed.to_string()
 }
@@ -60,16 +51,8 @@ pub(crate) struct Mcp {
 impl Mcp {
     pub(crate) fn new(handle: &WorldHandle, authorities: &[&str], server: &str) -> Self {
         let mut headers = HeaderMap::new();
-        headers.insert(
-            "accept",
-            HeaderValue::from_static("application/json, text/event-stream"),
-        );
-        Self {
-            client: client(handle, authorities),
-            url: url(handle, server),
-            headers,
-            next: 0,
-        }
+        headers.insert("accept", HeaderValue::from_static("application/json, text/event-stream"));
+        Self { client: client(handle, authorities), url: url(handle, server), headers, next: 0 }
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
@@ -78,13 +61,7 @@ impl Mcp {
     }
 
     pub(crate) async fn post(&self, message: &Value) -> Response {
-        self.client
-            .post(&self.url)
-            .headers(self.headers.clone())
-            .json(message)
-            .send()
-            .await
-            .unwrap()
+        self.client.post(&self.url).headers(self.headers.clone()).json(message).send().await.unwrap()
     }
 
     pub(crate) fn request(&mut self, method: &str, params: Value) -> Value {
@@ -96,7 +73,8 @@ impl Mcp {
 
     /// The handshake; later requests belong to the session.
     pub(crate) async fn initialize(&mut self, version: &str) -> Value {
-        let params = json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+        let params =
+            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
         let message = self.request("initialize", params);
         let response = self.post(&message).await;
         assert_eq!(response.status(), StatusCode::OK);
@@ -105,11 +83,8 @@ impl Mcp {
         }
         let result = response.json::<Value>().await.unwrap()["result"].clone();
         let agreed = result["protocolVersion"].as_str().unwrap();
-        self.headers
-            .insert("mcp-protocol-version", agreed.parse().unwrap());
-        let initialized = self
-            .post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
-            .await;
+        self.headers.insert("mcp-protocol-version", agreed.parse().unwrap());
+        let initialized = self.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
         assert_eq!(initialized.status(), StatusCode::ACCEPTED);
         result
     }
@@ -122,7 +97,6 @@ impl Mcp {
     }
 
     pub(crate) async fn call_tool(&mut self, name: &str, arguments: Value) -> Value {
-        self.call("tools/call", json!({"name": name, "arguments": arguments}))
-            .await
+        self.call("tools/call", json!({"name": name, "arguments": arguments})).await
     }
 }

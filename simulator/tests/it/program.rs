@@ -15,10 +15,7 @@ fn file(name: &str, text: &str) -> std::path::PathBuf {
 
 #[test]
 fn a_served_world_says_where_it_is() {
-    let world = file(
-        "served.yaml",
-        "servers: [{url: https://mcp.example.com/mcp, tools: [{name: echo}]}]",
-    );
+    let world = file("served.yaml", "servers: [{url: https://mcp.example.com/mcp, tools: [{name: echo}]}]");
     let authorities = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("served");
     let mut child = simulator()
         .arg("serve")
@@ -30,43 +27,24 @@ fn a_served_world_says_where_it_is() {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(line.starts_with("ready https://127.0.0.1:"), "{line}");
     assert!(
-        std::fs::read_to_string(authorities.join("public.pem"))
-            .unwrap()
-            .starts_with("-----BEGIN CERTIFICATE-----")
+        std::fs::read_to_string(authorities.join("public.pem")).unwrap().starts_with("-----BEGIN CERTIFICATE-----")
     );
 }
 
 #[test]
 fn check_tells_good_from_bad_from_unreadable() {
-    let good = simulator()
-        .arg("check")
-        .arg(file("good.yaml", "servers: []"))
-        .output()
-        .unwrap();
+    let good = simulator().arg("check").arg(file("good.yaml", "servers: []")).output().unwrap();
     assert_eq!(good.status.code(), Some(0));
-    let bad = simulator()
-        .arg("check")
-        .arg(file("bad.yaml", "server: []"))
-        .output()
-        .unwrap();
+    let bad = simulator().arg("check").arg(file("bad.yaml", "server: []")).output().unwrap();
     assert_eq!(bad.status.code(), Some(1));
     let said = String::from_utf8(bad.stderr).unwrap();
-    assert!(
-        said.contains("bad.yaml:1:1: unknown key `server`: did you mean `servers`?"),
-        "{said}"
-    );
-    for arguments in [
-        vec!["check", "/nowhere.yaml"],
-        vec!["serve", "x", "--nonsense"],
-        vec![],
-    ] {
+    assert!(said.contains("bad.yaml:1:1: unknown key `server`: did you mean `servers`?"), "{said}");
+    for arguments in [vec!["check", "/nowhere.yaml"], vec!["serve", "x", "--nonsense"], vec![]] {
         let wrong = simulator().args(arguments).output().unwrap();
         assert_eq!(wrong.status.code(), Some(2));
         assert_eq!(String::from_utf8(wrong.stderr).unwrap().lines().count(), 1);

@@ -6,36 +6,19 @@ use serde_json::{Value, json};
 
 use crate::client::{LIMIT, client, url, world};
 
-const WORLD: &str =
-    "servers: [{url: http://mcp.example.com/tools/sse, transport: sse, tools: [{name: echo}]}]";
+const WORLD: &str = "servers: [{url: http://mcp.example.com/tools/sse, transport: sse, tools: [{name: echo}]}]";
 const SERVER: &str = "http://mcp.example.com/tools/sse";
 
-async fn event(
-    stream: &mut (impl futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin),
-) -> (String, String) {
-    let bytes = tokio::time::timeout(LIMIT, stream.next())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+async fn event(stream: &mut (impl futures::Stream<Item = reqwest::Result<bytes::Bytes>> + Unpin)) -> (String, String) {
+    let bytes = tokio::time::timeout(LIMIT, stream.next()).await.unwrap().unwrap().unwrap();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
-    let field = |name: &str| {
-        text.lines()
-            .find_map(|line| line.strip_prefix(name))
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
-    };
+    let field =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned();
     (field("event:"), field("data:"))
 }
 
 async fn open(handle: &simulator::WorldHandle) -> Response {
-    client(handle, &[])
-        .get(url(handle, SERVER))
-        .header("accept", "text/event-stream")
-        .send()
-        .await
-        .unwrap()
+    client(handle, &[]).get(url(handle, SERVER)).header("accept", "text/event-stream").send().await.unwrap()
 }
 
 #[tokio::test]
@@ -44,47 +27,22 @@ async fn a_call_is_posted_and_answered_on_the_stream() {
     let mut stream = open(&handle).await.bytes_stream();
     let (kind, endpoint) = event(&mut stream).await;
     assert_eq!(kind, "endpoint");
-    assert!(
-        endpoint.starts_with("/tools/messages?sessionId="),
-        "{endpoint}"
-    );
+    assert!(endpoint.starts_with("/tools/messages?sessionId="), "{endpoint}");
 
     let client = client(&handle, &[]);
     let target = url(&handle, &format!("http://mcp.example.com{endpoint}"));
     let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}});
     let call = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "echo", "arguments": {"text": "hi"}}});
-    for message in [
-        initialize,
-        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
-        call,
-    ] {
-        assert_eq!(
-            client
-                .post(&target)
-                .json(&message)
-                .send()
-                .await
-                .unwrap()
-                .status(),
-            StatusCode::ACCEPTED
-        );
+    for message in [initialize, json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), call] {
+        assert_eq!(client.post(&target).json(&message).send().await.unwrap().status(), StatusCode::ACCEPTED);
     }
     let (_, initialized) = event(&mut stream).await;
-    assert_eq!(
-        serde_json::from_str::<Value>(&initialized).unwrap()["result"]["protocolVersion"],
-        "2024-11-05"
-    );
+    assert_eq!(serde_json::from_str::<Value>(&initialized).unwrap()["result"]["protocolVersion"], "2024-11-05");
     let (kind, answer) = event(&mut stream).await;
     assert_eq!(kind, "message");
-    assert_eq!(
-        serde_json::from_str::<Value>(&answer).unwrap()["result"]["content"][0]["text"],
-        "hi"
-    );
+    assert_eq!(serde_json::from_str::<Value>(&answer).unwrap()["result"]["content"][0]["text"], "hi");
 
-    let call = handle
-        .journal()
-        .wait_for(|entry| entry.method.as_deref() == Some("tools/call"))
-        .await;
+    let call = handle.journal().wait_for(|entry| entry.method.as_deref() == Some("tools/call")).await;
     assert_eq!(call.server.as_deref(), Some(SERVER));
     assert_eq!(call.url, "http://mcp.example.com/tools/messages");
     assert!(call.session.is_some());
@@ -99,13 +57,7 @@ async fn the_session_ends_with_the_stream() {
     let target = url(&handle, &format!("http://mcp.example.com{endpoint}"));
     let client = client(&handle, &[]);
     let gone = async {
-        while client
-            .post(&target)
-            .json(&json!({"jsonrpc": "2.0", "method": "x"}))
-            .send()
-            .await
-            .unwrap()
-            .status()
+        while client.post(&target).json(&json!({"jsonrpc": "2.0", "method": "x"})).send().await.unwrap().status()
             != StatusCode::NOT_FOUND
         {
             tokio::task::yield_now().await;
@@ -127,11 +79,7 @@ async fn streamable_http_finds_no_endpoint() {
         .unwrap();
     assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(posted.headers()["allow"], "GET");
-    let no_session = client
-        .post(url(&handle, "http://mcp.example.com/tools/messages"))
-        .json(&json!({}))
-        .send()
-        .await
-        .unwrap();
+    let no_session =
+        client.post(url(&handle, "http://mcp.example.com/tools/messages")).json(&json!({})).send().await.unwrap();
     assert_eq!(no_session.status(), StatusCode::BAD_REQUEST);
 }

@@ -26,10 +26,7 @@ async fn a_tool_echoes_its_text() {
     let result = mcp.initialize("2025-11-25").await;
     assert_eq!(result["protocolVersion"], "2025-11-25");
     let answer = mcp.call_tool("echo", json!({"text": "hello"})).await;
-    assert_eq!(
-        answer["result"],
-        json!({"content": [{"type": "text", "text": "hello"}]})
-    );
+    assert_eq!(answer["result"], json!({"content": [{"type": "text", "text": "hello"}]}));
 }
 
 #[tokio::test]
@@ -37,14 +34,8 @@ async fn tools_answer_as_scripted() {
     let (_simulator, handle) = world(WORLD).await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
-    assert_eq!(
-        mcp.call_tool("fixed", json!({})).await["result"]["content"][0]["text"],
-        "always this"
-    );
-    assert_eq!(
-        mcp.call_tool("broken", json!({})).await["result"]["isError"],
-        true
-    );
+    assert_eq!(mcp.call_tool("fixed", json!({})).await["result"]["content"][0]["text"], "always this");
+    assert_eq!(mcp.call_tool("broken", json!({})).await["result"]["isError"], true);
     assert_eq!(
         mcp.call_tool("raw", json!({})).await["result"],
         json!({"content": [], "structuredContent": {"n": 1}, "unknownField": "kept"})
@@ -53,14 +44,8 @@ async fn tools_answer_as_scripted() {
         mcp.call_tool("refused", json!({})).await["error"],
         json!({"code": -32050, "message": "no", "data": {"why": "because"}})
     );
-    assert_eq!(
-        mcp.call_tool("absent", json!({})).await["error"]["code"],
-        -32602
-    );
-    assert_eq!(
-        mcp.call("prompts/list", json!({})).await["error"]["code"],
-        -32601
-    );
+    assert_eq!(mcp.call_tool("absent", json!({})).await["error"]["code"], -32602);
+    assert_eq!(mcp.call("prompts/list", json!({})).await["error"]["code"], -32601);
 }
 
 #[tokio::test]
@@ -79,28 +64,26 @@ async fn the_newest_revision_answers_an_unknown_one_and_older_ones_are_kept() {
 
 #[tokio::test]
 async fn a_list_comes_in_pages() {
-    let (_simulator, handle) = world("servers: [{url: http://mcp.example.com/mcp, pageSize: 2, tools: [{name: a}, {name: b}, {name: c}]}]").await;
+    let (_simulator, handle) =
+        world("servers: [{url: http://mcp.example.com/mcp, pageSize: 2, tools: [{name: a}, {name: b}, {name: c}]}]")
+            .await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
     let first = mcp.call("tools/list", json!({})).await["result"].clone();
     assert_eq!(first["tools"].as_array().unwrap().len(), 2);
-    let second = mcp
-        .call("tools/list", json!({"cursor": first["nextCursor"]}))
-        .await["result"]
-        .clone();
+    let second = mcp.call("tools/list", json!({"cursor": first["nextCursor"]})).await["result"].clone();
     assert_eq!(second["tools"][0]["name"], "c");
     assert!(second.get("nextCursor").is_none());
-    assert_eq!(
-        mcp.call("tools/list", json!({"cursor": "made-up"})).await["error"]["code"],
-        -32602
-    );
+    assert_eq!(mcp.call("tools/list", json!({"cursor": "made-up"})).await["error"]["code"], -32602);
 }
 
 #[tokio::test]
 async fn replies_can_be_event_streams() {
-    let (_simulator, handle) = world("servers: [{url: http://mcp.example.com/mcp, replies: event-stream, tools: [{name: echo}]}]").await;
+    let (_simulator, handle) =
+        world("servers: [{url: http://mcp.example.com/mcp, replies: event-stream, tools: [{name: echo}]}]").await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
-    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let params =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
     let message = mcp.request("initialize", params);
     let response = mcp.post(&message).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -122,90 +105,34 @@ async fn what_the_transport_forbids_is_refused() {
         mcp.client.post(&mcp.url).headers(headers)
     };
     let cases = [
-        (
-            "only JSON accepted",
-            without("accept")
-                .header("accept", "application/json")
-                .json(&list),
-            406,
-        ),
-        (
-            "wildcard accepted",
-            without("accept").header("accept", "*/*").json(&list),
-            406,
-        ),
-        (
-            "plain text",
-            good()
-                .header("content-type", "text/plain")
-                .body(list.to_string()),
-            415,
-        ),
-        (
-            "no JSON",
-            good().header("content-type", "application/json").body("{"),
-            400,
-        ),
+        ("only JSON accepted", without("accept").header("accept", "application/json").json(&list), 406),
+        ("wildcard accepted", without("accept").header("accept", "*/*").json(&list), 406),
+        ("plain text", good().header("content-type", "text/plain").body(list.to_string()), 415),
+        ("no JSON", good().header("content-type", "application/json").body("{"), 400),
         ("a batch", good().json(&json!([list])), 400),
-        (
-            "a null id",
-            good().json(&json!({"jsonrpc": "2.0", "id": null, "method": "ping"})),
-            400,
-        ),
-        (
-            "no version of JSON-RPC",
-            good().json(&json!({"id": 1, "method": "ping"})),
-            400,
-        ),
+        ("a null id", good().json(&json!({"jsonrpc": "2.0", "id": null, "method": "ping"})), 400),
+        ("no version of JSON-RPC", good().json(&json!({"id": 1, "method": "ping"})), 400),
         ("no session", without("mcp-session-id").json(&list), 400),
-        (
-            "another session",
-            without("mcp-session-id")
-                .header("mcp-session-id", "made-up")
-                .json(&list),
-            404,
-        ),
-        (
-            "no revision",
-            without("mcp-protocol-version").json(&list),
-            400,
-        ),
+        ("another session", without("mcp-session-id").header("mcp-session-id", "made-up").json(&list), 404),
+        ("no revision", without("mcp-protocol-version").json(&list), 400),
         (
             "an unknown revision",
-            without("mcp-protocol-version")
-                .header("mcp-protocol-version", "2026-07-28")
-                .json(&list),
+            without("mcp-protocol-version").header("mcp-protocol-version", "2026-07-28").json(&list),
             400,
         ),
         (
             "another revision",
-            without("mcp-protocol-version")
-                .header("mcp-protocol-version", "2025-06-18")
-                .json(&list),
+            without("mcp-protocol-version").header("mcp-protocol-version", "2025-06-18").json(&list),
             400,
         ),
-        (
-            "a foreign page",
-            good().header("origin", "https://evil.example").json(&list),
-            403,
-        ),
+        ("a foreign page", good().header("origin", "https://evil.example").json(&list), 403),
         (
             "a second initialize in the session",
             good().json(&json!({"jsonrpc": "2.0", "id": 101, "method": "initialize"})),
             400,
         ),
-        (
-            "PUT",
-            mcp.client.put(&mcp.url).headers(mcp.headers.clone()),
-            405,
-        ),
-        (
-            "a legacy stream",
-            mcp.client
-                .get(&mcp.url)
-                .header("accept", "text/event-stream"),
-            405,
-        ),
+        ("PUT", mcp.client.put(&mcp.url).headers(mcp.headers.clone()), 405),
+        ("a legacy stream", mcp.client.get(&mcp.url).header("accept", "text/event-stream"), 405),
     ];
     for (what, request, status) in cases {
         let response = request.send().await.unwrap();
@@ -221,14 +148,8 @@ async fn a_request_id_is_used_once() {
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
     let ping = mcp.request("ping", json!({}));
-    assert_eq!(
-        mcp.post(&ping).await.json::<Value>().await.unwrap()["result"],
-        json!({})
-    );
-    assert_eq!(
-        mcp.post(&ping).await.json::<Value>().await.unwrap()["error"]["code"],
-        -32600
-    );
+    assert_eq!(mcp.post(&ping).await.json::<Value>().await.unwrap()["result"], json!({}));
+    assert_eq!(mcp.post(&ping).await.json::<Value>().await.unwrap()["error"]["code"], -32600);
 }
 
 #[tokio::test]
@@ -246,13 +167,7 @@ async fn a_deleted_session_is_gone() {
     let (_simulator, handle) = world(WORLD).await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
-    let deleted = mcp
-        .client
-        .delete(&mcp.url)
-        .headers(mcp.headers.clone())
-        .send()
-        .await
-        .unwrap();
+    let deleted = mcp.client.delete(&mcp.url).headers(mcp.headers.clone()).send().await.unwrap();
     assert_eq!(deleted.status(), StatusCode::OK);
     let message = mcp.request("ping", json!({}));
     assert_eq!(mcp.post(&message).await.status(), StatusCode::NOT_FOUND);
@@ -263,45 +178,28 @@ async fn changed_tools_are_announced_on_the_stream() {
     let (_simulator, handle) = world(WORLD).await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
     mcp.initialize("2025-11-25").await;
-    let stream = mcp
-        .client
-        .get(&mcp.url)
-        .headers(mcp.headers.clone())
-        .send()
-        .await
-        .unwrap();
+    let stream = mcp.client.get(&mcp.url).headers(mcp.headers.clone()).send().await.unwrap();
     assert_eq!(stream.status(), StatusCode::OK);
-    let change: WorldChange = serde_saphyr::from_str(
-        "setTools: {server: http://mcp.example.com/mcp, tools: [{name: other}]}",
-    )
-    .unwrap();
+    let change: WorldChange =
+        serde_saphyr::from_str("setTools: {server: http://mcp.example.com/mcp, tools: [{name: other}]}").unwrap();
     handle.update(change).await.unwrap();
-    let event = tokio::time::timeout(LIMIT, stream.bytes_stream().next())
-        .await
-        .unwrap()
-        .unwrap()
-        .unwrap();
+    let event = tokio::time::timeout(LIMIT, stream.bytes_stream().next()).await.unwrap().unwrap().unwrap();
     assert!(String::from_utf8_lossy(&event).contains("notifications/tools/list_changed"));
-    assert_eq!(
-        mcp.call("tools/list", json!({})).await["result"]["tools"][0]["name"],
-        "other"
-    );
+    assert_eq!(mcp.call("tools/list", json!({})).await["result"]["tools"][0]["name"], "other");
 }
 
 #[tokio::test]
 async fn the_handshake_must_be_confirmed() {
     let (_simulator, handle) = world(WORLD).await;
     let mut mcp = Mcp::new(&handle, &[], SERVER);
-    let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let params =
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
     let message = mcp.request("initialize", params);
     let session = mcp.post(&message).await.headers()["mcp-session-id"].clone();
     let mut mcp = mcp.with("mcp-protocol-version", "2025-11-25");
     mcp.headers.insert("mcp-session-id", session);
     assert_eq!(mcp.call("ping", json!({})).await["result"], json!({}));
-    assert_eq!(
-        mcp.call("tools/list", json!({})).await["error"]["code"],
-        -32600
-    );
+    assert_eq!(mcp.call("tools/list", json!({})).await["error"]["code"], -32600);
 }
 
 #[tokio::test]
@@ -311,8 +209,5 @@ async fn a_handshake_that_fails_leaves_no_session() {
     let message = mcp.request("initialize", json!({"protocolVersion": "2025-11-25"}));
     let refused = mcp.post(&message).await;
     assert!(!refused.headers().contains_key("mcp-session-id"));
-    assert_eq!(
-        refused.json::<Value>().await.unwrap()["error"]["code"],
-        -32602
-    );
+    assert_eq!(refused.json::<Value>().await.unwrap()["error"]["code"], -32602);
 }

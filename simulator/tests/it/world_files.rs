@@ -3,27 +3,19 @@
 use simulator::World;
 
 fn refusal(text: &str) -> String {
-    World::from_yaml("world.yaml", text)
-        .unwrap_err()
-        .to_string()
+    World::from_yaml("world.yaml", text).unwrap_err().to_string()
 }
 
 #[test]
 fn an_unknown_key_is_shown_with_its_place_and_the_nearest_one() {
-    insta::assert_snapshot!(refusal(
-        "servers:\n  - url: https://mcp.example.com/mcp\n    tranport: sse\n"
-    ));
+    insta::assert_snapshot!(refusal("servers:\n  - url: https://mcp.example.com/mcp\n    tranport: sse\n"));
 }
 
 #[test]
 fn a_value_of_the_wrong_form_is_shown_with_its_place() {
     insta::assert_snapshot!(refusal("servers:\n  - url: ftp://mcp.example.com/mcp\n"));
-    insta::assert_snapshot!(refusal(
-        "servers:\n  - url: https://mcp.example.com/mcp\n    transport: streamable\n"
-    ));
-    insta::assert_snapshot!(refusal(
-        "authorizationServers:\n  - host: a.example.com\n    tokenLifetime: soon\n"
-    ));
+    insta::assert_snapshot!(refusal("servers:\n  - url: https://mcp.example.com/mcp\n    transport: streamable\n"));
+    insta::assert_snapshot!(refusal("authorizationServers:\n  - host: a.example.com\n    tokenLifetime: soon\n"));
     insta::assert_snapshot!(refusal("servers:\n  - transport: sse\n"));
     insta::assert_snapshot!(refusal("servers: [\n"));
 }
@@ -54,23 +46,16 @@ servers:
 #[test]
 fn the_readme_examples_are_worlds() {
     let readme = include_str!("../../README.md");
-    let worlds: Vec<&str> = readme
-        .split("```yaml world\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
+    let worlds: Vec<&str> =
+        readme.split("```yaml world\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(!worlds.is_empty());
     for world in worlds {
         World::from_yaml("README.md", world).unwrap_or_else(|error| panic!("{error}"));
     }
-    let changes: Vec<&str> = readme
-        .split("```yaml changes\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
+    let changes: Vec<&str> =
+        readme.split("```yaml changes\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(!changes.is_empty());
     for text in changes {
-        serde_saphyr::from_str::<Vec<simulator::WorldChange>>(text)
-            .unwrap_or_else(|error| panic!("{error}"));
+        serde_saphyr::from_str::<Vec<simulator::WorldChange>>(text).unwrap_or_else(|error| panic!("{error}"));
     }
 }

@@ -41,19 +41,11 @@ pub(super) fn resolve(known: &Known<'_>, host: &str) -> Resolution {
     let mut aliases = Vec::new();
     loop {
         if let Some(address) = known.names.get(&name) {
-            return Resolution {
-                aliases,
-                addresses: vec![*address],
-                exists: true,
-            };
+            return Resolution { aliases, addresses: vec![*address], exists: true };
         }
         match known.services.service(&name) {
             ServiceLookup::Addresses(addresses) => {
-                return Resolution {
-                    aliases,
-                    addresses,
-                    exists: true,
-                };
+                return Resolution { aliases, addresses, exists: true };
             }
             ServiceLookup::Alias(target) if aliases.len() < MAX_ALIASES => {
                 name = target.trim_end_matches('.').to_ascii_lowercase();
@@ -61,11 +53,7 @@ pub(super) fn resolve(known: &Known<'_>, host: &str) -> Resolution {
             }
             ServiceLookup::Alias(_) | ServiceLookup::Unknown => {
                 let exists = !aliases.is_empty();
-                return Resolution {
-                    aliases,
-                    addresses: Vec::new(),
-                    exists,
-                };
+                return Resolution { aliases, addresses: Vec::new(), exists };
             }
         }
     }
@@ -78,18 +66,12 @@ pub(super) fn answer(known: &Known<'_>, packet: &[u8], over_udp: bool) -> Option
         Ok(_) => return None,
         Err(_) => {
             let id = u16::from_be_bytes([*packet.first()?, *packet.get(1)?]);
-            return Message::error_msg(id, OpCode::Query, ResponseCode::FormErr)
-                .to_vec()
-                .ok();
+            return Message::error_msg(id, OpCode::Query, ResponseCode::FormErr).to_vec().ok();
         }
     };
     let response = respond(known, &query);
     let bytes = response.to_vec().ok()?;
-    let limit = query
-        .edns
-        .as_ref()
-        .map_or(PLAIN_UDP_LIMIT, Edns::max_payload)
-        .max(PLAIN_UDP_LIMIT);
+    let limit = query.edns.as_ref().map_or(PLAIN_UDP_LIMIT, Edns::max_payload).max(PLAIN_UDP_LIMIT);
     if over_udp && bytes.len() > usize::from(limit) {
         return response.truncate().to_vec().ok();
     }
@@ -130,11 +112,7 @@ fn respond(known: &Known<'_>, query: &Message) -> Message {
             response.metadata.response_code = ResponseCode::ServFail;
             return response;
         };
-        response.add_answer(Record::from_rdata(
-            owner,
-            TTL,
-            RData::CNAME(CNAME(target.clone())),
-        ));
+        response.add_answer(Record::from_rdata(owner, TTL, RData::CNAME(CNAME(target.clone()))));
         owner = target;
     }
     for address in resolution.addresses {

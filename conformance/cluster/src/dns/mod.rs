@@ -49,9 +49,7 @@ struct View {
 
 impl std::fmt::Debug for Dns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dns")
-            .field("address", &self.shared.address)
-            .finish_non_exhaustive()
+        f.debug_struct("Dns").field("address", &self.shared.address).finish_non_exhaustive()
     }
 }
 
@@ -66,22 +64,13 @@ impl Dns {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// Replaces the extra names of a namespace. A name is absolute and has no trailing dot; case does not matter.
     pub fn set_names(&self, namespace: &str, names: BTreeMap<String, IpAddr>) -> io::Result<()> {
-        let names = names
-            .into_iter()
-            .map(|(name, address)| (name.to_ascii_lowercase(), address))
-            .collect();
-        *self
-            .view_of(namespace)?
-            .names
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = names;
+        let names = names.into_iter().map(|(name, address)| (name.to_ascii_lowercase(), address)).collect();
+        *self.view_of(namespace)?.names.write().unwrap_or_else(PoisonError::into_inner) = names;
         Ok(())
     }
 
@@ -93,10 +82,7 @@ impl Dns {
     /// The address of a name as a namespace sees it.
     pub fn lookup(&self, namespace: &str, host: &str) -> Option<IpAddr> {
         let view = self.view_of(namespace).ok()?;
-        answer::resolve(&view.known(), host)
-            .addresses
-            .first()
-            .copied()
+        answer::resolve(&view.known(), host).addresses.first().copied()
     }
 
     /// Closes every view.
@@ -107,11 +93,7 @@ impl Dns {
     }
 
     fn view_of(&self, namespace: &str) -> io::Result<Arc<View>> {
-        let mut views = self
-            .shared
-            .views
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut views = self.shared.views.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(view) = views.get(namespace) {
             return Ok(Arc::clone(view));
         }
@@ -122,10 +104,9 @@ impl Dns {
             names: RwLock::default(),
             services: Arc::clone(&self.shared.services),
         });
-        self.shared.tasks.spawn_on(
-            server::serve(sockets, Arc::clone(&view), self.shared.stop.clone()),
-            &self.shared.runtime,
-        );
+        self.shared
+            .tasks
+            .spawn_on(server::serve(sockets, Arc::clone(&view), self.shared.stop.clone()), &self.shared.runtime);
         views.insert(namespace.to_owned(), Arc::clone(&view));
         Ok(view)
     }

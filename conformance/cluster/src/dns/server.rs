@@ -36,11 +36,7 @@ impl Sockets {
                 Ok(tcp) => {
                     udp.set_nonblocking(true)?;
                     tcp.set_nonblocking(true)?;
-                    return Ok(Self {
-                        udp: UdpSocket::from_std(udp)?,
-                        tcp: TcpListener::from_std(tcp)?,
-                        address,
-                    });
+                    return Ok(Self { udp: UdpSocket::from_std(udp)?, tcp: TcpListener::from_std(tcp)?, address });
                 }
                 Err(error) => last_error = Some(error),
             }
@@ -82,20 +78,11 @@ pub(super) async fn serve(sockets: Sockets, view: Arc<View>, stop: CancellationT
 /// Answers the queries of one TCP client, each behind its length (RFC 1035, 4.2.2), until it closes or falls silent.
 async fn serve_connection(mut stream: TcpStream, view: Arc<View>) -> Option<()> {
     loop {
-        let length = tokio::time::timeout(IDLE, stream.read_u16())
-            .await
-            .ok()?
-            .ok()?;
+        let length = tokio::time::timeout(IDLE, stream.read_u16()).await.ok()?.ok()?;
         let mut packet = vec![0; usize::from(length)];
-        tokio::time::timeout(IDLE, stream.read_exact(&mut packet))
-            .await
-            .ok()?
-            .ok()?;
+        tokio::time::timeout(IDLE, stream.read_exact(&mut packet)).await.ok()?.ok()?;
         let reply = view.answer(&packet, false)?;
-        stream
-            .write_u16(u16::try_from(reply.len()).ok()?)
-            .await
-            .ok()?;
+        stream.write_u16(u16::try_from(reply.len()).ok()?).await.ok()?;
         stream.write_all(&reply).await.ok()?;
     }
 }

@@ -48,17 +48,12 @@ impl ServiceNames for ServiceStores {
             return ServiceLookup::Unknown;
         };
         let spec = service.spec.clone().unwrap_or_default();
-        if let (Some("ExternalName"), Some(target), None) =
-            (spec.type_.as_deref(), spec.external_name, hostname)
-        {
+        if let (Some("ExternalName"), Some(target), None) = (spec.type_.as_deref(), spec.external_name, hostname) {
             return ServiceLookup::Alias(target);
         }
         let headless = spec.cluster_ip.as_deref() == Some("None");
         if !headless {
-            return match (
-                spec.cluster_ip.and_then(|address| address.parse().ok()),
-                hostname,
-            ) {
+            return match (spec.cluster_ip.and_then(|address| address.parse().ok()), hostname) {
                 (Some(address), None) => ServiceLookup::Addresses(vec![address]),
                 _ => ServiceLookup::Unknown,
             };
@@ -73,13 +68,7 @@ impl ServiceNames for ServiceStores {
 }
 
 impl ServiceStores {
-    fn endpoints(
-        &self,
-        namespace: &str,
-        name: &str,
-        hostname: Option<&str>,
-        not_ready_too: bool,
-    ) -> Vec<IpAddr> {
+    fn endpoints(&self, namespace: &str, name: &str, hostname: Option<&str>, not_ready_too: bool) -> Vec<IpAddr> {
         let slices = self.slices.state_filter(|slice| {
             slice.namespace().as_deref() == Some(namespace)
                 && slice.labels().get(SERVICE_NAME).map(String::as_str) == Some(name)
@@ -89,12 +78,7 @@ impl ServiceStores {
             .flat_map(|slice| slice.endpoints.iter().flatten())
             .filter(|endpoint| hostname.is_none() || endpoint.hostname.as_deref() == hostname)
             .filter(|endpoint| {
-                not_ready_too
-                    || endpoint
-                        .conditions
-                        .as_ref()
-                        .and_then(|state| state.ready)
-                        .unwrap_or(true)
+                not_ready_too || endpoint.conditions.as_ref().and_then(|state| state.ready).unwrap_or(true)
             })
             .flat_map(|endpoint| &endpoint.addresses)
             .filter_map(|address| address.parse::<Ipv4Addr>().ok().map(IpAddr::V4))

@@ -17,9 +17,7 @@ impl ServiceNames for Fixed {
                 ServiceLookup::Addresses((0..100).map(|last| [127, 80, 1, last].into()).collect())
             }
             "alias.shop.svc.cluster.local" => ServiceLookup::Alias("api.example.com".into()),
-            "circle.shop.svc.cluster.local" => {
-                ServiceLookup::Alias("circle.shop.svc.cluster.local".into())
-            }
+            "circle.shop.svc.cluster.local" => ServiceLookup::Alias("circle.shop.svc.cluster.local".into()),
             _ => ServiceLookup::Unknown,
         }
     }
@@ -40,10 +38,7 @@ fn query(name: &str, kind: RecordType) -> Vec<u8> {
 
 async fn ask(dns: &Dns, namespace: &str, name: &str, kind: RecordType) -> Message {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    socket
-        .send_to(&query(name, kind), dns.view(namespace).unwrap())
-        .await
-        .unwrap();
+    socket.send_to(&query(name, kind), dns.view(namespace).unwrap()).await.unwrap();
     let mut packet = [0; 4096];
     let length = socket.recv(&mut packet).await.unwrap();
     Message::from_vec(&packet[..length]).unwrap()
@@ -54,24 +49,14 @@ fn addresses(message: &Message) -> Vec<String> {
         RData::A(address) => Some(address.to_string()),
         _ => None,
     };
-    message
-        .answers
-        .iter()
-        .filter_map(|record| address(&record.data))
-        .collect()
+    message.answers.iter().filter_map(|record| address(&record.data)).collect()
 }
 
 #[tokio::test]
 async fn a_service_is_found_in_every_namespace() {
     let dns = dns();
     for namespace in ["shop", "other"] {
-        let answer = ask(
-            &dns,
-            namespace,
-            "web.shop.svc.cluster.local.",
-            RecordType::A,
-        )
-        .await;
+        let answer = ask(&dns, namespace, "web.shop.svc.cluster.local.", RecordType::A).await;
         assert_eq!(addresses(&answer), ["127.80.0.20"]);
     }
 }
@@ -79,16 +64,10 @@ async fn a_service_is_found_in_every_namespace() {
 #[tokio::test]
 async fn an_extra_name_exists_in_its_namespace_only() {
     let dns = dns();
-    assert_eq!(
-        addresses(&ask(&dns, "shop", "Api.Example.com.", RecordType::A).await),
-        ["127.90.0.1"]
-    );
+    assert_eq!(addresses(&ask(&dns, "shop", "Api.Example.com.", RecordType::A).await), ["127.90.0.1"]);
     let elsewhere = ask(&dns, "other", "api.example.com.", RecordType::A).await;
     assert_eq!(elsewhere.metadata.response_code, ResponseCode::NXDomain);
-    assert_eq!(
-        dns.lookup("shop", "api.example.com"),
-        Some([127, 90, 0, 1].into())
-    );
+    assert_eq!(dns.lookup("shop", "api.example.com"), Some([127, 90, 0, 1].into()));
     assert_eq!(dns.lookup("other", "api.example.com"), None);
 }
 
@@ -107,26 +86,14 @@ async fn an_unknown_name_does_not_exist() {
 
 #[tokio::test]
 async fn an_external_name_is_an_alias_that_the_namespace_resolves() {
-    let answer = ask(
-        &dns(),
-        "shop",
-        "alias.shop.svc.cluster.local.",
-        RecordType::A,
-    )
-    .await;
+    let answer = ask(&dns(), "shop", "alias.shop.svc.cluster.local.", RecordType::A).await;
     assert_eq!(answer.answers[0].record_type(), RecordType::CNAME);
     assert_eq!(addresses(&answer), ["127.90.0.1"]);
 }
 
 #[tokio::test]
 async fn a_circle_of_aliases_ends() {
-    let answer = ask(
-        &dns(),
-        "shop",
-        "circle.shop.svc.cluster.local.",
-        RecordType::A,
-    )
-    .await;
+    let answer = ask(&dns(), "shop", "circle.shop.svc.cluster.local.", RecordType::A).await;
     assert!(addresses(&answer).is_empty());
 }
 
@@ -134,19 +101,11 @@ async fn a_circle_of_aliases_ends() {
 async fn an_answer_too_long_for_udp_is_complete_over_tcp() {
     let dns = dns();
     let name = "pods.shop.svc.cluster.local.";
-    assert!(
-        ask(&dns, "shop", name, RecordType::A)
-            .await
-            .metadata
-            .truncation
-    );
+    assert!(ask(&dns, "shop", name, RecordType::A).await.metadata.truncation);
 
     let mut stream = TcpStream::connect(dns.view("shop").unwrap()).await.unwrap();
     let packet = query(name, RecordType::A);
-    stream
-        .write_u16(u16::try_from(packet.len()).unwrap())
-        .await
-        .unwrap();
+    stream.write_u16(u16::try_from(packet.len()).unwrap()).await.unwrap();
     stream.write_all(&packet).await.unwrap();
     let mut reply = vec![0; usize::from(stream.read_u16().await.unwrap())];
     stream.read_exact(&mut reply).await.unwrap();

@@ -3,9 +3,7 @@
 use embedded_cluster::cluster::Cluster;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
-};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::runtime::conditions::is_crd_established;
 use kube::runtime::wait::await_condition;
 use kube::{Resource, ResourceExt};
@@ -30,10 +28,7 @@ async fn dependents_follow_their_owner_in_the_background() {
     let owner: ConfigMap = create(&cluster, json!({"metadata": {"name": "owner"}})).await;
     let child = owned(&cluster, "child", &owner, &[]).await;
     owned(&cluster, "grandchild", &child, &[]).await;
-    api::<ConfigMap>(&cluster)
-        .delete("owner", &DeleteParams::background())
-        .await
-        .unwrap();
+    api::<ConfigMap>(&cluster).delete("owner", &DeleteParams::background()).await.unwrap();
     wait(&cluster, "grandchild", is_absent).await;
     wait(&cluster, "child", is_absent).await;
     // An object whose owner never was is no better off.
@@ -47,27 +42,12 @@ async fn a_foreground_deletion_waits_for_what_blocks_it() {
     let cluster = cluster().await;
     let owner: ConfigMap = create(&cluster, json!({"metadata": {"name": "owner"}})).await;
     owned(&cluster, "child", &owner, &["example.com/hold"]).await;
-    api::<ConfigMap>(&cluster)
-        .delete("owner", &DeleteParams::foreground())
-        .await
-        .unwrap();
-    let is_deleting = |object: Option<&ConfigMap>| {
-        object.is_some_and(|o| o.metadata.deletion_timestamp.is_some())
-    };
+    api::<ConfigMap>(&cluster).delete("owner", &DeleteParams::foreground()).await.unwrap();
+    let is_deleting = |object: Option<&ConfigMap>| object.is_some_and(|o| o.metadata.deletion_timestamp.is_some());
     wait(&cluster, "child", is_deleting).await;
-    assert_eq!(
-        api::<ConfigMap>(&cluster)
-            .get("owner")
-            .await
-            .unwrap()
-            .finalizers(),
-        ["foregroundDeletion"]
-    );
+    assert_eq!(api::<ConfigMap>(&cluster).get("owner").await.unwrap().finalizers(), ["foregroundDeletion"]);
     let release = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    api::<ConfigMap>(&cluster)
-        .patch("child", &PatchParams::default(), &release)
-        .await
-        .unwrap();
+    api::<ConfigMap>(&cluster).patch("child", &PatchParams::default(), &release).await.unwrap();
     wait(&cluster, "child", is_absent).await;
     wait(&cluster, "owner", is_absent).await;
     cluster.shutdown().await;
@@ -80,23 +60,10 @@ async fn orphans_lose_the_reference_and_stay() {
     owned(&cluster, "child", &owner, &[]).await;
     // The collector must know of the child before the owner goes.
     let is_watched = Patch::Merge(json!({"metadata": {"labels": {"x": "y"}}}));
-    api::<ConfigMap>(&cluster)
-        .patch("child", &PatchParams::default(), &is_watched)
-        .await
-        .unwrap();
-    api::<ConfigMap>(&cluster)
-        .delete("owner", &DeleteParams::orphan())
-        .await
-        .unwrap();
+    api::<ConfigMap>(&cluster).patch("child", &PatchParams::default(), &is_watched).await.unwrap();
+    api::<ConfigMap>(&cluster).delete("owner", &DeleteParams::orphan()).await.unwrap();
     wait(&cluster, "owner", is_absent).await;
-    assert!(
-        api::<ConfigMap>(&cluster)
-            .get("child")
-            .await
-            .unwrap()
-            .owner_references()
-            .is_empty()
-    );
+    assert!(api::<ConfigMap>(&cluster).get("child").await.unwrap().owner_references().is_empty());
     cluster.shutdown().await;
 }
 
@@ -111,91 +78,40 @@ async fn a_namespace_is_furnished_and_goes_with_everything_in_it() {
                 "type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]}}))
     .unwrap();
     let definitions = Api::<CustomResourceDefinition>::all(cluster.client());
-    definitions
-        .create(&PostParams::default(), &definition)
-        .await
-        .unwrap();
-    bounded(await_condition(
-        definitions,
-        "widgets.example.com",
-        is_crd_established(),
-    ))
-    .await
-    .unwrap();
+    definitions.create(&PostParams::default(), &definition).await.unwrap();
+    bounded(await_condition(definitions, "widgets.example.com", is_crd_established())).await.unwrap();
 
     let namespaces = Api::<Namespace>::all(cluster.client());
-    let namespace: Namespace =
-        serde_json::from_value(json!({"metadata": {"name": "shop"}})).unwrap();
-    namespaces
-        .create(&PostParams::default(), &namespace)
-        .await
-        .unwrap();
+    let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": "shop"}})).unwrap();
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
     let accounts = Api::<ServiceAccount>::namespaced(cluster.client(), "shop");
-    bounded(await_condition(
-        accounts,
-        "default",
-        |o: Option<&ServiceAccount>| o.is_some(),
-    ))
-    .await
-    .unwrap();
+    bounded(await_condition(accounts, "default", |o: Option<&ServiceAccount>| o.is_some())).await.unwrap();
     let config_maps = Api::<ConfigMap>::namespaced(cluster.client(), "shop");
     let has_ca = |object: Option<&ConfigMap>| {
-        object.is_some_and(|o| {
-            o.data
-                .as_ref()
-                .is_some_and(|data| data["ca.crt"].contains("BEGIN CERTIFICATE"))
-        })
+        object.is_some_and(|o| o.data.as_ref().is_some_and(|data| data["ca.crt"].contains("BEGIN CERTIFICATE")))
     };
-    bounded(await_condition(config_maps, "kube-root-ca.crt", has_ca))
-        .await
-        .unwrap();
+    bounded(await_condition(config_maps, "kube-root-ca.crt", has_ca)).await.unwrap();
 
     let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("example.com", "v1", "Widget"));
     let widgets = Api::<DynamicObject>::namespaced_with(cluster.client(), "shop", &kind);
     let mut widget = DynamicObject::new("held", &kind).data(json!({"spec": {}}));
     widget.metadata.finalizers = Some(vec!["example.com/hold".into()]);
-    widgets
-        .create(&PostParams::default(), &widget)
-        .await
-        .unwrap();
+    widgets.create(&PostParams::default(), &widget).await.unwrap();
     let pods = Api::<Pod>::namespaced(cluster.client(), "shop");
     let container = json!({"name": "c", "image": SHELL, "args": ["-c", "exec sleep 600"]});
     let spec = json!({"containers": [container], "terminationGracePeriodSeconds": 1});
-    let pod: Pod =
-        serde_json::from_value(json!({"metadata": {"name": "web"}, "spec": spec})).unwrap();
+    let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "web"}, "spec": spec})).unwrap();
     pods.create(&PostParams::default(), &pod).await.unwrap();
 
-    namespaces
-        .delete("shop", &DeleteParams::default())
-        .await
-        .unwrap();
+    namespaces.delete("shop", &DeleteParams::default()).await.unwrap();
     let waits_for_finalizer = |namespace: Option<&Namespace>| {
         let status = namespace.and_then(|namespace| namespace.status.as_ref());
-        let mut conditions = status
-            .into_iter()
-            .flat_map(|status| status.conditions.iter().flatten());
-        conditions.any(|condition| {
-            condition.type_ == "NamespaceFinalizersRemaining" && condition.status == "True"
-        })
+        let mut conditions = status.into_iter().flat_map(|status| status.conditions.iter().flatten());
+        conditions.any(|condition| condition.type_ == "NamespaceFinalizersRemaining" && condition.status == "True")
     };
-    bounded(await_condition(
-        namespaces.clone(),
-        "shop",
-        waits_for_finalizer,
-    ))
-    .await
-    .unwrap();
+    bounded(await_condition(namespaces.clone(), "shop", waits_for_finalizer)).await.unwrap();
     let release = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-    widgets
-        .patch("held", &PatchParams::default(), &release)
-        .await
-        .unwrap();
-    bounded(await_condition(
-        namespaces,
-        "shop",
-        |o: Option<&Namespace>| o.is_none(),
-    ))
-    .await
-    .unwrap();
+    widgets.patch("held", &PatchParams::default(), &release).await.unwrap();
+    bounded(await_condition(namespaces, "shop", |o: Option<&Namespace>| o.is_none())).await.unwrap();
     cluster.shutdown().await;
 }
