@@ -11,8 +11,7 @@ async fn main() -> ExitCode {
     let command = match commands::Command::try_parse() {
         Ok(command) => command,
         Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(commands::WRONG_USAGE) } else { ExitCode::SUCCESS };
+            return wrong_usage(&error);
         }
     };
     tracing_subscriber::fmt()
@@ -22,4 +21,21 @@ async fn main() -> ExitCode {
     // Only fails when a provider is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     ExitCode::from(commands::run(command).await)
+}
+
+/// Help and version go to stdout; what is wrong is said in one sentence.
+fn wrong_usage(error: &clap::Error) -> ExitCode {
+    if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        eprintln!("a command is missing: run, list, explain or up; see `conformance --help`");
+        return ExitCode::from(commands::WRONG_USAGE);
+    }
+    if !error.use_stderr() {
+        // Nobody is left to tell when stdout is closed.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let sentence: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    eprintln!("{}; see `conformance --help`", sentence.join(" "));
+    ExitCode::from(commands::WRONG_USAGE)
 }

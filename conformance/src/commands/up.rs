@@ -92,8 +92,8 @@ async fn print_ways_in(target: &dyn Target, stage: &Stage<'_>, kubeconfig: &Kube
         let header =
             token.as_ref().map_or_else(String::new, |token| format!(" --header 'Authorization: Bearer {token}'"));
         println!(
-            "MCP Inspector:\n  npx @modelcontextprotocol/inspector --cli {endpoint} --transport http{header} --method \
-             tools/list"
+            "MCP Inspector:\n  npx @modelcontextprotocol/inspector@latest --cli {endpoint} --transport http --method \
+             tools/list{header}"
         );
     }
 }

@@ -150,7 +150,8 @@ fn words(step: &Step) -> String {
             and("; it is refused, and ", spec.refused.as_ref()),
         ),
         Action::List(spec) => {
-            format!("list {:?}{}", spec.kind, and(", and expect ", spec.expect.as_ref())).to_lowercase()
+            let kind = format!("{:?}", spec.kind).to_lowercase();
+            format!("list {kind}{}", and(", and expect ", spec.expect.as_ref()))
         }
         Action::Call(spec) => format!("call {}{}", spec.tool, and(", and expect ", spec.expect.as_ref())),
         Action::Message(spec) => {
@@ -165,6 +166,7 @@ fn words(step: &Step) -> String {
             match spec.count {
                 Some(Count::Exactly(1)) => "exactly one request".to_owned(),
                 Some(Count::Exactly(count)) => format!("exactly {count} requests"),
+                Some(Count::AtLeast(1)) => "at least one request".to_owned(),
                 Some(Count::AtLeast(count)) => format!("at least {count} requests"),
                 None => "a request".to_owned(),
             },

@@ -125,8 +125,9 @@ pub fn parse(source: &Source) -> Result<Node, Diagnostic> {
 pub fn documents(source: &Source) -> Result<Vec<Node>, Diagnostic> {
     let mut nodes: Vec<Node> =
         serde_saphyr::from_multiple(&source.text).map_err(|error| syntax_error(source, &error))?;
+    let lines: Vec<&str> = source.text.lines().collect();
     for node in &mut nodes {
-        point_at_contents(source, node);
+        point_at_contents(&lines, node);
     }
     Ok(nodes)
 }
@@ -155,21 +156,22 @@ fn position(location: serde_saphyr::Location) -> Position {
 }
 
 /// Moves the place of quoted and block texts from their opening sign to their first character.
-fn point_at_contents(source: &Source, node: &mut Node) {
+fn point_at_contents(lines: &[&str], node: &mut Node) {
     match &mut node.value {
-        NodeValue::Text(_) => node.at = content_start(source, node.at),
-        NodeValue::List(items) => items.iter_mut().for_each(|item| point_at_contents(source, item)),
-        NodeValue::Map(entries) => entries.iter_mut().for_each(|(_, value)| point_at_contents(source, value)),
+        NodeValue::Text(_) => node.at = content_start(lines, node.at),
+        NodeValue::List(items) => items.iter_mut().for_each(|item| point_at_contents(lines, item)),
+        NodeValue::Map(entries) => entries.iter_mut().for_each(|(_, value)| point_at_contents(lines, value)),
         NodeValue::Scalar(_) => {}
     }
 }
 
-fn content_start(source: &Source, at: Position) -> Position {
-    let sign = source.line(at.line).and_then(|line| line.chars().nth(at.column.saturating_sub(1) as usize));
+fn content_start(lines: &[&str], at: Position) -> Position {
+    let line = |number: u32| lines.get(number.checked_sub(1)? as usize);
+    let sign = line(at.line).and_then(|line| line.chars().nth(at.column.saturating_sub(1) as usize));
     match sign {
         Some('"' | '\'') => Position { column: at.column + 1, ..at },
         Some('|' | '>') => {
-            let indent = source.line(at.line + 1).map_or(0, |line| line.len() - line.trim_start().len());
+            let indent = line(at.line + 1).map_or(0, |line| line.len() - line.trim_start().len());
             Position { line: at.line + 1, column: u32::try_from(indent).unwrap_or(0) + 1 }
         }
         _ => at,
