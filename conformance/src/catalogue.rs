@@ -23,6 +23,9 @@ pub struct Behaviour {
     pub id: String,
     /// The document that states it.
     pub document: String,
+    /// The scenarios that verify it; none: nothing does yet.
+    #[serde(default)]
+    pub scenarios: Vec<String>,
     /// What it says.
     pub behaviour: String,
     /// A way to check it from outside.

@@ -71,12 +71,8 @@ fn explain_scenario(library: &Library, scenario: &Scenario) {
     for line in describe::steps(scenario) {
         println!("  {line}");
     }
-    let mut ids: Vec<&str> =
-        scenario.all_steps().iter().flat_map(|step| step.verifies.iter().map(String::as_str)).collect();
-    ids.sort_unstable();
-    ids.dedup();
     println!("\nVerifies:");
-    for behaviour in ids.iter().filter_map(|id| library.catalogue().behaviour(id)) {
+    for behaviour in scenario.verifies().into_iter().filter_map(|id| library.catalogue().behaviour(id)) {
         println!("  {}  {}", behaviour.id, behaviour.behaviour);
     }
 }

@@ -1,12 +1,12 @@
 //! A scenario as its file says it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::deadline::Deadline;
-use super::step::{Step, Token};
+use super::step::{Action, Step, Token};
 use crate::diagnostic::Source;
 use crate::world::World;
 
@@ -89,6 +89,18 @@ impl Scenario {
         let mut all = Vec::new();
         collect(&self.steps, &mut all);
         all
+    }
+
+    /// The behaviours that its steps, and the rows of its tables, verify.
+    pub fn verifies(&self) -> BTreeSet<&str> {
+        let mut ids = BTreeSet::new();
+        for step in self.all_steps() {
+            ids.extend(step.verifies.iter().map(String::as_str));
+            if let Action::Each(rows) = &step.action {
+                ids.extend(rows.iter().flat_map(|row| &row.verifies).map(String::as_str));
+            }
+        }
+        ids
     }
 }
 

@@ -1,6 +1,7 @@
 //! Integration tests of the suite itself.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod catalogue;
 mod imports;
 mod language;
 mod report;
