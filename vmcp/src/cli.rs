@@ -42,6 +42,9 @@ pub struct Serve {
     /// (remote, proxied, oidc, token, otlp, workload) or for all. May be repeated.
     #[arg(long, value_name = "[CLASS=]CIDR")]
     pub egress_allow: Vec<AllowRule>,
+    /// Refuse token endpoints and telemetry collectors in private networks too.
+    #[arg(long)]
+    pub egress_strict: bool,
     /// The DNS server that resolves the names of backends, instead of the system's.
     #[arg(long, value_name = "ADDR:PORT", env = "VMCP_DNS_SERVER")]
     pub dns_server: Option<SocketAddr>,

@@ -182,13 +182,17 @@ fn spawn_until(tasks: &TaskTracker, stop: &CancellationToken, work: impl Future<
     tasks.spawn(async move { stop.run_until_cancelled(work).await });
 }
 
-fn http_client(serve: &Serve, cluster: &Cluster) -> Result<HttpClient, StartError> {
-    let guard = Guard {
+fn guard(serve: &Serve, cluster: &Cluster) -> Guard {
+    Guard {
         allow: serve.egress_allow.iter().copied().collect::<AllowList>(),
         api_servers: cluster.api_servers(),
         in_pod: cluster.is_around(),
-        strict: false,
-    };
+        strict: serve.egress_strict,
+    }
+}
+
+fn http_client(serve: &Serve, cluster: &Cluster) -> Result<HttpClient, StartError> {
+    let guard = guard(serve, cluster);
     let mut options = match serve.dns_server {
         Some(server) => HttpOptions::with_resolver(guard, Arc::new(DnsResolver::with_server(server)?)),
         None => HttpOptions::new(guard)?,
@@ -217,5 +221,34 @@ fn catalog_options(config: &Config) -> CatalogOptions {
         naming: Naming::prefix(aggregation.prefix_format()),
         timeouts: config.operational.as_ref().and_then(|operational| operational.timeouts.clone()).unwrap_or_default(),
         partial_failure: failure_handling(config).partial_failure_mode,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::egress::guard::EgressClass;
+    use clap::Parser;
+
+    #[tokio::test]
+    async fn under_egress_strict_token_endpoints_and_collectors_are_public_or_allowed() {
+        const STRICT: &str = "--egress-strict";
+        for (flags, class, allowed) in [
+            (vec![], EgressClass::Token, true),
+            (vec![], EgressClass::Otlp, true),
+            (vec![STRICT], EgressClass::Token, false),
+            (vec![STRICT], EgressClass::Otlp, false),
+            (vec![STRICT], EgressClass::Workload, true),
+            (vec![STRICT, "--egress-allow=token=10.0.0.0/8"], EgressClass::Token, true),
+            (vec![STRICT, "--egress-allow=token=10.0.0.0/8"], EgressClass::Otlp, false),
+        ] {
+            let arguments = ["vmcp", "serve", "--config", "f"].into_iter().chain(flags.iter().copied());
+            let Command::Serve(serve) = Cli::try_parse_from(arguments).unwrap().command else { panic!("not serve") };
+            let cluster = Cluster::of(&serve).await.unwrap();
+            let judged = guard(&serve, &cluster).judge_address("10.1.2.3".parse().unwrap(), class.into());
+            assert_eq!(judged.is_ok(), allowed, "{flags:?} {class}");
+        }
     }
 }

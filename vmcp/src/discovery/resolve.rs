@@ -141,7 +141,6 @@ fn token_exchange(
         scopes: block.scopes.clone().unwrap_or_default(),
         subject_token_type: TokenType::parse(kind)
             .ok_or_else(|| broken(format!("subjectTokenType {kind:?} is not one that can be exchanged")))?,
-        header: None,
     })
 }
 

@@ -143,7 +143,6 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
             scopes: block.scopes.clone().unwrap_or_default(),
             subject_token_type: TokenType::parse(kind)
                 .ok_or_else(|| self.invalid(&format!("{kind:?} is not a subject token type")))?,
-            header: None,
         })
     }
 

@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
-// Specs are written in place.
-#![allow(clippy::needless_pass_by_value)]
+#![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
 use std::sync::Arc;
 

@@ -95,10 +95,6 @@ impl Credentials {
             move || async move { exchange.obtain(&http, &subject).await }
         };
         let token = self.cache.get(&key, subject.expires_at(), task).await?;
-        let (name, value) = match &exchange.header {
-            Some(name) => (name.clone(), token.plain().clone()),
-            None => (AUTHORIZATION, token.bearer().clone()),
-        };
-        Ok(Credential { name, value, exchanged: Some((key, token)) })
+        Ok(Credential { name: AUTHORIZATION, value: token.bearer().clone(), exchanged: Some((key, token)) })
     }
 }

@@ -33,7 +33,6 @@ const CAPACITY: usize = 10_000;
 
 /// A token as the token endpoint issued it.
 pub struct ExchangedToken {
-    plain: HeaderValue,
     bearer: HeaderValue,
     lifetime: Option<Duration>,
 }
@@ -44,12 +43,9 @@ impl ExchangedToken {
         if text.is_empty() {
             return None;
         }
-        let sensitive = |text: &str| {
-            let mut value = HeaderValue::from_str(text).ok()?;
-            value.set_sensitive(true);
-            Some(value)
-        };
-        Some(Self { plain: sensitive(text)?, bearer: sensitive(&format!("Bearer {text}"))?, lifetime })
+        let mut bearer = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
+        bearer.set_sensitive(true);
+        Some(Self { bearer, lifetime })
     }
 }
 
@@ -67,11 +63,6 @@ pub struct CachedToken {
 }
 
 impl CachedToken {
-    /// The token alone.
-    pub fn plain(&self) -> &HeaderValue {
-        &self.token.plain
-    }
-
     /// The token with its scheme, for `Authorization`.
     pub fn bearer(&self) -> &HeaderValue {
         &self.token.bearer

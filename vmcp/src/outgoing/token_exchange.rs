@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Full;
 use serde::Deserialize;
 use url::Url;
@@ -45,8 +45,6 @@ pub struct TokenExchange {
     pub scopes: Vec<String>,
     /// The `subject_token_type` parameter.
     pub subject_token_type: TokenType,
-    /// The header that carries the exchanged token instead of `Authorization`, without a scheme.
-    pub header: Option<HeaderName>,
 }
 
 impl std::hash::Hash for TokenExchange {
@@ -58,7 +56,6 @@ impl std::hash::Hash for TokenExchange {
         self.audience.hash(state);
         self.scopes.hash(state);
         self.subject_token_type.hash(state);
-        self.header.hash(state);
     }
 }
 
@@ -135,7 +132,7 @@ impl TokenExchange {
                 http.send(Partition::TokenEndpoints, EgressClass::Token, &self.trust, self.request(subject)?).await?;
             let status = response.status();
             let answer = read_body(response.into_body(), MAX_ANSWER).await?;
-            self.read_answer(status, &answer)
+            read_answer(status, &answer)
         };
         let outcome = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| {
             Err(EgressError::new(Cause::Timeout, format!("no answer within {} s", TIMEOUT.as_secs())))
@@ -175,31 +172,30 @@ impl TokenExchange {
         }
         request.body(Full::new(Bytes::from(form.finish()))).map_err(|_| malformed_request())
     }
+}
 
-    fn read_answer(&self, status: StatusCode, answer: &[u8]) -> Result<ExchangedToken, EgressError> {
-        if status != StatusCode::OK {
-            return Err(refusal(status, answer));
-        }
-        let wrong = |what: &str| EgressError::new(Cause::Protocol, format!("the answer {what}"));
-        let answer: Answer =
-            serde_json::from_slice(answer).map_err(|_| wrong("is not a JSON object with access_token"))?;
-        // Mandatory in RFC 8693, section 2.2.1, and still forgotten by some servers; a wrong one is never usable.
-        if let Some(issued) = answer.issued_token_type.as_deref()
-            && !matches!(TokenType::parse(issued), Some(TokenType::AccessToken | TokenType::Jwt))
-        {
-            return Err(wrong("holds a token that is not an access token (issued_token_type)"));
-        }
-        let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
-        if !bearer && self.header.is_none() {
-            return Err(wrong("holds a token that is not a bearer token (token_type)"));
-        }
-        let lifetime = match answer.expires_in {
-            Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|_| wrong("has no valid expires_in"))?),
-            None => None,
-        };
-        ExchangedToken::new(&answer.access_token, lifetime)
-            .ok_or_else(|| wrong("holds a token that does not fit into a header"))
+fn read_answer(status: StatusCode, answer: &[u8]) -> Result<ExchangedToken, EgressError> {
+    if status != StatusCode::OK {
+        return Err(refusal(status, answer));
     }
+    let wrong = |what: &str| EgressError::new(Cause::Protocol, format!("the answer {what}"));
+    let answer: Answer = serde_json::from_slice(answer).map_err(|_| wrong("is not a JSON object with access_token"))?;
+    // Mandatory in RFC 8693, section 2.2.1, and still forgotten by some servers; a wrong one is never usable.
+    if let Some(issued) = answer.issued_token_type.as_deref()
+        && !matches!(TokenType::parse(issued), Some(TokenType::AccessToken | TokenType::Jwt))
+    {
+        return Err(wrong("holds a token that is not an access token (issued_token_type)"));
+    }
+    let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+    if !bearer {
+        return Err(wrong("holds a token that is not a bearer token (token_type)"));
+    }
+    let lifetime = match answer.expires_in {
+        Some(seconds) => Some(Duration::try_from_secs_f64(seconds).map_err(|_| wrong("has no valid expires_in"))?),
+        None => None,
+    };
+    ExchangedToken::new(&answer.access_token, lifetime)
+        .ok_or_else(|| wrong("holds a token that does not fit into a header"))
 }
 
 fn malformed_request() -> EgressError {

@@ -34,7 +34,6 @@ fn exchange(tokens: &MockServer) -> TokenExchange {
         audience: Some("https://mcp.partner.example.com".to_owned()),
         scopes: vec!["mcp".to_owned(), "tools".to_owned()],
         subject_token_type: TokenType::AccessToken,
-        header: None,
     }
 }
 

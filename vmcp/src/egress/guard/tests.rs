@@ -346,7 +346,7 @@ proptest! {
     #[test]
     fn what_a_tighter_guard_lets_through_a_looser_one_does_too(bits in any::<u128>(), v4 in any::<bool>()) {
         let address = if v4 {
-            #[allow(clippy::cast_possible_truncation)]
+            #[expect(clippy::cast_possible_truncation, reason = "any 32 bits are an IPv4 address")]
             IpAddr::V4(Ipv4Addr::from(bits as u32))
         } else {
             IpAddr::V6(Ipv6Addr::from(bits))
