@@ -44,11 +44,6 @@ impl<'a> Conditions<'a> {
         });
     }
 
-    /// Whether every condition that was set holds.
-    pub fn all_hold(&self) -> bool {
-        self.written.iter().all(|condition| condition.status == "True")
-    }
-
     /// The conditions, to be written.
     pub fn finish(self) -> Vec<Condition> {
         self.written

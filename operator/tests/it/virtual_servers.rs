@@ -107,6 +107,13 @@ async fn a_gateway_gets_its_objects_and_becomes_ready() {
     vmcp_config::parse(text, "config.yaml").unwrap();
 
     pod_is_ready(&cluster).await;
+    for status in ["unknown", "ready"] {
+        cluster.quiet().await;
+        let server: VirtualMCPServer = cluster.get("engineering").await;
+        assert_eq!(phase(&server), Some(VirtualServerPhase::Pending));
+        assert_eq!(reason(&server, "Ready").as_deref(), Some("BackendsPending"));
+        gateway_says(&cluster, json!([{"name": "partner", "status": status}])).await;
+    }
     cluster.quiet().await;
     let server: VirtualMCPServer = cluster.get("engineering").await;
     assert_eq!(phase(&server), Some(VirtualServerPhase::Ready));

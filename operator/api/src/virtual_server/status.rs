@@ -194,6 +194,8 @@ names! {
         DeploymentNotReady,
         /// No pod serves, and the last ones failed.
         DeploymentFailed,
+        /// A pod serves, and no backend was checked yet.
+        BackendsPending,
         /// Some backends do not answer.
         BackendsDegraded,
         /// No backend answers.

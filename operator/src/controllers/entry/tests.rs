@@ -1,5 +1,6 @@
 //! Every reason of every condition of an entry.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! The rules of OpenID providers.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
 use operator_api::MCPOIDCConfigSpec;
 use serde_json::{Value, json};

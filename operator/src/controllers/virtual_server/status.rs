@@ -95,11 +95,18 @@ fn running(live: &VirtualMCPServerStatus, deployment: Option<&Deployment>) -> St
             ),
         };
     }
-    let backends = live.discovered_backends.as_deref().unwrap_or_default();
+    let served = live.phase == Some(VirtualServerPhase::Ready);
+    let Some(backends) = &live.discovered_backends else {
+        return if served { serving(0) } else { unchecked("The gateway has not named its backends yet".to_owned()) };
+    };
     let named = |statuses: &[BackendStatus]| -> Vec<&str> {
         let found = backends.iter().filter(|backend| statuses.contains(&BackendStatus::of(backend)));
         found.map(|backend| backend.name.as_str()).collect()
     };
+    let unknown = named(&[BackendStatus::Unknown]);
+    if !served && !unknown.is_empty() && unknown.len() == backends.len() {
+        return unchecked(format!("No backend was checked yet: {}", unknown.join(", ")));
+    }
     let failing = named(&[BackendStatus::Unavailable]);
     let weak = named(&[BackendStatus::Unavailable, BackendStatus::Degraded]);
     if !failing.is_empty() && failing.len() == backends.len() {
@@ -116,9 +123,19 @@ fn running(live: &VirtualMCPServerStatus, deployment: Option<&Deployment>) -> St
             format!("{} of {} backends do not answer as they should: {}", weak.len(), backends.len(), weak.join(", ")),
         );
     }
-    let count = match backends.len() {
-        1 => "1 backend".to_owned(),
-        count => format!("{count} backends"),
+    serving(backends.len())
+}
+
+/// The state of a gateway that serves while nothing is known of its backends. One that was Ready does not come here:
+/// its first backend, or a new pod that has checked none, is no reason to turn clients away.
+fn unchecked(message: String) -> State {
+    (VirtualServerPhase::Pending, VirtualServerReason::BackendsPending, message)
+}
+
+fn serving(backends: usize) -> State {
+    let message = match backends {
+        1 => "Serving 1 backend".to_owned(),
+        count => format!("Serving {count} backends"),
     };
-    (VirtualServerPhase::Ready, VirtualServerReason::DeploymentReady, format!("Serving {count}"))
+    (VirtualServerPhase::Ready, VirtualServerReason::DeploymentReady, message)
 }

@@ -1,5 +1,6 @@
 //! The checks, the objects and the phases of gateways.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
+#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
 use std::sync::Arc;
 
@@ -254,6 +255,43 @@ fn phases_follow_the_deployment_and_the_backends() {
         assert_eq!(find_condition(&status.conditions, "Ready").unwrap().reason, reason);
         assert_eq!(status.discovered_backends, None, "the gateway's fields are not the operator's to write");
         assert_eq!(status.backend_count, None);
+    }
+}
+
+#[test]
+fn a_gateway_waits_for_the_first_check_of_a_backend_and_only_for_that() {
+    use VirtualServerPhase::{Degraded, Failed, Pending, Ready};
+    let backend = |status: &str| json!({"name": status, "status": status});
+    let ready = Deployment { ready: 1, failure: None };
+    for (before, backends, phase, reason) in [
+        (None, json!(null), Pending, "BackendsPending"),
+        (Some(Pending), json!(null), Pending, "BackendsPending"),
+        (Some(Pending), json!([]), Ready, "DeploymentReady"),
+        (Some(Pending), json!([backend("unknown")]), Pending, "BackendsPending"),
+        (Some(Pending), json!([{"name": "a"}, {"name": "b", "status": "newer"}]), Pending, "BackendsPending"),
+        (Some(Degraded), json!([backend("unknown")]), Pending, "BackendsPending"),
+        (Some(Failed), json!([backend("unknown")]), Pending, "BackendsPending"),
+        (Some(Pending), json!([backend("unknown"), backend("ready")]), Ready, "DeploymentReady"),
+        (Some(Pending), json!([backend("unknown"), backend("unauthenticated")]), Ready, "DeploymentReady"),
+        (Some(Pending), json!([backend("unknown"), backend("degraded")]), Degraded, "BackendsDegraded"),
+        (Some(Pending), json!([backend("unknown"), backend("unavailable")]), Degraded, "BackendsDegraded"),
+        (Some(Pending), json!([backend("unavailable")]), Failed, "BackendsUnavailable"),
+        (Some(Ready), json!([backend("unknown"), backend("ready")]), Ready, "DeploymentReady"),
+        (Some(Ready), json!([backend("unknown")]), Ready, "DeploymentReady"),
+        (Some(Ready), json!(null), Ready, "DeploymentReady"),
+        (Some(Ready), json!([backend("unavailable")]), Failed, "BackendsUnavailable"),
+    ] {
+        let mut server = server(json!({})).as_ref().clone();
+        server.status = serde_json::from_value(json!({"phase": before, "discoveredBackends": backends})).unwrap();
+        let verdict = judge(&server, &references());
+        let status = status::of(&server, &verdict, Some(&ready), None, Timestamp::UNIX_EPOCH);
+        let condition = find_condition(&status.conditions, "Ready").unwrap();
+        let holds = if phase == Ready { "True" } else { "False" };
+        assert_eq!(
+            (status.phase, condition.status.as_str(), condition.reason.as_str()),
+            (Some(phase), holds, reason),
+            "{before:?} {backends}"
+        );
     }
 }
 
