@@ -43,12 +43,12 @@ impl Prepared {
     pub async fn run(self) -> anyhow::Result<()> {
         let address = self.listener.local_addr()?;
         let stop = CancellationToken::new();
-        let operator = Operator::start(self.client, scope(&self.options), &self.options.gateway, stop.clone());
-        println!("ready http://{address}");
-        let server = axum::serve(self.listener, health::router(operator.shared.clone()));
-        let server = tokio::spawn(server.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
-
+        // Before the program says that it is ready, so that no request to end comes too early.
         let mut terminate = unix::signal(unix::SignalKind::terminate())?;
+        let operator = Operator::start(self.client, scope(&self.options), &self.options.gateway, stop.clone());
+        let server = axum::serve(self.listener, health::router(operator.shared.clone()));
+        let server = tokio::spawn(server.into_future());
+        println!("ready http://{address}");
         tokio::select! {
             _ = tokio::signal::ctrl_c() => {}
             _ = terminate.recv() => {}
@@ -56,7 +56,8 @@ impl Prepared {
         tracing::info!("ending");
         stop.cancel();
         operator.ended().await;
-        server.await??;
+        // Whoever still holds a connection to the health checks is not waited for.
+        server.abort();
         Ok(())
     }
 }

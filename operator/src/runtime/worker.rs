@@ -4,12 +4,13 @@ use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
     sync::Notify,
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,9 @@ use crate::controllers::{Context, reconcile};
 
 /// How many objects are reconciled at once.
 const CONCURRENCY: usize = 16;
+/// How long controllers that are under way may take to end. What they leave undone the next operator does: every one
+/// starts from what the cluster says.
+const GRACE: Duration = Duration::from_millis(800);
 
 /// The queue, shared between the watches that fill it and the worker.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +51,7 @@ impl Work {
     }
 }
 
-/// Reconciles what is asked for until `stop` is cancelled, then ends what it has begun.
+/// Reconciles what is asked for until `stop` is cancelled, then lets what it has begun end, for less than a second.
 ///
 /// It starts when every cache has been filled once: before that, an object that was not listed yet would look missing.
 pub async fn run(context: Arc<Context>, work: Work, stop: CancellationToken) {
@@ -81,7 +85,10 @@ pub async fn run(context: Arc<Context>, work: Work, stop: CancellationToken) {
             }
         }
     }
-    while running.join_next().await.is_some() {}
+    let ended = timeout(GRACE, async { while running.join_next().await.is_some() {} }).await;
+    if ended.is_err() {
+        tracing::warn!(count = running.len(), "controllers did not end in time and are stopped");
+    }
 }
 
 /// Puts an object whose controller failed back into the queue.

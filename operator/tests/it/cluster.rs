@@ -1,13 +1,22 @@
 //! An API server with our kinds, and an operator that runs on it.
 
-use std::{fmt::Debug, time::Duration};
+use std::{
+    fmt::Debug,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use axum::http::{Method, Request};
 use embedded_cluster::api::{ApiOptions, ApiServer};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DynamicObject, ListParams, Patch, PatchParams},
+    client::Body,
     core::{GroupVersionKind, NamespaceResourceScope},
     discovery::pinned_kind,
     runtime::wait::await_condition,
@@ -16,6 +25,7 @@ use operator::{cli::InstallOptions, run::Operator, runtime::watches::Scope};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 /// The namespace of every test; each test has an API server of its own.
 pub(crate) const NAMESPACE: &str = "tools";
@@ -62,6 +72,20 @@ impl TestCluster {
         let client = self.api.client_with_token(&token, NAMESPACE);
         let operator = Operator::start(client, Scope::Cluster, &options.gateway, self.stop.clone());
         self.operator = Some(operator);
+        self.quiet().await;
+    }
+
+    /// Starts an operator whose requests other than reading are never answered while `deaf` holds.
+    pub(crate) async fn start_operator_that_may_be_deaf(&mut self, deaf: Arc<AtomicBool>) {
+        let server = self.api.service();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let unanswered = deaf.load(Ordering::SeqCst) && request.method() != Method::GET;
+            let answer = server.clone().oneshot(request);
+            async move { if unanswered { std::future::pending().await } else { answer.await } }
+        });
+        let client = Client::new(service, NAMESPACE);
+        let gateway = InstallOptions::default().gateway;
+        self.operator = Some(Operator::start(client, Scope::Cluster, &gateway, self.stop.clone()));
         self.quiet().await;
     }
 
@@ -122,6 +146,11 @@ impl TestCluster {
             }
         }
         panic!("the operator does not come to rest");
+    }
+
+    /// Whether the operator has nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.operator.as_ref().unwrap().is_idle()
     }
 
     /// The latest version of anything in the API server: it grows with every write.

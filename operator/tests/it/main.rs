@@ -4,4 +4,5 @@
 mod cluster;
 mod entries;
 mod manifests;
+mod shutdown;
 mod virtual_servers;
