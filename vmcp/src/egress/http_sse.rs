@@ -210,15 +210,11 @@ impl HttpSse {
         params: Option<&RawValue>,
     ) -> Result<Reply, Failure> {
         let answer = live.waiting.expect(id).ok_or_else(broken)?;
+        // From here on: whoever leaves while the message is still being posted must not stay on the list either.
+        let _forget = Forget { waiting: &live.waiting, id };
         let message = jsonrpc::request(&Id::from(id), method, params);
-        if let Err(error) = post(&self.exchange, &live.endpoint, caller, message).await {
-            live.waiting.forget(id);
-            return Err(error);
-        }
-        let forget = Forget { waiting: &live.waiting, id };
-        let reply = answer.await.map_err(|_| broken());
-        drop(forget);
-        Ok(reply?)
+        post(&self.exchange, &live.endpoint, caller, message).await?;
+        Ok(answer.await.map_err(|_| broken())?)
     }
 
     fn next_id(&self) -> u64 {

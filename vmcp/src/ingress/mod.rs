@@ -131,10 +131,7 @@ impl Ingress {
             let message = "the request needs one Mcp-Session-Id header, which the answer to \"initialize\" carries";
             return Err(answer::refusal(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message));
         };
-        value.to_str().ok().and_then(|id| self.sessions.find(id, caller)).ok_or_else(|| {
-            let message = "there is no such session, start another one with \"initialize\"";
-            answer::refusal(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message)
-        })
+        value.to_str().ok().and_then(|id| self.sessions.find(id, caller)).ok_or_else(no_such_session)
     }
 
     /// Ends the session that a request names.
@@ -145,6 +142,11 @@ impl Ingress {
         self.sessions.end(&session).await;
         Ok(answer::empty(StatusCode::OK))
     }
+}
+
+fn no_such_session() -> Refused {
+    let message = "there is no such session, start another one with \"initialize\"";
+    answer::refusal(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message)
 }
 
 fn check_version(headers: &HeaderMap) -> Result<(), Refused> {

@@ -71,6 +71,7 @@ async fn answer_call(
     let session = ingress.session(headers, &caller)?;
     check_version(headers)?;
     let in_flight = session.begin(&call.id).map_err(|busy| match busy {
+        BusyError::Ended => super::no_such_session(),
         BusyError::IdInUse => refuse(&ErrorObject::new(code::INVALID_REQUEST, busy.to_string())),
         BusyError::TooMany => {
             let error = ErrorObject::new(code::OVERLOADED, busy.to_string());

@@ -6,17 +6,24 @@ use crate::catalog::ClientView;
 use crate::jsonrpc::Id;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::{StreamExt, stream};
 use rand::Rng;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Random bytes of a session id.
 const ID_BYTES: usize = 24;
 /// Requests that one session may have under way.
 const MAX_IN_FLIGHT: usize = 256;
+/// How long the end of a session waits for requests that were told to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many idle sessions are ended at once: a backend that takes its time must not keep the others.
+const ENDING: usize = 64;
 
 /// Bounds on sessions.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +54,8 @@ pub struct Session {
     owner: Option<Principal>,
     used_at: Mutex<Instant>,
     in_flight: Mutex<HashMap<Id, CancellationToken>>,
+    /// Counts them for whoever waits for their end.
+    requests: TaskTracker,
 }
 
 /// Why a request cannot be started.
@@ -58,6 +67,9 @@ pub enum BusyError {
     /// The session's limit.
     #[error("this session has {MAX_IN_FLIGHT} requests under way, wait for one of them")]
     TooMany,
+    /// The session has ended since the request named it.
+    #[error("the session has ended")]
+    Ended,
 }
 
 impl Session {
@@ -70,6 +82,7 @@ impl Session {
             owner: caller.principal.clone(),
             used_at: Mutex::new(Instant::now()),
             in_flight: Mutex::default(),
+            requests: TaskTracker::new(),
         }
     }
 
@@ -77,6 +90,9 @@ impl Session {
     pub fn begin(self: &Arc<Self>, id: &Id) -> Result<InFlight, BusyError> {
         let cancelled = self.ended.child_token();
         let mut in_flight = lock(&self.in_flight);
+        if self.ended.is_cancelled() {
+            return Err(BusyError::Ended);
+        }
         if in_flight.len() >= MAX_IN_FLIGHT {
             return Err(BusyError::TooMany);
         }
@@ -84,7 +100,8 @@ impl Session {
             return Err(BusyError::IdInUse);
         }
         in_flight.insert(id.clone(), cancelled.clone());
-        Ok(InFlight { session: Arc::clone(self), id: id.clone(), cancelled })
+        let counted = self.requests.token();
+        Ok(InFlight { session: Arc::clone(self), id: id.clone(), cancelled, _counted: counted })
     }
 
     /// Cancels a request that is under way, if it is.
@@ -92,6 +109,21 @@ impl Session {
         if let Some(cancelled) = lock(&self.in_flight).get(id) {
             cancelled.cancel();
         }
+    }
+
+    /// Stops what is under way, lets nothing begin any more, and then ends the sessions at backends: a request that
+    /// outlived them would open new ones, which nobody would end.
+    async fn end(&self) {
+        {
+            // Under the lock under which requests begin: they have begun before, or see that the session has ended.
+            let _in_flight = lock(&self.in_flight);
+            self.ended.cancel();
+        }
+        self.requests.close();
+        if tokio::time::timeout(STOP_TIMEOUT, self.requests.wait()).await.is_err() {
+            tracing::warn!("a session ended with requests under way");
+        }
+        self.view.close().await;
     }
 
     /// Keeps the session alive.
@@ -111,6 +143,7 @@ pub struct InFlight {
     id: Id,
     /// Cancelled by the client or by the end of the session.
     pub cancelled: CancellationToken,
+    _counted: TaskTrackerToken,
 }
 
 impl InFlight {
@@ -169,8 +202,7 @@ impl Sessions {
     /// Ends a session.
     pub async fn end(&self, session: &Session) {
         lock(&self.live).remove(&session.id);
-        session.ended.cancel();
-        session.view.close().await;
+        session.end().await;
     }
 
     /// All sessions at this moment.
@@ -184,22 +216,19 @@ impl Sessions {
             tokio::time::interval((self.limits.ttl / 10).clamp(Duration::from_millis(10), Duration::from_mins(1)));
         loop {
             ticks.tick().await;
-            for session in self.all() {
-                if session.is_idle(self.limits.ttl) {
-                    tracing::debug!("ended an idle session");
-                    self.end(&session).await;
-                }
-            }
+            let idle = self.all().into_iter().filter(|session| session.is_idle(self.limits.ttl));
+            let end = async |session: Arc<Session>| {
+                tracing::debug!("ends an idle session");
+                self.end(&session).await;
+            };
+            stream::iter(idle).for_each_concurrent(ENDING, end).await;
         }
     }
 
     /// Ends all sessions, and with them the sessions at backends.
     pub async fn end_all(&self) {
         let sessions: Vec<_> = lock(&self.live).drain().map(|(_, session)| session).collect();
-        for session in &sessions {
-            session.ended.cancel();
-        }
-        futures::future::join_all(sessions.iter().map(|session| session.view.close())).await;
+        futures::future::join_all(sessions.iter().map(|session| session.end())).await;
     }
 }
 
@@ -251,6 +280,32 @@ mod tests {
         assert!(!used.ended.is_cancelled() && !working.ended.is_cancelled() && idle.ended.is_cancelled());
         drop(in_flight);
         assert!(sessions.find(&working.id, &caller).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_ends_after_its_requests_and_takes_no_more() {
+        let sessions = Sessions::new(SessionLimits::default());
+        let session = sessions.create(&Caller::anonymous()).unwrap();
+        let in_flight = session.begin(&Id::from(1)).unwrap();
+        let mut end = std::pin::pin!(sessions.end(&session));
+        let mut again = std::pin::pin!(sessions.end(&session));
+        assert!(futures::poll!(&mut end).is_pending(), "a request is under way");
+        assert!(futures::poll!(&mut again).is_pending(), "whoever else ends it waits too");
+        assert!(in_flight.cancelled.is_cancelled());
+        assert_eq!(session.begin(&Id::from(2)).err(), Some(BusyError::Ended));
+        drop(in_flight);
+        assert!(futures::poll!(&mut end).is_ready() && futures::poll!(&mut again).is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_does_not_stop_keeps_its_session_for_a_bounded_time() {
+        let sessions = Sessions::new(SessionLimits { ttl: Duration::from_mins(30), cap: 10 });
+        let session = sessions.create(&Caller::anonymous()).unwrap();
+        let _stuck = session.begin(&Id::from(1)).unwrap();
+        let started = Instant::now();
+        sessions.end(&session).await;
+        assert_eq!(started.elapsed(), STOP_TIMEOUT);
+        assert!(sessions.all().is_empty());
     }
 
     #[test]
