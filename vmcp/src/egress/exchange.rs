@@ -9,6 +9,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use url::Url;
 
+use super::answers::Answers;
 use super::error::{Cause, EgressError};
 use super::guard::Reach;
 use super::http_client::{HttpClient, Partition};
@@ -24,6 +25,7 @@ pub(super) struct Exchange {
     pub(super) http: HttpClient,
     pub(super) credentials: Credentials,
     pub(super) backend: Arc<Backend>,
+    pub(super) answers: Answers,
 }
 
 impl Exchange {

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -21,6 +20,7 @@ use url::Url;
 use super::MAX_MESSAGE;
 use super::error::EgressError;
 use super::exchange::{Exchange, same_origin};
+use super::failure::Failure;
 use super::handshake;
 use super::http_client::{broken, read_body};
 use super::inbound::{self, Inbound};
@@ -33,8 +33,6 @@ use crate::jsonrpc::{self, Id};
 
 /// Bodies of failed requests are read up to this size.
 const MAX_FAILURE: usize = 64 * 1024;
-/// Bound on delivering the gateway's answer to a request of the backend.
-const RESPOND: Duration = Duration::from_secs(10);
 
 /// A session over HTTP+SSE.
 #[derive(Debug)]
@@ -62,19 +60,6 @@ impl Drop for Live {
 /// Who waits for which answer; `None` once the stream has ended.
 #[derive(Debug)]
 struct Waiting(SyncMutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>);
-
-/// How one attempt at a request failed.
-enum Failure {
-    /// The backend does not know the endpoint any more: the request was not executed.
-    SessionLost(EgressError),
-    Other(EgressError),
-}
-
-impl From<EgressError> for Failure {
-    fn from(error: EgressError) -> Self {
-        Self::Other(error)
-    }
-}
 
 impl HttpSse {
     pub(super) fn new(exchange: Exchange, news: Arc<News>) -> Self {
@@ -222,14 +207,6 @@ impl HttpSse {
     }
 }
 
-impl Failure {
-    fn into_error(self) -> EgressError {
-        match self {
-            Self::SessionLost(error) | Self::Other(error) => error,
-        }
-    }
-}
-
 /// Posts one message to the endpoint. The body of the answer is of no interest.
 async fn post(exchange: &Exchange, endpoint: &Url, caller: &Caller, message: Bytes) -> Result<(), Failure> {
     let mut headers = HeaderMap::new();
@@ -327,12 +304,8 @@ impl Reader {
 
     fn respond(&self, message: Bytes) {
         let (exchange, endpoint, caller) = (Arc::clone(&self.exchange), self.endpoint.clone(), self.caller.clone());
-        tokio::spawn(async move {
-            let sent = post(&exchange, &endpoint, &caller, message);
-            if let Ok(Err(failure)) = tokio::time::timeout(RESPOND, sent).await {
-                let error = failure.into_error();
-                tracing::debug!(backend = exchange.backend.name, %error, "an answer could not be delivered");
-            }
+        self.exchange.answers.deliver(&self.exchange.backend.name, async move {
+            post(&exchange, &endpoint, &caller, message).await.map_err(Failure::into_error)
         });
     }
 }

@@ -5,11 +5,13 @@
 //! transports implement a session, Streamable HTTP and the older HTTP+SSE; both send what a backend's configuration
 //! adds (credentials, headers, authorities) through one place, `exchange`. Params and results stay raw JSON.
 
+mod answers;
 mod connect_to;
 mod connector;
 mod dialer;
 mod error;
 mod exchange;
+mod failure;
 pub mod guard;
 mod handshake;
 mod http_client;

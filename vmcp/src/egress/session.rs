@@ -8,6 +8,7 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
+use super::answers::Answers;
 use super::error::EgressError;
 use super::exchange::Exchange;
 use super::http_client::{HttpClient, timed_out};
@@ -55,8 +56,12 @@ impl Egress {
 
     /// A session of `caller` with `backend`. Nothing is sent before the first request.
     pub fn open(&self, backend: &Arc<Backend>, caller: &Caller) -> BackendSession {
-        let exchange =
-            Exchange { http: self.http.clone(), credentials: self.credentials.clone(), backend: Arc::clone(backend) };
+        let exchange = Exchange {
+            http: self.http.clone(),
+            credentials: self.credentials.clone(),
+            backend: Arc::clone(backend),
+            answers: Answers::default(),
+        };
         let news = Arc::new(News::new());
         let transport = match backend.transport {
             Transport::StreamableHttp => TransportSession::Streamable(Streamable::new(exchange, Arc::clone(&news))),

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::MAX_MESSAGE;
 use super::error::EgressError;
 use super::exchange::Exchange;
+use super::failure::Failure;
 use super::handshake;
 use super::http_client::{broken, read_body};
 use super::inbound::{self, InFailure, Inbound};
@@ -32,8 +33,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Bodies of failed requests are read up to this size, for the JSON-RPC error that they may hold.
 const MAX_FAILURE: usize = 64 * 1024;
-/// Bound on delivering the gateway's answer to a request of the backend.
-const RESPOND: Duration = Duration::from_secs(10);
 /// How long to wait before resuming a stream when the backend does not say.
 const DEFAULT_RETRY: u64 = 1000;
 /// How long at most, whatever the backend says.
@@ -54,19 +53,6 @@ pub(super) struct Streamable {
 pub(super) struct Established {
     session_id: Option<HeaderValue>,
     version: &'static str,
-}
-
-/// How one attempt at a request failed.
-enum Failure {
-    /// The backend does not know the session: the request was not executed.
-    SessionLost(EgressError),
-    Other(EgressError),
-}
-
-impl From<EgressError> for Failure {
-    fn from(error: EgressError) -> Self {
-        Self::Other(error)
-    }
 }
 
 impl Streamable {
@@ -101,9 +87,7 @@ impl Streamable {
                     "the backend lost the session, opening a new one"
                 );
                 let second = self.established(caller, Some(&first)).await?;
-                self.call(&second, caller, method, params, &cancellation).await.map_err(|failure| match failure {
-                    Failure::SessionLost(error) | Failure::Other(error) => error,
-                })
+                self.call(&second, caller, method, params, &cancellation).await.map_err(Failure::into_error)
             }
         }
     }
@@ -152,9 +136,7 @@ impl Streamable {
         let response = self.post(caller, HeaderMap::new(), message).await?;
         let session_id = response.headers().get(SESSION_ID).cloned();
         let before = Established { session_id: session_id.clone(), version: "" };
-        let reply = self.read_answer(response, &before, caller, id).await.map_err(|failure| match failure {
-            Failure::SessionLost(error) | Failure::Other(error) => error,
-        })?;
+        let reply = self.read_answer(response, &before, caller, id).await.map_err(Failure::into_error)?;
         let version = match reply {
             Reply::Result(result) => handshake::negotiated(&result)?,
             Reply::Error(error) => return Err(handshake::refused(&error)),
@@ -294,14 +276,10 @@ impl Streamable {
 
 /// Answers a request of the backend beside the stream, which must go on being read.
 pub(super) fn respond(exchange: &Arc<Exchange>, established: &Established, caller: &Caller, message: Bytes) {
-    let exchange = Arc::clone(exchange);
-    let (established, caller) = (established.clone(), caller.clone());
-    tokio::spawn(async move {
-        let sent = post_one_way(&exchange, &established, &caller, message);
-        if let Ok(Err(error)) = tokio::time::timeout(RESPOND, sent).await {
-            tracing::debug!(backend = exchange.backend.name, %error, "an answer could not be delivered");
-        }
-    });
+    let (sender, established, caller) = (Arc::clone(exchange), established.clone(), caller.clone());
+    exchange
+        .answers
+        .deliver(&exchange.backend.name, async move { post_one_way(&sender, &established, &caller, message).await });
 }
 
 impl Clone for Established {
