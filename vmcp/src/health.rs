@@ -10,7 +10,7 @@ pub use state::{Event, is_available};
 
 use crate::backend::{Backend, Backends};
 use crate::egress::{Cause, EgressError};
-use crate::status::{BackendState, Observation, Observations};
+use crate::status::{BackendStatus, Observation, Observations};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Health {
     }
 
     /// How `backend` fares, if it is configured.
-    pub fn state(&self, backend: &str) -> Option<BackendState> {
+    pub fn state(&self, backend: &str) -> Option<BackendStatus> {
         self.states.borrow().get(backend).map(|health| health.state)
     }
 
@@ -130,6 +130,6 @@ fn is_recorded(health: &Observation, event: &Event, now: Timestamp) -> bool {
         health.checked_at.is_some_and(|last| now.as_millisecond() - last.as_millisecond() < RESOLUTION_MILLISECONDS);
     recent
         && matches!(event, Event::Answered(_) | Event::Served)
-        && health.state == BackendState::Ready
+        && health.state == BackendStatus::Ready
         && health.consecutive_failures == 0
 }

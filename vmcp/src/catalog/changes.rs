@@ -3,7 +3,7 @@
 use super::Catalog;
 use crate::backend::Backends;
 use crate::health::is_available;
-use crate::status::{BackendState, Observations};
+use crate::status::{BackendStatus, Observations};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -73,7 +73,7 @@ fn same(one: &Backends, two: &Backends) -> bool {
 fn turn(available: &mut BTreeMap<String, bool>, health: &Observations) -> bool {
     let known: BTreeMap<_, _> = health
         .iter()
-        .filter(|(_, seen)| seen.state != BackendState::Unknown)
+        .filter(|(_, seen)| seen.state != BackendStatus::Unknown)
         .map(|(name, seen)| (name.clone(), is_available(seen.state)))
         .collect();
     let turned = known.iter().any(|(name, now)| available.get(name).is_some_and(|before| before != now));

@@ -1,6 +1,6 @@
 //! The health of one backend as a state machine over what is seen of it.
 
-use crate::status::{BackendState, Observation};
+use crate::status::{BackendStatus, Observation};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ pub enum Event {
 }
 
 /// Whether a backend in this state answers requests.
-pub fn is_available(state: BackendState) -> bool {
-    matches!(state, BackendState::Ready | BackendState::Degraded)
+pub fn is_available(state: BackendStatus) -> bool {
+    matches!(state, BackendStatus::Ready | BackendStatus::Degraded)
 }
 
 /// Moves `health` on by an event at `now`, and says whether the state changed.
@@ -34,26 +34,26 @@ pub(super) fn observe(health: &mut Observation, event: Event, threshold: u32, no
     match event {
         Event::Answered(time) => {
             let slow = time > SLOW;
-            health.state = if slow { BackendState::Degraded } else { BackendState::Ready };
+            health.state = if slow { BackendStatus::Degraded } else { BackendStatus::Ready };
             health.message = slow.then(|| format!("the backend took {} s to answer", time.as_secs_f32().round()));
             health.consecutive_failures = 0;
         }
         Event::Served => {
-            if health.state != BackendState::Degraded {
-                health.state = BackendState::Ready;
+            if health.state != BackendStatus::Degraded {
+                health.state = BackendStatus::Ready;
                 health.message = None;
             }
             health.consecutive_failures = 0;
         }
         Event::Refused => {
-            health.state = BackendState::Unauthenticated;
+            health.state = BackendStatus::Unauthenticated;
             health.message = Some("the backend refuses the credentials that it is sent".to_owned());
             health.consecutive_failures = 0;
         }
         Event::Failed(message) => {
             health.consecutive_failures = health.consecutive_failures.saturating_add(1);
             if !is_available(health.state) || health.consecutive_failures >= threshold {
-                health.state = BackendState::Unavailable;
+                health.state = BackendStatus::Unavailable;
                 health.message = Some(message);
             }
         }
@@ -81,31 +81,31 @@ mod tests {
 
     #[test]
     fn a_backend_that_never_answered_is_unavailable_after_its_first_failure() {
-        assert_eq!(after(&[]).state, BackendState::Unknown);
+        assert_eq!(after(&[]).state, BackendStatus::Unknown);
         let health = after(&[failed()]);
-        assert_eq!(health.state, BackendState::Unavailable);
+        assert_eq!(health.state, BackendStatus::Unavailable);
         assert_eq!(health.message.as_deref(), Some("connection refused"));
     }
 
     #[test]
     fn the_threshold_counts_for_a_backend_that_answered() {
-        assert_eq!(after(&[OK, failed(), failed()]).state, BackendState::Ready);
-        assert_eq!(after(&[OK, failed(), failed(), failed()]).state, BackendState::Unavailable);
-        assert_eq!(after(&[OK, failed(), failed(), OK, failed(), failed()]).state, BackendState::Ready);
+        assert_eq!(after(&[OK, failed(), failed()]).state, BackendStatus::Ready);
+        assert_eq!(after(&[OK, failed(), failed(), failed()]).state, BackendStatus::Unavailable);
+        assert_eq!(after(&[OK, failed(), failed(), OK, failed(), failed()]).state, BackendStatus::Ready);
     }
 
     #[test]
     fn one_answer_makes_it_healthy_again() {
         let health = after(&[failed(), OK]);
-        assert_eq!((health.state, health.message, health.consecutive_failures), (BackendState::Ready, None, 0));
+        assert_eq!((health.state, health.message, health.consecutive_failures), (BackendStatus::Ready, None, 0));
     }
 
     #[test]
     fn a_slow_answer_degrades_and_a_refusal_is_told_apart() {
-        assert_eq!(after(&[Event::Answered(Duration::from_secs(6))]).state, BackendState::Degraded);
-        assert_eq!(after(&[Event::Answered(Duration::from_secs(6)), Event::Served]).state, BackendState::Degraded);
-        assert_eq!(after(&[failed(), Event::Served]).state, BackendState::Ready);
-        assert_eq!(after(&[OK, Event::Refused]).state, BackendState::Unauthenticated);
-        assert_eq!(after(&[Event::Refused, failed()]).state, BackendState::Unavailable);
+        assert_eq!(after(&[Event::Answered(Duration::from_secs(6))]).state, BackendStatus::Degraded);
+        assert_eq!(after(&[Event::Answered(Duration::from_secs(6)), Event::Served]).state, BackendStatus::Degraded);
+        assert_eq!(after(&[failed(), Event::Served]).state, BackendStatus::Ready);
+        assert_eq!(after(&[OK, Event::Refused]).state, BackendStatus::Unauthenticated);
+        assert_eq!(after(&[Event::Refused, failed()]).state, BackendStatus::Unavailable);
     }
 }

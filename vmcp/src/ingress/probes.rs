@@ -3,7 +3,7 @@
 use super::{Ingress, answer};
 use crate::discovery::Snapshot;
 use crate::health::{Health, is_available};
-use crate::status::BackendState;
+use crate::status::BackendStatus;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -58,13 +58,13 @@ impl Report {
 }
 
 /// `/status` spells health in its own words.
-fn health_word(state: BackendState) -> &'static str {
+fn health_word(state: BackendStatus) -> &'static str {
     match state {
-        BackendState::Ready => "healthy",
-        BackendState::Degraded => "degraded",
-        BackendState::Unavailable => "unhealthy",
-        BackendState::Unauthenticated => "unauthenticated",
-        BackendState::Unknown => "unknown",
+        BackendStatus::Ready => "healthy",
+        BackendStatus::Degraded => "degraded",
+        BackendStatus::Unavailable => "unhealthy",
+        BackendStatus::Unauthenticated => "unauthenticated",
+        BackendStatus::Unknown => "unknown",
     }
 }
 

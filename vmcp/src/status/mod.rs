@@ -8,5 +8,6 @@
 pub mod report;
 pub mod writer;
 
-pub use report::{BackendState, Observation, Observations};
+pub use operator_api::BackendStatus;
+pub use report::{Observation, Observations};
 pub use writer::{StatusTarget, write_status};

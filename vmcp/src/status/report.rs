@@ -10,41 +10,11 @@ use serde_json::{Value, json};
 use crate::backend::Backend;
 use crate::discovery::Snapshot;
 
-/// How a backend fares, as `discoveredBackends[].status` spells it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum BackendState {
-    /// Healthy.
-    Ready,
-    /// Answers, but slowly or after failures.
-    Degraded,
-    /// Does not answer.
-    Unavailable,
-    /// Answers, but does not accept the gateway.
-    Unauthenticated,
-    /// Not checked yet.
-    #[default]
-    Unknown,
-}
-
-impl BackendState {
-    /// The value of the field.
-    pub fn as_str(self) -> &'static str {
-        let status = match self {
-            Self::Ready => BackendStatus::Ready,
-            Self::Degraded => BackendStatus::Degraded,
-            Self::Unavailable => BackendStatus::Unavailable,
-            Self::Unauthenticated => BackendStatus::Unauthenticated,
-            Self::Unknown => BackendStatus::Unknown,
-        };
-        status.as_str()
-    }
-}
-
 /// What the health check knows about one backend.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
     /// How it fares.
-    pub state: BackendState,
+    pub state: BackendStatus,
     /// When that was last checked, by a probe or a call.
     pub checked_at: Option<Timestamp>,
     /// Why it is not ready.

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use vmcp::discovery::{self, Snapshot};
 use vmcp::outgoing::OutgoingAuth;
-use vmcp::status::{BackendState, Observation, Observations, StatusTarget, write_status};
+use vmcp::status::{BackendStatus, Observation, Observations, StatusTarget, write_status};
 
 use crate::out_support::{Authority, PATIENCE};
 
@@ -291,7 +291,7 @@ impl Reported {
         Self { api, snapshots, observations, stop }
     }
 
-    fn observe(&self, state: BackendState, second: i64) {
+    fn observe(&self, state: BackendStatus, second: i64) {
         let checked_at = Some(Timestamp::from_second(second).unwrap());
         let observation = Observation { state, checked_at, ..Observation::default() };
         self.observations.send_replace([("a".to_owned(), observation)].into());
@@ -335,21 +335,21 @@ async fn the_status_says_what_the_gateway_owns_and_nothing_else() {
 async fn a_change_is_written_at_once_and_a_mere_check_at_the_interval() {
     let reported = Reported::start(Duration::from_hours(1)).await;
     reported.written(1).await;
-    reported.observe(BackendState::Ready, 1000);
+    reported.observe(BackendStatus::Ready, 1000);
     let written = reported.written(2).await;
     let backend = &written[1]["status"]["discoveredBackends"][0];
     assert_eq!((&backend["status"], &backend["lastHealthCheck"]), (&json!("ready"), &json!("1970-01-01T00:16:40Z")));
-    reported.observe(BackendState::Ready, 2000);
-    reported.observe(BackendState::Ready, 3000);
+    reported.observe(BackendStatus::Ready, 2000);
+    reported.observe(BackendStatus::Ready, 3000);
     // The next change is the barrier: no write for the checks stands before it.
-    reported.observe(BackendState::Unavailable, 4000);
+    reported.observe(BackendStatus::Unavailable, 4000);
     let written = reported.written(3).await;
     assert_eq!(written[2]["status"]["discoveredBackends"][0]["status"], "unavailable");
 
     let often = Reported::start(Duration::from_millis(20)).await;
-    often.observe(BackendState::Ready, 1000);
+    often.observe(BackendStatus::Ready, 1000);
     often.written(1).await;
-    often.observe(BackendState::Ready, 2000);
+    often.observe(BackendStatus::Ready, 2000);
     let says = |patch: &Value| patch["status"]["discoveredBackends"][0]["lastHealthCheck"] == "1970-01-01T00:33:20Z";
     let written = async {
         while !often.api.patches().iter().any(says) {

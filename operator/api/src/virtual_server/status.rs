@@ -91,7 +91,7 @@ pub enum CircuitState {
 }
 
 /// The values of [`DiscoveredBackend::status`]. The field itself is text, so that a newer gateway may say more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BackendStatus {
     /// It answers.
     Ready,
@@ -102,6 +102,7 @@ pub enum BackendStatus {
     /// It answers, and demands a client's token for more.
     Unauthenticated,
     /// Nobody asked yet, or the gateway says something newer.
+    #[default]
     Unknown,
 }
 
