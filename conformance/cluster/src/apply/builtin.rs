@@ -85,7 +85,16 @@ fn table(group: &str, kind: &str) -> Table {
             (vec![("spec", fields(vec![("podSelector", Type::Atomic)]))], json!({"spec": {}}), false)
         }
         ("networking.k8s.io", "Ingress") => (vec![], json!({"spec": {}, "status": {"loadBalancer": {}}}), true),
-        ("coordination.k8s.io", "Lease") => (vec![], json!({"spec": {}}), false),
+        (
+            "authentication.k8s.io" | "authorization.k8s.io",
+            "TokenRequest"
+            | "TokenReview"
+            | "SubjectAccessReview"
+            | "SelfSubjectAccessReview"
+            | "LocalSubjectAccessReview"
+            | "SelfSubjectRulesReview",
+        )
+        | ("coordination.k8s.io", "Lease") => (vec![], json!({"spec": {}}), false),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             (vec![("roleRef", Type::Atomic)], json!({"roleRef": {}}), false)
         }
