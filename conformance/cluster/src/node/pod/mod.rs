@@ -1,7 +1,7 @@
 //! One pod on the node, from its binding to its removal.
 //!
 //! Everything of a pod happens in one task: its volumes ([`mounts`]), its containers ([`container`]) and the writing of
-//! its status. When the task is dropped, its processes end.
+//! its status. What the node cannot do is refused first ([`unsupported`]). When the task is dropped, its processes end.
 
 mod container;
 mod kubeconfig;
@@ -10,6 +10,7 @@ mod restart;
 mod run;
 mod scope;
 mod start;
+mod unsupported;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,10 @@ const FIRST_STATUS: Duration = Duration::from_millis(20);
 /// Runs a pod until it is deleted, or until `gone` says that the object or the node is no more.
 pub(super) async fn run(node: Arc<Shared>, pod: watch::Receiver<Arc<Pod>>, gone: CancellationToken) {
     let first = Arc::clone(&pod.borrow());
+    if let Some(message) = unsupported::find(&first) {
+        unsupported::refuse(&node.client, &node.recorder, pod, &gone, message).await;
+        return;
+    }
     let address = match node.addresses.allocate() {
         Ok(address) => address,
         Err(error) => {
