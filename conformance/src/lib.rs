@@ -4,6 +4,7 @@
 //! in scenario files; this crate reads them, plays them against a target and reports what holds.
 
 pub mod catalogue;
+mod causes;
 pub mod diagnostic;
 pub mod expression;
 pub mod language;

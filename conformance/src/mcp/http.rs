@@ -10,6 +10,7 @@ use reqwest::{Client, Method, Url};
 use serde_json::{Value, json};
 
 use super::sse;
+use crate::causes::chain;
 
 /// How a URL is reached: its name is kept, the address is the target's.
 #[derive(Clone, Debug)]
@@ -184,16 +185,4 @@ async fn read(response: reqwest::Response, id: Option<&Value>) -> reqwest::Resul
         }
     }
     Ok(answer)
-}
-
-/// An error with its causes: reqwest's own text leaves them out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{Programs, Target, TargetError};
+use crate::causes::chain;
 use crate::diagnostic::Source;
 use crate::language::{Library, Moment, Validation};
 use crate::objects::{ApiError, Objects, Verb, Write, watch};
@@ -290,16 +291,4 @@ impl Target for Embedded {
     fn kubeconfig(&self) -> String {
         self.cluster.kubeconfig()
     }
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

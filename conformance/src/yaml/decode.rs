@@ -254,7 +254,6 @@ mod tests {
     #[serde(deny_unknown_fields)]
     struct Wait {
         until: Located<String>,
-        #[allow(dead_code)]
         count: Option<u32>,
     }
 
@@ -263,6 +262,7 @@ mod tests {
         let node = parse(&Source::new("a", "until: x\n")).unwrap();
         let wait: Wait = decode(&node).unwrap();
         assert_eq!(wait.until.at, Position { line: 1, column: 8 });
+        assert_eq!(wait.count, None);
     }
 
     #[test]

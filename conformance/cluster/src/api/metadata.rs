@@ -9,25 +9,7 @@ use super::clock::seconds;
 use super::names;
 use super::registry::Resource;
 use super::status::Cause;
-
-/// The fields that metadata has.
-const FIELDS: &[&str] = &[
-    "annotations",
-    "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
-    "finalizers",
-    "generateName",
-    "generation",
-    "labels",
-    "managedFields",
-    "name",
-    "namespace",
-    "ownerReferences",
-    "resourceVersion",
-    "selfLink",
-    "uid",
-];
+use crate::schema::METADATA_FIELDS;
 
 /// The finalizers that the API server itself adds and the garbage collector removes.
 pub(crate) const ORPHAN: &str = "orphan";
@@ -62,7 +44,7 @@ pub(crate) fn prune(object: &mut Value) -> Vec<String> {
     let Value::Object(metadata) = &mut object["metadata"] else { return Vec::new() };
     let mut unknown = Vec::new();
     metadata.retain(|key, value| {
-        if !FIELDS.contains(&key.as_str()) {
+        if !METADATA_FIELDS.contains(&key.as_str()) {
             unknown.push(format!("metadata.{key}"));
             return false;
         }

@@ -24,6 +24,7 @@ mod values;
 mod tests;
 
 pub use error::{ErrorKind, FieldError};
+pub(crate) use prune::METADATA_FIELDS;
 pub(crate) use render::quote;
 
 use serde_json::Value;

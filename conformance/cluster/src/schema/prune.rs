@@ -6,7 +6,7 @@ use super::error::join;
 use super::node::{Additional, Node};
 
 /// The fields of object metadata.
-const METADATA: [&str; 15] = [
+pub(crate) const METADATA_FIELDS: [&str; 15] = [
     "annotations",
     "creationTimestamp",
     "deletionGracePeriodSeconds",
@@ -58,7 +58,7 @@ fn resource(node: &Node, fields: &mut Map<String, Value>, path: &str, dropped: &
     known_fields(node, fields, path, dropped, typed);
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
         let path = join(path, "metadata");
-        metadata.retain(|name, _| METADATA.contains(&name.as_str()) || drop(&path, name, dropped));
+        metadata.retain(|name, _| METADATA_FIELDS.contains(&name.as_str()) || drop(&path, name, dropped));
     }
 }
 
