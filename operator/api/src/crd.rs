@@ -17,8 +17,18 @@ use crate::{
 /// Asks the storage version migrator to rewrite objects that are stored in the deprecated version.
 const MIGRATE_LABEL: &str = "toolhive.stacklok.dev/auto-migrate-storage-version";
 
-/// Every CustomResourceDefinition, by name.
+/// Kinds that are defined and have no controller yet: they are not installed, so that nothing is accepted in vain.
+const WITHOUT_CONTROLLER: [&str; 0] = [];
+
+/// The CustomResourceDefinitions that an administrator installs, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
+    let mut crds = definitions();
+    crds.retain(|crd| !WITHOUT_CONTROLLER.contains(&crd.spec.names.kind.as_str()));
+    crds
+}
+
+/// Every CustomResourceDefinition, by name: those of [`crds`], and those whose controllers are still to come.
+pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut group = MCPGroup::crd();
     // A group may be nothing but its name.
     for version in &mut group.spec.versions {

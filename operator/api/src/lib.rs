@@ -16,7 +16,7 @@ mod references;
 mod virtual_server;
 
 pub use conditions::{ConditionStatus, condition_status, find_condition, is_true};
-pub use crd::crds;
+pub use crd::{crds, definitions};
 pub use entry::{
     EntryCondition, EntryPhase, EntryReason, HeaderForward, HeaderFromSecret, MCPServerEntry, MCPServerEntrySpec,
     MCPServerEntryStatus,
