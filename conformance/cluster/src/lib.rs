@@ -20,5 +20,6 @@ pub mod dns;
 pub mod logs;
 pub mod node;
 pub mod schema;
+pub mod streams;
 
 pub use api::{ApiOptions, ApiServer, ApiService, ServeError, Served};

@@ -19,7 +19,7 @@ use super::state::{Server, State};
 use super::status::{ApiError, ApiResult};
 use super::write::delete::Deleted;
 use super::write::{create, delete, patch, scale, update};
-use super::{body, discovery, openapi, pod_logs, table, watch};
+use super::{body, discovery, openapi, pod_logs, streams, table, watch};
 use crate::access::User;
 use crate::access::rbac::{self, Attributes};
 use crate::access::reviews;
@@ -52,6 +52,11 @@ pub(crate) async fn dispatch(
             Ok(_) => pod_logs::stream(server, path, &query).await,
             Err(error) => Err(error),
         }
+    } else if let Target::Resource(path) = &target
+        && streams::serves(path)
+    {
+        authorized(server, credentials, parts, &target, &query)
+            .and_then(|user| streams::open(server, &user, path, &query, parts))
     } else {
         let request = Incoming { server, parts, body, query: &query, representation: &representation };
         authorized(server, credentials, parts, &target, &query)
@@ -219,7 +224,7 @@ fn resource_request(call: &Call<'_>, method: &Method, state: &mut State) -> ApiR
         Some("binding") if call.resource.plural == "pods" && verb == "create" => {
             super::binding::bind(call, state).map(|value| Answer::Json { code: 201, value })
         }
-        Some("exec" | "attach" | "portforward" | "proxy" | "eviction" | "ephemeralcontainers" | "resize")
+        Some("exec" | "attach" | "proxy" | "eviction" | "ephemeralcontainers" | "resize")
             if !call.resource.is_custom() =>
         {
             let subresource = call.subresource().unwrap_or_default();

@@ -17,6 +17,7 @@ mod convert;
 mod custom;
 mod discovery;
 mod dispatch;
+mod in_memory;
 mod json;
 mod metadata;
 mod names;
@@ -35,6 +36,7 @@ mod service;
 pub(crate) mod state;
 pub(crate) mod status;
 mod store;
+mod streams;
 mod table;
 mod watch;
 mod write;
@@ -53,6 +55,7 @@ pub use service::ApiService;
 
 use crate::access::token::{TokenAuthority, TokenSpec};
 use crate::logs::LogSource;
+use crate::streams::PodStreams;
 use dispatch::Credentials;
 use state::Server;
 use store::Store;
@@ -166,6 +169,11 @@ impl ApiServer {
     /// Says where the logs of pods come from.
     pub fn set_log_source(&self, source: Arc<dyn LogSource>) {
         *self.server.logs.write().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    }
+
+    /// Says who opens the streams to pods.
+    pub fn set_pod_streams(&self, streams: Arc<dyn PodStreams>) {
+        *self.server.streams.write().unwrap_or_else(PoisonError::into_inner) = Some(streams);
     }
 
     /// Forgets all history, as etcd's compaction does: watches and page tokens of earlier revisions get 410.

@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Text { code: u16, text: String },
     /// A stream that goes on.
     Stream { body: Body, content_type: &'static str },
+    /// Another protocol from here on; answered as it is.
+    Switch(Response<Body>),
     /// A refusal.
     Failure(ApiError),
 }
@@ -58,6 +60,7 @@ pub(crate) fn respond(answer: Answer, representation: Representation, warnings: 
         }
         Answer::Text { code, text } => (code, "text/plain; charset=utf-8", Body::from(text)),
         Answer::Stream { body, content_type } => (200, content_type, body),
+        Answer::Switch(response) => return response,
         Answer::Failure(error) => {
             retry_after = error.details.as_ref().and_then(|details| details.retry_after_seconds);
             let format = if representation.shape == Shape::Object { representation.format } else { Format::Json };

@@ -130,7 +130,8 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, service: ApiServic
             let _ = stream.set_nodelay(true);
             let Ok(stream) = acceptor.accept(stream).await else { return };
             let builder = auto::Builder::new(TokioExecutor::new());
-            let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).await;
+            let served =
+                builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)).await;
             if let Err(error) = served {
                 tracing::debug!(%error, "a connection ended early");
             }

@@ -14,6 +14,7 @@ use http_body_util::{BodyExt, Limited};
 use tower::Service;
 
 use super::dispatch::{Credentials, dispatch};
+use super::in_memory;
 use super::state::Server;
 use super::status::ApiError;
 
@@ -69,6 +70,9 @@ where
             let (mut parts, body) = request.into_parts();
             if let Some(value) = authorization {
                 parts.headers.insert(AUTHORIZATION, value);
+            }
+            if in_memory::wants_connection(&parts) {
+                return Ok(in_memory::request(Self { server, credentials, authorization: None }, parts).await);
             }
             match Limited::new(body, BODY_LIMIT).collect().await {
                 Ok(body) => Ok(dispatch(&server, &credentials, &parts, &body.to_bytes()).await),

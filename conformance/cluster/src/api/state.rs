@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use super::builtin;
 use super::builtin::services::{NodePorts, ServiceAddresses};
@@ -14,6 +15,7 @@ use super::registry::{Registry, Resource};
 use super::store::{self, Store};
 use crate::access::token::TokenAuthority;
 use crate::logs::LogSource;
+use crate::streams::PodStreams;
 
 /// Everything the server is made of.
 pub(crate) struct Server {
@@ -22,6 +24,9 @@ pub(crate) struct Server {
     pub(crate) tokens: TokenAuthority,
     pub(crate) service_addresses: Arc<dyn ServiceAddresses>,
     pub(crate) logs: RwLock<Option<Arc<dyn LogSource>>>,
+    pub(crate) streams: RwLock<Option<Arc<dyn PodStreams>>>,
+    /// The streams that are open. They end with the server.
+    open_streams: Mutex<JoinSet<()>>,
 }
 
 /// What changes: always behind the lock.
@@ -48,7 +53,22 @@ impl Server {
         for collection in collections {
             state.store.open(&collection);
         }
-        Self { state: Mutex::new(state), clock, tokens, service_addresses, logs: RwLock::new(None) }
+        Self {
+            state: Mutex::new(state),
+            clock,
+            tokens,
+            service_addresses,
+            logs: RwLock::new(None),
+            streams: RwLock::new(None),
+            open_streams: Mutex::default(),
+        }
+    }
+
+    /// Runs a stream beside the requests until it ends, at the latest with the server.
+    pub(crate) fn spawn(&self, stream: impl Future<Output = ()> + Send + 'static) {
+        let mut open = self.open_streams.lock().unwrap_or_else(PoisonError::into_inner);
+        while open.try_join_next().is_some() {}
+        open.spawn(stream);
     }
 
     /// Locks the state; a request holds the lock from its first look at the store to its last write.

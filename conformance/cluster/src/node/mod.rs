@@ -20,6 +20,7 @@ mod probes;
 mod process;
 pub(crate) mod proxy;
 mod rewrite;
+mod running;
 pub(crate) mod scheduler;
 mod source_changes;
 mod sources;
@@ -38,6 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use images::{Environment, PodContext, Program};
 pub(crate) use logs::Logs;
+pub(crate) use running::RunningPods;
 
 use self::source_changes::SourceChanges;
 use crate::addresses::AddressPool;
@@ -77,6 +79,7 @@ pub(crate) struct Shared {
     restart_back_off: Duration,
     recorder: Recorder,
     logs: Logs,
+    running: RunningPods,
     sources: SourceChanges,
 }
 
@@ -103,6 +106,7 @@ impl Node {
             restart_back_off: options.restart_back_off,
             recorder,
             logs: Logs::default(),
+            running: RunningPods::default(),
             sources: SourceChanges::default(),
         });
         let stop = CancellationToken::new();
@@ -116,6 +120,11 @@ impl Node {
     /// The logs of its containers.
     pub(crate) fn logs(&self) -> &Logs {
         &self.shared.logs
+    }
+
+    /// The pods that it runs.
+    pub(crate) fn running(&self) -> &RunningPods {
+        &self.shared.running
     }
 
     /// Ends every process and waits for their ends.

@@ -12,5 +12,6 @@ mod golden;
 mod node_controllers;
 mod node_pods;
 mod node_program;
+mod node_streams;
 mod node_support;
 mod node_workloads;

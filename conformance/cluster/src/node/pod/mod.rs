@@ -31,6 +31,7 @@ use self::scope::Scope;
 use super::Shared;
 use super::status::{self, Seen};
 use crate::controllers::events::EventType;
+use crate::streams::PodName;
 
 /// How long the first status waits for the containers to start.
 const FIRST_STATUS: Duration = Duration::from_millis(20);
@@ -53,7 +54,9 @@ pub(super) async fn run(node: Arc<Shared>, pod: watch::Receiver<Arc<Pod>>, gone:
     match tokio::fs::create_dir_all(&folder).await {
         Ok(()) => {
             let sources = node.sources.subscribe(&first.namespace().unwrap_or_default());
+            let name = PodName { namespace: first.namespace().unwrap_or_default(), name: first.name_any() };
             let scope = Scope {
+                _place: node.running.enter(name, &first.uid().unwrap_or_default(), address),
                 node: Arc::clone(&node),
                 pod,
                 folder: folder.clone(),

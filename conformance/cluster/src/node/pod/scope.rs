@@ -15,6 +15,7 @@ use crate::controllers::events::EventType;
 use crate::node::Shared;
 use crate::node::downward::Placement;
 use crate::node::images::PodContext;
+use crate::node::running::Place;
 
 /// Where a container finds the API and its credentials; the service-account admission mounts it.
 pub(super) const CREDENTIALS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -27,6 +28,8 @@ pub(super) struct Scope {
     pub(super) node: Arc<Shared>,
     /// The newest object.
     pub(super) pod: watch::Receiver<Arc<Pod>>,
+    /// Lets the API server open streams to the pod.
+    pub(super) _place: Place,
     pub(super) folder: PathBuf,
     pub(super) address: Ipv4Addr,
     /// Cancelled when the containers shall end, within their grace.

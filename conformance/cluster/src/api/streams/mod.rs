@@ -1,0 +1,103 @@
+//! The streaming subresources of pods: a WebSocket between the client and whoever runs the containers.
+//!
+//! A request is checked like any other before the protocol is switched, so that a refusal is a `Status`. Port-forwarding
+//! ([`portforward`]) speaks `v4.channel.k8s.io`. The SPDY upgrade of older clients answers 501.
+
+mod portforward;
+mod websocket;
+
+use std::sync::{Arc, PoisonError};
+
+use http::header::UPGRADE;
+use http::request::Parts;
+use serde_json::Value;
+
+use self::websocket::Handshake;
+use super::request::{Query, ResourcePath};
+use super::respond::Answer;
+use super::state::Server;
+use super::status::{ApiError, ApiResult};
+use crate::access::User;
+use crate::access::rbac::{self, Attributes};
+use crate::streams::{PodName, PodStreams};
+
+/// Whether a path is one of the subresources of this module.
+pub(crate) fn serves(path: &ResourcePath) -> bool {
+    path.group.is_empty() && path.resource == "pods" && matches!(path.subresource.as_deref(), Some("portforward"))
+}
+
+/// Switches the protocol of a request whose user may make it.
+pub(crate) fn open(
+    server: &Arc<Server>,
+    user: &User,
+    path: &ResourcePath,
+    query: &Query,
+    parts: &Parts,
+) -> ApiResult<Answer> {
+    may_create(server, user, path)?;
+    let name = path.name.clone().unwrap_or_default();
+    let pod = PodName { namespace: path.namespace.clone().unwrap_or_default(), name };
+    let object = server.lock().store.object("pods", &pod.to_string()).cloned();
+    let object = object.ok_or_else(|| ApiError::not_found("", "pods", &pod.name))?;
+    if object["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
+        return Err(ApiError::bad_request(format!("pod {} does not have a host assigned", pod.name)));
+    }
+    let streams = server.streams.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let streams = streams.ok_or_else(|| ApiError::not_implemented("streams to pods without a node"))?;
+    match path.subresource.as_deref() {
+        Some("portforward") => forward(server, streams, pod, &object, query, parts),
+        subresource => Err(ApiError::not_implemented(&format!("pods/{}", subresource.unwrap_or_default()))),
+    }
+}
+
+/// A WebSocket begins with GET. It needs the right to create too, since it does more than reading.
+fn may_create(server: &Server, user: &User, path: &ResourcePath) -> ApiResult<()> {
+    let wanted = Attributes {
+        verb: "create".into(),
+        resource: format!("{}/{}", path.resource, path.subresource.as_deref().unwrap_or_default()),
+        name: path.name.clone().unwrap_or_default(),
+        namespace: path.namespace.clone(),
+        ..Attributes::default()
+    };
+    match rbac::allowed_by(&server.lock(), user, &wanted) {
+        Some(_) => Ok(()),
+        None => Err(rbac::forbidden(user, &wanted)),
+    }
+}
+
+fn forward(
+    server: &Server,
+    streams: Arc<dyn PodStreams>,
+    pod: PodName,
+    object: &Value,
+    query: &Query,
+    request: &Parts,
+) -> ApiResult<Answer> {
+    let handshake = handshake(request, &[portforward::CHANNELS])?;
+    let ports = portforward::ports(query)?;
+    let phase = object["status"]["phase"].as_str().unwrap_or("Pending");
+    if phase != "Running" {
+        let message = format!("unable to forward port because pod is not running. Current status={phase}");
+        return Err(ApiError::bad_request(message));
+    }
+    let response = handshake.response();
+    server.spawn(async move {
+        match handshake.open().await {
+            Ok(socket) => portforward::forward(socket, streams.as_ref(), &pod, &ports).await,
+            Err(error) => tracing::debug!(%pod, %error, "a client did not switch the protocol"),
+        }
+    });
+    Ok(Answer::Switch(response))
+}
+
+/// The handshake of a WebSocket; other upgrades are refused.
+fn handshake(parts: &Parts, protocols: &[&'static str]) -> ApiResult<Handshake> {
+    let upgrade = parts.headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    match upgrade {
+        None => Err(ApiError::bad_request("Upgrade request required")),
+        Some(name) if name.eq_ignore_ascii_case("websocket") => Handshake::negotiate(parts, protocols),
+        Some(name) => {
+            Err(ApiError::not_implemented(&format!("upgrades to {name}: use a client that opens WebSockets")))
+        }
+    }
+}
