@@ -19,7 +19,7 @@ pub use crate::node::{Environment, PodContext, Program};
 
 use crate::addresses::{AddressError, AddressPool, Claim};
 use crate::api::{ApiOptions, ApiServer, ServeError, Served, ServiceAddresses};
-use crate::controllers::{ControllerOptions, Controllers};
+use crate::controllers::{ControllerOptions, Controllers, Pauses};
 use crate::dns::{CLUSTER_DOMAIN, Dns};
 use crate::node::proxy::Proxy;
 use crate::node::{ApiAddress, Logs, Node, NodeOptions};
@@ -147,6 +147,11 @@ impl Cluster {
     /// A client with the rights of an administrator, without a socket.
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// The running controllers, to pause and resume them by name.
+    pub fn controllers(&self) -> &Pauses {
+        self.controllers.pauses()
     }
 
     /// The URL of the API server: `https://127.0.0.1:PORT`.

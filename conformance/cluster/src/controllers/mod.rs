@@ -7,12 +7,14 @@ pub(crate) mod events;
 mod garbage_collection;
 mod namespaces;
 mod objects;
+mod pauses;
 mod pods;
 mod replica_sets;
 mod runtime;
 mod service_accounts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::Client;
 use tokio::task::JoinSet;
@@ -20,7 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::endpoints::SERVICE_NAME;
 use self::objects::Objects;
+pub use self::pauses::{Pauses, UnknownController};
 use self::runtime::Context;
+
+/// How long controllers that are told to stop may finish what they are doing.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the controllers need beside the API.
 #[derive(Clone, Debug, Default)]
@@ -34,41 +40,70 @@ pub struct ControllerOptions {
 pub struct Controllers {
     stop: CancellationToken,
     tasks: JoinSet<()>,
+    pauses: Pauses,
 }
 
 impl Controllers {
     /// Starts them all, the scheduler too. Without a node, pods stay unscheduled.
     pub fn start(client: &Client, options: ControllerOptions) -> Self {
         let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let mut context = |component: &str| {
-            let (recorder, writing) = events::recorder(client.clone(), component, None);
-            tasks.spawn(writing);
-            Arc::new(Context::new(client.clone(), recorder))
-        };
-        let deployments = context("deployment-controller");
-        let replica_sets = context("replicaset-controller");
-        let endpoints = context("endpoint-slice-controller");
-        let service_accounts = context("service-account-controller");
-        let scheduler = context("default-scheduler");
-        let garbage_collector = context("garbage-collector-controller");
-        let namespaces = context("namespace-controller");
         let objects = Objects::new(client.clone());
-        tasks.spawn(garbage_collection::run(garbage_collector, objects.clone(), stop.clone()));
-        tasks.spawn(namespaces::run(namespaces, objects.clone(), stop.clone()));
-        tasks.spawn(objects.run(stop.clone()));
-        tasks.spawn(service_accounts::run(service_accounts, options.root_ca, stop.clone()));
-        tasks.spawn(deployments::run(deployments, stop.clone()));
-        tasks.spawn(replica_sets::run(replica_sets, stop.clone()));
-        tasks.spawn(endpoints::run(endpoints, stop.clone()));
-        tasks.spawn(crate::node::scheduler::run(client.clone(), scheduler.recorder.clone(), stop.clone()));
-        drop(scheduler);
-        Self { stop, tasks }
+        let mut started = Self { stop: stop.clone(), tasks: JoinSet::new(), pauses: Pauses::default() };
+        started.tasks.spawn(objects.clone().run(stop.clone()));
+        // The name to pause it by, the component of its events, what it does.
+        started.controller(client, "garbage-collector-controller", "garbage-collector-controller", |context| {
+            garbage_collection::run(context, objects.clone(), stop.clone())
+        });
+        started.controller(client, "namespace-controller", "namespace-controller", |context| {
+            namespaces::run(context, objects.clone(), stop.clone())
+        });
+        started.controller(client, "serviceaccount-controller", "service-account-controller", |context| {
+            service_accounts::run(context, options.root_ca, stop.clone())
+        });
+        started.controller(client, "deployment-controller", "deployment-controller", |context| {
+            deployments::run(context, stop.clone())
+        });
+        started.controller(client, "replicaset-controller", "replicaset-controller", |context| {
+            replica_sets::run(context, stop.clone())
+        });
+        started.controller(client, "endpointslice-controller", "endpoint-slice-controller", |context| {
+            endpoints::run(context, stop.clone())
+        });
+        started.controller(client, "kube-scheduler", "default-scheduler", |context| {
+            crate::node::scheduler::run(client.clone(), context.recorder.clone(), stop.clone())
+        });
+        started
     }
 
-    /// Stops them and waits until they have ended.
+    /// Starts one, together with the task that writes its events.
+    fn controller<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        client: &Client,
+        name: &'static str,
+        component: &str,
+        run: impl FnOnce(Arc<Context>) -> F,
+    ) {
+        let (recorder, writing) = events::recorder(client.clone(), component, None);
+        let controller = run(Arc::new(Context::new(client.clone(), recorder)));
+        let both = async {
+            futures::join!(controller, writing);
+        };
+        self.tasks.spawn(self.pauses.governed(name, both));
+    }
+
+    /// Pauses and resumes them by name.
+    pub fn pauses(&self) -> &Pauses {
+        &self.pauses
+    }
+
+    /// Stops them, the paused ones too, and waits until they have ended.
     pub async fn stop(mut self) {
         self.stop.cancel();
-        while self.tasks.join_next().await.is_some() {}
+        self.pauses.resume_all();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        // A kube-runtime controller that is told to stop before it was polled for the first time never ends.
+        if tokio::time::timeout(END_WITHIN, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
     }
 }

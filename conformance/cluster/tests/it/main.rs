@@ -8,6 +8,7 @@ mod api_patch;
 mod api_serve;
 mod api_support;
 mod api_watch;
+mod faults;
 mod golden;
 mod node_controllers;
 mod node_pods;

@@ -1,0 +1,3 @@
+//! Faults on demand: that each does what it says, and nothing once it has ended.
+
+mod controllers;
