@@ -21,12 +21,15 @@ use crate::addresses::{AddressError, AddressPool, Claim};
 use crate::api::{ApiOptions, ApiServer, ServeError, Served, ServiceAddresses};
 use crate::controllers::{ControllerOptions, Controllers, Pauses};
 use crate::dns::{CLUSTER_DOMAIN, Dns};
-use crate::node::proxy::Proxy;
+use crate::node::proxy::{Protocol, Proxy, Published};
 use crate::node::{ApiAddress, Logs, Node, NodeOptions};
 
 /// Which addresses of the Service block have a fixed use: that of the Service `kubernetes`, and that of the DNS.
 const API_SERVICE: u8 = 1;
 const DNS_SERVER: u8 = 10;
+
+/// Which address of the pod block is the node's.
+const NODE: u8 = 1;
 
 /// How long the controllers may take to begin, on a machine that is busy with other things.
 const FURNISHED_WITHIN: Duration = Duration::from_secs(30);
@@ -43,6 +46,9 @@ pub struct ClusterOptions {
     /// The delay before the second restart of a container that keeps ending; later ones double up to thirty times this.
     /// A real kubelet waits 10 s.
     pub restart_back_off: Duration,
+    /// Serve node ports on 127.0.0.1 too, where no other program of the machine has them; always on the node's own
+    /// address, which is the `InternalIP` of the Node.
+    pub node_ports_on_localhost: bool,
 }
 
 impl Default for ClusterOptions {
@@ -52,6 +58,7 @@ impl Default for ClusterOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             state_dir: None,
             restart_back_off: Duration::from_secs(10),
+            node_ports_on_localhost: false,
         }
     }
 }
@@ -117,7 +124,12 @@ impl Cluster {
         let served =
             api.serve(options.listen).await.map_err(|source| StartError::Serve { address: options.listen, source })?;
         let client = api.client("default");
-        let proxy = Proxy::start(&client);
+        let pods = AddressPool::new(claim.pods);
+        let node_address = pods.reserved(NODE);
+        let localhost = options.node_ports_on_localhost.then_some(Ipv4Addr::LOCALHOST);
+        let published =
+            Published { node: std::iter::once(node_address).chain(localhost).collect(), balancers: services.clone() };
+        let proxy = Proxy::start(&client, published);
         let dns = Dns::new(services.reserved(DNS_SERVER), Arc::new(proxy.names()));
         let root_ca = Some(served.ca_pem().to_owned());
         let controllers = Controllers::start(&client, ControllerOptions { root_ca });
@@ -125,7 +137,8 @@ impl Cluster {
             client: client.clone(),
             api: ApiAddress { url: served.url().to_owned(), address: (served.address().ip(), served.address().port()) },
             images: options.images,
-            addresses: AddressPool::new(claim.pods),
+            addresses: pods,
+            address: node_address,
             dns: dns.clone(),
             folder: path,
             restart_back_off: options.restart_back_off,
@@ -184,12 +197,16 @@ impl Cluster {
         self.claim.services
     }
 
-    /// Where a program of this machine connects to for a host and port of the cluster: a Service's name in any of the
-    /// forms that a pod of `namespace` may use, or one of the namespace's extra names.
+    /// Where a program of this machine connects to for a host and TCP port of the cluster: a Service's name in any of the
+    /// forms that a pod of `namespace` may use, the address of a Service or of its load balancer, or one of the namespace's
+    /// extra names.
     ///
     /// The port of the answer differs from the one asked for when only root may bind that one.
     pub async fn resolve(&self, namespace: &str, host: &str, port: u16) -> Option<SocketAddr> {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
+        if let Some(address) = host.parse().ok().filter(|address| self.claim.services.contains(address)) {
+            return self.proxy.ports().socket(address, port, Protocol::Tcp).ok();
+        }
         let searched = [
             host.clone(),
             format!("{host}.{namespace}.svc.{CLUSTER_DOMAIN}"),
@@ -198,7 +215,7 @@ impl Cluster {
         ];
         for name in searched {
             if let Some(address) = self.service_address(&name).await {
-                return self.proxy.ports().socket(address, port).ok();
+                return self.proxy.ports().socket(address, port, Protocol::Tcp).ok();
             }
             if let Some(address) = self.dns.lookup(namespace, &name) {
                 return Some(SocketAddr::new(address, port));

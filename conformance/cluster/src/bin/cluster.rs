@@ -37,6 +37,9 @@ struct Serve {
     /// Where the API server listens; port 0 chooses a free one.
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
+    /// Serve node ports on 127.0.0.1 too, where they are free, and not only on the node's own address.
+    #[arg(long)]
+    node_ports_on_localhost: bool,
 }
 
 /// Parses NAME=PROGRAM; the program must be a file.
@@ -101,8 +104,13 @@ async fn run(options: Serve, mut kubeconfig: File) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let images = options.images.into_iter().map(|(name, path)| (name, Program::new(path))).collect();
-    let cluster =
-        Cluster::start(ClusterOptions { images, listen: options.listen, ..ClusterOptions::default() }).await?;
+    let cluster = Cluster::start(ClusterOptions {
+        images,
+        listen: options.listen,
+        node_ports_on_localhost: options.node_ports_on_localhost,
+        ..ClusterOptions::default()
+    })
+    .await?;
     kubeconfig
         .write_all(cluster.kubeconfig().as_bytes())
         .with_context(|| format!("failed to write {}", options.kubeconfig.display()))?;

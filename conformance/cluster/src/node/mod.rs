@@ -28,7 +28,7 @@ mod status;
 mod volumes;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub(crate) struct NodeOptions {
     pub(crate) api: ApiAddress,
     pub(crate) images: BTreeMap<String, Program>,
     pub(crate) addresses: AddressPool,
+    /// The node's own address.
+    pub(crate) address: Ipv4Addr,
     pub(crate) dns: Dns,
     pub(crate) folder: PathBuf,
     pub(crate) restart_back_off: Duration,
@@ -74,6 +76,7 @@ pub(crate) struct Shared {
     api: ApiAddress,
     images: BTreeMap<String, Program>,
     addresses: AddressPool,
+    address: Ipv4Addr,
     dns: Dns,
     folder: PathBuf,
     restart_back_off: Duration,
@@ -94,13 +97,14 @@ impl Node {
     /// Registers the node and begins to run pods.
     pub(crate) async fn start(options: NodeOptions) -> kube::Result<Self> {
         let (recorder, writing) = events::recorder(options.client.clone(), "kubelet", Some(NODE_NAME));
-        object::register(&options.client, NODE_NAME).await?;
+        object::register(&options.client, NODE_NAME, options.address).await?;
         let shared = Arc::new(Shared {
             client: options.client,
             name: NODE_NAME.to_owned(),
             api: options.api,
             images: options.images,
             addresses: options.addresses,
+            address: options.address,
             dns: options.dns,
             folder: options.folder,
             restart_back_off: options.restart_back_off,

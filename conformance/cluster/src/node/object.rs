@@ -1,5 +1,7 @@
 //! The Node object.
 
+use std::net::Ipv4Addr;
+
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -8,7 +10,7 @@ use serde_json::json;
 /// Creates the object, or takes over the one that is there, and says that the node is ready.
 ///
 /// The node and the API server live and die together, so there is neither a heartbeat nor a Lease.
-pub(super) async fn register(client: &Client, name: &str) -> kube::Result<()> {
+pub(super) async fn register(client: &Client, name: &str, address: Ipv4Addr) -> kube::Result<()> {
     let nodes = Api::<Node>::all(client.clone());
     let labels = json!({
         "kubernetes.io/hostname": name,
@@ -32,7 +34,7 @@ pub(super) async fn register(client: &Client, name: &str) -> kube::Result<()> {
     let status = json!({
         "capacity": resources,
         "allocatable": resources,
-        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
+        "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
         "conditions": [ready],
         "nodeInfo": {
             "machineID": "", "systemUUID": "", "bootID": "", "kernelVersion": "", "osImage": "",

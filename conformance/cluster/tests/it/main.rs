@@ -13,6 +13,7 @@ mod golden;
 mod node_controllers;
 mod node_pods;
 mod node_program;
+mod node_services;
 mod node_streams;
 mod node_support;
 mod node_workloads;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::pods::{self, items, set};
-use super::{Builtin, events};
+use super::{Builtin, events, services};
 use crate::api::custom;
 
 /// Fills in the defaults of a decoded object.
@@ -79,7 +79,8 @@ pub(crate) fn prepare_create(builtin: &Builtin, object: &mut Value) {
 pub(crate) fn prepare_update(builtin: &Builtin, old: &Value, new: &mut Value, subresource: Option<&str>) {
     match (builtin.group, builtin.kind) {
         ("", "Service") => {
-            keep(old, new, &["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"]);
+            keep(old, new, &["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+            services::node_ports::carry_over(old, new);
         }
         ("", "Pod") => keep(old, new, &["nodeName", "serviceAccountName", "serviceAccount"]),
         ("", "Namespace") if subresource != Some("finalize") => new["spec"] = old["spec"].clone(),

@@ -1,5 +1,6 @@
 //! Validation of built-in kinds: the rules that matter to their users, in the words of the real server.
 
+mod services;
 mod workloads;
 
 use serde_json::{Value, json};
@@ -136,6 +137,7 @@ fn service(service: &Value, causes: &mut Vec<Cause>) {
         }
         seen.push(identity);
     }
+    services::publishing(spec, causes);
     for (key, value) in spec["selector"].as_object().into_iter().flatten() {
         for error in names::qualified(key) {
             causes.push(Cause::invalid("spec.selector", &key.as_str().into(), error));

@@ -109,7 +109,8 @@ pub(crate) fn replace(
         call.warn(warning);
     }
     if call.resource.plural == "services" && call.resource.group.is_empty() {
-        builtin::services::assign_node_ports(&mut new["spec"], &mut state.node_ports, options.dry_run);
+        builtin::services::node_ports::assign(Some(&old), &mut new, &mut state.node_ports, options.dry_run)
+            .or_else(|cause| refuse_invalid(call, &new, vec![cause]))?;
     }
     complete(call, &mut new);
     if new == *old {

@@ -48,7 +48,7 @@ impl Scope {
     }
 
     pub(super) fn placement(&self) -> Placement {
-        Placement { node: self.node.name.clone(), pod_address: self.address, host_address: Ipv4Addr::LOCALHOST }
+        Placement { node: self.node.name.clone(), pod_address: self.address, host_address: self.node.address }
     }
 
     pub(super) fn context(&self) -> std::io::Result<PodContext> {

@@ -1,31 +1,52 @@
-//! One port of a Service: accepts connections and leads each to a ready endpoint.
+//! One TCP port of a Service: accepts connections and leads each to a ready endpoint.
+//!
+//! A connection outlives the port that it came by: as with kube-proxy, only new connections follow a change of the Service
+//! or of its endpoints.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use super::choose::Chooser;
 use super::table::Backends;
 
-/// How many clients' endpoints are remembered for affinity.
-const REMEMBERED: usize = 4096;
+/// The open connections of all ports. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Connections {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
 
-/// Forwards until it is dropped; its connections end with it.
-pub(super) async fn forward(listener: TcpListener, backends: watch::Receiver<Backends>) {
-    let mut connections = JoinSet::new();
+impl Connections {
+    fn spawn(&self, connection: impl Future<Output = std::io::Result<()>> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                // An end by error is an end: the client sees it too.
+                _ = connection => {}
+            }
+        });
+    }
+
+    /// Ends them all.
+    pub(super) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Accepts until it is dropped.
+pub(super) async fn forward(listener: TcpListener, backends: watch::Receiver<Backends>, connections: Connections) {
     let mut chooser = Chooser::default();
     loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((stream, client)) = accepted else { continue };
-                if let Some(endpoint) = chooser.choose(&backends.borrow(), client.ip()) {
-                    connections.spawn(connect(stream, endpoint));
-                }
-            }
-            Some(_) = connections.join_next() => {}
+        let Ok((stream, client)) = listener.accept().await else { continue };
+        if let Some(endpoint) = chooser.choose(&backends.borrow(), client.ip()) {
+            connections.spawn(connect(stream, endpoint));
         }
     }
 }
@@ -37,61 +58,4 @@ async fn connect(mut client: TcpStream, endpoint: SocketAddr) -> std::io::Result
     server.set_nodelay(true)?;
     tokio::io::copy_bidirectional(&mut client, &mut server).await?;
     Ok(())
-}
-
-/// Chooses in turn, or by the client's address.
-#[derive(Debug, Default)]
-struct Chooser {
-    next: usize,
-    clients: HashMap<IpAddr, (SocketAddr, Instant)>,
-}
-
-impl Chooser {
-    fn choose(&mut self, backends: &Backends, client: IpAddr) -> Option<SocketAddr> {
-        let now = Instant::now();
-        if let Some(time) = backends.affinity
-            && let Some((endpoint, last)) = self.clients.get_mut(&client)
-            && now.duration_since(*last) < time
-            && backends.endpoints.contains(endpoint)
-        {
-            *last = now;
-            return Some(*endpoint);
-        }
-        let count = backends.endpoints.len();
-        let endpoint = *backends.endpoints.get(self.next.checked_rem(count)?)?;
-        self.next = self.next.wrapping_add(1);
-        if let Some(time) = backends.affinity {
-            if self.clients.len() >= REMEMBERED {
-                self.clients.retain(|_, (_, last)| now.duration_since(*last) < time);
-            }
-            self.clients.insert(client, (endpoint, now));
-        }
-        Some(endpoint)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn endpoints_are_chosen_in_turn_or_by_client() {
-        let endpoint = |last: u8| SocketAddr::from(([127, 80, 0, last], 80));
-        let client = |last: u8| IpAddr::from([127, 0, 0, last]);
-        let mut backends = Backends { endpoints: vec![endpoint(1), endpoint(2)], affinity: None };
-        let mut chooser = Chooser::default();
-        let chosen: Vec<_> = (0..3).filter_map(|_| chooser.choose(&backends, client(1))).collect();
-        assert_eq!(chosen, [endpoint(1), endpoint(2), endpoint(1)]);
-
-        backends.affinity = Some(Duration::from_mins(1));
-        let first = chooser.choose(&backends, client(1));
-        assert_ne!(chooser.choose(&backends, client(2)), first);
-        assert_eq!(chooser.choose(&backends, client(1)), first);
-        backends.endpoints.retain(|endpoint| Some(*endpoint) != first);
-        assert_eq!(chooser.choose(&backends, client(1)), Some(backends.endpoints[0]));
-        backends.endpoints.clear();
-        assert_eq!(chooser.choose(&backends, client(1)), None);
-    }
 }

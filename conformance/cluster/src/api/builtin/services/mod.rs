@@ -1,11 +1,14 @@
 //! Addresses and ports of Services.
 
+pub(crate) mod node_ports;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+pub(crate) use self::node_ports::NodePorts;
 use crate::api::status::Cause;
 
 /// Gives Services their cluster addresses.
@@ -56,23 +59,6 @@ impl ServiceAddresses for UnroutedAddresses {
     }
 }
 
-/// The node ports that are in use.
-#[derive(Debug, Default)]
-pub(crate) struct NodePorts {
-    taken: BTreeSet<u16>,
-}
-
-impl NodePorts {
-    const FIRST: u16 = 30_000;
-    const LAST: u16 = 32_767;
-
-    fn allocate(&mut self) -> Option<u16> {
-        let port = (Self::FIRST..=Self::LAST).find(|port| !self.taken.contains(port))?;
-        self.taken.insert(port);
-        Some(port)
-    }
-}
-
 /// Gives a new Service what it needs: a cluster address, address families and node ports.
 pub(crate) fn allocate(
     service: &mut Value,
@@ -83,6 +69,15 @@ pub(crate) fn allocate(
     if service["spec"]["type"] == "ExternalName" {
         return Ok(());
     }
+    node_ports::assign(None, service, ports, dry_run)?;
+    let given = give_address(service, addresses, dry_run);
+    if given.is_err() && !dry_run {
+        ports.release(service);
+    }
+    given
+}
+
+fn give_address(service: &mut Value, addresses: &dyn ServiceAddresses, dry_run: bool) -> Result<(), Cause> {
     let spec = &mut service["spec"];
     let cluster_ip = spec["clusterIP"].as_str().filter(|address| !address.is_empty()).map(str::to_owned);
     if cluster_ip.as_deref() == Some("None") {
@@ -102,7 +97,6 @@ pub(crate) fn allocate(
         default(spec, "ipFamilies", json!(["IPv4"]));
         default(spec, "ipFamilyPolicy", "SingleStack".into());
     }
-    assign_node_ports(spec, ports, dry_run);
     Ok(())
 }
 
@@ -125,36 +119,12 @@ fn assign(requested: Option<&str>, addresses: &dyn ServiceAddresses) -> Result<I
     }
 }
 
-/// Gives the ports of `NodePort` and `LoadBalancer` Services a node port each.
-pub(crate) fn assign_node_ports(spec: &mut Value, ports: &mut NodePorts, dry_run: bool) {
-    if !matches!(spec["type"].as_str(), Some("NodePort" | "LoadBalancer")) {
-        return;
-    }
-    for port in spec["ports"].as_array_mut().into_iter().flatten() {
-        let given = port["nodePort"].as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0);
-        if let Some(given) = given {
-            if !dry_run {
-                ports.taken.insert(given);
-            }
-        } else if let Some(free) = ports.allocate() {
-            port["nodePort"] = free.into();
-            if dry_run {
-                ports.taken.remove(&free);
-            }
-        }
-    }
-}
-
 /// Takes back what a deleted Service had.
 pub(crate) fn release(service: &Value, addresses: &dyn ServiceAddresses, ports: &mut NodePorts) {
     if let Some(address) = service["spec"]["clusterIP"].as_str().and_then(|text| text.parse().ok()) {
         addresses.release(address);
     }
-    for port in service["spec"]["ports"].as_array().into_iter().flatten() {
-        if let Some(port) = port["nodePort"].as_u64().and_then(|port| u16::try_from(port).ok()) {
-            ports.taken.remove(&port);
-        }
-    }
+    ports.release(service);
 }
 
 fn default(object: &mut Value, field: &str, value: Value) {
