@@ -10,6 +10,7 @@ mod api_support;
 mod api_watch;
 mod faults;
 mod golden;
+mod kubectl;
 mod node_controllers;
 mod node_pods;
 mod node_program;

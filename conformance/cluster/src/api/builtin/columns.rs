@@ -133,11 +133,13 @@ const NAMESPACES: &[Computed] =
 const NODES: &[Computed] = &[
     ("Status", "string", "The status of the node", 0, |node, _| {
         let ready = list(&node["status"]["conditions"]).find(|condition| condition["type"] == "Ready");
-        match ready.map(|condition| text(&condition["status"])) {
-            Some("True") => "Ready".into(),
-            Some(_) => "NotReady".into(),
-            None => "Unknown".into(),
-        }
+        let ready = match ready.map(|condition| text(&condition["status"])) {
+            Some("True") => "Ready",
+            Some(_) => "NotReady",
+            None => "Unknown",
+        };
+        let cordoned = if node["spec"]["unschedulable"] == true { ",SchedulingDisabled" } else { "" };
+        format!("{ready}{cordoned}").into()
     }),
     ("Roles", "string", "The roles of the node", 0, |node, _| {
         let labels = node["metadata"]["labels"].as_object();
