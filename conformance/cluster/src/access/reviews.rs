@@ -32,7 +32,8 @@ pub(crate) struct ReviewKind {
     pub(crate) namespaced: bool,
 }
 
-const AUTHENTICATION: &str = "authentication.k8s.io";
+/// The group of questions about who somebody is.
+pub(crate) const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
 /// Every review, all at version `v1`.

@@ -10,9 +10,7 @@ use super::write::patch;
 
 /// Handles `POST` on a pod's binding.
 pub(crate) fn bind(call: &Call<'_>, state: &mut State) -> ApiResult<Value> {
-    let binding = body::decode_any(call.headers, call.body)?
-        .map_err(|error| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?
-        .value;
+    let binding = body::decode_builtin(call.headers, call.body, "v1", "Binding")?;
     let node = binding["target"]["name"].as_str().filter(|name| !name.is_empty());
     let node = node.ok_or_else(|| ApiError::bad_request("a binding must name its node in target.name"))?;
     let stored = patch::stored(call, state)?;

@@ -6,8 +6,12 @@ use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use super::json;
+use super::protobuf::{self, Undecodable};
 use super::registry::{Resource, Version};
 use super::status::{ApiError, ApiResult, Cause};
+
+/// How many bytes of a body that cannot be read an error shows.
+const EXCERPT: usize = 30;
 
 /// A decoded object and what a strict reader would complain about.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub(crate) fn media_type(headers: &HeaderMap) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// The media types of objects.
+const OBJECT_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
 /// 415, naming what would be accepted.
 pub(crate) fn unsupported_media(accepted: &str) -> ApiError {
     let message =
@@ -30,13 +37,31 @@ pub(crate) fn unsupported_media(accepted: &str) -> ApiError {
     ApiError::plain(415, "UnsupportedMediaType", message)
 }
 
-/// Decodes JSON or YAML by the content type, without looking at kinds.
-pub(crate) fn decode_any(headers: &HeaderMap, body: &Bytes) -> ApiResult<Result<json::Document, String>> {
+/// Decodes a body by its content type. A binary body that does not name its kind is taken for the expected one, otherwise kinds
+/// are not looked at.
+pub(crate) fn decode_any(
+    headers: &HeaderMap,
+    body: &Bytes,
+    api_version: &str,
+    kind: &str,
+) -> ApiResult<Result<json::Document, Undecodable>> {
+    let unrecognized =
+        |error| Undecodable::Unrecognized(format!("couldn't get version/kind; json parse error: {error}"));
     match media_type(headers).as_str() {
-        "" | "application/json" => Ok(json::parse(body)),
-        "application/yaml" | "text/yaml" => Ok(yaml(body)),
-        _ => Err(unsupported_media("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
+        "" | "application/json" => Ok(json::parse(body).map_err(unrecognized)),
+        "application/yaml" | "text/yaml" => Ok(yaml(body).map_err(unrecognized)),
+        protobuf::MEDIA_TYPE => {
+            let decoded = protobuf::decode(body, api_version, kind);
+            Ok(decoded.map(|value| json::Document { value, duplicates: Vec::new() }))
+        }
+        _ => Err(unsupported_media(OBJECT_TYPES)),
     }
+}
+
+/// Decodes a body of one built-in kind, as [`decode_any`].
+pub(crate) fn decode_builtin(headers: &HeaderMap, body: &Bytes, api_version: &str, kind: &str) -> ApiResult<Value> {
+    let document = decode_any(headers, body, api_version, kind)?;
+    document.map(|document| document.value).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 /// Parses YAML, of which JSON is a part.
@@ -58,9 +83,14 @@ pub(crate) fn decode(
     warn: impl Fn(String),
 ) -> ApiResult<Decoded> {
     let kind = &resource.kind;
-    let document = decode_any(headers, body)?.map_err(|error| {
-        let what = format!("couldn't get version/kind; json parse error: {error}");
-        unrecognized(kind, &what, body)
+    if resource.is_custom() && media_type(headers) == protobuf::MEDIA_TYPE {
+        return Err(unsupported_media(OBJECT_TYPES));
+    }
+    let document = decode_any(headers, body, &resource.api_version(version), kind)?.map_err(|error| match error {
+        Undecodable::Unrecognized(what) => unrecognized(kind, &what, body),
+        Undecodable::Malformed { kind: sent, version, error } => {
+            ApiError::bad_request(format!("{sent} in version \"{version}\" cannot be handled as a {kind}: {error}"))
+        }
     })?;
     let complaints = document.duplicates.iter().map(|path| format!("duplicate field \"{path}\"")).collect();
     let object = document.value;
@@ -114,11 +144,15 @@ pub(crate) fn check_kind(object: &Value, resource: &Resource, version: &Version,
 }
 
 fn unrecognized(kind: &str, what: &str, body: &Bytes) -> ApiError {
-    let text = String::from_utf8_lossy(body);
-    let excerpt = match text.char_indices().nth(30) {
-        _ if text.is_empty() => "<empty>".to_owned(),
-        Some((end, _)) => format!("{} ...", &text[..end]),
-        None => text.to_string(),
+    let excerpt = body.slice(..body.len().min(EXCERPT));
+    let mut shown = match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => String::from_utf8_lossy(&excerpt).into_owned(),
+        // What is no JSON is shown byte by byte.
+        Some(_) => format!("{excerpt:x}"),
     };
-    ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {what} ({excerpt})"))
+    if body.len() > EXCERPT {
+        shown.push_str(" ...");
+    }
+    ApiError::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {what} ({shown})"))
 }

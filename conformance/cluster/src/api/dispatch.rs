@@ -13,6 +13,7 @@ use super::call::Call;
 use super::negotiate::{Representation, Shape};
 use super::options::WriteOptions;
 use super::read;
+use super::registry::api_version;
 use super::request::{Query, ResourcePath, Target};
 use super::respond::{self, Answer};
 use super::state::{Server, State};
@@ -156,10 +157,9 @@ impl Incoming<'_> {
             let verb = path.verb(&self.parts.method, self.query);
             return Err(ApiError::method_not_supported(&path.group, &path.resource, verb));
         }
-        let document = body::decode_any(&self.parts.headers, self.body)?;
-        let request = document
-            .map_err(|error| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?
-            .value;
+        let (group, kind) = review.map_or((reviews::AUTHENTICATION, "TokenRequest"), |kind| (kind.group, kind.kind));
+        let api_version = api_version(group, "v1");
+        let request = body::decode_builtin(&self.parts.headers, self.body, &api_version, kind)?;
         let agent = self.parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
         let options = WriteOptions::parse(self.query, "CreateOptions", agent, false)?;
         let question = reviews::Question { server: self.server, state, user, manager: &options.manager };

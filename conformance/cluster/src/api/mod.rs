@@ -26,6 +26,7 @@ mod openapi;
 mod options;
 mod patch;
 mod pod_logs;
+mod protobuf;
 mod read;
 pub(crate) mod registry;
 mod request;

@@ -58,14 +58,7 @@ fn options(call: &Call<'_>) -> ApiResult<DeleteOptions> {
     let body = if call.body.is_empty() {
         None
     } else {
-        let document = body::decode_any(call.headers, call.body)?;
-        Some(
-            document
-                .map_err(|error| {
-                    ApiError::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
-                })?
-                .value,
-        )
+        Some(body::decode_builtin(call.headers, call.body, "meta.k8s.io/v1", "DeleteOptions")?)
     };
     DeleteOptions::parse(call.query, body.as_ref())
 }

@@ -24,9 +24,8 @@ pub(crate) fn get(call: &Call<'_>, state: &State) -> ApiResult<Value> {
 /// Handles `PUT` on a scale.
 pub(crate) fn put(call: &Call<'_>, state: &mut State) -> ApiResult<Value> {
     let options = WriteOptions::parse(call.query, "UpdateOptions", call.user_agent(), false)?;
-    let document = body::decode_any(call.headers, call.body)?
-        .map_err(|error| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?;
-    write(call, state, &options, &document.value)
+    let scale = body::decode_builtin(call.headers, call.body, "autoscaling/v1", "Scale")?;
+    write(call, state, &options, &scale)
 }
 
 /// Handles `PATCH` on a scale, by merge patch or JSON patch.
