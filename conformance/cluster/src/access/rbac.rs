@@ -70,7 +70,7 @@ fn bindings<'a>(state: &'a State, resource: &str, namespace: Option<&'a str>) ->
     let collection = state.store.collection(&format!("{resource}.rbac.authorization.k8s.io"));
     collection
         .into_iter()
-        .flat_map(|collection| collection.objects().values().cloned())
+        .flat_map(|collection| collection.objects().values().map(|object| object.value()))
         .filter(move |binding| namespace.is_none_or(|namespace| binding["metadata"]["namespace"] == namespace))
 }
 
@@ -97,7 +97,7 @@ fn grants(state: &State, binding: &Value, namespace: Option<&str>, wanted: &Attr
         }
         _ => None,
     }?;
-    let rules = aggregated_rules(state, role);
+    let rules = aggregated_rules(state, &role);
     rules.iter().any(|rule| rule_allows(rule, wanted)).then(|| (kind.to_owned(), name.to_owned()))
 }
 
@@ -107,8 +107,8 @@ fn aggregated_rules(state: &State, role: &Value) -> Vec<Value> {
     for selector in role["aggregationRule"]["clusterRoleSelectors"].as_array().into_iter().flatten() {
         let selector = crate::api::selector::LabelSelector::from_spec(selector);
         let all = state.store.collection("clusterroles.rbac.authorization.k8s.io");
-        for other in all.into_iter().flat_map(|collection| collection.objects().values()) {
-            if other["metadata"]["name"] != role["metadata"]["name"] && selector.matches(other) {
+        for other in all.into_iter().flat_map(|collection| collection.objects().values()).map(|other| other.value()) {
+            if other["metadata"]["name"] != role["metadata"]["name"] && selector.matches(&other) {
                 rules.extend(other["rules"].as_array().cloned().unwrap_or_default());
             }
         }

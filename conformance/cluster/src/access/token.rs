@@ -5,7 +5,6 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::User;
@@ -138,7 +137,7 @@ impl Claims {
         let namespace = &self.kubernetes.namespace;
         let lives = |collection: &str, reference: &Reference| {
             let stored = state.store.object(collection, &format!("{namespace}/{}", reference.name));
-            stored.is_some_and(|object: &std::sync::Arc<Value>| object["metadata"]["uid"] == reference.uid.as_str())
+            stored.is_some_and(|object| object["metadata"]["uid"] == reference.uid.as_str())
         };
         lives("serviceaccounts", &self.kubernetes.serviceaccount)
             && self.kubernetes.pod.as_ref().is_none_or(|pod| lives("pods", pod))

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::negotiate::Representation;
+use super::object::Object;
 use super::options::FieldValidation;
 use super::registry::{Resource, Version};
 use super::request::{Query, ResourcePath};
@@ -106,5 +107,10 @@ impl Call<'_> {
     /// A stored object in the version of the path.
     pub(crate) fn present(&self, stored: &Arc<Value>) -> Arc<Value> {
         super::convert::to_version(&self.resource, &self.version, stored)
+    }
+
+    /// A stored object in the fields of the version of the path.
+    pub(crate) fn present_object(&self, stored: &Arc<Object>) -> Arc<Object> {
+        super::convert::to_fields_of(&self.resource, &self.version, stored)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::builtin::events;
+use super::object::Object;
 use super::registry::{Resource, Version};
 
 /// A stored object in a version.
@@ -21,6 +22,14 @@ pub(crate) fn to_version(resource: &Resource, version: &Version, stored: &Arc<Va
     }
     object["apiVersion"] = api_version.into();
     Arc::new(object)
+}
+
+/// A stored object in the fields of a version; its type is told when it is written out.
+pub(crate) fn to_fields_of(resource: &Resource, version: &Version, stored: &Arc<Object>) -> Arc<Object> {
+    if resource.plural == "events" && resource.group == events::NEW_GROUP {
+        return Arc::new(Object::new(to_version(resource, version, &stored.value())));
+    }
+    stored.clone()
 }
 
 /// An object of a version in the form in which it is stored.

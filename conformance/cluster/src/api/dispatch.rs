@@ -294,9 +294,11 @@ fn object(call: &Call<'_>, code: u16, value: Arc<Value>) -> Answer {
 
 /// A list in the shape that the client asked for.
 fn list(call: &Call<'_>, page: read::Page) -> Answer {
-    let items = page.items.iter().map(Arc::as_ref);
+    let values = || page.items.iter().map(|object| call.present(&object.value())).collect::<Vec<_>>();
     let value = match call.representation.shape {
         Shape::Table => {
+            let values = values();
+            let items = values.iter().map(Arc::as_ref);
             let row_object = table::RowObject::parse(call.query.value("includeObject"));
             table::table(&call.version.columns, items, &read::list_metadata(&page, false), row_object, call.now)
         }
@@ -304,15 +306,15 @@ fn list(call: &Call<'_>, page: read::Page) -> Answer {
             "kind": "PartialObjectMetadataList",
             "apiVersion": "meta.k8s.io/v1",
             "metadata": read::list_metadata(&page, false),
-            "items": items.map(table::partial).collect::<Vec<_>>(),
+            "items": values().iter().map(|object| table::partial(object)).collect::<Vec<_>>(),
         }),
         Shape::Object | Shape::Discovery => {
             return Answer::List {
                 api_version: call.api_version(),
-                kind: call.resource.list_kind.clone(),
+                list_kind: call.resource.list_kind.clone(),
                 metadata: read::list_metadata(&page, call.resource.is_custom()),
                 items: page.items,
-                typed: !call.resource.is_custom(),
+                item_kind: call.resource.is_custom().then(|| call.resource.kind.clone()),
             };
         }
     };

@@ -22,6 +22,7 @@ mod json;
 mod metadata;
 mod names;
 mod negotiate;
+mod object;
 mod openapi;
 mod options;
 mod patch;
@@ -150,7 +151,7 @@ impl ApiServer {
     pub fn issue_token(&self, namespace: &str, service_account: &str) -> String {
         let state = self.server.lock();
         let account = state.store.object("serviceaccounts", &format!("{namespace}/{service_account}"));
-        let uid = account.and_then(|account| account["metadata"]["uid"].as_str()).unwrap_or_default();
+        let uid = account.as_ref().and_then(|account| account["metadata"]["uid"].as_str()).unwrap_or_default();
         let spec = TokenSpec {
             namespace,
             service_account,

@@ -8,15 +8,16 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Value, json};
 
 use super::call::Call;
-use super::metadata;
+use super::object::Object;
 use super::options::{parse_int, refuse};
 use super::selector::{FieldSelector, LabelSelector};
 use super::state::State;
 use super::status::{ApiError, ApiResult, Cause, Details};
+use super::store;
 
-/// A page of objects in the version of the path.
+/// A page of objects in the fields of the path's version.
 pub(crate) struct Page {
-    pub(crate) items: Vec<Arc<Value>>,
+    pub(crate) items: Vec<Arc<Object>>,
     pub(crate) revision: u64,
     pub(crate) next: Option<String>,
     pub(crate) remaining: Option<usize>,
@@ -42,11 +43,16 @@ impl Filter {
         })
     }
 
-    /// Whether an object in the path's version passes.
-    pub(crate) fn admits(&self, object: &Value) -> bool {
-        self.namespace.as_deref().is_none_or(|namespace| metadata::namespace(object) == Some(namespace))
-            && self.labels.matches(object)
-            && self.fields.matches(object)
+    /// Whether an object in the fields of the path's version passes.
+    pub(crate) fn admits(&self, key: &str, object: &Object) -> bool {
+        if self.namespace.is_some() && self.namespace.as_deref() != store::namespace_of(key) {
+            return false;
+        }
+        if !self.is_selective() {
+            return true; // without a look into the object, which may be packed
+        }
+        let object = object.value();
+        self.labels.matches(&object) && self.fields.matches(&object)
     }
 
     fn is_selective(&self) -> bool {
@@ -101,12 +107,12 @@ pub(crate) fn list(call: &Call<'_>, state: &State) -> ApiResult<Page> {
         &past
     };
     let start = position.map(|position| position.start).unwrap_or_default();
-    let mut items: Vec<Arc<Value>> = Vec::new();
+    let mut items = Vec::new();
     let (mut next, mut remaining) = (None, 0);
     let mut last_key = "";
     for (key, stored) in objects.range(start..) {
-        let object = call.present(stored);
-        if !filter.admits(&object) {
+        let object = call.present_object(stored);
+        if !filter.admits(key, &object) {
             continue;
         }
         if limit > 0 && items.len() == limit {

@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
 use super::negotiate::{Format, Representation, Shape};
+use super::object::Object;
 use super::status::ApiError;
 use super::yaml;
 
@@ -18,7 +19,7 @@ pub(crate) enum Answer {
     /// A stored object.
     Object { code: u16, value: Arc<Value> },
     /// A list of stored objects.
-    List { api_version: String, kind: String, metadata: Value, items: Vec<Arc<Value>>, typed: bool },
+    List { api_version: String, list_kind: String, metadata: Value, items: Vec<Arc<Object>>, item_kind: Option<String> },
     /// Aggregated discovery.
     Discovery(Value),
     /// Plain text.
@@ -44,8 +45,8 @@ pub(crate) fn respond(answer: Answer, representation: Representation, warnings: 
     let (code, content_type, body) = match answer {
         Answer::Json { code, value } => document(code, &value, representation.format),
         Answer::Object { code, value } => document(code, &value, representation.format),
-        Answer::List { api_version, kind, metadata, items, typed } => {
-            let list = list(&api_version, &kind, &metadata, &items, typed);
+        Answer::List { api_version, list_kind, metadata, items, item_kind } => {
+            let list = list(&api_version, &list_kind, &metadata, &items, item_kind.as_deref());
             match representation.format {
                 Format::Json => (200, "application/json", Body::from(list)),
                 Format::Yaml => {
@@ -94,9 +95,8 @@ fn document(code: u16, value: &Value, format: Format) -> (u16, &'static str, Bod
     }
 }
 
-/// A list as text: the stored objects are written out one by one, without copying them into one document first. Items of
-/// built-in kinds do not repeat their type.
-fn list(api_version: &str, kind: &str, metadata: &Value, items: &[Arc<Value>], typed: bool) -> String {
+/// A list as text, without copying the objects into one document first. Items of built-in kinds do not repeat their type.
+fn list(api_version: &str, kind: &str, metadata: &Value, items: &[Arc<Object>], item_kind: Option<&str>) -> String {
     let mut text = format!(
         "{{\"apiVersion\":{},\"kind\":{},\"metadata\":{metadata},\"items\":[",
         Value::from(api_version),
@@ -106,15 +106,9 @@ fn list(api_version: &str, kind: &str, metadata: &Value, items: &[Arc<Value>], t
         if index > 0 {
             text.push(',');
         }
-        if typed {
-            let mut item = Value::clone(item);
-            if let Some(fields) = item.as_object_mut() {
-                fields.remove("apiVersion");
-                fields.remove("kind");
-            }
-            text.push_str(&item.to_string());
-        } else {
-            text.push_str(&item.to_string());
+        match item_kind {
+            Some(kind) => item.write_as(api_version, kind, &mut text),
+            None => item.write_untyped(&mut text),
         }
     }
     text.push_str("]}\n");

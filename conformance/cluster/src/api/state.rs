@@ -80,7 +80,7 @@ impl Server {
 impl State {
     /// The stored object.
     pub(crate) fn stored(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Option<Arc<Value>> {
-        self.store.object(&resource.collection, &store::key(namespace, name)).cloned()
+        self.store.object(&resource.collection, &store::key(namespace, name))
     }
 
     /// Stores an object and does what must follow at once.

@@ -2,16 +2,21 @@
 //!
 //! Each collection keeps the last changes. Watches are cursors into that history: they hold no queue of their own, and so
 //! can neither lose nor reorder an event. The same history rebuilds the collection as of an earlier revision, which is what
-//! the later pages of a list read.
+//! the later pages of a list read. Objects that have not changed lately are [packed](Object::pack).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::object::Object;
+
 /// How many changes a collection remembers by default.
 pub(crate) const DEFAULT_WINDOW: usize = 4096;
+
+/// How many changes of a collection keep their objects parsed: watches read the newest ones, and writes come in bursts.
+const UNPACKED: usize = 512;
 
 /// One committed change of one object.
 #[derive(Debug)]
@@ -21,15 +26,17 @@ pub(crate) struct Change {
     /// The object's key in its collection.
     pub(crate) key: String,
     /// The object before, unless it was created.
-    pub(crate) old: Option<Arc<Value>>,
+    pub(crate) old: Option<Arc<Object>>,
     /// The object after, unless it was deleted.
-    pub(crate) new: Option<Arc<Value>>,
+    pub(crate) new: Option<Arc<Object>>,
+    /// The object before, with the revision of the change.
+    gone: OnceLock<Arc<Object>>,
 }
 
 /// All objects of one stored kind, sorted by key as the real storage sorts them.
 #[derive(Debug)]
 pub(crate) struct Collection {
-    objects: BTreeMap<String, Arc<Value>>,
+    objects: BTreeMap<String, Arc<Object>>,
     changes: VecDeque<Arc<Change>>,
     floor: u64,
     forgotten: u64,
@@ -50,6 +57,11 @@ pub(crate) fn key(namespace: Option<&str>, name: &str) -> String {
         Some(namespace) => format!("{namespace}/{name}"),
         None => name.to_owned(),
     }
+}
+
+/// The namespace that a key names; none for a cluster-scoped object.
+pub(crate) fn namespace_of(key: &str) -> Option<&str> {
+    key.split_once('/').map(|(namespace, _)| namespace)
 }
 
 impl Store {
@@ -75,8 +87,8 @@ impl Store {
     }
 
     /// One object.
-    pub(crate) fn object(&self, collection: &str, key: &str) -> Option<&Arc<Value>> {
-        self.collections.get(collection)?.objects.get(key)
+    pub(crate) fn object(&self, collection: &str, key: &str) -> Option<Arc<Value>> {
+        Some(self.collections.get(collection)?.objects.get(key)?.value())
     }
 
     /// Stores the object under the next revision, which becomes its resourceVersion, and answers it as stored.
@@ -84,13 +96,13 @@ impl Store {
         self.open(collection);
         self.revision += 1;
         set_revision(&mut object, self.revision);
-        let object = Arc::new(object);
-        let (revision, window) = (self.revision, self.window);
+        let value = Arc::new(object);
+        let object = Arc::new(Object::new(value.clone()));
         if let Some(stored) = self.collections.get_mut(collection) {
             let old = stored.objects.insert(key.to_owned(), object.clone());
-            stored.record(Change { revision, key: key.to_owned(), old, new: Some(object.clone()) }, window);
+            stored.record(Change::new(self.revision, key, old, Some(object)), self.window);
         }
-        object
+        value
     }
 
     /// Removes the object and answers it as it was.
@@ -98,17 +110,16 @@ impl Store {
         let stored = self.collections.get_mut(collection)?;
         let old = stored.objects.remove(key)?;
         self.revision += 1;
-        let change = Change { revision: self.revision, key: key.to_owned(), old: Some(old.clone()), new: None };
-        stored.record(change, self.window);
-        Some(old)
+        stored.record(Change::new(self.revision, key, Some(old.clone()), None), self.window);
+        Some(old.value())
     }
 
     /// Changes how stored objects read, without a change that anybody is told of: `amend` answers what it changed.
     pub(crate) fn amend(&mut self, collection: &str, amend: impl Fn(&Value) -> Option<Value>) {
         let Some(stored) = self.collections.get_mut(collection) else { return };
         for object in stored.objects.values_mut() {
-            if let Some(amended) = amend(object) {
-                *object = Arc::new(amended);
+            if let Some(amended) = amend(&object.value()) {
+                *object = Arc::new(Object::new(Arc::new(amended)));
             }
         }
     }
@@ -117,11 +128,34 @@ impl Store {
     pub(crate) fn compact(&mut self) {
         let revision = self.revision;
         for collection in self.collections.values_mut() {
-            if let Some(last) = collection.changes.back() {
-                collection.forgotten = last.revision;
+            while let Some(change) = collection.changes.pop_front() {
+                collection.forgotten = change.revision;
+                change.pack();
             }
-            collection.changes.clear();
             collection.floor = revision;
+        }
+    }
+}
+
+impl Change {
+    fn new(revision: u64, key: &str, old: Option<Arc<Object>>, new: Option<Arc<Object>>) -> Self {
+        Self { revision, key: key.to_owned(), old, new, gone: OnceLock::new() }
+    }
+
+    /// The object as those see it go whom it no longer concerns: as it was, with the revision of the change.
+    pub(crate) fn gone(&self) -> Option<Arc<Object>> {
+        let old = self.old.as_ref()?;
+        let gone = self.gone.get_or_init(|| {
+            let mut object = Value::clone(&old.value());
+            set_revision(&mut object, self.revision);
+            Arc::new(Object::new(Arc::new(object)))
+        });
+        Some(gone.clone())
+    }
+
+    fn pack(&self) {
+        for object in [self.old.as_ref(), self.new.as_ref(), self.gone.get()].into_iter().flatten() {
+            object.pack();
         }
     }
 }
@@ -140,17 +174,21 @@ impl Collection {
     fn record(&mut self, change: Change, window: usize) {
         let revision = change.revision;
         self.changes.push_back(Arc::new(change));
+        if let Some(settled) = self.changes.len().checked_sub(UNPACKED + 1) {
+            self.changes[settled].pack();
+        }
         while self.changes.len() > window {
             if let Some(dropped) = self.changes.pop_front() {
                 self.floor = dropped.revision;
                 self.forgotten = dropped.revision;
+                dropped.pack();
             }
         }
         self.latest.send_replace(revision);
     }
 
     /// The objects, sorted by key.
-    pub(crate) fn objects(&self) -> &BTreeMap<String, Arc<Value>> {
+    pub(crate) fn objects(&self) -> &BTreeMap<String, Arc<Object>> {
         &self.objects
     }
 
@@ -180,7 +218,7 @@ impl Collection {
     }
 
     /// The objects as they were at `revision`; `None` when that is forgotten.
-    pub(crate) fn at(&self, revision: u64) -> Option<BTreeMap<String, Arc<Value>>> {
+    pub(crate) fn at(&self, revision: u64) -> Option<BTreeMap<String, Arc<Object>>> {
         let mut objects = self.objects.clone();
         for change in self.since(revision)?.iter().rev() {
             match &change.old {
@@ -195,4 +233,39 @@ impl Collection {
 /// Writes a revision into an object's metadata.
 pub(crate) fn set_revision(object: &mut Value, revision: u64) {
     object["metadata"]["resourceVersion"] = revision.to_string().into();
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_changed_long_ago_is_packed_and_reads_as_before() {
+        let (mut store, boxes) = (Store::new(DEFAULT_WINDOW), Arc::from("boxes"));
+        let object = |size: usize| json!({"apiVersion": "v1", "kind": "Box", "metadata": {}, "size": size});
+        let created = store.put(&boxes, "a/first", object(0));
+        let early = store.revision();
+        for size in 1..=2 * UNPACKED {
+            store.put(&boxes, "a/other", object(size));
+        }
+        let collection = store.collection("boxes").unwrap();
+        assert!(collection.objects()["a/first"].is_packed() && !collection.objects()["a/other"].is_packed());
+        assert_eq!(store.object("boxes", "a/first").unwrap(), created);
+        assert_eq!(collection.since(early).unwrap()[0].new.as_ref().unwrap().value()["size"], 1);
+        assert_eq!(collection.at(early + 1).unwrap()["a/other"].value()["size"], 1);
+    }
+
+    #[test]
+    fn an_object_goes_with_the_revision_of_its_deletion() {
+        let (mut store, boxes) = (Store::new(1), Arc::from("boxes"));
+        let before = store.put(&boxes, "a", json!({"metadata": {"name": "a"}}));
+        store.remove("boxes", "a").unwrap();
+        let gone = store.collection("boxes").unwrap().since(store.revision() - 1).unwrap()[0].gone().unwrap();
+        assert_eq!(before["metadata"]["resourceVersion"], (store.revision() - 1).to_string());
+        assert_eq!(gone.value()["metadata"]["resourceVersion"], store.revision().to_string());
+    }
 }

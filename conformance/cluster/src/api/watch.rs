@@ -14,12 +14,13 @@ use tokio::time::{Instant, sleep_until};
 use super::call::Call;
 use super::convert;
 use super::negotiate::Shape;
+use super::object::Object;
 use super::options::{parse_int, refuse};
 use super::read::{Filter, revision_parameter};
 use super::registry::{Resource, Version};
 use super::state::{Server, State};
 use super::status::{ApiError, ApiResult, Cause};
-use super::store::{self, Change};
+use super::store::Change;
 use super::table::{self, RowObject};
 
 /// How often a quiet watch that asked for bookmarks gets one.
@@ -79,9 +80,9 @@ pub(crate) fn open(call: &Call<'_>, state: &State) -> ApiResult<Body> {
     };
     if from_snapshot {
         watch.position = state.store.revision();
-        for stored in collection.objects().values() {
-            let object = call.present(stored);
-            if watch.filter.admits(&object) {
+        for (key, stored) in collection.objects() {
+            let object = call.present_object(stored);
+            if watch.filter.admits(key, &object) {
                 watch.push("ADDED", &object);
             }
         }
@@ -178,28 +179,36 @@ impl Watch {
 
     /// A change as this watch sees it: an object that begins or ceases to match is added or deleted.
     fn push_change(&mut self, change: &Change) {
-        let present = |object: &Arc<Value>| convert::to_version(&self.resource, &self.version, object);
-        let old = change.old.as_ref().map(present).filter(|object| self.filter.admits(object));
-        let new = change.new.as_ref().map(present).filter(|object| self.filter.admits(object));
+        let present = |object: &Arc<Object>| convert::to_fields_of(&self.resource, &self.version, object);
+        let old = change.old.as_ref().map(present).filter(|object| self.filter.admits(&change.key, object));
+        let new = change.new.as_ref().map(present).filter(|object| self.filter.admits(&change.key, object));
         match (old, new) {
             (None, Some(new)) => self.push("ADDED", &new),
             (Some(_), Some(new)) => self.push("MODIFIED", &new),
-            (Some(old), None) => {
-                let mut gone = Value::clone(&old);
-                store::set_revision(&mut gone, change.revision);
-                self.push("DELETED", &gone);
+            (Some(_), None) => {
+                if let Some(gone) = change.gone().as_ref().map(present) {
+                    self.push("DELETED", &gone);
+                }
             }
             (None, None) => {}
         }
     }
 
-    fn push(&mut self, kind: &str, object: &Value) {
+    fn push(&mut self, kind: &str, object: &Object) {
         let shown = match self.shape {
-            Shape::Table => self.row(object),
-            Shape::Metadata => table::partial(object),
-            Shape::Object | Shape::Discovery => return self.push_event(kind, object),
+            Shape::Table => self.row(&self.in_version(object)),
+            Shape::Metadata => table::partial(&object.value()),
+            Shape::Object | Shape::Discovery => {
+                let resource = self.resource.clone();
+                let api_version = resource.api_version(&self.version);
+                return self.push_line(kind, |line| object.write_as(&api_version, &resource.kind, line));
+            }
         };
         self.push_event(kind, &shown);
+    }
+
+    fn in_version(&self, object: &Object) -> Arc<Value> {
+        convert::to_version(&self.resource, &self.version, &object.value())
     }
 
     fn row(&mut self, object: &Value) -> Value {
@@ -222,7 +231,7 @@ impl Watch {
         if initial_events_end {
             object["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
-        self.push("BOOKMARK", &object);
+        self.push("BOOKMARK", &Object::new(Arc::new(object)));
     }
 
     fn push_error(&mut self, error: &ApiError) {
@@ -231,8 +240,13 @@ impl Watch {
     }
 
     fn push_event(&mut self, kind: &str, object: &Value) {
-        let mut line = format!("{{\"type\":\"{kind}\",\"object\":{object}}}");
-        line.push('\n');
+        self.push_line(kind, |line| line.push_str(&object.to_string()));
+    }
+
+    fn push_line(&mut self, kind: &str, write_object: impl FnOnce(&mut String)) {
+        let mut line = format!("{{\"type\":\"{kind}\",\"object\":");
+        write_object(&mut line);
+        line.push_str("}\n");
         self.pending.push_back(line.into());
     }
 }

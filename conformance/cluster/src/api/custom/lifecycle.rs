@@ -73,7 +73,7 @@ pub(crate) fn mark(definition: &mut Value, now: &str) {
 
 /// A definition is to be deleted: delete its objects, and the definition when none is left.
 pub(crate) fn terminate(state: &mut State, server: &Server, name: &str) {
-    let Some(definition) = state.store.object(DEFINITIONS, name).cloned() else { return };
+    let Some(definition) = state.store.object(DEFINITIONS, name) else { return };
     let spec = &definition["spec"];
     let (group, plural) =
         (spec["group"].as_str().unwrap_or_default(), spec["names"]["plural"].as_str().unwrap_or_default());
@@ -84,7 +84,7 @@ pub(crate) fn terminate(state: &mut State, server: &Server, name: &str) {
     let objects: Vec<Arc<Value>> = state
         .store
         .collection(&resource.collection)
-        .map(|collection| collection.objects().values().cloned().collect())
+        .map(|collection| collection.objects().values().map(|object| object.value()).collect())
         .unwrap_or_default();
     for object in objects {
         if metadata::finalizers(&object).is_empty() {
@@ -105,7 +105,7 @@ pub(crate) fn terminate(state: &mut State, server: &Server, name: &str) {
 pub(crate) fn instance_removed(state: &mut State, server: &Server, resource: &Arc<Resource>) {
     let Source::Custom(custom) = &resource.source else { return };
     let terminating =
-        state.store.object(DEFINITIONS, &custom.definition).is_some_and(|stored| metadata::is_terminating(stored));
+        state.store.object(DEFINITIONS, &custom.definition).is_some_and(|stored| metadata::is_terminating(&stored));
     let empty = state.store.collection(&resource.collection).is_none_or(|collection| collection.objects().is_empty());
     if terminating && empty {
         finish(state, server, &custom.definition);
@@ -122,7 +122,7 @@ pub(crate) fn removed(state: &mut State, definition: &Value) {
 }
 
 fn finish(state: &mut State, server: &Server, name: &str) {
-    let Some(definition) = state.store.object(DEFINITIONS, name).cloned() else { return };
+    let Some(definition) = state.store.object(DEFINITIONS, name) else { return };
     let Some(resource) = state.registry.resource("apiextensions.k8s.io", "customresourcedefinitions").cloned() else {
         return;
     };
@@ -151,12 +151,13 @@ fn name_conflict(state: &State, definition: &Value) -> Option<String> {
     let all = state.store.collection(DEFINITIONS)?;
     all.objects()
         .values()
+        .map(|other| other.value())
         .filter(|other| {
             other["metadata"]["name"] != definition["metadata"]["name"]
                 && other["spec"]["group"] == spec["group"]
                 && is_established(other)
         })
-        .find_map(|other| names(other).into_iter().find(|name| wanted.contains(name)))
+        .find_map(|other| names(&other).into_iter().find(|name| wanted.contains(name)))
 }
 
 fn is_established(definition: &Value) -> bool {

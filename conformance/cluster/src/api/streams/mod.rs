@@ -37,7 +37,7 @@ pub(crate) fn open(
     may_create(server, user, path)?;
     let name = path.name.clone().unwrap_or_default();
     let pod = PodName { namespace: path.namespace.clone().unwrap_or_default(), name };
-    let object = server.lock().store.object("pods", &pod.to_string()).cloned();
+    let object = server.lock().store.object("pods", &pod.to_string());
     let object = object.ok_or_else(|| ApiError::not_found("", "pods", &pod.name))?;
     if object["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
         return Err(ApiError::bad_request(format!("pod {} does not have a host assigned", pod.name)));

@@ -14,7 +14,7 @@ pub(crate) fn namespace_exists(call: &Call<'_>, state: &State, object: &Value) -
     let Some(stored) = state.store.object("namespaces", namespace) else {
         return Err(ApiError::not_found("", "namespaces", namespace));
     };
-    if !metadata::is_terminating(stored) {
+    if !metadata::is_terminating(&stored) {
         return Ok(());
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");

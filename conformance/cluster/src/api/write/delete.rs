@@ -35,8 +35,8 @@ pub(crate) fn delete_collection(call: &Call<'_>, state: &mut State) -> ApiResult
     let options = options(call)?;
     let page = read::list(call, state)?;
     for object in &page.items {
-        let namespace = metadata::namespace(object);
-        if let Some(stored) = state.stored(&call.resource, namespace, metadata::name(object)) {
+        let object = object.value();
+        if let Some(stored) = state.stored(&call.resource, metadata::namespace(&object), metadata::name(&object)) {
             delete_stored(call, state, &options, &stored)?;
         }
     }
