@@ -65,6 +65,7 @@ fn concerned(objects: &Objects, change: &Change) -> Option<String> {
             let namespace = object.namespace.as_ref()?;
             objects.is_namespace_ending(namespace).then(|| namespace.clone())
         }
+        Change::Listed => None,
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::discovery::{Discovery, Scope, verbs};
 use kube::runtime::WatchStreamExt;
@@ -17,6 +18,8 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::runtime::has_code;
 
 /// How many changes a slow reader may lag behind before it must look at everything anew.
 const BACKLOG: usize = 4096;
@@ -71,7 +74,7 @@ pub(super) struct Object {
 }
 
 impl Object {
-    fn new(kind: &Arc<Kind>, metadata: &PartialObjectMeta<DynamicObject>) -> Option<Self> {
+    pub(super) fn new(kind: &Arc<Kind>, metadata: &PartialObjectMeta<DynamicObject>) -> Option<Self> {
         Some(Self {
             kind: Arc::clone(kind),
             namespace: metadata.namespace(),
@@ -97,6 +100,8 @@ impl Object {
 pub(super) enum Change {
     Applied(Arc<Object>),
     Deleted(Arc<Object>),
+    /// All objects of a kind have been listed anew.
+    Listed,
 }
 
 /// The index. Cheap to clone.
@@ -157,6 +162,24 @@ impl Objects {
         let index = self.lock();
         let owned = index.owned.get(uid).into_iter().flatten();
         owned.filter_map(|uid| index.objects.get(uid).cloned()).collect()
+    }
+
+    /// Everything that names `owner` as an owner, asked of the API: each kind has a watch of its own, so the index may
+    /// hear that an owner is deleted before it hears of a dependent that was made earlier.
+    pub(super) async fn dependents_of(&self, owner: &Object) -> kube::Result<Vec<Arc<Object>>> {
+        let mut dependents = Vec::new();
+        // An object of a namespace owns nothing outside it.
+        for kind in self.kinds().iter().filter(|kind| kind.namespaced || owner.namespace.is_none()) {
+            let api = kind.api(&self.client, owner.namespace.as_deref());
+            let listed = match api.list_metadata(&ListParams::default()).await {
+                Err(error) if has_code(&error, 404) => continue, // The kind is gone, and its objects with it.
+                listed => listed?,
+            };
+            let objects = listed.items.iter().filter_map(|metadata| Object::new(kind, metadata));
+            let names = |object: &Object| object.owners.iter().any(|reference| reference.uid == owner.uid);
+            dependents.extend(objects.filter(names).map(Arc::new));
+        }
+        Ok(dependents)
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Object>> {
@@ -255,7 +278,10 @@ impl Objects {
                         listed.extend(metadata.uid());
                         self.apply(&kind, &metadata);
                     }
-                    Ok(Some(Event::InitDone)) => self.keep(&kind, &listed),
+                    Ok(Some(Event::InitDone)) => {
+                        self.keep(&kind, &listed);
+                        let _ = self.changes.send(Change::Listed);
+                    }
                     Ok(None) => break,
                     Err(error) => tracing::debug!(kind = kind.name, %error, "a watch is begun again"),
                 }

@@ -9,6 +9,7 @@ mod api_serve;
 mod api_support;
 mod api_watch;
 mod faults;
+mod gate;
 mod golden;
 mod kubectl;
 mod node_controllers;

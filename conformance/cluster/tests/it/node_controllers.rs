@@ -1,7 +1,9 @@
 //! Garbage collection and the deletion of namespaces.
 
+use embedded_cluster::ApiServer;
 use embedded_cluster::cluster::Cluster;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, ServiceAccount};
+use embedded_cluster::controllers::{ControllerOptions, Controllers};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::runtime::conditions::is_crd_established;
@@ -9,6 +11,7 @@ use kube::runtime::wait::await_condition;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
+use crate::gate::{Gate, Requests};
 use crate::node_support::{SHELL, api, bounded, cluster, create, wait};
 
 async fn owned(cluster: &Cluster, name: &str, owner: &ConfigMap, finalizers: &[&str]) -> ConfigMap {
@@ -58,13 +61,81 @@ async fn orphans_lose_the_reference_and_stay() {
     let cluster = cluster().await;
     let owner: ConfigMap = create(&cluster, json!({"metadata": {"name": "owner"}})).await;
     owned(&cluster, "child", &owner, &[]).await;
-    // The collector must know of the child before the owner goes.
-    let is_watched = Patch::Merge(json!({"metadata": {"labels": {"x": "y"}}}));
-    api::<ConfigMap>(&cluster).patch("child", &PatchParams::default(), &is_watched).await.unwrap();
     api::<ConfigMap>(&cluster).delete("owner", &DeleteParams::orphan()).await.unwrap();
     wait(&cluster, "owner", is_absent).await;
     assert!(api::<ConfigMap>(&cluster).get("child").await.unwrap().owner_references().is_empty());
     cluster.shutdown().await;
+}
+
+/// What the collector lists and watches all secrets by.
+const SECRETS: &str = "/api/v1/secrets";
+
+/// Controllers that have not heard of any secret yet, and an owned secret.
+async fn unheard_of_secret() -> (Controllers, Gate, Api<ConfigMap>, Api<Secret>) {
+    let (server, gate) = (ApiServer::default(), Gate::default());
+    // Each kind has a watch of its own, which may lag behind the others.
+    let watch = Requests::reads(SECRETS);
+    gate.hold(watch.clone());
+    let controllers = Controllers::start(&gate.client(&server), ControllerOptions::default());
+    bounded(gate.has_held(&watch)).await;
+    let (owners, secrets) =
+        (Api::default_namespaced(server.client("default")), Api::default_namespaced(server.client("default")));
+    let owner: ConfigMap = serde_json::from_value(json!({"metadata": {"name": "owner"}})).unwrap();
+    let owner = owners.create(&PostParams::default(), &owner).await.unwrap();
+    let mut reference = owner.owner_ref(&()).unwrap();
+    reference.block_owner_deletion = Some(true);
+    let metadata = json!({"name": "child", "ownerReferences": [reference], "finalizers": ["example.com/hold"]});
+    let secret: Secret = serde_json::from_value(json!({"metadata": metadata})).unwrap();
+    secrets.create(&PostParams::default(), &secret).await.unwrap();
+    (controllers, gate, owners, secrets)
+}
+
+#[tokio::test]
+async fn a_dependent_that_no_watch_has_told_of_is_orphaned() {
+    let (controllers, _, owners, secrets) = unheard_of_secret().await;
+    owners.delete("owner", &DeleteParams::orphan()).await.unwrap();
+    bounded(await_condition(owners, "owner", is_absent)).await.unwrap();
+    assert!(secrets.get("child").await.unwrap().owner_references().is_empty());
+    controllers.stop().await;
+}
+
+#[tokio::test]
+async fn a_dependent_that_no_watch_has_told_of_blocks_a_foreground_deletion() {
+    let (controllers, gate, owners, secrets) = unheard_of_secret().await;
+    owners.delete("owner", &DeleteParams::foreground()).await.unwrap();
+    let is_deleting = |object: Option<&Secret>| object.is_some_and(|o| o.metadata.deletion_timestamp.is_some());
+    bounded(await_condition(secrets.clone(), "child", is_deleting)).await.unwrap();
+    assert_eq!(owners.get("owner").await.unwrap().finalizers(), ["foregroundDeletion"]);
+    // When the watch begins, the dependent is gone already.
+    let release = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    secrets.patch("child", &PatchParams::default(), &release).await.unwrap();
+    gate.release(&Requests::reads(SECRETS));
+    bounded(await_condition(owners, "owner", is_absent)).await.unwrap();
+    controllers.stop().await;
+}
+
+#[tokio::test]
+async fn an_object_that_is_disowned_while_its_owner_is_looked_for_stays() {
+    let (server, gate) = (ApiServer::default(), Gate::default());
+    let look = Requests::reads("/api/v1/namespaces/default/configmaps/gone");
+    gate.hold(look.clone());
+    let controllers = Controllers::start(&gate.client(&server), ControllerOptions::default());
+    let secrets: Api<Secret> = Api::default_namespaced(server.client("default"));
+    let owner =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "11111111-1111-1111-1111-111111111111"});
+    let secret = |name: &str| -> Secret {
+        serde_json::from_value(json!({"metadata": {"name": name, "ownerReferences": [owner]}})).unwrap()
+    };
+    secrets.create(&PostParams::default(), &secret("disowned")).await.unwrap();
+    bounded(gate.has_held(&look)).await;
+    let disown = Patch::Merge(json!({"metadata": {"ownerReferences": null}}));
+    secrets.patch("disowned", &PatchParams::default(), &disown).await.unwrap();
+    gate.release(&look);
+    // The collector takes one after the other.
+    secrets.create(&PostParams::default(), &secret("owned")).await.unwrap();
+    bounded(await_condition(secrets.clone(), "owned", |secret: Option<&Secret>| secret.is_none())).await.unwrap();
+    secrets.get("disowned").await.unwrap();
+    controllers.stop().await;
 }
 
 #[tokio::test]

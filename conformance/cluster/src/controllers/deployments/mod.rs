@@ -18,8 +18,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use self::rolling::{Strategy, next_sizes, wanted};
-use self::sets::Sets;
-use self::status::NewSet;
+use self::sets::{NewSet, Sets};
 use super::events::EventType;
 use super::runtime::{Context, ControllerError, drive, patch, retry, tracked};
 
@@ -49,17 +48,20 @@ async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Actio
     }
     let mut sets = Sets::of(&context, &deployment).await?;
     let is_paused = deployment.spec.as_ref().and_then(|spec| spec.paused).unwrap_or_default();
-    let mut fate = NewSet::Found;
-    if !is_paused {
-        fate = sets.ensure_new(&context, &mut deployment).await?;
+    let now = Timestamp::now();
+    if !is_paused
+        && sets.ensure_new(&context, &mut deployment).await? == NewSet::Created
+        && let Some(new) = sets.current()
+    {
+        let change = status_patch(&status::created(&deployment, new, now), new.annotations().get(REVISION));
+        deployment = deployments.patch_status(&deployment.name_any(), &patch(), &Patch::Merge(change)).await?;
     }
     roll(&context, &deployment, &mut sets, is_paused).await?;
     if !is_paused {
         sets.remove_history(&deployment).await?;
     }
 
-    let now = Timestamp::now();
-    let status = status::status(&deployment, sets.current().map(|set| (set, fate)), &sets.all(), now);
+    let status = status::status(&deployment, sets.current(), &sets.all(), now);
     let revision = sets.current().and_then(|set| set.annotations().get(REVISION));
     if deployment.status.as_ref() != Some(&status) || deployment.annotations().get(REVISION) != revision {
         let change = Patch::Merge(status_patch(&status, revision));

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::hash::template_hash;
 use super::rolling::{Strategy, existing, wanted};
-use super::status::NewSet;
 use super::{HISTORY, REVISION};
 use crate::controllers::runtime::{
     Context, ControllerError, controller_reference, has_code, is_controlled_by, patch, post, selected_by,
@@ -23,6 +22,13 @@ const MAX: &str = "deployment.kubernetes.io/max-replicas";
 
 /// Annotations of a Deployment that its sets do not take over.
 const OWN_ANNOTATIONS: [&str; 4] = [REVISION, DESIRED, MAX, "kubectl.kubernetes.io/last-applied-configuration"];
+
+/// Where the set of the current template comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NewSet {
+    Created,
+    Found,
+}
 
 /// All sets, and which of them has the Deployment's template.
 pub(super) struct Sets {

@@ -7,17 +7,10 @@ use kube::ResourceExt;
 
 use super::rolling::Strategy;
 
-/// What happened to the new `ReplicaSet` in this reconciliation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NewSet {
-    Created,
-    Found,
-}
-
 /// Computes the status from the sets; `new` is also part of `all`.
 pub(super) fn status(
     deployment: &Deployment,
-    new: Option<(&ReplicaSet, NewSet)>,
+    new: Option<&ReplicaSet>,
     all: &[&ReplicaSet],
     now: Timestamp,
 ) -> DeploymentStatus {
@@ -29,7 +22,7 @@ pub(super) fn status(
     };
     let replicas = sum(|status| Some(status.replicas));
     let available = sum(|status| status.available_replicas);
-    let updated = new.and_then(|(set, _)| set.status.as_ref()).map(|status| status.replicas).unwrap_or_default();
+    let updated = new.and_then(|set| set.status.as_ref()).map(|status| status.replicas).unwrap_or_default();
     let asked: i32 = all.iter().filter_map(|set| set.spec.as_ref()?.replicas).sum();
     let unavailable = (asked - available).max(0);
     let positive = |count: i32| (count > 0).then_some(count);
@@ -47,14 +40,11 @@ pub(super) fn status(
         || replicas - updated < previous.replicas.unwrap_or_default() - previous.updated_replicas.unwrap_or_default()
         || sum(|status| status.ready_replicas) > previous.ready_replicas.unwrap_or_default()
         || available > previous.available_replicas.unwrap_or_default();
-    if let Some((set, fate)) = new {
+    if let Some(set) = new {
         let name = set.name_any();
         if is_complete {
             let message = format!("ReplicaSet {name:?} has successfully progressed.");
             conditions.set("Progressing", "True", "NewReplicaSetAvailable", &message);
-        } else if fate == NewSet::Created {
-            let message = format!("Created new replica set {name:?}");
-            conditions.progress("NewReplicaSetCreated", &message);
         } else if has_advanced {
             conditions.progress("ReplicaSetUpdated", &format!("ReplicaSet {name:?} is progressing."));
         } else if conditions.is_overdue(spec.progress_deadline_seconds) {
@@ -75,6 +65,14 @@ pub(super) fn status(
         conditions: Some(conditions.list),
         collision_count: previous.collision_count,
     }
+}
+
+/// The status that tells of a new set, before anything has come of it: nothing else has been looked at.
+pub(super) fn created(deployment: &Deployment, new: &ReplicaSet, now: Timestamp) -> DeploymentStatus {
+    let previous = deployment.status.clone().unwrap_or_default();
+    let mut conditions = Conditions { list: previous.conditions.clone().unwrap_or_default(), now };
+    conditions.progress("NewReplicaSetCreated", &format!("Created new replica set {:?}", new.name_any()));
+    DeploymentStatus { conditions: Some(conditions.list), ..previous }
 }
 
 /// When the Deployment's progress becomes overdue, if it does not go on.
@@ -141,14 +139,27 @@ mod tests {
 
     use super::*;
 
-    fn compute(previous: &Value, set_status: &Value, fate: NewSet, now: i64) -> DeploymentStatus {
+    fn objects(previous: &Value, set_status: &Value) -> (Deployment, ReplicaSet) {
         let template = json!({"spec": {"containers": []}});
         let spec = json!({"replicas": 2, "selector": {}, "template": template, "progressDeadlineSeconds": 600});
         let deployment = json!({"metadata": {"name": "web", "generation": 1}, "spec": spec, "status": previous});
         let deployment: Deployment = serde_json::from_value(deployment).unwrap();
         let set = json!({"metadata": {"name": "web-x"}, "spec": {"replicas": 2, "selector": {}}, "status": set_status});
-        let set: ReplicaSet = serde_json::from_value(set).unwrap();
-        status(&deployment, Some((&set, fate)), &[&set], Timestamp::from_second(now).unwrap())
+        (deployment, serde_json::from_value(set).unwrap())
+    }
+
+    fn compute(previous: &Value, set_status: &Value, now: i64) -> DeploymentStatus {
+        let (deployment, set) = objects(previous, set_status);
+        status(&deployment, Some(&set), &[&set], Timestamp::from_second(now).unwrap())
+    }
+
+    /// The status of a Deployment whose first set has just been created.
+    fn begun() -> Value {
+        let (deployment, set) = objects(&json!({}), &json!({"replicas": 0}));
+        let status = created(&deployment, &set, Timestamp::UNIX_EPOCH);
+        assert_eq!(reasons(&status), ["Progressing True NewReplicaSetCreated"]);
+        assert_eq!(status.observed_generation, None);
+        serde_json::to_value(status).unwrap()
     }
 
     fn reasons(status: &DeploymentStatus) -> Vec<String> {
@@ -158,31 +169,24 @@ mod tests {
 
     #[test]
     fn a_rollout_goes_from_created_to_available() {
-        let created = compute(&json!({}), &json!({"replicas": 0}), NewSet::Created, 0);
-        let expected = ["Available False MinimumReplicasUnavailable", "Progressing True NewReplicaSetCreated"];
-        assert_eq!(reasons(&created), expected);
-        let updated = compute(&serde_json::to_value(created).unwrap(), &json!({"replicas": 2}), NewSet::Found, 1);
+        let waiting = compute(&begun(), &json!({"replicas": 0}), 0);
+        let expected = ["Progressing True NewReplicaSetCreated", "Available False MinimumReplicasUnavailable"];
+        assert_eq!(reasons(&waiting), expected);
+        let updated = compute(&serde_json::to_value(waiting).unwrap(), &json!({"replicas": 2}), 1);
         assert_eq!(updated.unavailable_replicas, Some(2));
         assert_eq!(reasons(&updated)[1], "Progressing True ReplicaSetUpdated");
         let all = json!({"replicas": 2, "readyReplicas": 2, "availableReplicas": 2});
-        let available = compute(&serde_json::to_value(updated).unwrap(), &all, NewSet::Found, 2);
+        let available = compute(&serde_json::to_value(updated).unwrap(), &all, 2);
         let expected = ["Available True MinimumReplicasAvailable", "Progressing True NewReplicaSetAvailable"];
         assert_eq!(reasons(&available), expected);
     }
 
     #[test]
     fn a_rollout_without_progress_is_overdue_after_its_deadline() {
-        let begun = compute(&json!({}), &json!({"replicas": 2}), NewSet::Created, 0);
-        let begun = serde_json::to_value(compute(
-            &serde_json::to_value(begun).unwrap(),
-            &json!({"replicas": 2}),
-            NewSet::Found,
-            1,
-        ))
-        .unwrap();
-        let waiting = compute(&begun, &json!({"replicas": 2}), NewSet::Found, 500);
-        assert!(reasons(&waiting)[1].starts_with("Progressing True"));
-        let overdue = compute(&begun, &json!({"replicas": 2}), NewSet::Found, 700);
+        let updated = serde_json::to_value(compute(&begun(), &json!({"replicas": 2}), 1)).unwrap();
+        let waiting = compute(&updated, &json!({"replicas": 2}), 500);
+        assert_eq!(reasons(&waiting)[1], "Progressing True ReplicaSetUpdated");
+        let overdue = compute(&updated, &json!({"replicas": 2}), 700);
         assert_eq!(reasons(&overdue)[1], "Progressing False ProgressDeadlineExceeded");
     }
 }

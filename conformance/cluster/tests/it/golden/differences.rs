@@ -19,9 +19,6 @@ struct Entry {
     why: String,
     /// With which definitions only; otherwise with any.
     definitions: Option<Source>,
-    /// Whether it depends on how far the controllers have come, so that it may also be equal.
-    #[serde(default)]
-    sometimes: bool,
 }
 
 /// Where the definitions of topic 16 come from.
@@ -71,7 +68,6 @@ impl Known {
             .collect();
         let vanished: Vec<String> = listed
             .into_iter()
-            .filter(|path| !self.is_timing(step, path))
             .filter(|path| !found.iter().any(|difference| covers(path, &difference.path)))
             .cloned()
             .collect();
@@ -80,10 +76,6 @@ impl Known {
             (false, _) => Verdict::Unlisted(unlisted),
             (true, false) => Verdict::Vanished(vanished),
         }
-    }
-
-    fn is_timing(&self, step: &str, path: &String) -> bool {
-        self.0.iter().any(|entry| entry.sometimes && entry.step == step && entry.differs.contains(path))
     }
 
     /// The steps of the list that were not among those replayed.

@@ -49,6 +49,18 @@ pub(super) struct Request {
     pub(super) identity: Option<String>,
 }
 
+impl Request {
+    /// A read.
+    pub(super) fn get(path: String) -> Self {
+        Self { method: "GET".into(), path, headers: BTreeMap::new(), body: None, identity: None }
+    }
+
+    /// A creation.
+    pub(super) fn post(path: &str, body: Value) -> Self {
+        Self { method: "POST".into(), path: path.into(), headers: BTreeMap::new(), body: Some(body), identity: None }
+    }
+}
+
 /// A request beside a watch; of its answer only the status was recorded.
 #[derive(Deserialize)]
 pub(super) struct During {

@@ -11,12 +11,11 @@ use tokio::time::Instant;
 use super::compare::{Difference, compare, compare_headers};
 use super::definitions::Definitions;
 use super::exchange::Exchange;
+use super::pacing::{Pacing, SETTLING};
 use super::placeholders::Uids;
 use super::recording::{Request, Setup, Step, Topic};
 use super::{discovery, watching};
 
-/// How long controllers may take until an answer is the recorded one.
-const SETTLING: Duration = Duration::from_secs(8);
 /// How often such a request is repeated.
 const REPEAT: Duration = Duration::from_millis(100);
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -27,14 +26,15 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\$\{([^:}]+):(
 pub(super) struct Replay {
     exchange: Exchange,
     definitions: Definitions,
+    pacing: Pacing,
     answers: BTreeMap<String, Value>,
     uids: Uids,
     seen: BTreeSet<String>,
 }
 
 impl Replay {
-    pub(super) fn new(exchange: Exchange, definitions: Definitions) -> Self {
-        Self { exchange, definitions, answers: BTreeMap::new(), uids: Uids::default(), seen: BTreeSet::new() }
+    pub(super) fn new(exchange: Exchange, definitions: Definitions, pacing: Pacing) -> Self {
+        Self { exchange, definitions, pacing, answers: BTreeMap::new(), uids: Uids::default(), seen: BTreeSet::new() }
     }
 
     /// Creates what stands before the first step.
@@ -48,6 +48,11 @@ impl Replay {
     /// The steps seen so far, also those that were skipped.
     pub(super) fn seen(&self) -> &BTreeSet<String> {
         &self.seen
+    }
+
+    /// The steps that only the script of the controllers' pace names.
+    pub(super) fn unknown_paced_steps(&self) -> Vec<&str> {
+        self.pacing.unknown_steps(&self.seen)
     }
 
     /// Replays a topic: for each step its name and where it differs, or nothing if it was skipped.
@@ -64,22 +69,28 @@ impl Replay {
         for step in &topic.steps {
             let name = format!("{}/{}", topic.topic, step.id);
             self.seen.insert(name.clone());
-            let outcome = if needs_definitions && !self.definitions.cover(&step.request.path) {
-                None
-            } else if step.response.events.is_some() {
-                Some(self.watch(step).await)
-            } else if step.repeat_until_stable {
-                Some(self.repeat(step).await)
-            } else {
-                Some(self.exchange(step).await)
-            };
+            let is_skipped = needs_definitions && !self.definitions.cover(&step.request.path);
+            let outcome = if is_skipped { None } else { Some(self.step(&name, step).await) };
             outcomes.push((name, outcome));
         }
         outcomes
     }
 
+    async fn step(&mut self, name: &str, step: &Step) -> Vec<Difference> {
+        let mut found = self.pacing.before(name, step, &self.exchange, &self.uids).await;
+        found.extend(if step.response.events.is_some() {
+            self.watch(step).await
+        } else if step.repeat_until_stable {
+            self.repeat(step).await
+        } else {
+            self.exchange(step).await
+        });
+        found.extend(self.pacing.after(name).await);
+        found
+    }
+
     async fn create(&self, path: &str, object: &Value) {
-        let answer = self.exchange.send(&post(path, object.clone())).await;
+        let answer = self.exchange.send(&Request::post(path, object.clone())).await;
         assert_eq!(answer.status, 201, "{path}: {}", answer.body);
     }
 
@@ -142,7 +153,7 @@ impl Replay {
     /// The token of topic 15 is made in a request of its own.
     async fn request_account_token(&mut self, path: &str) {
         let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
-        let answer = self.exchange.send(&post(path, body)).await;
+        let answer = self.exchange.send(&Request::post(path, body)).await;
         self.exchange.keep_account_token(answer.body["status"]["token"].as_str().unwrap_or_default());
     }
 
@@ -176,9 +187,4 @@ impl Replay {
             other => other.clone(),
         }
     }
-}
-
-fn post(path: &str, body: Value) -> Request {
-    let headers = BTreeMap::new();
-    Request { method: "POST".into(), path: path.into(), headers, body: Some(body), identity: None }
 }

@@ -11,19 +11,39 @@ const EVENT_WAIT: Duration = Duration::from_secs(5);
 /// How long nothing more may come after the last recorded event.
 const QUIET: Duration = Duration::from_millis(150);
 
-/// The events of an open watch: as many as were recorded, and what else follows at once.
-pub(super) async fn events(mut body: Body, recorded: usize) -> Vec<Value> {
-    let (mut events, mut buffer) = (Vec::new(), Vec::new());
-    loop {
-        let wait = if events.len() < recorded { EVENT_WAIT } else { QUIET };
-        let Ok(Some(Ok(frame))) = tokio::time::timeout(wait, body.frame()).await else {
-            return events;
-        };
-        buffer.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = buffer.drain(..=end).collect();
-            events.push(serde_json::from_slice(&line).unwrap());
+/// The events of an open watch, one by one.
+pub(super) struct Events {
+    body: Body,
+    buffer: Vec<u8>,
+}
+
+impl Events {
+    pub(super) fn new(body: Body) -> Self {
+        Self { body, buffer: Vec::new() }
+    }
+
+    /// The next one; none when the watch has ended.
+    pub(super) async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                return Some(serde_json::from_slice(&line).unwrap());
+            }
+            let frame = self.body.frame().await?.ok()?;
+            self.buffer.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
         }
+    }
+}
+
+/// The events of an open watch: as many as were recorded, and what else follows at once.
+pub(super) async fn events(body: Body, recorded: usize) -> Vec<Value> {
+    let (mut events, mut seen) = (Events::new(body), Vec::new());
+    loop {
+        let wait = if seen.len() < recorded { EVENT_WAIT } else { QUIET };
+        let Ok(Some(event)) = tokio::time::timeout(wait, events.next()).await else {
+            return seen;
+        };
+        seen.push(event);
     }
 }
 
