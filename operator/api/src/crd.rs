@@ -10,7 +10,8 @@ use kube::CustomResourceExt;
 use serde_json::json;
 
 use crate::{
-    DEPRECATED_VERSION, GROUP, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VERSION,
+    DEPRECATED_VERSION, GROUP, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy,
+    MCPServer, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, VERSION, VirtualMCPCompositeToolDefinition,
     VirtualMCPServer,
 };
 
@@ -18,7 +19,14 @@ use crate::{
 const MIGRATE_LABEL: &str = "toolhive.stacklok.dev/auto-migrate-storage-version";
 
 /// Kinds that are defined and have no controller yet: they are not installed, so that nothing is accepted in vain.
-const WITHOUT_CONTROLLER: [&str; 0] = [];
+const WITHOUT_CONTROLLER: [&str; 6] = [
+    "MCPAuthzConfig",
+    "MCPRemoteProxy",
+    "MCPServer",
+    "MCPTelemetryConfig",
+    "MCPToolConfig",
+    "VirtualMCPCompositeToolDefinition",
+];
 
 /// The CustomResourceDefinitions that an administrator installs, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
@@ -29,17 +37,32 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 
 /// Every CustomResourceDefinition, by name: those of [`crds`], and those whose controllers are still to come.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
-    let mut group = MCPGroup::crd();
-    // A group may be nothing but its name.
-    for version in &mut group.spec.versions {
+    [
+        MCPAuthzConfig::crd(),
+        MCPExternalAuthConfig::crd(),
+        with_empty_spec(MCPGroup::crd()),
+        MCPOIDCConfig::crd(),
+        MCPRemoteProxy::crd(),
+        MCPServerEntry::crd(),
+        MCPServer::crd(),
+        with_empty_spec(MCPTelemetryConfig::crd()),
+        with_empty_spec(MCPToolConfig::crd()),
+        VirtualMCPCompositeToolDefinition::crd(),
+        VirtualMCPServer::crd(),
+    ]
+    .into_iter()
+    .map(published)
+    .collect()
+}
+
+/// An object that may be nothing but its name.
+fn with_empty_spec(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    for version in &mut crd.spec.versions {
         if let Some(spec) = property(version, "spec") {
             spec.default = Some(JSON(json!({})));
         }
     }
-    [MCPExternalAuthConfig::crd(), group, MCPOIDCConfig::crd(), MCPServerEntry::crd(), VirtualMCPServer::crd()]
-        .into_iter()
-        .map(published)
-        .collect()
+    crd
 }
 
 fn published(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {

@@ -6,15 +6,29 @@
 #![allow(clippy::doc_markdown, reason = "the documentation of fields is their description in the CRDs")]
 #![allow(clippy::duplicated_attributes, reason = "every printer column has a type")]
 
+mod authorization;
+mod authz_config;
+mod composite_tool_definition;
 mod conditions;
 mod crd;
 mod entry;
 mod external_auth;
 mod group;
+mod mcp_server;
 mod oidc;
 mod references;
+mod remote_proxy;
+mod telemetry_config;
+mod tool_config;
 mod virtual_server;
+mod workload;
 
+pub use authorization::{Authorization, AuthorizationConfigMap, AuthorizationType, InlineAuthorization};
+pub use authz_config::{MCPAuthzConfig, MCPAuthzConfigSpec, MCPAuthzConfigStatus};
+pub use composite_tool_definition::{
+    VirtualMCPCompositeToolDefinition, VirtualMCPCompositeToolDefinitionSpec, VirtualMCPCompositeToolDefinitionStatus,
+    WorkflowValidation,
+};
 pub use conditions::{ConditionStatus, condition_status, find_condition, is_true};
 pub use crd::{crds, definitions};
 pub use entry::{
@@ -26,15 +40,33 @@ pub use external_auth::{
     TokenExchange,
 };
 pub use group::{GroupCondition, GroupPhase, GroupReason, MCPGroup, MCPGroupSpec, MCPGroupStatus};
+pub use mcp_server::{
+    HostVolume, MCPServer, MCPServerSpec, MCPServerStatus, PermissionProfile, PermissionProfileType, SecretVariable,
+    ServerPhase, ServerTransport,
+};
 pub use oidc::{InlineOidc, MCPOIDCConfig, MCPOIDCConfigSpec, MCPOIDCConfigStatus, OidcType};
 pub use references::{
-    AuthConfigCondition, AuthConfigReason, CaBundleReference, ConfigMapKeyReference, ExternalAuthConfigReference,
-    GroupReference, OidcConfigCondition, OidcConfigReason, SecretKeyReference,
+    AuthConfigCondition, AuthConfigReason, AuthServerKind, AuthServerReference, AuthzConfigReference,
+    CaBundleReference, ConfigMapKeyReference, EmbeddingServerReference, ExternalAuthConfigReference, GroupReference,
+    OidcConfigCondition, OidcConfigReason, OidcConfigReference, SecretKeyReference, TelemetryConfigReference,
+    WebhookConfigReference,
 };
+pub use remote_proxy::{
+    InlineProxyOidc, MCPRemoteProxy, MCPRemoteProxySpec, MCPRemoteProxyStatus, ProxyOidc, ProxyOidcType, ProxyPhase,
+};
+pub use telemetry_config::{
+    MCPTelemetryConfig, MCPTelemetryConfigSpec, MCPTelemetryConfigStatus, Metrics, OpenTelemetry, Prometheus,
+    SensitiveHeader, Tracing,
+};
+pub use tool_config::{MCPToolConfig, MCPToolConfigSpec, MCPToolConfigStatus};
 pub use virtual_server::{
-    BackendStatus, CircuitState, DiscoveredBackend, GatewayConfig, IncomingAuth, IncomingAuthType, OidcConfigReference,
-    OutgoingAuth, OutgoingAuthSource, ServiceType, SessionAffinity, VirtualMCPServer, VirtualMCPServerSpec,
-    VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, VirtualServerReason,
+    BackendStatus, CircuitState, DiscoveredBackend, GatewayConfig, IncomingAuth, IncomingAuthType, OutgoingAuth,
+    OutgoingAuthSource, ServiceType, VirtualMCPServer, VirtualMCPServerSpec, VirtualMCPServerStatus,
+    VirtualServerCondition, VirtualServerPhase, VirtualServerReason,
+};
+pub use workload::{
+    AuditLog, DeploymentOverrides, EnvironmentVariable, ImagePullSecret, MetadataOverrides, ResourceList,
+    ResourceOverrides, ResourceRequirements, SessionAffinity, SharedSessionStorage,
 };
 
 /// How a server speaks MCP.

@@ -47,6 +47,7 @@ pub use outgoing::{
     AwsRoleMapping, AwsSts, HeaderInjection, OnBehalfOf, OutgoingAuth, OutgoingAuthSource, OutgoingStrategy,
     TokenExchange, UpstreamInject, Xaa,
 };
+pub use schema::FreeObject;
 pub use secret::Secret;
 pub use session::{RateLimit, RateLimiting, SessionProvider, SessionStorage, ToolRateLimit};
 pub use tools::{CodeMode, EmbeddingProvider, Optimizer};

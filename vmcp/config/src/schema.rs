@@ -20,8 +20,8 @@ impl JsonSchema for Integer {
     }
 }
 
-/// An object whose members are not described.
-pub(crate) struct FreeObject;
+/// The schema of an object whose members are not described.
+pub struct FreeObject;
 
 impl JsonSchema for FreeObject {
     fn schema_name() -> Cow<'static, str> {

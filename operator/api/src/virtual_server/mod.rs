@@ -13,9 +13,9 @@ use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
-use vmcp_config::{Config, UnknownKey, unknown_keys};
+use vmcp_config::{Config, FreeObject, UnknownKey, unknown_keys};
 
-use crate::GroupReference;
+use crate::{GroupReference, OidcConfigReference, SessionAffinity};
 
 /// Which servers a gateway offers, to whom, and how it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -68,7 +68,7 @@ pub struct VirtualMCPServerSpec {
     pub session_affinity: SessionAffinity,
     /// Merged into the generated pod template; the gateway's container is named vmcp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<PodTemplate>")]
+    #[schemars(with = "Option<FreeObject>")]
     pub pod_template_spec: Option<Value>,
 }
 
@@ -96,25 +96,6 @@ pub enum IncomingAuthType {
     Anonymous,
     /// Who presents a token of the provider.
     Oidc,
-}
-
-/// Names an MCPOIDCConfig, and says what tokens must be for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OidcConfigReference {
-    /// Name of the MCPOIDCConfig in the same namespace.
-    #[schemars(length(min = 1))]
-    pub name: String,
-    /// The `aud` of accepted tokens; unique per server, so that tokens cannot be replayed at another.
-    #[schemars(length(min = 1))]
-    pub audience: String,
-    /// Scopes that are advertised to clients; `openid` when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
-    pub scopes: Option<Vec<String>>,
-    /// The resource identifier that is published (RFC 9728); the URL of the Service when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource_url: Option<String>,
 }
 
 /// How the gateway authenticates to its backends.
@@ -146,16 +127,6 @@ pub enum ServiceType {
     NodePort,
     /// Reachable through a load balancer.
     LoadBalancer,
-}
-
-/// Whether requests of one client address go to one pod.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SessionAffinity {
-    /// They do.
-    #[default]
-    ClientIP,
-    /// They go to any pod.
-    None,
 }
 
 /// `spec.config`: the configuration, and the keys in it that it does not have.
@@ -206,18 +177,5 @@ impl JsonSchema for GatewayConfig {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         Config::json_schema(generator)
-    }
-}
-
-/// The schema of `podTemplateSpec`: an object that the operator checks itself.
-struct PodTemplate;
-
-impl JsonSchema for PodTemplate {
-    fn schema_name() -> Cow<'static, str> {
-        "PodTemplate".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
     }
 }
