@@ -36,15 +36,21 @@ pub use entry::{
     MCPServerEntryStatus,
 };
 pub use external_auth::{
-    ExternalAuthType, HeaderInjection, MCPExternalAuthConfig, MCPExternalAuthConfigSpec, MCPExternalAuthConfigStatus,
-    TokenExchange,
+    AclUser, AuthServerStorage, AuthServerStorageType, AwsRoleMapping, AwsSts, BearerToken, ClientMetadataDocuments,
+    CrossApplicationAccess, CrossApplicationSubjectTokenType, DelegateClient, DynamicRegistration, EmbeddedAuthServer,
+    ExternalAuthType, HeaderInjection, IdentityFromToken, JwtBearerGrant, MCPExternalAuthConfig,
+    MCPExternalAuthConfigSpec, MCPExternalAuthConfigStatus, Oauth2Provider, OidcProvider, OnBehalfOf, RedisStorage,
+    RedisTls, Sentinel, SentinelService, SubjectBinding, TokenExchange, TokenLifespans, TokenResponseMapping,
+    TrustedIssuer, UpstreamInject, UpstreamProvider, UpstreamProviderType, UserInfo, UserInfoFields, UserInfoMethod,
 };
 pub use group::{GroupCondition, GroupPhase, GroupReason, MCPGroup, MCPGroupSpec, MCPGroupStatus};
 pub use mcp_server::{
     HostVolume, MCPServer, MCPServerSpec, MCPServerStatus, PermissionProfile, PermissionProfileType, SecretVariable,
     ServerPhase, ServerTransport,
 };
-pub use oidc::{InlineOidc, MCPOIDCConfig, MCPOIDCConfigSpec, MCPOIDCConfigStatus, OidcType};
+pub use oidc::{
+    InlineOidc, KubernetesServiceAccountOidc, MCPOIDCConfig, MCPOIDCConfigSpec, MCPOIDCConfigStatus, OidcType,
+};
 pub use references::{
     AuthConfigCondition, AuthConfigReason, AuthServerKind, AuthServerReference, AuthzConfigReference,
     CaBundleReference, ConfigMapKeyReference, EmbeddingServerReference, ExternalAuthConfigReference, GroupReference,
@@ -60,9 +66,10 @@ pub use telemetry_config::{
 };
 pub use tool_config::{MCPToolConfig, MCPToolConfigSpec, MCPToolConfigStatus};
 pub use virtual_server::{
-    BackendStatus, CircuitState, DiscoveredBackend, GatewayConfig, IncomingAuth, IncomingAuthType, OutgoingAuth,
-    OutgoingAuthSource, ServiceType, VirtualMCPServer, VirtualMCPServerSpec, VirtualMCPServerStatus,
-    VirtualServerCondition, VirtualServerPhase, VirtualServerReason,
+    BackendAuth, BackendAuthType, BackendStatus, Capabilities, CircuitState, DiscoveredBackend, GatewayConfig,
+    IncomingAuth, IncomingAuthType, OutgoingAuth, OutgoingAuthSource, ServiceAccountAuth, ServiceType,
+    VirtualMCPServer, VirtualMCPServerSpec, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
+    VirtualServerReason,
 };
 pub use workload::{
     AuditLog, DeploymentOverrides, EnvironmentVariable, ImagePullSecret, MetadataOverrides, ResourceList,

@@ -10,6 +10,7 @@ pub mod labels;
 pub mod oidc;
 mod protection;
 mod unreadable;
+pub mod unsupported;
 pub mod virtual_server;
 
 use kube::Client;

@@ -115,6 +115,7 @@ fn auth(config: &MCPExternalAuthConfig, referenced: &Referenced) -> Result<Outgo
             let source = config.metadata.uid.as_deref().unwrap_or(name);
             Ok(OutgoingAuth::TokenExchange(Arc::new(token_exchange(source, block, referenced)?)))
         }
+        kind => Err(broken(format!("MCPExternalAuthConfig {name:?} is of a type that is not supported yet: {kind:?}"))),
     }
 }
 

@@ -1,21 +1,28 @@
 //! VirtualMCPServer: one MCP endpoint in front of the members of a group.
 
+mod auth;
+mod config;
 mod status;
 
+pub use auth::{
+    BackendAuth, BackendAuthType, IncomingAuth, IncomingAuthType, OutgoingAuth, OutgoingAuthSource, ServiceAccountAuth,
+};
+pub use config::GatewayConfig;
 pub use status::{
-    BackendStatus, CircuitState, DiscoveredBackend, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
-    VirtualServerReason,
+    BackendStatus, Capabilities, CircuitState, DiscoveredBackend, VirtualMCPServerStatus, VirtualServerCondition,
+    VirtualServerPhase, VirtualServerReason,
 };
 
-use std::{borrow::Cow, ops::Deref};
-
 use kube::CustomResource;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vmcp_config::{Config, FreeObject, UnknownKey, unknown_keys};
+use vmcp_config::{Aggregation, CompositeTool, FreeObject, Operational};
 
-use crate::{GroupReference, OidcConfigReference, SessionAffinity};
+use crate::{
+    EmbeddedAuthServer, EmbeddingServerReference, GroupReference, ImagePullSecret, SessionAffinity,
+    SharedSessionStorage, TelemetryConfigReference,
+};
 
 /// Which servers a gateway offers, to whom, and how it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -33,22 +40,30 @@ use crate::{GroupReference, OidcConfigReference, SessionAffinity};
     namespaced,
     status = "VirtualMCPServerStatus",
     derive = "PartialEq",
-    printcolumn(
-        name = "Phase",
-        type_ = "string",
-        json_path = ".status.phase",
-        description = "The phase of the VirtualMCPServer"
-    ),
-    printcolumn(name = "URL", type_ = "string", json_path = ".status.url", description = "Virtual MCP server URL"),
-    printcolumn(
-        name = "Backends",
-        type_ = "integer",
-        json_path = ".status.backendCount",
-        description = "Discovered backends count"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Backends", type_ = "integer", json_path = ".status.backendCount"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status")
 )]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "message": "config.rateLimiting needs sessionStorage with provider redis",
+        "rule": "!has(self.config) || !has(self.config.rateLimiting) || (has(self.sessionStorage) && self.sessionStorage.provider == 'redis')"
+    },
+    {
+        "message": "config.rateLimiting.perUser needs clients who authenticate: set incomingAuth.type to oidc",
+        "rule": "!(has(self.config) && has(self.config.rateLimiting) && has(self.config.rateLimiting.perUser)) || (has(self.incomingAuth) && self.incomingAuth.type == 'oidc')"
+    },
+    {
+        "message": "perUser of a tool needs clients who authenticate: set incomingAuth.type to oidc",
+        "rule": "!has(self.config) || !has(self.config.rateLimiting) || !has(self.config.rateLimiting.tools) || self.config.rateLimiting.tools.all(t, !has(t.perUser)) || (has(self.incomingAuth) && self.incomingAuth.type == 'oidc')"
+    },
+    {
+        "message": "embeddingServerRef runs a server that config.optimizer.embeddingProvider openai does not use: set one of them",
+        "rule": "!(has(self.embeddingServerRef) && has(self.config) && has(self.config.optimizer) && has(self.config.optimizer.embeddingProvider) && self.config.optimizer.embeddingProvider == 'openai')"
+    }
+]))]
 pub struct VirtualMCPServerSpec {
     /// The group whose members are the backends.
     pub group_ref: GroupReference,
@@ -57,64 +72,55 @@ pub struct VirtualMCPServerSpec {
     /// How the gateway authenticates to its backends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outgoing_auth: Option<OutgoingAuth>,
+    /// The authorization server that the gateway runs for its clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_server_config: Option<EmbeddedAuthServer>,
     /// Everything else that the gateway is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<GatewayConfig>,
+    /// Names of client headers that are passed on to every backend; instead of config.passthroughHeaders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub passthrough_headers: Option<Vec<String>>,
+    /// Where traces and metrics go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry_config_ref: Option<TelemetryConfigReference>,
+    /// The server that computes embeddings for config.optimizer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedding_server_ref: Option<EmbeddingServerReference>,
+    /// Where sessions are kept when there is more than one replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_storage: Option<SharedSessionStorage>,
+    /// Number of pods; left to an autoscaler when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub replicas: Option<i32>,
     /// Type of the Service.
     #[serde(default)]
     pub service_type: ServiceType,
     /// Whether requests of one client address go to one pod.
     #[serde(default)]
     pub session_affinity: SessionAffinity,
+    /// Name of an existing ServiceAccount for the pods; one is made when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    /// Secrets with credentials of image registries, for the pods and their ServiceAccount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub image_pull_secrets: Option<Vec<ImagePullSecret>>,
     /// Merged into the generated pod template; the gateway's container is named vmcp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<FreeObject>")]
     pub pod_template_spec: Option<Value>,
-}
-
-/// How clients authenticate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "message": "spec.incomingAuth.oidcConfigRef is required when type is oidc",
-    "rule": "self.type == 'oidc' ? has(self.oidcConfigRef) : true"
-}]))]
-pub struct IncomingAuth {
-    /// Who may connect.
-    #[serde(rename = "type")]
-    pub kind: IncomingAuthType,
-    /// Which tokens are accepted; required for type oidc.
+    /// The same as config.aggregation, which is the place for it; set one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub oidc_config_ref: Option<OidcConfigReference>,
-}
-
-/// Who may connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum IncomingAuthType {
-    /// Everyone.
-    Anonymous,
-    /// Who presents a token of the provider.
-    Oidc,
-}
-
-/// How the gateway authenticates to its backends.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OutgoingAuth {
-    /// Where the authentication of a backend is written.
-    #[serde(default)]
-    pub source: OutgoingAuthSource,
-}
-
-/// Where the authentication of a backend is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub enum OutgoingAuthSource {
-    /// In the objects of the group's members.
-    #[default]
-    Discovered,
+    pub aggregation: Option<Aggregation>,
+    /// The same as config.compositeTools, which is the place for it; set one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composite_tools: Option<Vec<CompositeTool>>,
+    /// The same as config.operational, which is the place for it; set one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operational: Option<Operational>,
 }
 
 /// Type of the Service.
@@ -127,55 +133,4 @@ pub enum ServiceType {
     NodePort,
     /// Reachable through a load balancer.
     LoadBalancer,
-}
-
-/// `spec.config`: the configuration, and the keys in it that it does not have.
-///
-/// The API server keeps unknown keys at this place, so the operator must find them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct GatewayConfig {
-    config: Config,
-    #[serde(skip)]
-    unknown: Vec<UnknownKey>,
-}
-
-impl GatewayConfig {
-    /// The keys that the configuration does not have.
-    pub fn unknown_keys(&self) -> &[UnknownKey] {
-        &self.unknown
-    }
-}
-
-impl From<Config> for GatewayConfig {
-    fn from(config: Config) -> Self {
-        Self { config, unknown: Vec::new() }
-    }
-}
-
-impl Deref for GatewayConfig {
-    type Target = Config;
-
-    fn deref(&self) -> &Config {
-        &self.config
-    }
-}
-
-impl<'de> Deserialize<'de> for GatewayConfig {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let unknown = unknown_keys(&value);
-        let config = serde_json::from_value(value).map_err(D::Error::custom)?;
-        Ok(Self { config, unknown })
-    }
-}
-
-impl JsonSchema for GatewayConfig {
-    fn schema_name() -> Cow<'static, str> {
-        Config::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Config::json_schema(generator)
-    }
 }

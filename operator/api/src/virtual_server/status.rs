@@ -26,6 +26,15 @@ pub struct VirtualMCPServerStatus {
     /// Hash of the spec of the MCPOIDCConfig.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oidc_config_hash: Option<String>,
+    /// Hash of the spec of the MCPAuthzConfig.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authz_config_hash: Option<String>,
+    /// Hash of the spec of the MCPTelemetryConfig.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry_config_hash: Option<String>,
+    /// What the gateway offers; written by the gateway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Capabilities>,
     /// Number of discovered backends; written by the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend_count: Option<i32>,
@@ -37,6 +46,25 @@ pub struct VirtualMCPServerStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What a gateway offers, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "so the status is documented")]
+pub struct Capabilities {
+    /// Number of tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_count: Option<i32>,
+    /// Number of resources.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_count: Option<i32>,
+    /// Number of prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_count: Option<i32>,
+    /// Number of composite tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composite_tool_count: Option<i32>,
 }
 
 /// A backend as the gateway sees it.

@@ -61,6 +61,26 @@ fn each_problem_is_named_by_its_field() {
 }
 
 #[test]
+fn what_is_not_supported_yet_is_named() {
+    for (spec, expected) in [
+        (
+            spec(json!({"type": "bearerToken", "bearerToken": {"tokenSecretRef": {"name": "a", "key": "b"}}})),
+            "type bearerToken is not supported by this release: choose another",
+        ),
+        (
+            spec(json!({"type": "upstreamInject", "upstreamInject": {"providerName": "github"}})),
+            "type upstreamInject is not supported by this release: choose another",
+        ),
+        (
+            exchange(json!({"externalTokenHeaderName": "X-Token"})),
+            "tokenExchange.externalTokenHeaderName is not supported by this release: remove it",
+        ),
+    ] {
+        assert_eq!(problems(&spec), [expected]);
+    }
+}
+
+#[test]
 fn the_hash_changes_with_the_spec_alone() {
     let hash = config_hash(&exchange(json!({})));
     assert_eq!(hash, config_hash(&exchange(json!({}))));

@@ -3,10 +3,17 @@
 use operator_api::{ExternalAuthType, MCPExternalAuthConfigSpec, SecretKeyReference, TokenExchange};
 use url::Url;
 
-use crate::controllers::headers;
+use crate::controllers::{headers, unsupported};
 
-/// Everything that is wrong with `spec`.
+/// Everything that is wrong with `spec`, and what of it this release does not serve.
 pub fn problems(spec: &MCPExternalAuthConfigSpec) -> Vec<String> {
+    let mut problems = block(spec);
+    problems.extend(unsupported::problems(spec, unsupported::EXTERNAL_AUTH));
+    problems
+}
+
+/// What is wrong with the block of the type.
+fn block(spec: &MCPExternalAuthConfigSpec) -> Vec<String> {
     match (spec.kind, &spec.token_exchange, &spec.header_injection) {
         (ExternalAuthType::TokenExchange, Some(exchange), _) => token_exchange(exchange),
         (ExternalAuthType::HeaderInjection, _, Some(header)) => {
@@ -20,7 +27,8 @@ pub fn problems(spec: &MCPExternalAuthConfigSpec) -> Vec<String> {
         (ExternalAuthType::HeaderInjection, _, None) => {
             vec!["headerInjection is required".to_owned()]
         }
-        (ExternalAuthType::Unauthenticated, ..) => Vec::new(),
+        // The others are not supported yet, and their blocks not judged.
+        _ => Vec::new(),
     }
 }
 

@@ -40,3 +40,14 @@ fn each_problem_is_named_by_its_field() {
         assert!(problems[0].starts_with(field), "{problems:?}");
     }
 }
+
+#[test]
+fn what_is_not_supported_yet_is_named() {
+    let cluster = serde_json::from_value(json!({"type": "kubernetesServiceAccount", "kubernetesServiceAccount": {}}));
+    assert_eq!(
+        problems(&cluster.unwrap()),
+        ["type kubernetesServiceAccount is not supported by this release: choose another"]
+    );
+    let opaque = inline(json!({"issuer": "https://idp.example.com", "introspectionUrl": "https://idp.example.com/i"}));
+    assert_eq!(problems(&opaque), ["inline.introspectionUrl is not supported by this release: remove it"]);
+}

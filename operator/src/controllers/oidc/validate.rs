@@ -1,13 +1,22 @@
 //! The rules of an OpenID provider that its schema does not express.
 
-use operator_api::{InlineOidc, MCPOIDCConfigSpec};
+use operator_api::{InlineOidc, MCPOIDCConfigSpec, OidcType};
 use url::Url;
 
-/// Everything that is wrong with `spec`.
+use crate::controllers::unsupported;
+
+/// Everything that is wrong with `spec`, and what of it this release does not serve.
 pub fn problems(spec: &MCPOIDCConfigSpec) -> Vec<String> {
-    let Some(inline) = &spec.inline else {
-        return vec!["inline is required".to_owned()];
+    let mut problems = match (spec.kind, &spec.inline) {
+        (OidcType::Inline, Some(block)) => inline(block),
+        (OidcType::Inline, None) => vec!["inline is required".to_owned()],
+        (OidcType::KubernetesServiceAccount, _) => Vec::new(),
     };
+    problems.extend(unsupported::problems(spec, unsupported::OIDC));
+    problems
+}
+
+fn inline(inline: &InlineOidc) -> Vec<String> {
     let jwks = inline.jwks_url.as_deref().map(|text| ("inline.jwksUrl", text));
     let mut problems: Vec<_> = [("inline.issuer", inline.issuer.as_str())]
         .into_iter()

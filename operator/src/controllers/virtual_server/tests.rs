@@ -207,6 +207,30 @@ fn a_config_that_cannot_work_is_refused_early() {
 }
 
 #[test]
+fn a_field_that_is_not_supported_yet_is_refused_with_its_path() {
+    let reference = json!({"type": "externalAuthConfigRef", "externalAuthConfigRef": {"name": "auth"}});
+    for (change, expected) in [
+        (json!({"telemetryConfigRef": {"name": "otel"}}), "spec.telemetryConfigRef is not supported by this release"),
+        (json!({"outgoingAuth": {"source": "inline"}}), "spec.outgoingAuth.source inline is not supported"),
+        (
+            json!({"outgoingAuth": {"backends": {"github": reference}}}),
+            "spec.outgoingAuth.backends[\"github\"].type externalAuthConfigRef is not supported",
+        ),
+        (json!({"replicas": 2}), "spec.replicas 2 is not supported by this release: use 1"),
+        (json!({"operational": {}}), "spec.operational is not supported by this release"),
+    ] {
+        let verdict = judge(&server(change), &references());
+        let check = verdict.checks.iter().find(|check| check.kind == VirtualServerCondition::Valid).unwrap();
+        assert!(!check.holds && check.message.contains(expected), "{}", check.message);
+    }
+    let usual = json!({
+        "outgoingAuth": {"source": "discovered", "default": {"type": "discovered"}}, "replicas": 1,
+        "sessionStorage": {"provider": "memory"}
+    });
+    assert!(judge(&server(usual), &references()).gateway.is_some());
+}
+
+#[test]
 fn what_the_spec_says_replaces_what_its_config_says_of_it() {
     let server = server(json!({"config": {
         "name": "other", "groupRef": "other", "incomingAuth": {"type": "local"}, "outgoingAuth": {"source": "inline"}

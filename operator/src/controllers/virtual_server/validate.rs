@@ -10,7 +10,10 @@ use serde_json::Value;
 use vmcp_config::Config;
 
 use super::{configuration, resolve, resolve::References, strategic_merge};
-use crate::runtime::{ObjectKey, contents};
+use crate::{
+    controllers::unsupported,
+    runtime::{ObjectKey, contents},
+};
 
 /// A gateway that can be built.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +117,8 @@ fn spec(server: &VirtualMCPServer) -> Check {
             key.name
         ));
     }
+    let unserved = unsupported::problems(&server.spec, unsupported::VIRTUAL_SERVER);
+    problems.extend(unserved.iter().map(|sentence| format!("spec.{sentence}")));
     if let Some(config) = &server.spec.config {
         problems.extend(config.unknown_keys().iter().map(|key| format!("spec.config.{}: {}", key.path, key.message())));
         let violations = config.field_problems();
