@@ -75,6 +75,7 @@ pub const VIRTUAL_SERVER: &[Unsupported] = &[
     field("aggregation"),
     field("compositeTools"),
     field("operational"),
+    field("config.backends"),
     field("passthroughHeaders"),
     field("telemetryConfigRef"),
     field("embeddingServerRef"),
@@ -89,7 +90,7 @@ pub fn problems<S: Serialize>(spec: &S, rows: &[Unsupported]) -> Vec<String> {
     let spec = serde_json::to_value(spec).unwrap_or_default();
     let mut problems = Vec::new();
     for row in rows {
-        visit(&spec, row.path, String::new(), &mut |path, found| {
+        visit(&spec, row.path, "", &mut |path, found| {
             let text = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
             match row.values {
                 Values::All if says_something(found) => {
@@ -118,19 +119,19 @@ fn says_something(value: &Value) -> bool {
 }
 
 /// Calls `found` with every value at `path` below `value`, and its full path.
-fn visit(value: &Value, path: &str, walked: String, found: &mut impl FnMut(&str, &Value)) {
+fn visit(value: &Value, path: &str, walked: &str, found: &mut impl FnMut(&str, &Value)) {
     if path.is_empty() {
-        return found(&walked, value);
+        return found(walked, value);
     }
     if let Some(rest) = path.strip_prefix("[]") {
         for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-            visit(item, rest, format!("{walked}[{index}]"), found);
+            visit(item, rest, &format!("{walked}[{index}]"), found);
         }
         return;
     }
     if let Some(rest) = path.strip_prefix("{}") {
         for (key, item) in value.as_object().into_iter().flatten() {
-            visit(item, rest, format!("{walked}[{key:?}]"), found);
+            visit(item, rest, &format!("{walked}[{key:?}]"), found);
         }
         return;
     }
@@ -139,7 +140,7 @@ fn visit(value: &Value, path: &str, walked: String, found: &mut impl FnMut(&str,
     let (name, rest) = path.split_at(end);
     if let Some(member) = value.get(name) {
         let walked = if walked.is_empty() { name.to_owned() } else { format!("{walked}.{name}") };
-        visit(member, rest, walked, found);
+        visit(member, rest, &walked, found);
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod entries;
+mod examples;
 mod manifests;
 mod shutdown;
 mod virtual_servers;

@@ -51,7 +51,6 @@ pub struct VirtualMCPServerStatus {
 /// What a gateway offers, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "so the status is documented")]
 pub struct Capabilities {
     /// Number of tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
