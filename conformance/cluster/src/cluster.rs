@@ -146,7 +146,7 @@ impl Cluster {
         .await?;
         let logs = node.logs().clone();
         api.set_log_source(Arc::new(logs.clone()));
-        api.set_pod_streams(Arc::new(node.running().clone()));
+        api.set_pod_streams(Arc::new(node.streams()));
         publish_api(&client, services.reserved(API_SERVICE), served.address()).await?;
         furnished(&client).await?;
         Ok(Self { api, client, served, controllers, node, proxy, dns, logs, claim, _folder: folder })

@@ -81,6 +81,34 @@ pub(crate) fn arguments(
     Ok(rest.iter().chain(args).map(value).collect())
 }
 
+/// A command beside the container's own process: the image's program, or one that the machine has on the container's
+/// `PATH`. Nothing in it is expanded.
+pub(crate) fn command(
+    program: &Program,
+    command: &[String],
+    environment: &BTreeMap<String, String>,
+    rewrite: &Rewrite,
+) -> Result<(PathBuf, Vec<OsString>), NotFound> {
+    let (first, rest) = command.split_first().ok_or_else(|| NotFound { command: String::new() })?;
+    let path = if Path::new(first).file_name() == program.path.file_name() {
+        Some(program.path.clone())
+    } else if first.contains('/') {
+        Some(PathBuf::from(rewrite.text(first))).filter(|path| path.is_file())
+    } else {
+        let folders = environment.get("PATH").map(String::as_str).unwrap_or_default();
+        std::env::split_paths(folders).map(|folder| folder.join(first)).find(|path| path.is_file())
+    };
+    let path = path.ok_or_else(|| NotFound { command: first.clone() })?;
+    Ok((path, rest.iter().map(|text| OsString::from(rewrite.text(text))).collect()))
+}
+
+/// A command that neither the image nor the machine has; worded as a container runtime does.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("exec: {command:?}: executable file not found in $PATH")]
+pub(crate) struct NotFound {
+    command: String,
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

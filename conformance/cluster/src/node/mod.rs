@@ -5,6 +5,9 @@
 //!   volumes and probes that its pod asks for;
 //! * [`proxy`] makes Services reachable at addresses of their own.
 //!
+//! A command beside a container's own process (`exec`, exec probes, lifecycle hooks) is the image's program or one that the
+//! machine has on the container's `PATH`: what an image would bring, the machine brings.
+//!
 //! Resource limits, security contexts, node affinity and taints are recorded in the API and not enforced. Containers
 //! share the machine's files and network; see [`rewrite`] for what is done about that.
 
@@ -22,9 +25,11 @@ pub(crate) mod proxy;
 mod rewrite;
 mod running;
 pub(crate) mod scheduler;
+mod session;
 mod source_changes;
 mod sources;
 mod status;
+mod streams;
 mod volumes;
 
 use std::collections::BTreeMap;
@@ -39,8 +44,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use images::{Environment, PodContext, Program};
 pub(crate) use logs::Logs;
-pub(crate) use running::RunningPods;
+pub(crate) use streams::NodeStreams;
 
+use self::running::RunningPods;
 use self::source_changes::SourceChanges;
 use crate::addresses::AddressPool;
 use crate::controllers::events::{self, Recorder};
@@ -126,9 +132,9 @@ impl Node {
         &self.shared.logs
     }
 
-    /// The pods that it runs.
-    pub(crate) fn running(&self) -> &RunningPods {
-        &self.shared.running
+    /// The streams to its containers.
+    pub(crate) fn streams(&self) -> NodeStreams {
+        NodeStreams { running: self.shared.running.clone(), logs: self.shared.logs.clone() }
     }
 
     /// Ends every process and waits for their ends.

@@ -4,25 +4,33 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::BoxFuture;
-use tokio::net::TcpStream;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::streams::{Connection, PodName, PodStreams, StreamError};
+use super::probes::Target;
+use crate::streams::PodName;
 
 /// The running pods. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct RunningPods {
     pods: Arc<Mutex<BTreeMap<PodName, RunningPod>>>,
 }
 
-#[derive(Debug)]
 struct RunningPod {
     uid: String,
     address: Ipv4Addr,
+    containers: BTreeMap<String, RunningContainer>,
+}
+
+/// A container that runs.
+#[derive(Clone)]
+pub(crate) struct RunningContainer {
+    /// How its process was started.
+    pub(crate) target: Target,
+    /// Cancelled when its process has ended.
+    pub(crate) ended: CancellationToken,
 }
 
 /// A pod's place among the running ones, until it is dropped.
-#[derive(Debug)]
 pub(crate) struct Place {
     running: RunningPods,
     name: PodName,
@@ -32,12 +40,40 @@ pub(crate) struct Place {
 impl RunningPods {
     /// Adds a pod; a former one of its name gives way.
     pub(crate) fn enter(&self, name: PodName, uid: &str, address: Ipv4Addr) -> Place {
-        self.lock().insert(name.clone(), RunningPod { uid: uid.to_owned(), address });
+        self.lock().insert(name.clone(), RunningPod { uid: uid.to_owned(), address, containers: BTreeMap::new() });
         Place { running: self.clone(), name, uid: uid.to_owned() }
+    }
+
+    /// The address of a pod.
+    pub(crate) fn address(&self, pod: &PodName) -> Option<Ipv4Addr> {
+        self.lock().get(pod).map(|pod| pod.address)
+    }
+
+    /// A container of a pod.
+    pub(crate) fn container(&self, pod: &PodName, container: &str) -> Option<RunningContainer> {
+        self.lock().get(pod)?.containers.get(container).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PodName, RunningPod>> {
         self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Says that a container runs, until the answer is dropped.
+    pub(crate) fn begin(&self, container: &str, target: Target) -> DropGuard {
+        let ended = CancellationToken::new();
+        if let Some(pod) = self.running.lock().get_mut(&self.name).filter(|pod| pod.uid == self.uid) {
+            pod.containers.insert(container.to_owned(), RunningContainer { target, ended: ended.clone() });
+        }
+        ended.drop_guard()
+    }
+
+    /// Says that a container runs no more.
+    pub(crate) fn end(&self, container: &str) {
+        if let Some(pod) = self.running.lock().get_mut(&self.name).filter(|pod| pod.uid == self.uid) {
+            pod.containers.remove(container);
+        }
     }
 }
 
@@ -47,29 +83,5 @@ impl Drop for Place {
         if pods.get(&self.name).is_some_and(|pod| pod.uid == self.uid) {
             pods.remove(&self.name);
         }
-    }
-}
-
-impl PodStreams for RunningPods {
-    /// Connects to the pod's own address. A program that binds 127.0.0.1 shares that address with the whole machine and is
-    /// not reached: whoever answered there might belong to another pod.
-    fn connect<'a>(&'a self, pod: &'a PodName, port: u16) -> BoxFuture<'a, Result<Connection, StreamError>> {
-        Box::pin(async move {
-            let failed =
-                |why: String| StreamError::NotAvailable(format!("error forwarding port {port} to pod {pod}: {why}"));
-            let address = self.lock().get(pod).map(|running| running.address);
-            let address = address.ok_or_else(|| failed("the pod is not running".to_owned()))?;
-            match TcpStream::connect((address, port)).await {
-                Ok(stream) => {
-                    // Small messages are not to wait for more; a failure costs speed only.
-                    let _ = stream.set_nodelay(true);
-                    Ok(Box::new(stream) as Connection)
-                }
-                Err(error) => Err(failed(format!(
-                    "failed to connect to {address}:{port}, the pod's own address (a program that binds 127.0.0.1 is \
-                     not reached): {error}"
-                ))),
-            }
-        })
     }
 }

@@ -1,8 +1,10 @@
 //! The streaming subresources of pods: a WebSocket between the client and whoever runs the containers.
 //!
 //! A request is checked like any other before the protocol is switched, so that a refusal is a `Status`. Port-forwarding
-//! ([`portforward`]) speaks `v4.channel.k8s.io`. The SPDY upgrade of older clients answers 501.
+//! ([`portforward`]) speaks `v4.channel.k8s.io`, commands in containers ([`exec`]) that and `v5.channel.k8s.io`. The SPDY
+//! upgrade of older clients answers 501, and so does a terminal.
 
+mod exec;
 mod portforward;
 mod websocket;
 
@@ -23,7 +25,9 @@ use crate::streams::{PodName, PodStreams};
 
 /// Whether a path is one of the subresources of this module.
 pub(crate) fn serves(path: &ResourcePath) -> bool {
-    path.group.is_empty() && path.resource == "pods" && matches!(path.subresource.as_deref(), Some("portforward"))
+    path.group.is_empty()
+        && path.resource == "pods"
+        && matches!(path.subresource.as_deref(), Some("attach" | "exec" | "portforward"))
 }
 
 /// Switches the protocol of a request whose user may make it.
@@ -46,7 +50,8 @@ pub(crate) fn open(
     let streams = streams.ok_or_else(|| ApiError::not_implemented("streams to pods without a node"))?;
     match path.subresource.as_deref() {
         Some("portforward") => forward(server, streams, pod, &object, query, parts),
-        subresource => Err(ApiError::not_implemented(&format!("pods/{}", subresource.unwrap_or_default()))),
+        Some("attach") => attach(server, streams, pod, &object, query, parts),
+        _ => execute(server, streams, pod, &object, query, parts),
     }
 }
 
@@ -88,6 +93,83 @@ fn forward(
         }
     });
     Ok(Answer::Switch(response))
+}
+
+fn execute(
+    server: &Server,
+    streams: Arc<dyn PodStreams>,
+    pod: PodName,
+    object: &Value,
+    query: &Query,
+    request: &Parts,
+) -> ApiResult<Answer> {
+    let handshake = handshake(request, &exec::CHANNELS)?;
+    let wanted = exec::Wanted::parse(query)?;
+    let container = container(object, &pod, query)?["name"].as_str().unwrap_or_default().to_owned();
+    let command: Vec<String> = query.all("command").map(str::to_owned).collect();
+    if command.is_empty() {
+        return Err(ApiError::bad_request("you must specify at least one command for the container"));
+    }
+    let response = handshake.response();
+    server.spawn(async move {
+        match handshake.open().await {
+            Ok(socket) => {
+                let started = streams.exec(&pod, &container, &command, wanted.stdin).await;
+                exec::carry(socket, wanted, &command, started).await;
+            }
+            Err(error) => tracing::debug!(%pod, %error, "a client did not switch the protocol"),
+        }
+    });
+    Ok(Answer::Switch(response))
+}
+
+fn attach(
+    server: &Server,
+    streams: Arc<dyn PodStreams>,
+    pod: PodName,
+    object: &Value,
+    query: &Query,
+    request: &Parts,
+) -> ApiResult<Answer> {
+    let handshake = handshake(request, &exec::CHANNELS)?;
+    let wanted = exec::Wanted::parse(query)?;
+    let container = container(object, &pod, query)?;
+    if wanted.stdin && container["stdin"] == true {
+        return Err(ApiError::not_implemented("the stdin of containers: attach without -i"));
+    }
+    let container = container["name"].as_str().unwrap_or_default().to_owned();
+    let response = handshake.response();
+    server.spawn(async move {
+        match handshake.open().await {
+            Ok(socket) => {
+                let started = streams.attach(&pod, &container).await;
+                exec::carry(socket, wanted, &[], started).await;
+            }
+            Err(error) => tracing::debug!(%pod, %error, "a client did not switch the protocol"),
+        }
+    });
+    Ok(Answer::Switch(response))
+}
+
+/// The container of a request: the one it names, else the only one.
+fn container<'a>(object: &'a Value, pod: &PodName, query: &Query) -> ApiResult<&'a Value> {
+    let list = |field: &str| object["spec"][field].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (containers, init) = (list("containers"), list("initContainers"));
+    let pod = &pod.name;
+    match (query.value("container"), containers) {
+        (Some(name), _) => {
+            let found = containers.iter().chain(init).find(|container| container["name"] == name);
+            found.ok_or_else(|| ApiError::bad_request(format!("container {name} is not valid for pod {pod}")))
+        }
+        (None, [only]) => Ok(only),
+        (None, _) => {
+            let names: Vec<&str> = containers.iter().filter_map(|container| container["name"].as_str()).collect();
+            let names = names.join(" ");
+            Err(ApiError::bad_request(format!(
+                "a container name must be specified for pod {pod}, choose one of: [{names}]"
+            )))
+        }
+    }
 }
 
 /// The handshake of a WebSocket; other upgrades are refused.

@@ -56,7 +56,7 @@ pub(super) async fn run(node: Arc<Shared>, pod: watch::Receiver<Arc<Pod>>, gone:
             let sources = node.sources.subscribe(&first.namespace().unwrap_or_default());
             let name = PodName { namespace: first.namespace().unwrap_or_default(), name: first.name_any() };
             let scope = Scope {
-                _place: node.running.enter(name, &first.uid().unwrap_or_default(), address),
+                place: node.running.enter(name, &first.uid().unwrap_or_default(), address),
                 node: Arc::clone(&node),
                 pod,
                 folder: folder.clone(),

@@ -76,6 +76,7 @@ pub(super) async fn run(
     let mut is_filled = false;
     let mut ending = Ending::No;
     let mut was_asked = false;
+    let running = scope.place.begin(&container.name, target.clone());
     let code = loop {
         let deadline = match ending {
             Ending::Asked(deadline) => Some(deadline),
@@ -106,6 +107,9 @@ pub(super) async fn run(
             }
         }
     };
+    scope.place.end(&container.name);
+    // Ends what was started beside it.
+    drop(running);
     if !is_filled {
         let _ = tokio::time::timeout(OUTPUT_AFTER_END, filled).await;
     }

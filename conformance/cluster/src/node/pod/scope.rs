@@ -29,7 +29,7 @@ pub(super) struct Scope {
     /// The newest object.
     pub(super) pod: watch::Receiver<Arc<Pod>>,
     /// Lets the API server open streams to the pod.
-    pub(super) _place: Place,
+    pub(super) place: Place,
     pub(super) folder: PathBuf,
     pub(super) address: Ipv4Addr,
     /// Cancelled when the containers shall end, within their grace.

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::tls;
+use crate::node::environment::expand;
 use crate::node::images::{self, Program};
 use crate::node::process::{Invocation, Process};
 use crate::node::rewrite::Rewrite;
@@ -169,9 +170,10 @@ async fn exchange(
 async fn exec(action: &ExecAction, target: &Target) -> Result<(), String> {
     let command = action.command.clone().unwrap_or_default();
     let environment = &target.invocation.environment;
-    let arguments = images::arguments(&target.program, &command, &[], environment, &target.rewrite)
-        .map_err(|error| error.to_string())?;
-    let invocation = Invocation { arguments, ..target.invocation.clone() };
+    let command: Vec<String> = command.iter().map(|text| expand(text, environment)).collect();
+    let (program, arguments) =
+        images::command(&target.program, &command, environment, &target.rewrite).map_err(|error| error.to_string())?;
+    let invocation = Invocation { program, arguments, ..target.invocation.clone() };
     let (mut process, output) = Process::start(&invocation).await.map_err(|error| error.to_string())?;
     let mut text = Vec::new();
     let limit = u64::try_from(MESSAGE_LIMIT).unwrap_or(u64::MAX);
