@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::place::Place;
+
 /// A document and the paths of the keys that occurred twice (the last one wins).
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -17,7 +19,7 @@ pub(crate) struct Document {
 pub(crate) fn parse(bytes: &[u8]) -> Result<Document, String> {
     let duplicates = RefCell::new(Vec::new());
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let seed = Node { path: String::new(), duplicates: &duplicates };
+    let seed = Node { place: &Place::Root, duplicates: &duplicates };
     let parsed = seed.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     match parsed {
         Ok(value) => Ok(Document { value, duplicates: duplicates.into_inner() }),
@@ -26,7 +28,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Document, String> {
 }
 
 struct Node<'a> {
-    path: String,
+    place: &'a Place<'a>,
     duplicates: &'a RefCell<Vec<String>>,
 }
 
@@ -72,8 +74,8 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = {
-            let path = format!("{}[{}]", self.path, list.len());
-            items.next_element_seed(Node { path, duplicates: self.duplicates })?
+            let place = Place::Item(self.place, list.len());
+            items.next_element_seed(Node { place: &place, duplicates: self.duplicates })?
         } {
             list.push(item);
         }
@@ -83,11 +85,11 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
+            let place = Place::Field(self.place, &key);
             if map.contains_key(&key) {
-                self.duplicates.borrow_mut().push(path.clone());
+                self.duplicates.borrow_mut().push(place.path());
             }
-            let value = entries.next_value_seed(Node { path, duplicates: self.duplicates })?;
+            let value = entries.next_value_seed(Node { place: &place, duplicates: self.duplicates })?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))

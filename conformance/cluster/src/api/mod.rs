@@ -26,6 +26,7 @@ mod object;
 mod openapi;
 mod options;
 mod patch;
+mod place;
 mod pod_logs;
 mod protobuf;
 mod read;

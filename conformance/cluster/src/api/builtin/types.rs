@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::Builtin;
 use crate::api::metadata::go_kind;
+use crate::api::place::Place;
 
 /// A type and the types that it refers to, by their published names.
 #[derive(Debug)]
@@ -94,9 +95,9 @@ fn generate<T: JsonSchema>() -> Type {
 pub(crate) fn decode(builtin: &'static Builtin, object: &mut Value) -> Result<Vec<String>, String> {
     let Some(kind) = of(builtin) else { return Ok(Vec::new()) };
     let mut decoder = Decoder { definitions: &kind.definitions, unknown: Vec::new() };
-    let place = Place { path: String::new(), fields: String::new(), owner: builtin.kind.to_owned() };
+    let position = Position { place: &Place::Root, owner: builtin.kind };
     let Some(root) = kind.definitions.get(&kind.name) else { return Ok(Vec::new()) };
-    decoder.value(root, object, &place)?;
+    decoder.value(root, object, position)?;
     Ok(decoder.unknown)
 }
 
@@ -106,37 +107,26 @@ struct Decoder<'a> {
 }
 
 /// Where the decoder stands.
-struct Place {
-    /// The path with indices, as complaints about unknown fields show it.
-    path: String,
-    /// The path of field names alone, as Go shows it.
-    fields: String,
+#[derive(Clone, Copy)]
+struct Position<'a> {
+    place: &'a Place<'a>,
     /// The Go type that holds the field.
-    owner: String,
+    owner: &'a str,
 }
 
-impl Place {
-    fn field(&self, name: &str, owner: &str) -> Self {
-        let join = |path: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        Self { path: join(&self.path), fields: join(&self.fields), owner: owner.to_owned() }
-    }
-
-    fn item(&self, index: usize) -> Self {
-        Self { path: format!("{}[{index}]", self.path), fields: self.fields.clone(), owner: self.owner.clone() }
-    }
-
+impl Position<'_> {
     fn wrong(&self, value: &Value, expected: &str) -> String {
-        let Self { owner, fields, .. } = self;
+        let (owner, fields) = (self.owner, self.place.fields());
         format!("json: cannot unmarshal {} into Go struct field {owner}.{fields} of type {expected}", go_kind(value))
     }
 }
 
 impl Decoder<'_> {
-    fn value(&mut self, schema: &Value, value: &mut Value, place: &Place) -> Result<(), String> {
+    fn value(&mut self, schema: &Value, value: &mut Value, position: Position<'_>) -> Result<(), String> {
         let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
         if let Some(name) = reference.and_then(|reference| reference.rsplit('/').next()) {
             let short = name.rsplit('.').next().unwrap_or(name);
-            if short == "ObjectMeta" && place.path == "metadata" {
+            if short == "ObjectMeta" && matches!(position.place, Place::Field(Place::Root, "metadata")) {
                 // The object's own metadata has rules of its own.
                 return Ok(());
             }
@@ -144,30 +134,35 @@ impl Decoder<'_> {
                 *value = value.to_string().into();
             }
             let Some(definition) = self.definitions.get(name) else { return Ok(()) };
-            let inner = Place { path: place.path.clone(), fields: place.fields.clone(), owner: short.to_owned() };
             return if definition["properties"].is_object() {
-                self.structure(definition, value, &inner, place)
+                self.structure(definition, value, Position { owner: short, ..position }, position)
             } else {
-                self.value(definition, value, place)
+                self.value(definition, value, position)
             };
         }
         if schema["properties"].is_object() {
-            return self.structure(schema, value, place, place);
+            return self.structure(schema, value, position, position);
         }
         match schema["type"].as_str() {
-            Some("string") => string(schema, value, place),
-            Some("boolean") if !value.is_boolean() => Err(place.wrong(value, "bool")),
+            Some("string") => string(schema, value, position),
+            Some("boolean") if !value.is_boolean() => Err(position.wrong(value, "bool")),
             Some("integer") if !(value.is_i64() || value.is_u64()) => {
-                Err(place.wrong(value, schema["format"].as_str().unwrap_or("int64")))
+                Err(position.wrong(value, schema["format"].as_str().unwrap_or("int64")))
             }
-            Some("number") if !value.is_number() => Err(place.wrong(value, "float64")),
-            Some("array") => self.list(schema, value, place),
-            Some("object") => self.map(schema, value, place),
+            Some("number") if !value.is_number() => Err(position.wrong(value, "float64")),
+            Some("array") => self.list(schema, value, position),
+            Some("object") => self.map(schema, value, position),
             _ => Ok(()),
         }
     }
 
-    fn structure(&mut self, schema: &Value, value: &mut Value, inner: &Place, outer: &Place) -> Result<(), String> {
+    fn structure(
+        &mut self,
+        schema: &Value,
+        value: &mut Value,
+        inner: Position<'_>,
+        outer: Position<'_>,
+    ) -> Result<(), String> {
         if !value.is_object() {
             return Err(outer.wrong(value, &format!("v1.{}", inner.owner)));
         }
@@ -175,11 +170,12 @@ impl Decoder<'_> {
         let known = &schema["properties"];
         let mut dropped = Vec::new();
         for (name, field) in fields.iter_mut() {
+            let place = Place::Field(inner.place, name);
             match known.get(name) {
                 _ if field.is_null() => dropped.push(name.clone()),
-                Some(schema) => self.value(schema, field, &inner.field(name, &inner.owner))?,
+                Some(schema) => self.value(schema, field, Position { place: &place, ..inner })?,
                 None => {
-                    self.unknown.push(inner.field(name, "").path);
+                    self.unknown.push(place.path());
                     dropped.push(name.clone());
                 }
             }
@@ -190,42 +186,39 @@ impl Decoder<'_> {
         Ok(())
     }
 
-    fn list(&mut self, schema: &Value, value: &mut Value, place: &Place) -> Result<(), String> {
+    fn list(&mut self, schema: &Value, value: &mut Value, position: Position<'_>) -> Result<(), String> {
         if !value.is_array() {
             let element = schema["items"]["$ref"].as_str().and_then(|name| name.rsplit('.').next());
             let element = element.map_or_else(|| "string".to_owned(), |name| format!("v1.{name}"));
-            return Err(place.wrong(value, &format!("[]{element}")));
+            return Err(position.wrong(value, &format!("[]{element}")));
         }
         for (index, item) in value.as_array_mut().into_iter().flatten().enumerate() {
-            self.value(&schema["items"], item, &place.item(index))?;
+            let place = Place::Item(position.place, index);
+            self.value(&schema["items"], item, Position { place: &place, ..position })?;
         }
         Ok(())
     }
 
-    fn map(&mut self, schema: &Value, value: &mut Value, place: &Place) -> Result<(), String> {
+    fn map(&mut self, schema: &Value, value: &mut Value, position: Position<'_>) -> Result<(), String> {
         let values = &schema["additionalProperties"];
         if !values.is_object() {
             return Ok(());
         }
         if !value.is_object() {
-            return Err(place.wrong(value, "map[string]string"));
+            return Err(position.wrong(value, "map[string]string"));
         }
         let Value::Object(entries) = value else { return Ok(()) };
         entries.retain(|_, entry| !entry.is_null());
         for (key, entry) in entries.iter_mut() {
-            let inner = Place {
-                path: format!("{}.{key}", place.path),
-                fields: place.fields.clone(),
-                owner: place.owner.clone(),
-            };
-            self.value(values, entry, &inner)?;
+            let place = Place::Entry(position.place, key);
+            self.value(values, entry, Position { place: &place, ..position })?;
         }
         Ok(())
     }
 }
 
-fn string(schema: &Value, value: &Value, place: &Place) -> Result<(), String> {
-    let Some(text) = value.as_str() else { return Err(place.wrong(value, "string")) };
+fn string(schema: &Value, value: &Value, position: Position<'_>) -> Result<(), String> {
+    let Some(text) = value.as_str() else { return Err(position.wrong(value, "string")) };
     if schema["format"] == "byte" && STANDARD.decode(text).is_err() {
         let valid = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
         let position = text.bytes().position(|byte| !valid(byte)).unwrap_or(text.len());
