@@ -6,6 +6,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::downward::Placement;
 
+/// Why a pod failed that ran too long: the reason of its status and of the event.
+pub(crate) const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+
+/// The same for people.
+pub(crate) const DEADLINE_MESSAGE: &str = "Pod was active on the node longer than the specified deadline";
+
 /// What the node saw of a pod.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
@@ -17,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) sandbox: bool,
     /// When the node took the pod on.
     pub(crate) since: Option<Timestamp>,
+    /// The pod ran longer than its `activeDeadlineSeconds`.
+    pub(crate) overdue: bool,
 }
 
 /// Computes the whole status. What others write into it stays: the condition of the scheduler, readiness gates, the class
@@ -24,7 +32,7 @@ pub(crate) struct Seen {
 pub(crate) fn status(pod: &Pod, seen: &Seen, placement: &Placement, now: Timestamp) -> PodStatus {
     let spec = pod.spec.clone().unwrap_or_default();
     let previous = pod.status.clone().unwrap_or_default();
-    let phase = phase(&spec, seen);
+    let phase = if seen.overdue { "Failed" } else { phase(&spec, seen) };
     let finished = matches!(phase, "Succeeded" | "Failed");
     let initialized = is_initialized(&spec, seen);
     let unready: Vec<&str> =
@@ -67,6 +75,12 @@ pub(crate) fn status(pod: &Pod, seen: &Seen, placement: &Placement, now: Timesta
             conditions.push(condition.clone());
         }
     }
+    let previous = if seen.overdue {
+        let (reason, message) = (Some(DEADLINE_EXCEEDED.to_owned()), Some(DEADLINE_MESSAGE.to_owned()));
+        PodStatus { reason, message, ..previous }
+    } else {
+        previous
+    };
     PodStatus {
         observed_generation: generation,
         phase: Some(phase.to_owned()),
@@ -202,7 +216,7 @@ mod tests {
             init: serde_json::from_value(init).unwrap(),
             containers: serde_json::from_value(containers).unwrap(),
             sandbox: true,
-            since: None,
+            ..Seen::default()
         };
         let placement = Placement {
             node: "node".into(),

@@ -13,6 +13,7 @@ mod gate;
 mod golden;
 mod kubectl;
 mod node_controllers;
+mod node_lifecycle;
 mod node_pods;
 mod node_program;
 mod node_services;

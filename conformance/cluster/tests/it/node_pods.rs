@@ -158,22 +158,3 @@ async fn the_environment_of_an_image_is_computed_for_each_pod() {
     logged(&cluster, "web", &format!("default/web blue {resolver} /state/outside pod\n")).await;
     cluster.shutdown().await;
 }
-
-#[tokio::test]
-async fn a_pod_with_what_the_node_cannot_do_says_so_and_can_be_deleted() {
-    let cluster = cluster().await;
-    let hook = json!({"lifecycle": {"postStart": {"exec": {"command": ["true"]}}}});
-    create::<Pod>(&cluster, pod("hooked", hook, json!({}))).await;
-    create::<Pod>(&cluster, pod("limited", json!({}), json!({"activeDeadlineSeconds": 5}))).await;
-    for (name, field) in [("hooked", "postStart"), ("limited", "activeDeadlineSeconds")] {
-        let refused = |pod: Option<&Pod>| {
-            pod.and_then(|pod| pod.status.as_ref()?.reason.as_deref()).is_some_and(|reason| reason == "Unsupported")
-        };
-        let refused = wait::<Pod>(&cluster, name, refused).await.unwrap();
-        let message = refused.status.unwrap().message.unwrap();
-        assert!(message.contains(field), "{message}");
-        api::<Pod>(&cluster).delete(name, &DeleteParams::default()).await.unwrap();
-        wait::<Pod>(&cluster, name, |pod: Option<&Pod>| pod.is_none()).await;
-    }
-    cluster.shutdown().await;
-}

@@ -62,8 +62,9 @@ impl Runner {
             let begin = Instant::now();
             match start::start(&self.scope, &self.container).await {
                 Ok(started) => {
-                    self.report_running(&started.container_id, started.timestamp);
-                    let exit = run::run(&self.scope, &self.container, started, &self.status).await;
+                    let (id, at) = (started.container_id.clone(), started.timestamp);
+                    let on_running = || self.report_running(&id, at);
+                    let exit = run::run(&self.scope, &self.container, started, &self.status, on_running).await;
                     code = Some(exit.code);
                     match self.report_exit(exit, &mut back_off, begin) {
                         Next::Done => break,
@@ -114,6 +115,7 @@ impl Runner {
 
     fn report_running(&self, container_id: &str, at: Timestamp) {
         let image = self.container.image.clone().unwrap_or_default();
+        let allocated = self.container.resources.as_ref().and_then(|resources| resources.requests.clone());
         let has_startup_probe = self.container.startup_probe.is_some();
         let has_readiness_probe = self.container.readiness_probe.is_some();
         self.publish(|status| {
@@ -122,6 +124,9 @@ impl Runner {
             status.container_id = Some(container_id.to_owned());
             status.image_id.clone_from(&image);
             status.image = image;
+            // Recorded, not enforced.
+            status.allocated_resources.clone_from(&allocated);
+            status.resources.clone_from(&self.container.resources);
             status.started = Some(!has_startup_probe);
             status.ready = !has_startup_probe && !has_readiness_probe;
         });
@@ -179,9 +184,16 @@ impl Runner {
     fn report_missing_image(&self, image: &str) {
         let known: Vec<&str> = self.scope.node.images.keys().map(String::as_str).collect();
         let message = format!(
-            "failed to pull image {image:?}: this node has programs only for the images [{}]",
+            "failed to pull image {image:?}: this node has programs only for the images [{}]: name a program for it \
+             (`cluster serve --image NAME=PROGRAM`, ClusterOptions::images)",
             known.join(", ")
         );
+        if self.container.image_pull_policy.as_deref() == Some("Never") {
+            let message = format!("Container image {image:?} is not present with pull policy of Never: {message}");
+            self.event(EventType::Warning, "ErrImageNeverPull", message.clone());
+            self.report_waiting("ErrImageNeverPull", Some(message));
+            return;
+        }
         self.event(EventType::Normal, "Pulling", format!("Pulling image {image:?}"));
         self.event(EventType::Warning, "Failed", message.clone());
         self.event(EventType::Warning, "Failed", "Error: ErrImagePull".to_owned());

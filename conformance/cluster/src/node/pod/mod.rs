@@ -1,7 +1,7 @@
 //! One pod on the node, from its binding to its removal.
 //!
 //! Everything of a pod happens in one task: its volumes ([`mounts`]), its containers ([`container`]) and the writing of
-//! its status. What the node cannot do is refused first ([`unsupported`]). When the task is dropped, its processes end.
+//! its status. When the task is dropped, its processes end.
 
 mod container;
 mod kubeconfig;
@@ -10,7 +10,7 @@ mod restart;
 mod run;
 mod scope;
 mod start;
-mod unsupported;
+mod termination;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,11 +22,13 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodStatus};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, ResourceExt};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::container::{Runner, waiting};
 use self::mounts::Mounts;
 use self::restart::RestartPolicy;
+use self::run::sleep_until;
 use self::scope::Scope;
 use super::Shared;
 use super::status::{self, Seen};
@@ -39,10 +41,6 @@ const FIRST_STATUS: Duration = Duration::from_millis(20);
 /// Runs a pod until it is deleted, or until `gone` says that the object or the node is no more.
 pub(super) async fn run(node: Arc<Shared>, pod: watch::Receiver<Arc<Pod>>, gone: CancellationToken) {
     let first = Arc::clone(&pod.borrow());
-    if let Some(message) = unsupported::find(&first) {
-        unsupported::refuse(&node.client, &node.recorder, pod, &gone, message).await;
-        return;
-    }
     let address = match node.addresses.allocate() {
         Ok(address) => address,
         Err(error) => {
@@ -84,6 +82,8 @@ struct Worker {
     init: Vec<watch::Receiver<ContainerStatus>>,
     main: Vec<watch::Receiver<ContainerStatus>>,
     written: Option<PodStatus>,
+    begin: Instant,
+    overdue: bool,
 }
 
 /// The containers before they run.
@@ -94,7 +94,15 @@ struct Cast {
 
 impl Worker {
     fn new(scope: Arc<Scope>) -> Self {
-        Self { scope, since: Timestamp::now(), init: Vec::new(), main: Vec::new(), written: None }
+        Self {
+            scope,
+            since: Timestamp::now(),
+            init: Vec::new(),
+            main: Vec::new(),
+            written: None,
+            begin: Instant::now(),
+            overdue: false,
+        }
     }
 
     async fn run(mut self, gone: CancellationToken) {
@@ -120,12 +128,18 @@ impl Worker {
             }
             let is_first = !is_due;
             is_due = true;
+            let deadline = self.deadline().filter(|_| !finished && !self.overdue);
             tokio::select! {
                 () = &mut volumes => {}
                 () = &mut life, if !finished => finished = true,
                 () = scope.changed.notified() => {}
                 () = tokio::time::sleep(FIRST_STATUS), if is_first => {}
                 Ok(()) = pod.changed() => {}
+                () = sleep_until(deadline), if deadline.is_some() => {
+                    self.overdue = true;
+                    scope.pod_event(EventType::Normal, status::DEADLINE_EXCEEDED, status::DEADLINE_MESSAGE.to_owned());
+                    scope.stop.cancel();
+                }
                 () = gone.cancelled() => {
                     scope.kill.cancel();
                     scope.stop.cancel();
@@ -137,6 +151,12 @@ impl Worker {
             }
         }
         self.delete().await;
+    }
+
+    /// When the pod has run for as long as it may; its `activeDeadlineSeconds` may be shortened at any time.
+    fn deadline(&self) -> Option<Instant> {
+        let seconds = self.scope.object().spec.as_ref()?.active_deadline_seconds?;
+        Some(self.begin + Duration::from_secs(u64::try_from(seconds).ok()?))
     }
 
     /// The runner of each container, and the place where its status is seen.
@@ -172,8 +192,13 @@ impl Worker {
         let collect = |receivers: &[watch::Receiver<ContainerStatus>]| {
             receivers.iter().map(|receiver| receiver.borrow().clone()).collect()
         };
-        let seen =
-            Seen { init: collect(&self.init), containers: collect(&self.main), sandbox: true, since: Some(self.since) };
+        let seen = Seen {
+            init: collect(&self.init),
+            containers: collect(&self.main),
+            sandbox: true,
+            since: Some(self.since),
+            overdue: self.overdue,
+        };
         if let Some(written) = &self.written {
             keep_own_conditions(&mut pod, written);
         }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::scope::Scope;
 use super::start::Started;
+use super::termination;
 use crate::controllers::events::EventType;
 use crate::node::probes::{self, Kind, Report};
 use crate::node::process::Signal;
@@ -36,12 +37,14 @@ enum Ending {
     Killed,
 }
 
-/// Watches a process until it has ended; ends it when the pod is stopped or a probe demands it.
+/// Watches a process until it has ended; ends it when the pod is stopped, or when a probe or the `postStart` hook demands
+/// it. `on_running` is called when the container counts as running: at once, or after its hook.
 pub(super) async fn run(
     scope: &Scope,
     container: &Container,
     started: Started,
     status: &watch::Sender<ContainerStatus>,
+    on_running: impl Fn(),
 ) -> Exit {
     let Started { mut process, output, log, target, container_id, timestamp } = started;
     let (reports, mut received) = mpsc::channel(8);
@@ -58,12 +61,22 @@ pub(super) async fn run(
         .collect();
 
     let filled = log.fill(output);
-    let pre_stop = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref());
+    let lifecycle = container.lifecycle.as_ref();
+    let pre_stop = lifecycle.and_then(|lifecycle| lifecycle.pre_stop.as_ref());
+    let post_start = lifecycle.and_then(|lifecycle| lifecycle.post_start.as_ref());
+    // Who demands the end of the container alone says how long it may take.
+    let (demand, demanded) = oneshot::channel();
+    let mut demand = Some(demand);
     let asked = async {
-        scope.stop.cancelled().await;
-        let message = format!("Stopping container {}", container.name);
-        scope.container_event(&container.name, EventType::Normal, "Killing", message);
-        let deadline = Instant::now() + scope.grace();
+        let grace = tokio::select! {
+            () = scope.stop.cancelled() => {
+                let message = format!("Stopping container {}", container.name);
+                scope.container_event(&container.name, EventType::Normal, "Killing", message);
+                scope.grace()
+            }
+            Ok(grace) = demanded => grace,
+        };
+        let deadline = Instant::now() + grace;
         if let Some(hook) = pre_stop {
             let hook = tokio::time::timeout_at(deadline, probes::run_hook(hook, &target)).await;
             if let Ok(Err(error)) = hook {
@@ -72,7 +85,17 @@ pub(super) async fn run(
         }
         deadline
     };
-    tokio::pin!(filled, asked);
+    let hooked = async {
+        match post_start {
+            Some(hook) => probes::run_hook(hook, &target).await,
+            None => Ok(()),
+        }
+    };
+    tokio::pin!(filled, asked, hooked);
+    let mut is_running = post_start.is_none();
+    if is_running {
+        on_running();
+    }
     let mut is_filled = false;
     let mut ending = Ending::No;
     let mut was_asked = false;
@@ -85,11 +108,21 @@ pub(super) async fn run(
         tokio::select! {
             code = process.exited() => break code,
             () = &mut filled, if !is_filled => is_filled = true,
-            Some(()) = probing.next(), if ending == Ending::No => {}
-            Some(report) = received.recv(), if ending == Ending::No => {
+            result = &mut hooked, if !is_running => {
+                is_running = true;
+                match result {
+                    Ok(()) => on_running(),
+                    Err(error) => {
+                        let message = format!("PostStartHook failed: {error}");
+                        scope.container_event(&container.name, EventType::Warning, "FailedPostStartHook", message);
+                        demand_end(&mut demand, scope.grace());
+                    }
+                }
+            }
+            Some(()) = probing.next(), if is_running && demand.is_some() && ending == Ending::No => {}
+            Some(report) = received.recv(), if demand.is_some() && ending == Ending::No => {
                 if let Some(grace) = on_report(scope, container, report, status, &startup_done) {
-                    process.signal(Signal::Terminate).await;
-                    ending = Ending::Asked(Instant::now() + grace);
+                    demand_end(&mut demand, grace);
                 }
             }
             deadline = &mut asked, if !was_asked => {
@@ -115,10 +148,19 @@ pub(super) async fn run(
     }
     log.end();
     let reason = if code == 0 { "Completed" } else { "Error" };
-    Exit { code, reason, message: None, started: timestamp, container_id }
+    let message = termination::message(&scope.folder, container, code, &log).await;
+    Exit { code, reason, message, started: timestamp, container_id }
 }
 
-async fn sleep_until(deadline: Option<Instant>) {
+fn demand_end(demand: &mut Option<oneshot::Sender<Duration>>, grace: Duration) {
+    if let Some(demand) = demand.take() {
+        // Nobody listens when the pod is being stopped already.
+        let _ = demand.send(grace);
+    }
+}
+
+/// Waits for a moment; for ever when there is none.
+pub(super) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

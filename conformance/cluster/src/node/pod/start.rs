@@ -10,6 +10,7 @@ use tokio::process::ChildStdout;
 use super::container::named_ports;
 use super::kubeconfig;
 use super::scope::{CREDENTIALS, Scope};
+use super::termination;
 use crate::controllers::events::EventType;
 use crate::node::environment::{EnvironmentError, environment};
 use crate::node::images;
@@ -62,7 +63,11 @@ pub(super) async fn start(scope: &Scope, container: &Container) -> Result<Starte
     let sources = Sources::read(&scope.node.client, &namespace, &References::of_environment(container))
         .await
         .map_err(|error| failed("read the sources of the environment", &error))?;
-    let rewrite = Rewrite::new(volumes::mounts(&pod, container, &scope.folder), scope.address);
+    let message = termination::prepare(&scope.folder, container)
+        .await
+        .map_err(|error| failed("create the file of the termination message", &error))?;
+    let mounts = volumes::mounts(&pod, container, &scope.folder);
+    let rewrite = Rewrite::new(mounts.into_iter().chain(message), scope.address);
 
     let mut base = scope.base_environment();
     if let Some(folder) = rewrite.folder("/tmp") {
