@@ -75,7 +75,11 @@ pub(crate) fn cluster_roles() -> Vec<Value> {
         role(
             "system:basic-user",
             &[
-                rule(json!(["authorization.k8s.io"]), json!(["selfsubjectaccessreviews"]), &json!(["create"])),
+                rule(
+                    json!(["authorization.k8s.io"]),
+                    json!(["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
+                    &json!(["create"]),
+                ),
                 rule(json!(["authentication.k8s.io"]), json!(["selfsubjectreviews"]), &json!(["create"])),
             ],
         ),

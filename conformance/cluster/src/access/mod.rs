@@ -1,8 +1,11 @@
 //! Who sends a request, and what they may do.
 
 pub(crate) mod bootstrap;
+pub(crate) mod escalation;
+pub(crate) mod impersonation;
 pub(crate) mod rbac;
 pub(crate) mod reviews;
+mod rules;
 pub(crate) mod token;
 
 use std::collections::BTreeMap;

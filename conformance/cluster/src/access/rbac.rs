@@ -1,7 +1,4 @@
 //! Role-based access control.
-//!
-//! Not built yet: the checks that refuse to grant, by writing roles and bindings, more than the writer has (`escalate` and
-//! `bind`). Whoever may write roles may write any.
 
 use std::sync::Arc;
 
@@ -10,6 +7,9 @@ use serde_json::Value;
 use super::{MASTERS, User};
 use crate::api::state::State;
 use crate::api::status::ApiError;
+
+/// The group of roles and bindings.
+pub(crate) const GROUP: &str = "rbac.authorization.k8s.io";
 
 /// What is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +45,34 @@ pub(crate) fn allowed_by(state: &State, user: &User, wanted: &Attributes) -> Opt
             Some(format!("RBAC: allowed by RoleBinding \"{name}/{namespace}\" of {kind} \"{role}\" to {subject}"))
         })
     })
+}
+
+/// Every rule that applies to a user, in a namespace or in the cluster alone.
+pub(crate) fn rules_for(state: &State, user: &User, namespace: Option<&str>) -> Vec<Value> {
+    let of = |binding: &Value, namespace: Option<&str>| {
+        subject(user, binding, namespace)?;
+        role_rules(state, &binding["roleRef"], namespace)
+    };
+    let cluster = bindings(state, "clusterrolebindings", None).filter_map(|binding| of(&binding, None));
+    let mut rules: Vec<Value> = cluster.flatten().collect();
+    if namespace.is_some() {
+        rules
+            .extend(bindings(state, "rolebindings", namespace).filter_map(|binding| of(&binding, namespace)).flatten());
+    }
+    rules
+}
+
+/// The rules of the role that a binding in a namespace, or in the cluster, refers to; none when there is no such role.
+pub(crate) fn role_rules(state: &State, role: &Value, namespace: Option<&str>) -> Option<Vec<Value>> {
+    let name = role["name"].as_str()?;
+    let role = match (role["kind"].as_str()?, namespace) {
+        ("ClusterRole", _) => state.store.object("clusterroles.rbac.authorization.k8s.io", name),
+        ("Role", Some(namespace)) => {
+            state.store.object("roles.rbac.authorization.k8s.io", &format!("{namespace}/{name}"))
+        }
+        _ => None,
+    }?;
+    Some(aggregated_rules(state, &role))
 }
 
 /// 403 in the words of the real server.
@@ -90,14 +118,7 @@ fn subject(user: &User, binding: &Value, namespace: Option<&str>) -> Option<Stri
 fn grants(state: &State, binding: &Value, namespace: Option<&str>, wanted: &Attributes) -> Option<(String, String)> {
     let kind = binding["roleRef"]["kind"].as_str()?;
     let name = binding["roleRef"]["name"].as_str()?;
-    let role = match (kind, namespace) {
-        ("ClusterRole", _) => state.store.object("clusterroles.rbac.authorization.k8s.io", name),
-        ("Role", Some(namespace)) => {
-            state.store.object("roles.rbac.authorization.k8s.io", &format!("{namespace}/{name}"))
-        }
-        _ => None,
-    }?;
-    let rules = aggregated_rules(state, &role);
+    let rules = role_rules(state, &binding["roleRef"], namespace)?;
     rules.iter().any(|rule| rule_allows(rule, wanted)).then(|| (kind.to_owned(), name.to_owned()))
 }
 

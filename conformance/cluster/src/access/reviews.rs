@@ -18,6 +18,7 @@ pub(crate) enum Review {
     Token,
     SelfSubject,
     SelfSubjectAccess,
+    SelfSubjectRules,
     SubjectAccess,
     LocalSubjectAccess,
 }
@@ -54,6 +55,14 @@ pub(crate) static REVIEWS: &[ReviewKind] = &[
         "selfsubjectaccessreviews",
         "selfsubjectaccessreview",
         "SelfSubjectAccessReview",
+        false,
+    ),
+    kind(
+        Review::SelfSubjectRules,
+        AUTHORIZATION,
+        "selfsubjectrulesreviews",
+        "selfsubjectrulesreview",
+        "SelfSubjectRulesReview",
         false,
     ),
     kind(
@@ -131,12 +140,17 @@ fn answer(question: &Question<'_>, kind: &ReviewKind, namespace: Option<&str>, m
             review["metadata"]["creationTimestamp"] = seconds(now).into();
             json!({"userInfo": user.info()})
         }
-        Review::SelfSubjectAccess => access_status(state, user, spec),
+        Review::SelfSubjectAccess => {
+            check_attributes(kind, spec)?;
+            access_status(state, user, spec)
+        }
+        Review::SelfSubjectRules => rules_status(state, user, spec)?,
         Review::SubjectAccess | Review::LocalSubjectAccess => {
             if namespace.is_some_and(|namespace| spec["resourceAttributes"]["namespace"] != namespace) {
                 return Err(ApiError::bad_request("spec.resourceAttributes.namespace must match metadata.namespace"));
             }
-            access_status(state, &subject(spec)?, spec)
+            check_attributes(kind, spec)?;
+            access_status(state, &subject(kind, spec)?, spec)
         }
     };
     review["status"] = status;
@@ -160,13 +174,45 @@ fn token_status(server: &Server, state: &State, spec: &Value) -> ApiResult<Value
     })
 }
 
-fn subject(spec: &Value) -> ApiResult<User> {
+/// What a user may do in a namespace, rule by rule.
+fn rules_status(state: &State, user: &User, spec: &Value) -> ApiResult<Value> {
+    let namespace = spec["namespace"].as_str().filter(|namespace| !namespace.is_empty());
+    let namespace = namespace.ok_or_else(|| ApiError::bad_request("no namespace on request"))?;
+    let rules = rbac::rules_for(state, user, Some(namespace));
+    let about = |field: &str| -> Vec<&Value> {
+        rules.iter().filter(|rule| rule[field].as_array().is_some_and(|list| !list.is_empty())).collect()
+    };
+    Ok(json!({
+        "incomplete": false,
+        "resourceRules": about("resources"),
+        "nonResourceRules": about("nonResourceURLs"),
+    }))
+}
+
+/// A review of access is about a resource or about a path.
+fn check_attributes(kind: &ReviewKind, spec: &Value) -> ApiResult<()> {
+    let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
+    let cause = match (resource.is_null(), path.is_null()) {
+        (false, false) => {
+            let detail = "cannot be specified in combination with resourceAttributes";
+            Cause::invalid("spec.nonResourceAttributes", path, detail)
+        }
+        (true, true) => {
+            let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+            Cause::invalid("spec.resourceAttributes", path, detail)
+        }
+        _ => return Ok(()),
+    };
+    Err(ApiError::invalid(AUTHORIZATION, kind.kind, "", vec![cause]))
+}
+
+fn subject(kind: &ReviewKind, spec: &Value) -> ApiResult<User> {
     let groups: Vec<&str> = spec["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let name = spec["user"].as_str().unwrap_or_default();
     if name.is_empty() && groups.is_empty() {
         let detail = "at least one of user or group must be specified";
         let cause = Cause::new("FieldValueInvalid", format!("Invalid value: \"\": {detail}"), "spec.user");
-        return Err(ApiError::invalid(AUTHORIZATION, "SubjectAccessReview", "", vec![cause]));
+        return Err(ApiError::invalid(AUTHORIZATION, kind.kind, "", vec![cause]));
     }
     Ok(User::named(name, &groups))
 }

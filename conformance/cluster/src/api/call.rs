@@ -16,10 +16,13 @@ use super::registry::{Resource, Version};
 use super::request::{Query, ResourcePath};
 use super::state::Server;
 use super::status::{ApiError, ApiResult};
+use crate::access::User;
 
 /// A request for a resource that exists.
 pub(crate) struct Call<'a> {
     pub(crate) server: &'a Arc<Server>,
+    /// Who sends it.
+    pub(crate) user: &'a User,
     pub(crate) resource: Arc<Resource>,
     pub(crate) version: Arc<Version>,
     pub(crate) path: &'a ResourcePath,

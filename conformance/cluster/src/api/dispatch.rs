@@ -23,8 +23,8 @@ use super::write::{create, delete, patch, scale, update};
 use super::{body, discovery, openapi, pod_logs, streams, table, watch};
 use crate::access::User;
 use crate::access::rbac::{self, Attributes};
-use crate::access::reviews;
 use crate::access::token::API_AUDIENCE;
+use crate::access::{impersonation, reviews};
 
 /// How a service proves who sends its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn authorized(
     target: &Target,
     query: &Query,
 ) -> ApiResult<User> {
-    let user = authenticate(server, credentials, &parts.headers)?;
+    let requestor = authenticate(server, credentials, &parts.headers)?;
     let wanted = match target {
         Target::NonResource => Attributes {
             verb: parts.method.as_str().to_ascii_lowercase(),
@@ -87,7 +87,9 @@ fn authorized(
         },
         Target::Resource(path) => wanted(path, &parts.method, query),
     };
-    match rbac::allowed_by(&server.lock(), &user, &wanted) {
+    let state = server.lock();
+    let user = impersonation::impersonate(&state, requestor, &parts.headers)?;
+    match rbac::allowed_by(&state, &user, &wanted) {
         Some(_) => Ok(user),
         None => Err(rbac::forbidden(&user, &wanted)),
     }
@@ -114,6 +116,7 @@ impl Incoming<'_> {
         };
         let call = Call {
             server: self.server,
+            user,
             resource,
             version,
             path,

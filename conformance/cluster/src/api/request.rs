@@ -99,7 +99,8 @@ impl Query {
     }
 }
 
-fn percent_decode(segment: &str) -> String {
+/// Decodes `%XX`; what is no such code stays.
+pub(crate) fn percent_decode(segment: &str) -> String {
     if !segment.contains('%') {
         return segment.to_owned();
     }

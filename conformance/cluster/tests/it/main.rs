@@ -3,6 +3,7 @@
 
 mod api_access;
 mod api_controller;
+mod api_escalation;
 mod api_objects;
 mod api_patch;
 mod api_serve;

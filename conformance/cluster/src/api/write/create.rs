@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Written, admission, complete, normalize, refuse_invalid, settle_namespace, track, validate};
+use crate::access::escalation;
 use crate::api::body;
 use crate::api::builtin;
 use crate::api::call::Call;
@@ -69,6 +70,7 @@ pub(crate) fn insert(
         builtin::defaults::prepare_create(builtin, &mut object);
     }
     admission::mutate(call, state, &mut object)?;
+    escalation::check(call, state, None, &object)?;
     refuse_invalid(call, &object, causes(call, &object))?;
     for warning in metadata::finalizer_warnings(None, &object) {
         call.warn(warning);

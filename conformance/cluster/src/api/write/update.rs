@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Written, complete, create, delete, normalize, refuse_invalid, settle_namespace, track, validate};
+use crate::access::escalation;
 use crate::api::body;
 use crate::api::builtin;
 use crate::api::call::Call;
@@ -103,6 +104,7 @@ pub(crate) fn replace(
         track(call, options, Some(&old), &mut new);
     }
     bump_generation(call, &old, &mut new);
+    escalation::check(call, state, Some(&old), &new)?;
     let causes = causes(call, &old, &new, fixed);
     refuse_invalid(call, &new, causes)?;
     for warning in metadata::finalizer_warnings(Some(&old), &new) {

@@ -2,6 +2,7 @@
 //!
 //! Where there is none the tests say so and pass. A `kubectl` older than 1.32 is not tried.
 
+mod access;
 mod creation;
 mod reading;
 mod workloads;
