@@ -44,7 +44,7 @@ pub struct ClusterOptions {
     /// Where the folders of pods are; by default a temporary folder that goes with the cluster.
     pub state_dir: Option<PathBuf>,
     /// The delay before the second restart of a container that keeps ending; later ones double up to thirty times this.
-    /// A real kubelet waits 10 s.
+    /// A Job waits as long before it replaces a failed pod, up to sixty times this. Real ones wait 10 s.
     pub restart_back_off: Duration,
     /// Serve node ports on 127.0.0.1 too, where no other program of the machine has them; always on the node's own
     /// address, which is the `InternalIP` of the Node.
@@ -132,7 +132,9 @@ impl Cluster {
         let proxy = Proxy::start(&client, published);
         let dns = Dns::new(services.reserved(DNS_SERVER), Arc::new(proxy.names()));
         let root_ca = Some(served.ca_pem().to_owned());
-        let controllers = Controllers::start(&client, ControllerOptions { root_ca });
+        let job_back_off = options.restart_back_off;
+        let controllers =
+            Controllers::start(&client, ControllerOptions { root_ca, job_back_off, ..ControllerOptions::default() });
         let node = Node::start(NodeOptions {
             client: client.clone(),
             api: ApiAddress { url: served.url().to_owned(), address: (served.address().ip(), served.address().port()) },

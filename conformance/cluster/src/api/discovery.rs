@@ -188,6 +188,7 @@ fn subresources(resource: &Resource, version: &Version) -> Vec<Subresource> {
         ("", "namespaces") => list.push(one("finalize", "Namespace", None, &["update"])),
         ("", "pods") => {
             list.push(one("binding", "Binding", None, &["create"]));
+            list.push(one("eviction", "Eviction", Some(("policy", "v1")), &["create"]));
             list.push(one("log", "Pod", None, &["get"]));
         }
         ("", "serviceaccounts") => {

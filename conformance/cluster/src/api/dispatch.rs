@@ -227,7 +227,10 @@ fn resource_request(call: &Call<'_>, method: &Method, state: &mut State) -> ApiR
         Some("binding") if call.resource.plural == "pods" && verb == "create" => {
             super::binding::bind(call, state).map(|value| Answer::Json { code: 201, value })
         }
-        Some("proxy" | "eviction" | "ephemeralcontainers" | "resize") if !call.resource.is_custom() => {
+        Some("eviction") if call.resource.plural == "pods" && !call.resource.is_custom() && verb == "create" => {
+            super::eviction::evict(call, state).map(|value| Answer::Json { code: 201, value })
+        }
+        Some("proxy" | "ephemeralcontainers" | "resize") if !call.resource.is_custom() => {
             let subresource = call.subresource().unwrap_or_default();
             Err(ApiError::not_implemented(&format!("{}/{subresource}", call.resource.plural)))
         }

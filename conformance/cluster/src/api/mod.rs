@@ -17,6 +17,7 @@ mod convert;
 mod custom;
 mod discovery;
 mod dispatch;
+mod eviction;
 mod in_memory;
 mod json;
 mod metadata;

@@ -1,13 +1,18 @@
 //! The controllers of a cluster, each written against [`kube::Client`] as real ones are: they know of the API server only
 //! what it answers.
 
+mod amounts;
+mod claims;
 mod deployments;
+mod disruption;
 mod endpoints;
 pub(crate) mod events;
 mod garbage_collection;
+mod jobs;
 mod namespaces;
 mod objects;
 mod pauses;
+mod pod_control;
 mod pods;
 mod replica_sets;
 mod runtime;
@@ -24,15 +29,27 @@ pub(crate) use self::endpoints::SERVICE_NAME;
 use self::objects::Objects;
 pub use self::pauses::{Pauses, UnknownController};
 use self::runtime::Context;
+use crate::api::{Clock, TokioClock};
 
 /// How long controllers that are told to stop may finish what they are doing.
 const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the controllers need beside the API.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ControllerOptions {
     /// The certificate authority of the API server as PEM, for the `ConfigMap` `kube-root-ca.crt` of each namespace.
     pub root_ca: Option<String>,
+    /// The delay before a Job makes a new pod after a first failure; it doubles with each failure in a row, up to sixty
+    /// times this. A real controller waits 10 s.
+    pub job_back_off: Duration,
+    /// The time by which deadlines, back-offs and conditions go: the API server's.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for ControllerOptions {
+    fn default() -> Self {
+        Self { root_ca: None, job_back_off: Duration::from_secs(10), clock: Arc::new(TokioClock::default()) }
+    }
 }
 
 /// The running controllers.
@@ -41,6 +58,7 @@ pub struct Controllers {
     stop: CancellationToken,
     tasks: JoinSet<()>,
     pauses: Pauses,
+    clock: Arc<dyn Clock>,
 }
 
 impl Controllers {
@@ -48,7 +66,8 @@ impl Controllers {
     pub fn start(client: &Client, options: ControllerOptions) -> Self {
         let stop = CancellationToken::new();
         let objects = Objects::new(client.clone());
-        let mut started = Self { stop: stop.clone(), tasks: JoinSet::new(), pauses: Pauses::default() };
+        let clock = options.clock.clone();
+        let mut started = Self { stop: stop.clone(), tasks: JoinSet::new(), pauses: Pauses::default(), clock };
         started.tasks.spawn(objects.clone().run(stop.clone()));
         // The name to pause it by, the component of its events, what it does.
         started.controller(client, "garbage-collector-controller", "garbage-collector-controller", |context| {
@@ -65,6 +84,12 @@ impl Controllers {
         });
         started.controller(client, "replicaset-controller", "replicaset-controller", |context| {
             replica_sets::run(context, stop.clone())
+        });
+        started.controller(client, "job-controller", "job-controller", |context| {
+            jobs::run(context, options.job_back_off, stop.clone())
+        });
+        started.controller(client, "disruption-controller", "controllermanager", |context| {
+            disruption::run(context, stop.clone())
         });
         started.controller(client, "endpointslice-controller", "endpoint-slice-controller", |context| {
             endpoints::run(context, stop.clone())
@@ -84,7 +109,7 @@ impl Controllers {
         run: impl FnOnce(Arc<Context>) -> F,
     ) {
         let (recorder, writing) = events::recorder(client.clone(), component, None);
-        let controller = run(Arc::new(Context::new(client.clone(), recorder)));
+        let controller = run(Arc::new(Context::new(client.clone(), recorder, self.clock.clone())));
         let both = async {
             futures::join!(controller, writing);
         };

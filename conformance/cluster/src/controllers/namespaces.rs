@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Namespace, NamespaceCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{DeleteParams, ListParams, Patch};
@@ -102,7 +101,7 @@ async fn clear(context: &Context, objects: &Objects, name: &str) -> Result<(), C
         }
     }
     if !remaining.is_empty() {
-        return report(&namespaces, &namespace, &remaining).await;
+        return report(context, &namespaces, &namespace, &remaining).await;
     }
     let events = Api::<Event>::namespaced(context.client.clone(), name);
     events.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
@@ -132,11 +131,12 @@ async fn finalize(namespaces: &Api<Namespace>, mut namespace: Namespace) -> Resu
 
 /// Tells by conditions what the namespace still waits for.
 async fn report(
+    context: &Context,
     namespaces: &Api<Namespace>,
     namespace: &Namespace,
     remaining: &[Remaining],
 ) -> Result<(), ControllerError> {
-    let content: Vec<_> =
+    let counts: Vec<_> =
         remaining.iter().map(|left| format!("{} has {} resource instances", left.resource, left.count)).collect();
     let mut finalizers: Vec<_> = remaining.iter().flat_map(|left| &left.finalizers).collect();
     finalizers.sort_unstable();
@@ -171,7 +171,7 @@ async fn report(
             "NamespaceContentRemaining",
             "True",
             "SomeResourcesRemain",
-            format!("Some resources are remaining: {}", content.join(", ")),
+            format!("Some resources are remaining: {}", counts.join(", ")),
         ),
     ];
     wanted.push(if finalizers.is_empty() {
@@ -193,7 +193,7 @@ async fn report(
                 message: Some(message),
                 last_transition_time: old
                     .and_then(|old| old.last_transition_time.clone())
-                    .or_else(|| Some(Time(Timestamp::now()))),
+                    .or_else(|| Some(Time(context.now()))),
             }
         })
         .collect();

@@ -39,11 +39,33 @@ pub(crate) fn availability(pod: &Pod, min_ready_seconds: i32, now: Timestamp) ->
 
 /// Whether the pod has ended for good.
 pub(crate) fn is_finished(pod: &Pod) -> bool {
-    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
-    matches!(phase, Some("Succeeded" | "Failed"))
+    is_succeeded(pod) || is_failed(pod)
 }
 
 /// Whether the pod is being deleted.
 pub(crate) fn is_terminating(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
+}
+
+/// Orders pods by what would be lost with them: unscheduled before scheduled, pending before running, unready before
+/// ready, young before old.
+pub(crate) fn usefulness(pod: &Pod) -> (bool, bool, bool, std::cmp::Reverse<Option<Timestamp>>) {
+    let is_scheduled = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    let is_running = phase(pod) == Some("Running");
+    let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    (is_scheduled, is_running, is_ready(pod), std::cmp::Reverse(created))
+}
+
+/// Whether all containers of the pod ended well.
+pub(crate) fn is_succeeded(pod: &Pod) -> bool {
+    phase(pod) == Some("Succeeded")
+}
+
+/// Whether the pod ended, and not well.
+pub(crate) fn is_failed(pod: &Pod) -> bool {
+    phase(pod) == Some("Failed")
+}
+
+fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
 }

@@ -3,32 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, Patch, Preconditions};
+use kube::api::Patch;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::events::EventType;
-use super::pods::{Availability, availability, is_finished, is_ready, is_terminating};
-use super::runtime::{
-    Context, ControllerError, controller_reference, drive, has_code, is_controlled_by, patch, post, retry, selected_by,
-    tracked,
-};
-
-/// How many pods are made or deleted in one go.
-const BURST: usize = 500;
+use super::claims::{claimed, concerned};
+use super::pod_control::{self, BURST, pod_of};
+use super::pods::{Availability, availability, is_finished, is_ready, is_terminating, usefulness};
+use super::runtime::{Context, ControllerError, drive, patch, retry, tracked};
 
 pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let client = context.client.clone();
-    let controller = Controller::new(Api::<ReplicaSet>::all(client.clone()), watcher::Config::default())
-        .owns(Api::<Pod>::all(client), watcher::Config::default())
+    let controller = Controller::new(Api::<ReplicaSet>::all(client.clone()), watcher::Config::default());
+    let of_pod = concerned(controller.store(), |set: &ReplicaSet| set.spec.as_ref().map(|spec| spec.selector.clone()));
+    let controller = controller
+        .watches(Api::<Pod>::all(client), watcher::Config::default(), of_pod)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context);
     drive(controller).await;
@@ -42,14 +37,7 @@ async fn reconcile(seen: Arc<ReplicaSet>, context: Arc<Context>) -> Result<Actio
     };
     let spec = set.spec.clone().unwrap_or_default();
     let pods = Api::<Pod>::namespaced(context.client.clone(), &namespace);
-    let mut own = Vec::new();
-    for pod in pods.list(&selected_by(&spec.selector)?).await?.items {
-        if is_controlled_by(&pod, set.uid().as_deref()) {
-            own.push(pod);
-        } else if let Some(pod) = adopt(&pods, pod, &set).await? {
-            own.push(pod);
-        }
-    }
+    let own = claimed(&pods, &set, &spec.selector, |pod| !is_finished(pod)).await?;
     let (terminating, active): (Vec<_>, Vec<_>) =
         own.into_iter().filter(|pod| !is_finished(pod)).partition(is_terminating);
     let mut active = active;
@@ -57,111 +45,22 @@ async fn reconcile(seen: Arc<ReplicaSet>, context: Arc<Context>) -> Result<Actio
         let wanted = usize::try_from(spec.replicas.unwrap_or(1)).unwrap_or_default();
         if active.len() < wanted {
             let missing = (wanted - active.len()).min(BURST);
-            active.extend(create(&context, &pods, &set, missing).await?);
+            let mut pod = pod_of(&set, spec.template.clone().unwrap_or_default());
+            pod.metadata.generate_name = Some(format!("{}-", set.name_any()));
+            active.extend(pod_control::create(&context, &pods, &set, vec![pod; missing]).await?);
         } else if active.len() > wanted {
-            delete_surplus(&context, &pods, &set, &mut active, wanted).await?;
+            // The least useful first.
+            active.sort_by_key(usefulness);
+            let surplus: Vec<Pod> = active.drain(..active.len() - wanted).take(BURST).collect();
+            pod_control::delete(&context, &pods, &set, &surplus).await?;
         }
     }
-    let now = Timestamp::now();
+    let now = context.now();
     let (status, next) = status(&set, &active, terminating.len(), now);
     if set.status.as_ref() != Some(&status) {
         sets.patch_status(&set.name_any(), &patch(), &Patch::Merge(status_patch(&status))).await?;
     }
     Ok(next.map_or_else(Action::await_change, Action::requeue))
-}
-
-/// Takes over a pod that the selector selects and nobody controls.
-async fn adopt(pods: &Api<Pod>, pod: Pod, set: &ReplicaSet) -> Result<Option<Pod>, ControllerError> {
-    let is_controlled = pod.owner_references().iter().any(|owner| owner.controller == Some(true));
-    if is_controlled || is_terminating(&pod) || set.metadata.deletion_timestamp.is_some() {
-        return Ok(None);
-    }
-    let mut owners = pod.owner_references().to_vec();
-    owners.push(controller_reference(set));
-    let change = json!({"metadata": {"uid": pod.uid(), "ownerReferences": owners}});
-    match pods.patch(&pod.name_any(), &patch(), &Patch::Merge(change)).await {
-        Ok(pod) => Ok(Some(pod)),
-        Err(error) if has_code(&error, 404) || has_code(&error, 409) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn create(
-    context: &Context,
-    pods: &Api<Pod>,
-    set: &ReplicaSet,
-    count: usize,
-) -> Result<Vec<Pod>, ControllerError> {
-    let pod = pod_of(set);
-    let params = post();
-    let created = join_all((0..count).map(|_| pods.create(&params, &pod))).await;
-    let mut result = Vec::with_capacity(count);
-    for pod in created {
-        match pod {
-            Ok(pod) => {
-                let message = format!("Created pod: {}", pod.name_any());
-                context.recorder.record(set, EventType::Normal, "SuccessfulCreate", message);
-                result.push(pod);
-            }
-            Err(error) => {
-                context.recorder.record(set, EventType::Warning, "FailedCreate", format!("Error creating: {error}"));
-                return Err(error.into());
-            }
-        }
-    }
-    Ok(result)
-}
-
-fn pod_of(set: &ReplicaSet) -> Pod {
-    let template = set.spec.as_ref().and_then(|spec| spec.template.clone()).unwrap_or_default();
-    let metadata = template.metadata.unwrap_or_default();
-    Pod {
-        metadata: ObjectMeta {
-            generate_name: Some(format!("{}-", set.name_any())),
-            namespace: set.namespace(),
-            labels: metadata.labels,
-            annotations: metadata.annotations,
-            finalizers: metadata.finalizers,
-            owner_references: Some(vec![controller_reference(set)]),
-            ..ObjectMeta::default()
-        },
-        spec: template.spec,
-        status: None,
-    }
-}
-
-async fn delete_surplus(
-    context: &Context,
-    pods: &Api<Pod>,
-    set: &ReplicaSet,
-    active: &mut Vec<Pod>,
-    wanted: usize,
-) -> Result<(), ControllerError> {
-    // The least useful first.
-    active.sort_by_key(usefulness);
-    let surplus: Vec<Pod> = active.drain(..active.len() - wanted).take(BURST).collect();
-    for pod in surplus {
-        let preconditions = Preconditions { uid: pod.uid(), resource_version: None };
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        match pods.delete(&pod.name_any(), &params).await {
-            Ok(_) => {
-                let message = format!("Deleted pod: {}", pod.name_any());
-                context.recorder.record(set, EventType::Normal, "SuccessfulDelete", message);
-            }
-            Err(error) if has_code(&error, 404) || has_code(&error, 409) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
-}
-
-/// Orders pods by what would be lost with them: unscheduled before scheduled, pending before running, unready before
-/// ready, young before old.
-fn usefulness(pod: &Pod) -> (bool, bool, bool, std::cmp::Reverse<Option<Timestamp>>) {
-    let is_scheduled = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
-    let is_running = pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Running"));
-    let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    (is_scheduled, is_running, is_ready(pod), std::cmp::Reverse(created))
 }
 
 /// The status, and when it changes by the mere passing of time.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
 use kube::api::{ListParams, PatchParams, PostParams};
 use kube::core::Selector;
@@ -13,6 +14,7 @@ use kube::runtime::controller::Action;
 use kube::{Client, Resource};
 
 use super::events::Recorder;
+use crate::api::Clock;
 
 /// The field manager of the controllers.
 pub(super) const MANAGER: &str = "kube-controller-manager";
@@ -27,13 +29,19 @@ const DOUBLINGS: u32 = 12;
 pub(super) struct Context {
     pub(super) client: Client,
     pub(super) recorder: Recorder,
+    clock: Arc<dyn Clock>,
     /// Failures in a row, by uid.
     failures: Mutex<HashMap<String, u32>>,
 }
 
 impl Context {
-    pub(super) fn new(client: Client, recorder: Recorder) -> Self {
-        Self { client, recorder, failures: Mutex::default() }
+    pub(super) fn new(client: Client, recorder: Recorder, clock: Arc<dyn Clock>) -> Self {
+        Self { client, recorder, clock, failures: Mutex::default() }
+    }
+
+    /// The present moment, by the clock of the API server.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn failures(&self) -> MutexGuard<'_, HashMap<String, u32>> {

@@ -77,9 +77,15 @@ impl Kubelet {
         if node != self.node.name {
             return;
         }
+        // Its processes have ended; finalizers of others hold the object.
+        let has_ended =
+            pod.metadata.deletion_timestamp.is_some() && pod.metadata.deletion_grace_period_seconds == Some(0);
         let pod = Arc::new(pod);
         if let Some(handle) = self.handles.get(&uid) {
             handle.pod.send_replace(pod);
+            return;
+        }
+        if has_ended {
             return;
         }
         let (sender, receiver) = watch::channel(pod);

@@ -32,7 +32,7 @@ use crate::gate::Gate;
 async fn the_server_answers_as_the_recorded_one() {
     let api = ApiServer::default();
     let served = api.serve(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let options = ControllerOptions { root_ca: Some(served.ca_pem().to_owned()) };
+    let options = ControllerOptions { root_ca: Some(served.ca_pem().to_owned()), ..ControllerOptions::default() };
     let gate = Gate::default();
     let controllers = Controllers::start(&gate.client(&api), options);
     let definitions = Definitions::load();

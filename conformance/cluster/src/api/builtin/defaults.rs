@@ -210,7 +210,9 @@ fn job_selector(job: &mut Value) {
     labels["batch.kubernetes.io/job-name"] = name.clone();
     labels["controller-uid"] = uid.clone();
     labels["job-name"] = name;
-    job["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
+    // A selector that the user sent stays, for validation to refuse.
+    let selected = slot(slot(&mut job["spec"], "selector"), "matchLabels");
+    set(selected, "batch.kubernetes.io/controller-uid", uid);
 }
 
 fn network_policy(policy: &mut Value) {

@@ -64,10 +64,7 @@ pub(crate) fn update(builtin: &Builtin, new: &Value, old: &Value, subresource: O
     }
     causes.extend(create(builtin, new));
     if matches!(builtin.group, "apps" | "batch") && builtin.kind != "ControllerRevision" {
-        let selector = &new["spec"]["selector"];
-        if old["spec"]["selector"] != *selector {
-            causes.push(Cause::invalid("spec.selector", selector, IMMUTABLE));
-        }
+        workloads::update(builtin.kind, new, old, &mut causes);
     }
     causes
 }

@@ -63,7 +63,8 @@ fn options(call: &Call<'_>) -> ApiResult<DeleteOptions> {
     DeleteOptions::parse(call.query, body.as_ref())
 }
 
-fn delete_stored(
+/// Deletes an object by all rules of deletions.
+pub(crate) fn delete_stored(
     call: &Call<'_>,
     state: &mut State,
     options: &DeleteOptions,
@@ -118,7 +119,8 @@ fn is_lifecycle_object(call: &Call<'_>) -> bool {
     )
 }
 
-fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, stored: &Value) -> ApiResult<()> {
+/// 409 when the object is not the one that the options mean.
+pub(crate) fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, stored: &Value) -> ApiResult<()> {
     let (group, kind, name) = (&call.resource.group, &call.resource.kind, metadata::name(stored));
     let was = &stored["metadata"];
     if let (Some(sent), Some(uid)) = (&options.uid, was["uid"].as_str())

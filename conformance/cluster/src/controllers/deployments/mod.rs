@@ -8,7 +8,6 @@ mod status;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus, ReplicaSet};
 use kube::api::Patch;
 use kube::runtime::controller::{Action, Controller};
@@ -48,7 +47,7 @@ async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Actio
     }
     let mut sets = Sets::of(&context, &deployment).await?;
     let is_paused = deployment.spec.as_ref().and_then(|spec| spec.paused).unwrap_or_default();
-    let now = Timestamp::now();
+    let now = context.now();
     if !is_paused
         && sets.ensure_new(&context, &mut deployment).await? == NewSet::Created
         && let Some(new) = sets.current()

@@ -3,6 +3,8 @@
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::controllers::amounts::absolute;
+
 /// How a Deployment replaces its pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Strategy {
@@ -44,18 +46,6 @@ impl Strategy {
         match self {
             Self::Recreate => replicas,
             Self::RollingUpdate { max_unavailable, .. } => replicas - max_unavailable,
-        }
-    }
-}
-
-fn absolute(value: &IntOrString, of: i32, round_up: bool) -> i32 {
-    match value {
-        IntOrString::Int(number) => *number,
-        IntOrString::String(text) => {
-            let percent: i64 = text.trim_end_matches('%').parse().unwrap_or_default();
-            let hundredths = percent * i64::from(of);
-            let rounded = if round_up { (hundredths + 99) / 100 } else { hundredths / 100 };
-            i32::try_from(rounded).unwrap_or(i32::MAX)
         }
     }
 }
