@@ -143,21 +143,27 @@ fn slice(
 fn endpoint(service: &Service, pod: &Pod) -> Endpoint {
     let spec = pod.spec.clone().unwrap_or_default();
     let publishes_all = service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses).unwrap_or_default();
-    let serving = is_ready(pod) || publishes_all;
+    let serving = is_ready(pod);
     let terminating = is_terminating(pod);
-    let is_named = spec.subdomain.as_deref() == Some(service.name_any().as_str());
     Endpoint {
         addresses: address(pod).map(str::to_owned).into_iter().collect(),
         conditions: Some(EndpointConditions {
-            ready: Some(serving && (!terminating || publishes_all)),
+            ready: Some(publishes_all || (serving && !terminating)),
             serving: Some(serving),
             terminating: Some(terminating),
         }),
-        hostname: spec.hostname.filter(|_| is_named),
+        hostname: hostname(service, pod),
         node_name: spec.node_name,
         target_ref: Some(pod_reference(pod)),
         ..Endpoint::default()
     }
+}
+
+/// The name of a pod below that of its Service, if it asks for one.
+fn hostname(service: &Service, pod: &Pod) -> Option<String> {
+    let spec = pod.spec.as_ref()?;
+    let is_named = spec.subdomain.as_deref() == Some(service.name_any().as_str());
+    spec.hostname.clone().filter(|_| is_named)
 }
 
 fn pod_reference(pod: &Pod) -> ObjectReference {
@@ -250,7 +256,7 @@ fn subsets(service: &Service, pods: &[Pod]) -> Vec<EndpointSubset> {
             ip: address(pod).unwrap_or_default().to_owned(),
             node_name: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             target_ref: Some(pod_reference(pod)),
-            ..EndpointAddress::default()
+            hostname: hostname(service, pod),
         };
         if is_ready {
             group.ready.push(address);

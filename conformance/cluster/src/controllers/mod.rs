@@ -8,6 +8,7 @@ mod disruption;
 mod endpoints;
 pub(crate) mod events;
 mod garbage_collection;
+mod hashes;
 mod jobs;
 mod namespaces;
 mod objects;
@@ -17,6 +18,7 @@ mod pods;
 mod replica_sets;
 mod runtime;
 mod service_accounts;
+mod stateful_sets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +86,9 @@ impl Controllers {
         });
         started.controller(client, "replicaset-controller", "replicaset-controller", |context| {
             replica_sets::run(context, stop.clone())
+        });
+        started.controller(client, "statefulset-controller", "statefulset-controller", |context| {
+            stateful_sets::run(context, stop.clone())
         });
         started.controller(client, "job-controller", "job-controller", |context| {
             jobs::run(context, options.job_back_off, stop.clone())

@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, OwnerReference};
-use kube::api::{ListParams, PatchParams, PostParams};
-use kube::core::Selector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{PatchParams, PostParams};
 use kube::runtime::controller::Action;
 use kube::{Client, Resource};
 
@@ -103,19 +102,6 @@ pub(super) fn post() -> PostParams {
 
 pub(super) fn patch() -> PatchParams {
     PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
-}
-
-/// Lists what a label selector selects.
-pub(super) fn selected_by(selector: &LabelSelector) -> Result<ListParams, ControllerError> {
-    let selector: Selector =
-        selector.clone().try_into().map_err(|error| ControllerError::Selector(format!("{error}")))?;
-    Ok(ListParams::default().labels_from(&selector))
-}
-
-/// Whether an object is controlled by the owner with this uid.
-pub(super) fn is_controlled_by<K: Resource>(object: &K, uid: Option<&str>) -> bool {
-    let owners = object.meta().owner_references.iter().flatten();
-    owners.into_iter().any(|owner| owner.controller == Some(true) && Some(owner.uid.as_str()) == uid)
 }
 
 /// A reference to an owner that controls and whose deletion waits for the owned, as real controllers write it.

@@ -78,10 +78,10 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        match tokio::time::timeout(BOUND, waiting).await {
-            Ok(pods) => pods,
-            Err(_) => panic!("not {count} pods: {:#?}", self.pods(labels).await),
+        if let Ok(pods) = tokio::time::timeout(BOUND, waiting).await {
+            return pods;
         }
+        panic!("not {count} pods: {:#?}", self.pods(labels).await)
     }
 
     /// Plays the kubelet: the pod reaches a phase; a running one is ready.
@@ -108,8 +108,7 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if tokio::time::timeout(BOUND, waiting).await.is_err() {
-            panic!("no event {event:?} among {:#?}", self.events(object).await);
-        }
+        let is_told = tokio::time::timeout(BOUND, waiting).await.is_ok();
+        assert!(is_told, "no event {event:?} among {:#?}", self.events(object).await);
     }
 }

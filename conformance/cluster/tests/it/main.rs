@@ -11,6 +11,7 @@ mod api_support;
 mod api_watch;
 mod controllers_disruption;
 mod controllers_jobs;
+mod controllers_stateful_sets;
 mod controllers_support;
 mod faults;
 mod gate;

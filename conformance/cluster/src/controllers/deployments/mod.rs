@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::rolling::{Strategy, next_sizes, wanted};
 use self::sets::{NewSet, Sets};
+use super::claims::concerned;
 use super::events::EventType;
 use super::runtime::{Context, ControllerError, drive, patch, retry, tracked};
 
@@ -29,8 +30,12 @@ const HISTORY: i32 = 10;
 
 pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let client = context.client.clone();
-    let controller = Controller::new(Api::<Deployment>::all(client.clone()), watcher::Config::default())
-        .owns(Api::<ReplicaSet>::all(client), watcher::Config::default())
+    let controller = Controller::new(Api::<Deployment>::all(client.clone()), watcher::Config::default());
+    let of_set = concerned(controller.store(), |deployment: &Deployment| {
+        deployment.spec.as_ref().map(|spec| spec.selector.clone())
+    });
+    let controller = controller
+        .watches(Api::<ReplicaSet>::all(client), watcher::Config::default(), of_set)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context);
     drive(controller).await;

@@ -12,9 +12,8 @@ use serde_json::json;
 use super::hash::template_hash;
 use super::rolling::{Strategy, existing, wanted};
 use super::{HISTORY, REVISION};
-use crate::controllers::runtime::{
-    Context, ControllerError, controller_reference, has_code, is_controlled_by, patch, post, selected_by,
-};
+use crate::controllers::claims::claimed;
+use crate::controllers::runtime::{Context, ControllerError, controller_reference, has_code, patch, post};
 
 const HASH: &str = "pod-template-hash";
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
@@ -43,10 +42,8 @@ impl Sets {
         let namespace = deployment.namespace().unwrap_or_default();
         let api = Api::<ReplicaSet>::namespaced(context.client.clone(), &namespace);
         let selector = deployment.spec.as_ref().map(|spec| spec.selector.clone()).unwrap_or_default();
-        let mut list = api.list(&selected_by(&selector)?).await?.items;
-        list.retain(|set| {
-            is_controlled_by(set, deployment.uid().as_deref()) && set.metadata.deletion_timestamp.is_none()
-        });
+        let mut list = claimed(&api, deployment, &selector, |_| true).await?;
+        list.retain(|set: &ReplicaSet| set.metadata.deletion_timestamp.is_none());
         list.sort_by_key(|set| set.metadata.creation_timestamp.as_ref().map(|time| time.0));
         let template = template_of(deployment);
         let current = list.iter().position(|set| has_template(set, &template));

@@ -35,8 +35,7 @@ pub(super) struct Plan {
 /// Decides from the set, its pods and the time; `update` is the name of the revision that pods shall have.
 pub(super) fn plan(set: &StatefulSet, pods: &[Pod], update: &str, now: Timestamp) -> Plan {
     let spec = set.spec.clone().unwrap_or_default();
-    let by_ordinal: BTreeMap<i32, &Pod> =
-        pods.iter().filter_map(|pod| Some((ordinal(set, pod)?, pod))).collect();
+    let by_ordinal: BTreeMap<i32, &Pod> = pods.iter().filter_map(|pod| Some((ordinal(set, pod)?, pod))).collect();
     let planner = Planner { spec: &spec, pods: by_ordinal, update, now };
     let mut plan = Plan::default();
     // What is to be there comes first, then what is not, then updates: an ordered set does one thing at a time.

@@ -41,15 +41,15 @@ impl Revisions {
     /// Reads them, and writes one for a template that has none.
     pub(super) async fn of(context: &Context, set: &StatefulSet) -> Result<Self, ControllerError> {
         let spec = set.spec.clone().unwrap_or_default();
-        let api =
-            Api::<ControllerRevision>::namespaced(context.client.clone(), &set.namespace().unwrap_or_default());
+        let api = Api::<ControllerRevision>::namespaced(context.client.clone(), &set.namespace().unwrap_or_default());
         let mut all = claimed(&api, set, &spec.selector, |_| true).await?;
         all.sort_by_key(|revision| (revision.revision, revision.name_any()));
         let status = set.status.clone().unwrap_or_default();
         let mut collisions = status.collision_count.unwrap_or_default();
         let next = all.last().map_or(1, |last| last.revision + 1);
         let wanted = data(&spec.template);
-        let update = match all.iter().rposition(|revision| revision.data.as_ref().is_some_and(|data| data.0 == wanted)) {
+        let update = match all.iter().rposition(|revision| revision.data.as_ref().is_some_and(|data| data.0 == wanted))
+        {
             Some(index) if index + 1 == all.len() => all[index].clone(),
             // Back to an older template: its revision becomes the newest.
             Some(index) => {

@@ -77,7 +77,10 @@ fn updates_go_from_the_highest_ordinal_to_the_partition() {
     let old = ["0 old ready", "1 old ready", "2 old ready"];
     assert_eq!(done(rolling(json!({"partition": 0})), &old), ["delete db-2"]);
     assert_eq!(done(rolling(json!({"partition": 3})), &old), Vec::<String>::new());
-    assert_eq!(done(rolling(json!({"partition": 2})), &["0 old ready", "1 old ready", "2 new ready"]), Vec::<String>::new());
+    assert_eq!(
+        done(rolling(json!({"partition": 2})), &["0 old ready", "1 old ready", "2 new ready"]),
+        Vec::<String>::new()
+    );
     assert_eq!(done(rolling(json!({"maxUnavailable": 2})), &old), ["delete db-2", "delete db-1"]);
     assert_eq!(done(json!({"updateStrategy": {"type": "OnDelete"}}), &old), Vec::<String>::new());
     assert_eq!(done(json!({}), &["0 old ready", "1 old ready", "2 new ready"]), ["delete db-1"]);
