@@ -5,7 +5,8 @@
 //! * the **API server** ([`ApiServer`]): discovery, create, read, update, patch, delete, watch, server-side apply,
 //!   custom resources, RBAC and service-account tokens, in memory. It serves a [`kube::Client`] without a socket, so that
 //!   a controller's test under paused time runs an hour of requeues in milliseconds, and TLS on a port;
-//! * the **controllers** ([`controllers`]): garbage collection, namespaces, service accounts, deployments, endpoints;
+//! * the **controllers** ([`controllers`]): garbage collection, namespaces, service accounts, deployments,
+//!   stateful sets, jobs, disruption budgets, endpoints;
 //! * the **node** ([`node`]): runs a pod's containers as local processes.
 //!
 //! [`Cluster`](cluster::Cluster) is all three together.

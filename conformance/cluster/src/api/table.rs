@@ -163,6 +163,13 @@ pub(crate) fn age(timestamp: &Value, now: Timestamp) -> Value {
     parsed.map_or_else(|| "<unknown>".into(), |time| human_duration(now.duration_since(time).as_secs()).into())
 }
 
+/// The time between two moments, as ages are shown; until now when the second has not come.
+pub(crate) fn duration(from: &Value, to: &Value, now: Timestamp) -> Option<String> {
+    let parsed = |time: &Value| time.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+    let seconds = parsed(to).unwrap_or(now).duration_since(parsed(from)?).as_secs();
+    Some(human_duration(seconds))
+}
+
 /// A duration in the two most telling units: `45s`, `3m20s`, `5d4h`.
 fn human_duration(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);

@@ -281,3 +281,6 @@ fn legacy_port(port: &ServicePort, number: Option<i32>) -> Option<LegacyPort> {
         app_protocol: port.app_protocol.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests;

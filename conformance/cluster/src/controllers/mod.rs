@@ -19,6 +19,7 @@ mod replica_sets;
 mod runtime;
 mod service_accounts;
 mod stateful_sets;
+mod unserved;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,6 +96,9 @@ impl Controllers {
         });
         started.controller(client, "disruption-controller", "controllermanager", |context| {
             disruption::run(context, stop.clone())
+        });
+        started.controller(client, "unserved-kinds", "embedded-controllers", |context| {
+            unserved::run(context, stop.clone())
         });
         started.controller(client, "endpointslice-controller", "endpoint-slice-controller", |context| {
             endpoints::run(context, stop.clone())

@@ -136,8 +136,9 @@ async fn report(
     namespace: &Namespace,
     remaining: &[Remaining],
 ) -> Result<(), ControllerError> {
-    let counts: Vec<_> =
+    let mut counts: Vec<_> =
         remaining.iter().map(|left| format!("{} has {} resource instances", left.resource, left.count)).collect();
+    counts.sort_unstable();
     let mut finalizers: Vec<_> = remaining.iter().flat_map(|left| &left.finalizers).collect();
     finalizers.sort_unstable();
     finalizers.dedup();

@@ -25,7 +25,8 @@ fn known(names: &[&str]) -> String {
 
 /// The running controllers by name, each of which can be paused; clones concern the same controllers.
 ///
-/// The names are those of kube-controller-manager's `--controllers`, and `kube-scheduler`.
+/// The names are those of kube-controller-manager's `--controllers`, `kube-scheduler`, and `unserved-kinds`, which tells of
+/// kinds that none of them acts on.
 #[derive(Clone, Debug, Default)]
 pub struct Pauses {
     switches: Arc<Mutex<Switches>>,

@@ -1,23 +1,23 @@
 //! What every namespace has from its first moment: the service account `default` and the `ConfigMap` with the authority of
 //! the API server.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::Patch;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::runtime::{Context, ControllerError, drive, has_code, patch, post, retry, tracked};
+use super::runtime::{Context, ControllerError, drive, has_code, post, retry, tracked};
 
 const ACCOUNT: &str = "default";
 const ROOT_CA: &str = "kube-root-ca.crt";
 const KEY: &str = "ca.crt";
+const DESCRIBED: &str = "kubernetes.io/description";
 const DESCRIPTION: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints \
                            such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across \
                            distributions of Kubernetes clusters.";
@@ -64,23 +64,25 @@ async fn reconcile(
         return Ok(Action::await_change());
     };
     let config_maps = Api::<ConfigMap>::namespaced(context.client.clone(), &name);
+    let data = BTreeMap::from([(KEY.to_owned(), root_ca)]);
+    let description = (DESCRIBED.to_owned(), DESCRIPTION.to_owned());
     match config_maps.get_opt(ROOT_CA).await? {
         None => {
-            let annotation = ("kubernetes.io/description".to_owned(), DESCRIPTION.to_owned());
             let object = ConfigMap {
                 metadata: ObjectMeta {
                     name: Some(ROOT_CA.to_owned()),
-                    annotations: Some([annotation].into()),
+                    annotations: Some([description].into()),
                     ..ObjectMeta::default()
                 },
-                data: Some([(KEY.to_owned(), root_ca)].into()),
+                data: Some(data),
                 ..ConfigMap::default()
             };
             tolerate_race(config_maps.create(&post(), &object).await.map(drop))?;
         }
-        Some(object) if object.data.as_ref().and_then(|data| data.get(KEY)) != Some(&root_ca) => {
-            let change = json!({"data": {KEY: root_ca}});
-            config_maps.patch(ROOT_CA, &patch(), &Patch::Merge(change)).await?;
+        Some(mut object) if object.data.as_ref() != Some(&data) || !object.annotations().contains_key(DESCRIBED) => {
+            object.metadata.annotations.get_or_insert_default().extend([description]);
+            object.data = Some(data);
+            config_maps.replace(ROOT_CA, &post(), &object).await?;
         }
         Some(_) => {}
     }

@@ -1,6 +1,6 @@
-//! Disruption budgets and eviction, without a node under paused time.
+//! Disruption budgets, eviction, adoption, and kinds that nobody acts on, without a node under paused time.
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
@@ -87,5 +87,29 @@ async fn pods_are_adopted_and_released_by_the_selector() {
     world.merge::<Pod>("stray", json!({"metadata": {"labels": {"app": "web"}}})).await;
     world.wait_for_event("web", "SuccessfulDelete: Deleted pod: ").await;
     assert_eq!(world.wait_for_pods("app=web", 2).await.len(), 2);
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn kinds_that_no_controller_acts_on_say_so() {
+    let world = World::start().await;
+    let spec = json!({"selector": {"matchLabels": {"app": "web"}}, "template": template()});
+    world.create::<DaemonSet>(json!({"metadata": {"name": "agents"}, "spec": spec})).await;
+    world.wait_for_event("agents", "Unsupported: daemon sets are not run by the embedded controllers").await;
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_deployment_is_resized_without_a_new_set() {
+    let world = World::start().await;
+    let spec = json!({"replicas": 2, "selector": {"matchLabels": {"app": "web"}}, "template": template()});
+    world.create::<Deployment>(json!({"metadata": {"name": "web"}, "spec": spec})).await;
+    world.wait_for_pods("app=web", 2).await;
+    world.merge::<Deployment>("web", json!({"spec": {"paused": true}})).await;
+    let mut changed = template();
+    changed["spec"]["containers"][0]["image"] = json!("other");
+    world.merge::<Deployment>("web", json!({"spec": {"replicas": 5, "template": changed}})).await;
+    world.wait_for_pods("app=web", 5).await;
+    assert_eq!(world.api::<ReplicaSet>().list(&kube::api::ListParams::default()).await.unwrap().items.len(), 1);
     world.stop().await;
 }

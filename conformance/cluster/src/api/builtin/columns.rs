@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Builtin;
-use crate::api::table::{Cell, Column};
+use crate::api::table::{Cell, Column, duration};
 use crate::api::write::scale::selector_text;
 
 /// A computed column: name, type, description, priority, computation.
@@ -22,8 +22,8 @@ pub(crate) fn of(builtin: &Builtin) -> Vec<Column> {
         ("", "Event") => return events(),
         ("apps", "Deployment") => (DEPLOYMENTS, WORKLOADS_WIDE),
         ("apps", "ReplicaSet") => (REPLICA_SETS, WORKLOADS_WIDE),
-        ("apps", "StatefulSet") => (STATEFUL_SETS, &[]),
-        ("batch", "Job") => (JOBS, &[]),
+        ("apps", "StatefulSet") => (STATEFUL_SETS, &WORKLOADS_WIDE[..2]),
+        ("batch", "Job") => (JOBS, WORKLOADS_WIDE),
         ("coordination.k8s.io", _) => (LEASES, &[]),
         ("policy", _) => (DISRUPTION_BUDGETS, &[]),
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => (BINDINGS, &[]),
@@ -279,14 +279,35 @@ const STATEFUL_SETS: &[Computed] = &[("Ready", "string", "Number of the pod with
 })];
 
 const JOBS: &[Computed] = &[
-    ("Status", "string", "Status of the job.", 0, |job, _| {
-        let ended = list(&job["status"]["conditions"]).find(|condition| condition["status"] == "True");
-        ended.map_or_else(|| "Running".into(), |condition| condition["type"].clone())
-    }),
+    ("Status", "string", "Status of the job.", 0, |job, _| job_status(job).into()),
     ("Completions", "string", "Number of the pod completions.", 0, |job, _| {
-        ratio(&job["status"]["succeeded"], &job["spec"]["completions"])
+        let (spec, succeeded) = (&job["spec"], number(&job["status"]["succeeded"]));
+        match (spec["completions"].as_i64(), number(&spec["parallelism"])) {
+            (Some(completions), _) => format!("{succeeded}/{completions}").into(),
+            (None, parallelism) if parallelism > 1 => format!("{succeeded}/1 of {parallelism}").into(),
+            (None, _) => format!("{succeeded}/1").into(),
+        }
+    }),
+    ("Duration", "string", "Time required to complete the job.", 0, |job, now| {
+        let status = &job["status"];
+        duration(&status["startTime"], &status["completionTime"], now).unwrap_or_default().into()
     }),
 ];
+
+fn job_status(job: &Value) -> &'static str {
+    let is_true = |kind: &str| {
+        list(&job["status"]["conditions"]).any(|condition| condition["type"] == kind && condition["status"] == "True")
+    };
+    match () {
+        () if is_true("Complete") => "Complete",
+        () if is_true("Failed") => "Failed",
+        () if job["metadata"]["deletionTimestamp"].is_string() => "Terminating",
+        () if is_true("Suspended") => "Suspended",
+        () if is_true("FailureTarget") => "FailureTarget",
+        () if is_true("SuccessCriteriaMet") => "SuccessCriteriaMet",
+        () => "Running",
+    }
+}
 
 const LEASES: &[Computed] =
     &[("Holder", "string", "Who holds the lease.", 0, |lease, _| lease["spec"]["holderIdentity"].clone())];

@@ -1,6 +1,7 @@
 //! Deployments: one `ReplicaSet` per revision of the template, and the rollout from one to the next.
 
 mod hash;
+mod proportional;
 mod rolling;
 mod sets;
 mod status;
@@ -16,7 +17,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use self::rolling::{Strategy, next_sizes, wanted};
+use self::rolling::{Strategy, next_sizes};
 use self::sets::{NewSet, Sets};
 use super::claims::concerned;
 use super::events::EventType;
@@ -88,10 +89,11 @@ async fn roll(
 ) -> Result<(), ControllerError> {
     let replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
     let strategy = Strategy::of(deployment);
-    let sizes: Vec<(String, i32)> = if is_paused {
-        // A paused Deployment is only scaled: the newest set that has pods follows the replicas.
-        let active = sets.all().into_iter().filter(|set| wanted(set) > 0).max_by_key(|set| sets::revision(set));
-        active.map(|set| (set.name_any(), replicas)).into_iter().collect()
+    let sizes: Vec<(String, i32)> = if is_paused || proportional::is_resized(replicas, &sets.all()) {
+        // Resized first, rolled on afterwards; a paused Deployment is only resized.
+        let existing = deployment.status.as_ref().and_then(|status| status.replicas).unwrap_or_default();
+        let newest = sets.all().into_iter().max_by_key(|set| sets::revision(set));
+        proportional::sizes(replicas, strategy, &sets.all(), newest, existing)
     } else if let Some(new) = sets.current() {
         let old = sets.old();
         let (new_size, old_sizes) = next_sizes(replicas, strategy, new, &old);

@@ -16,8 +16,10 @@ use crate::controllers::claims::claimed;
 use crate::controllers::runtime::{Context, ControllerError, controller_reference, has_code, patch, post};
 
 const HASH: &str = "pod-template-hash";
-const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
-const MAX: &str = "deployment.kubernetes.io/max-replicas";
+/// The replicas of the Deployment when it last gave this set its size.
+pub(super) const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
+/// The most pods that the Deployment could have then.
+pub(super) const MAX: &str = "deployment.kubernetes.io/max-replicas";
 
 /// Annotations of a Deployment that its sets do not take over.
 const OWN_ANNOTATIONS: [&str; 4] = [REVISION, DESIRED, MAX, "kubectl.kubernetes.io/last-applied-configuration"];

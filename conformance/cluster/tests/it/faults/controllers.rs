@@ -93,11 +93,11 @@ async fn an_unknown_controller_is_refused_with_the_names_of_those_that_run() {
     let error = controllers.pauses().pause("deployments").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no controller is called \"deployments\"; those that run are deployment-controller, endpointslice-controller, \
-         garbage-collector-controller, kube-scheduler, namespace-controller, replicaset-controller, \
-         serviceaccount-controller"
+        "no controller is called \"deployments\"; those that run are deployment-controller, disruption-controller, \
+         endpointslice-controller, garbage-collector-controller, job-controller, kube-scheduler, namespace-controller, \
+         replicaset-controller, serviceaccount-controller, statefulset-controller, unserved-kinds"
     );
-    assert_eq!(controllers.pauses().resume("").unwrap_err().names.len(), 7);
+    assert_eq!(controllers.pauses().resume("").unwrap_err().names.len(), 11);
     controllers.pauses().pause("kube-scheduler").unwrap();
     let paused: Vec<_> = controllers.pauses().controllers().into_iter().filter(|(_, paused)| *paused).collect();
     assert_eq!(paused, [("kube-scheduler", true)]);
