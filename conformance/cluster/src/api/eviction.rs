@@ -25,9 +25,7 @@ const REFUSED: &str = "Cannot evict pod as it would violate the pod's disruption
 
 /// Handles `POST` on a pod's eviction.
 pub(crate) fn evict(call: &Call<'_>, state: &mut State) -> ApiResult<Value> {
-    let eviction = body::decode_any(call.headers, call.body)?
-        .map_err(|error| ApiError::bad_request(format!("couldn't get version/kind; json parse error: {error}")))?
-        .value;
+    let eviction = body::decode_builtin(call.headers, call.body, "policy/v1", "Eviction")?;
     // Clients may leave out the kind: the path tells it.
     if let Some(kind) = eviction["kind"].as_str().filter(|kind| *kind != "Eviction") {
         return Err(ApiError::bad_request(format!("an Eviction of policy/v1 is expected, not a {kind:?}")));
@@ -77,12 +75,12 @@ fn charge(call: &Call<'_>, state: &mut State, pod: &Value, dry_run: bool) -> Api
 }
 
 fn budgets_of(state: &State, resource: &Resource, pod: &Value) -> Vec<Arc<Value>> {
-    let selects = |budget: &&Arc<Value>| {
+    let selects = |budget: &Arc<Value>| {
         let selector = LabelSelector::from_spec(&budget["spec"]["selector"]);
         metadata::namespace(budget) == metadata::namespace(pod) && !selector.is_empty() && selector.matches(pod)
     };
     let all = state.store.collection(&resource.collection).into_iter().flat_map(|all| all.objects().values());
-    all.filter(selects).cloned().collect()
+    all.map(|budget| budget.value()).filter(selects).collect()
 }
 
 fn is_ready(pod: &Value) -> bool {
