@@ -19,8 +19,9 @@ pub use crate::node::{Environment, PodContext, Program};
 
 use crate::addresses::{AddressError, AddressPool, Claim};
 use crate::api::{ApiOptions, ApiServer, ServeError, Served, ServiceAddresses};
-use crate::controllers::{ControllerOptions, Controllers, Pauses};
+use crate::controllers::{ControllerOptions, Controllers};
 use crate::dns::{CLUSTER_DOMAIN, Dns};
+use crate::faults::Faults;
 use crate::node::proxy::{Protocol, Proxy, Published};
 use crate::node::{ApiAddress, Logs, Node, NodeOptions};
 
@@ -146,6 +147,7 @@ impl Cluster {
             restart_back_off: options.restart_back_off,
         })
         .await?;
+        api.extend_faults(controllers.pauses(), node.kills());
         let logs = node.logs().clone();
         api.set_log_source(Arc::new(logs.clone()));
         api.set_pod_streams(Arc::new(node.streams()));
@@ -164,9 +166,9 @@ impl Cluster {
         self.client.clone()
     }
 
-    /// The running controllers, to pause and resume them by name.
-    pub fn controllers(&self) -> &Pauses {
-        self.controllers.pauses()
+    /// The control handle of its faults: of requests and watches, of controllers and of pods.
+    pub fn faults(&self) -> Faults {
+        self.api.faults()
     }
 
     /// The URL of the API server: `https://127.0.0.1:PORT`.

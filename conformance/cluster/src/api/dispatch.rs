@@ -17,14 +17,15 @@ use super::registry::api_version;
 use super::request::{Query, ResourcePath, Target};
 use super::respond::{self, Answer};
 use super::state::{Server, State};
-use super::status::{ApiError, ApiResult};
+use super::status::{ApiError, ApiResult, Details};
 use super::write::delete::Deleted;
 use super::write::{create, delete, patch, scale, update};
-use super::{body, discovery, openapi, pod_logs, streams, table, watch};
+use super::{body, control, discovery, openapi, pod_logs, streams, table, watch};
 use crate::access::User;
 use crate::access::rbac::{self, Attributes};
 use crate::access::token::API_AUDIENCE;
 use crate::access::{impersonation, reviews};
+use crate::faults::Seen;
 
 /// How a service proves who sends its requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,9 @@ pub(crate) async fn dispatch(
     let target = Target::parse(parts.uri.path());
     let query = Query::parse(parts.uri.query());
     let mut warnings = Vec::new();
-    let result = if let Target::Resource(path) = &target
+    let result = if let Some(error) = meet_faults(server, credentials, parts, &target, &query).await {
+        Err(error)
+    } else if let Target::Resource(path) = &target
         && is_pod_log(path)
     {
         match authorized(server, credentials, parts, &target, &query) {
@@ -64,6 +67,42 @@ pub(crate) async fn dispatch(
             .and_then(|user| request.answer(&target, &user, &mut warnings))
     };
     respond::respond(result.unwrap_or_else(Answer::Failure), representation.unwrap_or(Representation::JSON), &warnings)
+}
+
+/// Lets the request meet the faults that stand: they come after authentication, so that they can select a user.
+async fn meet_faults(
+    server: &Server,
+    credentials: &Credentials,
+    parts: &request::Parts,
+    target: &Target,
+    query: &Query,
+) -> Option<ApiError> {
+    let (faults, path) = (&server.faults.requests, parts.uri.path());
+    // The control of the faults must not fail by them.
+    if faults.is_empty() || control::serves(path) {
+        return None;
+    }
+    let user = authenticate(server, credentials, &parts.headers).ok()?;
+    let method = parts.method.as_str().to_ascii_lowercase();
+    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let mut seen = Seen { verb: &method, path, user_agent, user: &user.name, ..Seen::default() };
+    if let Target::Resource(target) = target {
+        seen.verb = target.verb(&parts.method, query);
+        seen.resource = Some((&target.group, &target.resource, target.subresource.as_deref()));
+        seen.namespace = target.namespace.as_deref();
+        seen.name = target.name.as_deref();
+    }
+    let refusal = faults.meet(&seen).await?;
+    let (group, resource, _) = seen.resource.unwrap_or_default();
+    let mut error = ApiError::generic(refusal.code, seen.verb, refusal.message);
+    error.details = Some(Box::new(Details {
+        name: seen.name.unwrap_or_default().to_owned(),
+        group: group.to_owned(),
+        kind: resource.to_owned(),
+        retry_after_seconds: refusal.retry_after,
+        ..Details::default()
+    }));
+    Some(error)
 }
 
 fn is_pod_log(path: &ResourcePath) -> bool {
@@ -136,6 +175,9 @@ impl Incoming<'_> {
     }
 
     fn non_resource(&self) -> Answer {
+        if control::serves(self.parts.uri.path()) {
+            return control::answer(self.server, &self.parts.method, self.parts.uri.path(), self.body);
+        }
         if self.parts.method != Method::GET && self.parts.method != Method::HEAD {
             return Answer::page_not_found();
         }

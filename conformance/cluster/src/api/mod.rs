@@ -13,6 +13,7 @@ mod bootstrap;
 pub(crate) mod builtin;
 pub(crate) mod call;
 pub(crate) mod clock;
+mod control;
 mod convert;
 mod custom;
 mod discovery;
@@ -58,6 +59,8 @@ pub use serve::{ServeError, Served};
 pub use service::ApiService;
 
 use crate::access::token::{TokenAuthority, TokenSpec};
+use crate::controllers::Pauses;
+use crate::faults::{Faults, Kills};
 use crate::logs::LogSource;
 use crate::streams::PodStreams;
 use dispatch::Credentials;
@@ -180,9 +183,21 @@ impl ApiServer {
         *self.server.streams.write().unwrap_or_else(PoisonError::into_inner) = Some(streams);
     }
 
-    /// Forgets all history, as etcd's compaction does: watches and page tokens of earlier revisions get 410.
+    /// Forgets all history; the same as [`Faults::compact`].
     pub fn compact(&self) {
-        self.server.lock().store.compact();
+        self.faults().compact();
+    }
+
+    /// The control handle of its faults.
+    pub fn faults(&self) -> Faults {
+        Faults::new(self.server.clone())
+    }
+
+    /// Says what else the faults may concern: controllers that can be paused, and pods that can be killed.
+    pub(crate) fn extend_faults(&self, controllers: &Pauses, kills: &Kills) {
+        // Set twice only if two clusters shared a server; the first is the one that the handle concerns.
+        let _ = self.server.faults.controllers.set(controllers.clone());
+        let _ = self.server.faults.kills.set(kills.clone());
     }
 
     /// The server as a service for requests from a network, which prove themselves by their headers.

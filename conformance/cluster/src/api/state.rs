@@ -14,6 +14,7 @@ use super::metadata;
 use super::registry::{Registry, Resource};
 use super::store::{self, Store};
 use crate::access::token::TokenAuthority;
+use crate::faults::FaultState;
 use crate::logs::LogSource;
 use crate::streams::PodStreams;
 
@@ -22,6 +23,7 @@ pub(crate) struct Server {
     state: Mutex<State>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokens: TokenAuthority,
+    pub(crate) faults: FaultState,
     pub(crate) service_addresses: Arc<dyn ServiceAddresses>,
     pub(crate) logs: RwLock<Option<Arc<dyn LogSource>>>,
     pub(crate) streams: RwLock<Option<Arc<dyn PodStreams>>>,
@@ -57,6 +59,7 @@ impl Server {
             state: Mutex::new(state),
             clock,
             tokens,
+            faults: FaultState::default(),
             service_addresses,
             logs: RwLock::new(None),
             streams: RwLock::new(None),

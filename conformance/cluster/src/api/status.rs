@@ -90,6 +90,30 @@ impl ApiError {
         Self { code, reason: Some(reason), message: message.into(), details: None, continue_token: None }
     }
 
+    /// A failure of which nothing is known but its code, with the reason that goes with that.
+    pub(crate) fn generic(code: u16, verb: &str, message: String) -> Self {
+        let reason = match code {
+            400 => "BadRequest",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "NotFound",
+            405 => "MethodNotAllowed",
+            406 => "NotAcceptable",
+            409 if verb == "create" => "AlreadyExists",
+            409 => "Conflict",
+            410 => "Expired",
+            413 => "RequestEntityTooLarge",
+            415 => "UnsupportedMediaType",
+            422 => "Invalid",
+            429 => "TooManyRequests",
+            500 => "InternalError",
+            503 => "ServiceUnavailable",
+            504 => "Timeout",
+            _ => return Self { code, reason: None, message, details: None, continue_token: None },
+        };
+        Self::plain(code, reason, message)
+    }
+
     /// 400.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::plain(400, "BadRequest", message)

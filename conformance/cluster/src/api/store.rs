@@ -40,6 +40,7 @@ pub(crate) struct Collection {
     changes: VecDeque<Arc<Change>>,
     floor: u64,
     forgotten: u64,
+    drops: u64,
     latest: watch::Sender<u64>,
 }
 
@@ -124,6 +125,17 @@ impl Store {
         }
     }
 
+    /// Ends the open watches of the collections that `concerns` accepts. How many there were.
+    pub(crate) fn drop_watches(&mut self, concerns: impl Fn(&str) -> bool) -> usize {
+        let mut dropped = 0;
+        for (_, collection) in self.collections.iter_mut().filter(|(name, _)| concerns(name)) {
+            dropped += collection.latest.receiver_count();
+            collection.drops += 1;
+            collection.latest.send_modify(|_| {});
+        }
+        dropped
+    }
+
     /// Forgets all history: watches and page tokens of earlier revisions expire.
     pub(crate) fn compact(&mut self) {
         let revision = self.revision;
@@ -167,6 +179,7 @@ impl Collection {
             changes: VecDeque::new(),
             floor,
             forgotten: 0,
+            drops: 0,
             latest: watch::Sender::new(floor),
         }
     }
@@ -195,6 +208,11 @@ impl Collection {
     /// The earliest revision from which the history is complete.
     pub(crate) fn floor(&self) -> u64 {
         self.floor
+    }
+
+    /// How often its watches were dropped: a watch that began earlier has ended.
+    pub(crate) fn drops(&self) -> u64 {
+        self.drops
     }
 
     /// Wakes whoever waits for changes.

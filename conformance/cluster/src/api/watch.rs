@@ -41,6 +41,8 @@ struct Watch {
     position: u64,
     pending: VecDeque<Bytes>,
     changed: watch::Receiver<u64>,
+    /// How often the collection's watches had been dropped when this one began.
+    drops: u64,
     deadline: Instant,
     next_bookmark: Instant,
     columns_sent: bool,
@@ -73,6 +75,7 @@ pub(crate) fn open(call: &Call<'_>, state: &State) -> ApiResult<Body> {
         position: requested.filter(|revision| *revision > 0).unwrap_or_else(|| state.store.revision()),
         pending: VecDeque::new(),
         changed: collection.subscribe(),
+        drops: collection.drops(),
         deadline: now + timeout,
         next_bookmark: now + BOOKMARK_INTERVAL,
         columns_sent: false,
@@ -163,6 +166,10 @@ impl Watch {
         let (changes, revision) = {
             let state = self.server.lock();
             let Some(collection) = state.store.collection(&self.resource.collection) else { return };
+            if collection.drops() != self.drops {
+                self.ended = true;
+                return;
+            }
             let Some(changes) = collection.unseen(self.position) else {
                 let error = format!("too old resource version: {} ({})", self.position, collection.floor());
                 drop(state);

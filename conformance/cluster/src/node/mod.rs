@@ -51,6 +51,7 @@ use self::source_changes::SourceChanges;
 use crate::addresses::AddressPool;
 use crate::controllers::events::{self, Recorder};
 use crate::dns::Dns;
+use crate::faults::Kills;
 
 /// The name of the only node.
 pub const NODE_NAME: &str = "embedded-node";
@@ -89,6 +90,7 @@ pub(crate) struct Shared {
     recorder: Recorder,
     logs: Logs,
     running: RunningPods,
+    kills: Kills,
     sources: SourceChanges,
 }
 
@@ -117,6 +119,7 @@ impl Node {
             recorder,
             logs: Logs::default(),
             running: RunningPods::default(),
+            kills: Kills::default(),
             sources: SourceChanges::default(),
         });
         let stop = CancellationToken::new();
@@ -125,6 +128,11 @@ impl Node {
         tasks.spawn(shared.sources.clone().run(shared.client.clone(), stop.clone()));
         tasks.spawn(kubelet::run(Arc::clone(&shared), stop.clone()));
         Ok(Self { shared, stop, tasks })
+    }
+
+    /// Its containers, to be killed.
+    pub(crate) fn kills(&self) -> &Kills {
+        &self.shared.kills
     }
 
     /// The logs of its containers.

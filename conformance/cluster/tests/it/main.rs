@@ -13,6 +13,7 @@ mod controllers_disruption;
 mod controllers_jobs;
 mod controllers_stateful_sets;
 mod controllers_support;
+mod example;
 mod faults;
 mod gate;
 mod golden;

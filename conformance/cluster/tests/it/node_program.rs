@@ -100,6 +100,41 @@ async fn an_interrupted_cluster_cleans_up_and_succeeds() {
     }
 }
 
+/// Runs a command against a running cluster; its code, stdout and stderr.
+async fn control(kubeconfig: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = bounded(program().args(arguments).env("KUBECONFIG", kubeconfig).output()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test]
+async fn a_running_cluster_is_made_to_fail_from_another_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let (_cluster, client) = serve(&kubeconfig).await;
+    let added =
+        control(&kubeconfig, &["fault", "add", "status=500,verb=list,resource=pods,user=kubernetes-admin"]).await;
+    assert_eq!(added, (0, "id 1\n".to_owned(), String::new()));
+    let pods = Api::<Pod>::namespaced(client, "default");
+    let refused = pods.list(&kube::api::ListParams::default()).await;
+    assert!(matches!(refused, Err(kube::Error::Api(status)) if status.code == 500));
+    let (_, list, _) = control(&kubeconfig, &["fault", "list"]).await;
+    assert!(list.contains("fault 1  status=500,verb=list,resource=pods,user=kubernetes-admin  met by "), "{list}");
+    assert!(list.contains("controller kube-scheduler  running"), "{list}");
+    assert_eq!(control(&kubeconfig, &["fault", "clear", "1"]).await.1, "cleared 1\n");
+    pods.list(&kube::api::ListParams::default()).await.unwrap();
+
+    assert_eq!(control(&kubeconfig, &["compact"]).await.0, 0);
+    let (_, dropped, _) = control(&kubeconfig, &["drop-watches", "pods"]).await;
+    assert!(dropped.starts_with("dropped "), "{dropped}");
+    assert_eq!(control(&kubeconfig, &["pause", "kube-scheduler"]).await.0, 0);
+    assert!(control(&kubeconfig, &["fault", "list"]).await.1.contains("controller kube-scheduler  paused"));
+    assert_eq!(control(&kubeconfig, &["resume", "kube-scheduler"]).await.0, 0);
+    let (code, _, error) = control(&kubeconfig, &["kill", "default/nobody"]).await;
+    let expected = "error: no process of default/nobody runs; no container runs in this cluster\n";
+    assert_eq!((code, error.as_str()), (1, expected));
+}
+
 #[tokio::test]
 async fn wrong_usage_is_one_sentence_and_exit_code_two() {
     for arguments in [
@@ -109,6 +144,9 @@ async fn wrong_usage_is_one_sentence_and_exit_code_two() {
         &["serve", "--kubeconfig", "unused", "--image", "name-without-program"],
         &["serve", "--kubeconfig", "unused", "--image", "name=/nonexistent/program"],
         &["serve", "--kubeconfig", "unused", "--listen", "nowhere"],
+        &["serve", "--kubeconfig", "unused", "--fault", "latency=soon"],
+        &["fault", "add", "--kubeconfig", "unused", "status=42"],
+        &["kill", "--kubeconfig", "unused", "pod-without-namespace"],
     ] {
         let output = bounded(program().args(arguments).output()).await.unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus};
+use kube::ResourceExt;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -100,6 +101,9 @@ pub(super) async fn run(
     let mut ending = Ending::No;
     let mut was_asked = false;
     let running = scope.place.begin(&container.name, target.clone());
+    let pod = scope.object();
+    let mut killable = scope.node.kills.enter(&pod.namespace().unwrap_or_default(), &pod.name_any(), &container.name);
+    let mut out_of_memory = false;
     let code = loop {
         let deadline = match ending {
             Ending::Asked(deadline) => Some(deadline),
@@ -130,6 +134,11 @@ pub(super) async fn run(
                 process.signal(Signal::Terminate).await;
                 ending = Ending::Asked(deadline);
             }
+            kill = killable.killed() => {
+                process.signal(Signal::Kill).await;
+                out_of_memory = kill.out_of_memory;
+                ending = Ending::Killed;
+            }
             () = scope.kill.cancelled(), if ending != Ending::Killed => {
                 process.signal(Signal::Kill).await;
                 ending = Ending::Killed;
@@ -147,7 +156,11 @@ pub(super) async fn run(
         let _ = tokio::time::timeout(OUTPUT_AFTER_END, filled).await;
     }
     log.end();
-    let reason = if code == 0 { "Completed" } else { "Error" };
+    let reason = match code {
+        0 => "Completed",
+        _ if out_of_memory => "OOMKilled",
+        _ => "Error",
+    };
     let message = termination::message(&scope.folder, container, code, &log).await;
     Exit { code, reason, message, started: timestamp, container_id }
 }

@@ -56,7 +56,7 @@ async fn a_paused_controller_does_nothing_and_catches_up_when_it_resumes() {
     let pods: Api<Pod> = Api::default_namespaced(client.clone());
     assert_eq!(pods.list(&ListParams::default()).await.unwrap().items.len(), 0);
     // Even if what it missed is forgotten.
-    server.compact();
+    server.faults().compact();
     controllers.pauses().resume("replicaset-controller").unwrap();
     await_condition(Api::default_namespaced(client), &name, has_replicas(2)).await.unwrap();
     assert_eq!(pods.list(&ListParams::default()).await.unwrap().items.len(), 2);

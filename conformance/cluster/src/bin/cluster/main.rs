@@ -1,5 +1,7 @@
 //! `cluster`: a Kubernetes cluster for tests, in one process.
 
+mod control;
+
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -10,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use embedded_cluster::cluster::{Cluster, ClusterOptions, Program};
+use embedded_cluster::faults::RequestFault;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A Kubernetes cluster for tests, in one process and without anything installed.
@@ -24,6 +27,8 @@ struct Cli {
 enum Command {
     /// Run a cluster until interrupted.
     Serve(Serve),
+    #[command(flatten)]
+    Control(control::Control),
 }
 
 #[derive(Debug, Args)]
@@ -40,6 +45,13 @@ struct Serve {
     /// Serve node ports on 127.0.0.1 too, where they are free, and not only on the node's own address.
     #[arg(long)]
     node_ports_on_localhost: bool,
+    /// Begin with a fault of requests; may be given several times.
+    ///
+    /// EFFECT is latency=DURATION, status=CODE[,retry-after=SECONDS] or hang. KEY=VALUE selects requests by verb, resource
+    /// (pods, pods/status, deployments.apps), namespace, name, path, user-agent or user, or ends the fault: times=NUMBER,
+    /// for=DURATION. While the cluster runs, `cluster fault` adds and ends faults.
+    #[arg(long = "fault", value_name = "EFFECT[,KEY=VALUE]...")]
+    faults: Vec<RequestFault>,
 }
 
 /// Parses NAME=PROGRAM; the program must be a file.
@@ -80,7 +92,10 @@ fn main() -> ExitCode {
         .init();
     // Fails only if a provider is installed already, which serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let Command::Serve(options) = cli.command;
+    let options = match cli.command {
+        Command::Serve(options) => options,
+        Command::Control(command) => return ended(control::run(command)),
+    };
     // Before anything starts: a kubeconfig that cannot be written is wrong usage.
     let kubeconfig = match open_private(&options.kubeconfig) {
         Ok(file) => file,
@@ -89,7 +104,11 @@ fn main() -> ExitCode {
             return ExitCode::from(WRONG_USAGE);
         }
     };
-    match run(options, kubeconfig) {
+    ended(run(options, kubeconfig))
+}
+
+fn ended(result: anyhow::Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -111,6 +130,9 @@ async fn run(options: Serve, mut kubeconfig: File) -> anyhow::Result<()> {
         ..ClusterOptions::default()
     })
     .await?;
+    for fault in options.faults {
+        cluster.faults().add(fault).keep();
+    }
     kubeconfig
         .write_all(cluster.kubeconfig().as_bytes())
         .with_context(|| format!("failed to write {}", options.kubeconfig.display()))?;
