@@ -4,19 +4,22 @@
 
 use std::sync::LazyLock;
 
-use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
 use crate::{Config, position::child};
 
-/// The schema of [`Config`], with every definition in its place.
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+/// The schema of [`Config`].
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema_of::<Config>);
+
+/// The schema of `T`, with every definition in its place.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     SchemaSettings::draft07()
         .with(|settings| settings.inline_subschemas = true)
         .into_generator()
-        .into_root_schema_for::<Config>()
+        .into_root_schema_for::<T>()
         .into()
-});
+}
 
 /// A key that the configuration does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +42,13 @@ impl UnknownKey {
 
 /// Every key in `config` that [`Config`] does not know.
 pub fn unknown_keys(config: &Value) -> Vec<UnknownKey> {
+    unknown_to(&SCHEMA, config)
+}
+
+/// Every key in `value` that `schema` does not know.
+pub(crate) fn unknown_to(schema: &Value, value: &Value) -> Vec<UnknownKey> {
     let mut unknown = Vec::new();
-    compare(config, &SCHEMA, "", &mut unknown);
+    compare(value, schema, "", &mut unknown);
     unknown
 }
 

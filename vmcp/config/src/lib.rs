@@ -1,8 +1,10 @@
-//! The configuration of the vMCP gateway.
+//! The configuration of the vMCP gateway, and of the proxy in front of one server.
 //!
 //! One set of types serves two places: the file that `vmcp serve --config` reads, and the field `spec.config` of a
 //! `VirtualMCPServer`, whose schema is derived from them. The operator fills in what a file must have (name, group,
 //! authentication) and renders the result as the file of the gateway's pod.
+//!
+//! A proxy of one server has a file of its own kind, [`proxy::ProxyConfig`], for `vmcp proxy --config`.
 //!
 //! Reading a file has three steps, each with its own module: [`load`] parses and finds unknown keys, [`Config::problems`]
 //! checks the rules that types cannot express, and [`Config::unsupported`] names what this release does not serve.
@@ -20,6 +22,7 @@ mod observability;
 mod operational;
 mod outgoing;
 mod position;
+pub mod proxy;
 mod schema;
 mod secret;
 mod session;

@@ -5,9 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
 use crate::{
-    Config,
-    keys::unknown_keys,
+    Config, Violation,
+    keys::{UnknownKey, unknown_keys},
     position::{Document, Position},
 };
 
@@ -66,24 +69,52 @@ fn lines(origin: &str, problems: &[Problem]) -> String {
     lines.join("\n")
 }
 
+/// A kind of configuration file.
+pub(crate) trait Checked: DeserializeOwned {
+    /// Every key in the text that this kind does not know.
+    fn unknown_keys(text: &Value) -> Vec<UnknownKey>;
+
+    /// Every rule that the configuration breaks.
+    fn violations(&self) -> Vec<Violation>;
+}
+
+impl Checked for Config {
+    fn unknown_keys(text: &Value) -> Vec<UnknownKey> {
+        unknown_keys(text)
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        self.problems()
+    }
+}
+
 /// Reads and checks the configuration file at `path`.
 pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
-    let path = path.as_ref();
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    parse(&text, &path.display().to_string())
+    read(path.as_ref())
 }
 
 /// Reads and checks the configuration `text`; `origin` names it in messages.
 pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
+    check(text, origin)
+}
+
+/// Reads and checks a configuration file of any kind.
+pub(crate) fn read<T: Checked>(path: &Path) -> Result<T, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    check(&text, &path.display().to_string())
+}
+
+/// Reads and checks a configuration text of any kind.
+pub(crate) fn check<T: Checked>(text: &str, origin: &str) -> Result<T, ConfigError> {
     let invalid = |problems| ConfigError::Invalid { origin: origin.to_owned(), problems };
     let document = Document::read(text).map_err(|error| invalid(vec![syntax(&error)]))?;
-    let mut problems: Vec<_> = unknown_keys(&document.value)
+    let mut problems: Vec<_> = T::unknown_keys(&document.value)
         .into_iter()
         .map(|key| Problem { position: document.position(&key.path), message: key.message(), path: key.path })
         .collect();
-    match serde_saphyr::from_str::<Config>(text) {
+    match serde_saphyr::from_str::<T>(text) {
         Ok(config) => {
-            problems.extend(config.problems().into_iter().map(|violation| Problem {
+            problems.extend(config.violations().into_iter().map(|violation| Problem {
                 position: document.position(violation.path()),
                 message: violation.to_string(),
                 path: violation.path().to_owned(),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Aggregation, Config, ConflictResolution, FailureHandling, IncomingAuthKind, OutgoingAuth, OutgoingStrategy,
-    SessionProvider, StaticBackendKind, ToolVisibility,
+    Aggregation, Config, ConflictResolution, FailureHandling, IncomingAuthKind, Oidc, OutgoingAuth, OutgoingStrategy,
+    SessionProvider, SessionStorage, StaticBackendKind, ToolVisibility,
 };
 
 /// A rule that a configuration breaks.
@@ -16,7 +16,7 @@ pub struct Violation {
 }
 
 impl Violation {
-    fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self { path: path.into(), message: message.into() }
     }
 
@@ -67,7 +67,9 @@ impl Config {
                 }
             }
         }
-        self.sessions(&mut found);
+        if let Some(storage) = &self.session_storage {
+            session_storage(storage, &mut found);
+        }
         for (index, name) in self.passthrough_headers.iter().flatten().enumerate() {
             if let Some(reason) = restricted_header(name) {
                 let path = format!("passthroughHeaders[{index}]");
@@ -86,21 +88,7 @@ impl Config {
             (IncomingAuthKind::Oidc, None) => {
                 found.push(Violation::new("incomingAuth.oidc", "required when type is oidc: issuer and audience"));
             }
-            (IncomingAuthKind::Oidc, Some(oidc)) => {
-                let path = "incomingAuth.oidc.issuer";
-                match url::Url::parse(&oidc.issuer) {
-                    Ok(issuer) if issuer.scheme() == "https" => {}
-                    Ok(issuer) if issuer.scheme() == "http" && oidc.insecure_allow_http => {}
-                    Ok(issuer) if issuer.scheme() == "http" => found.push(Violation::new(
-                        path,
-                        "the issuer is served without TLS: use an https:// URL, or set insecureAllowHttp for tests",
-                    )),
-                    _ => found.push(Violation::new(path, format!("{:?} is not an https:// URL", oidc.issuer))),
-                }
-                if oidc.audience.is_empty() {
-                    found.push(Violation::new("incomingAuth.oidc.audience", "required: the aud of accepted tokens"));
-                }
-            }
+            (IncomingAuthKind::Oidc, Some(oidc)) => oidc_rules(oidc, "incomingAuth.oidc", found),
             _ => {}
         }
         if let Some(authz) = &incoming.authz {
@@ -143,17 +131,34 @@ impl Config {
             }
         }
     }
+}
 
-    fn sessions(&self, found: &mut Vec<Violation>) {
-        let storage = self.session_storage.as_ref();
-        if let Some(storage) = storage {
-            if storage.provider == SessionProvider::Redis && storage.address.as_deref().unwrap_or("").is_empty() {
-                found.push(Violation::new("sessionStorage.address", "required when provider is redis: host:port"));
-            }
-            if storage.key_prefix.as_ref().is_some_and(|prefix| !prefix.ends_with(':')) {
-                found.push(Violation::new("sessionStorage.keyPrefix", "must end with a colon"));
-            }
+/// The issuer is served with TLS, unless that is waived, and tokens are for somebody.
+pub(crate) fn oidc_rules(oidc: &Oidc, path: &str, found: &mut Vec<Violation>) {
+    match url::Url::parse(&oidc.issuer) {
+        Ok(issuer) if issuer.scheme() == "https" => {}
+        Ok(issuer) if issuer.scheme() == "http" && oidc.insecure_allow_http => {}
+        Ok(issuer) if issuer.scheme() == "http" => found.push(Violation::new(
+            format!("{path}.issuer"),
+            "the issuer is served without TLS: use an https:// URL, or set insecureAllowHttp for tests",
+        )),
+        _ => {
+            let message = format!("{:?} is not an https:// URL", oidc.issuer);
+            found.push(Violation::new(format!("{path}.issuer"), message));
         }
+    }
+    if oidc.audience.is_empty() {
+        found.push(Violation::new(format!("{path}.audience"), "required: the aud of accepted tokens"));
+    }
+}
+
+/// Redis is somewhere, and its keys are kept apart from others'.
+pub(crate) fn session_storage(storage: &SessionStorage, found: &mut Vec<Violation>) {
+    if storage.provider == SessionProvider::Redis && storage.address.as_deref().unwrap_or("").is_empty() {
+        found.push(Violation::new("sessionStorage.address", "required when provider is redis: host:port"));
+    }
+    if storage.key_prefix.as_ref().is_some_and(|prefix| !prefix.ends_with(':')) {
+        found.push(Violation::new("sessionStorage.keyPrefix", "must end with a colon"));
     }
 }
 

@@ -1,6 +1,8 @@
 //! The configuration as a file: what is read, what is refused, and with which words.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod proxy;
+
 use vmcp_config::{Config, ConfigError, Duration, OutgoingAuthSource, Transport, load, parse, unknown_keys};
 
 const COMPLETE: &str = r#"
