@@ -101,7 +101,10 @@ impl DeleteOptions {
         if let Some(seconds) = query.value("gracePeriodSeconds") {
             options.grace_period_seconds = Some(parse_int(seconds)?);
         }
-        options.propagation = match policy.or(query.value("propagationPolicy")) {
+        let legacy = query
+            .value("orphanDependents")
+            .map(|_| if query.flag("orphanDependents") { "Orphan" } else { "Background" });
+        options.propagation = match policy.or(query.value("propagationPolicy")).or(legacy) {
             None => None,
             Some("Background") => Some(Propagation::Background),
             Some("Foreground") => Some(Propagation::Foreground),

@@ -75,7 +75,7 @@ pub(crate) fn list(call: &Call<'_>, state: &State) -> ApiResult<Page> {
     let limit = call.query.value("limit").map(parse_int).transpose()?.unwrap_or(0);
     let limit = usize::try_from(limit).unwrap_or(0);
     let token = call.query.value("continue");
-    check_match(call, token.is_some())?;
+    check_modes(call, token.is_some())?;
     let requested = match revision_parameter(call) {
         Err(error) if token.is_none() => {
             return Err(ApiError::bad_request(format!("invalid resource version: {}", error.message)));
@@ -87,6 +87,9 @@ pub(crate) fn list(call: &Call<'_>, state: &State) -> ApiResult<Page> {
         check_reached(revision, current)?;
     }
     let position = token.map(PageToken::decode).transpose()?;
+    if position.is_some() && !matches!(call.query.value("resourceVersion"), None | Some("0")) {
+        return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+    }
     let exact = call.query.value("resourceVersionMatch") == Some("Exact");
     let revision = match (&position, requested) {
         (Some(position), _) => position.revision,
@@ -221,22 +224,36 @@ fn legacy_exact(call: &Call<'_>) -> bool {
     call.query.value("resourceVersionMatch").is_none()
 }
 
-fn check_match(call: &Call<'_>, continues: bool) -> ApiResult<()> {
-    let Some(mode) = call.query.value("resourceVersionMatch") else { return Ok(()) };
+/// What a list may ask for together.
+fn check_modes(call: &Call<'_>, continues: bool) -> ApiResult<()> {
     let field = "resourceVersionMatch";
     let mut causes = Vec::new();
-    if call.query.value("resourceVersion").is_none() {
-        causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+    if let Some(mode) = call.query.value(field) {
+        if call.query.value("resourceVersion").is_none() {
+            let detail = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+            causes.push(Cause::forbidden(field, detail));
+        }
+        causes.extend(match_causes(mode, continues));
+        if mode == "Exact" && call.query.value("resourceVersion") == Some("0") {
+            let detail = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+            causes.push(Cause::forbidden(field, detail));
+        }
     }
+    if call.query.value("sendInitialEvents").is_some() {
+        causes.push(Cause::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+    }
+    refuse("ListOptions", causes)
+}
+
+/// What is wrong with a `resourceVersionMatch` in a list as well as in a watch.
+pub(crate) fn match_causes(mode: &str, continues: bool) -> Vec<Cause> {
+    let field = "resourceVersionMatch";
+    let mut causes = Vec::new();
     if continues {
         causes.push(Cause::forbidden(field, "resourceVersionMatch is forbidden when continue is provided"));
     }
     if !matches!(mode, "Exact" | "NotOlderThan") {
         causes.push(Cause::unsupported(field, &mode.into(), &["Exact", "NotOlderThan", ""]));
     }
-    if mode == "Exact" && call.query.value("resourceVersion") == Some("0") {
-        let detail = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
-        causes.push(Cause::forbidden(field, detail));
-    }
-    refuse("ListOptions", causes)
+    causes
 }

@@ -16,7 +16,7 @@ use super::convert;
 use super::negotiate::Shape;
 use super::object::Object;
 use super::options::{parse_int, refuse};
-use super::read::{Filter, revision_parameter};
+use super::read::{Filter, match_causes, revision_parameter};
 use super::registry::{Resource, Version};
 use super::state::{Server, State};
 use super::status::{ApiError, ApiResult, Cause};
@@ -102,24 +102,21 @@ pub(crate) fn open(call: &Call<'_>, state: &State) -> ApiResult<Body> {
     })))
 }
 
+/// What a watch may ask for together.
 fn check_initial(call: &Call<'_>, initial: Option<&str>) -> ApiResult<()> {
     let field = "resourceVersionMatch";
     let mode = call.query.value(field);
     let mut causes = Vec::new();
-    match (initial, mode) {
-        (Some(_), Some("NotOlderThan")) | (None, None) => {}
-        (Some(_), _) => {
-            causes.push(Cause::forbidden(
-                field,
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            ));
-        }
-        (None, Some(_)) => {
-            causes.push(Cause::forbidden(
-                field,
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            ));
-        }
+    if initial.is_some() && mode != Some("NotOlderThan") {
+        let detail = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        causes.push(Cause::forbidden(field, detail));
+    }
+    if initial.is_none() && mode.is_some() {
+        let detail = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+        causes.push(Cause::forbidden(field, detail));
+    }
+    if let Some(mode) = mode {
+        causes.extend(match_causes(mode, call.query.value("continue").is_some()));
     }
     refuse("ListOptions", causes)
 }

@@ -11,7 +11,7 @@ use kube::Client;
 use kube::api::{Api, ListParams, PostParams};
 use serde_json::json;
 
-use crate::api_support::refusal;
+use crate::refusal::refusal;
 
 /// A server with a service account `reader` that may list config maps and get the one named `shown`.
 async fn reader() -> (ApiServer, Client) {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::api_support::refusal;
+use crate::refusal::refusal;
 
 async fn create<K>(client: &Client, object: Value) -> Result<K, kube::Error>
 where

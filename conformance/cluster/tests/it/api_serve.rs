@@ -23,20 +23,6 @@ async fn a_kubeconfig_reaches_the_server_over_tls() {
         namespaces.list(&ListParams::default()).await.unwrap().iter().map(ResourceExt::name_any).collect();
     assert_eq!(names, ["default", "kube-node-lease", "kube-public", "kube-system"]);
     let stranger: Api<Namespace> = Api::all(client(&served.kubeconfig(Some("nonsense"))).await);
-    assert_eq!(crate::api_support::refusal(stranger.list(&ListParams::default()).await).0, 401);
+    assert_eq!(crate::refusal::refusal(stranger.list(&ListParams::default()).await).0, 401);
     served.shutdown().await;
-}
-
-#[tokio::test]
-async fn discovery_lists_the_kinds_in_both_forms() {
-    let (server, client) = crate::api_support::server().await;
-    let plain = kube::Discovery::new(client.clone()).run().await.unwrap();
-    let aggregated = kube::Discovery::new(client).run_aggregated().await.unwrap();
-    for discovery in [plain, aggregated] {
-        let group = discovery.get("print.example.com").unwrap();
-        let (resource, capabilities) = group.recommended_kind("Document").unwrap();
-        assert_eq!((resource.plural.as_str(), resource.version.as_str()), ("documents", "v1"));
-        assert_eq!(capabilities.subresources.len(), 2);
-    }
-    drop(server);
 }

@@ -7,6 +7,8 @@ use kube::{Client, CustomResource, CustomResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::refusal::refusal;
+
 /// A document that is to be printed: a kind with defaults, bounds, a rule and a status.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "print.example.com", version = "v1", kind = "Document", namespaced, status = "DocumentStatus")]
@@ -54,12 +56,4 @@ pub(crate) async fn server() -> (ApiServer, Client) {
 pub(crate) async fn documents() -> (ApiServer, Api<Document>) {
     let (server, client) = server().await;
     (server, Api::namespaced(client, "default"))
-}
-
-/// The HTTP code and reason of a refusal.
-pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> (u16, String, String) {
-    match result {
-        Err(kube::Error::Api(status)) => (status.code, status.reason.clone(), status.message.clone()),
-        other => panic!("expected a refusal, got {other:?}"),
-    }
 }

@@ -2,13 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod api_access;
-mod api_controller;
 mod api_escalation;
-mod api_objects;
-mod api_patch;
 mod api_serve;
 mod api_support;
-mod api_watch;
 mod controllers_disruption;
 mod controllers_jobs;
 mod controllers_stateful_sets;
@@ -26,3 +22,5 @@ mod node_services;
 mod node_streams;
 mod node_support;
 mod node_workloads;
+#[path = "../shared/refusal.rs"]
+mod refusal;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use crate::api_support::refusal;
+use crate::refusal::refusal;
 use crate::node_support::{api, bounded, create, wait};
 
 async fn cluster() -> Cluster {

@@ -2,6 +2,7 @@
 
 pub(crate) mod defaults;
 pub(crate) mod lifecycle;
+mod selectable;
 pub(crate) mod validation;
 
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::selectable;
 use crate::api::names;
 use crate::api::status::Cause;
 use crate::schema::Schema;
@@ -35,10 +36,6 @@ pub(crate) fn validate(definition: &Value, old: Option<&Value>) -> Vec<Cause> {
                 causes.push(Cause::invalid(path, &spec["names"][field], "field is immutable"));
             }
         }
-    }
-    if spec["conversion"]["strategy"] == "Webhook" {
-        let detail = "conversion webhooks are not served by the embedded API server; use None";
-        causes.push(Cause::invalid("spec.conversion.strategy", &"Webhook".into(), detail));
     }
     causes
 }
@@ -89,6 +86,7 @@ fn validate_versions(definition: &Value, causes: &mut Vec<Cause>) {
         validate_schema(version, &path, schema_count > 1 && !same_everywhere(&versions), causes);
         validate_columns(version, &path, causes);
     }
+    validate_selectable(&versions, causes);
     let mut seen = Vec::new();
     for (index, version) in versions.iter().enumerate() {
         if seen.contains(&name(version)) {
@@ -129,6 +127,19 @@ fn validate_schema(version: &Value, path: &str, per_version: bool, causes: &mut 
         if !causes.contains(&cause) {
             causes.push(cause);
         }
+    }
+}
+
+/// Fields that all versions share are kept in one place, too.
+fn validate_selectable(versions: &[&Value], causes: &mut Vec<Cause>) {
+    if versions.windows(2).all(|pair| pair[0]["selectableFields"] == pair[1]["selectableFields"]) {
+        causes.extend(
+            versions.first().into_iter().flat_map(|version| selectable::validate(version, "spec.selectableFields")),
+        );
+        return;
+    }
+    for (index, version) in versions.iter().enumerate() {
+        causes.extend(selectable::validate(version, &format!("spec.versions[{index}].selectableFields")));
     }
 }
 

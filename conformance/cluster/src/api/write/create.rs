@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Written, admission, complete, normalize, refuse_invalid, settle_namespace, track, validate};
+use super::{
+    Written, admission, complete, normalize, refuse_invalid, refuse_unserved, settle_namespace, track, validate,
+};
 use crate::access::escalation;
 use crate::api::body;
 use crate::api::builtin;
@@ -70,6 +72,7 @@ pub(crate) fn insert(
         builtin::defaults::prepare_create(builtin, &mut object);
     }
     admission::mutate(call, state, &mut object)?;
+    refuse_unserved(call, &object)?;
     escalation::check(call, state, None, &object)?;
     refuse_invalid(call, &object, causes(call, &object))?;
     for warning in metadata::finalizer_warnings(None, &object) {

@@ -102,6 +102,15 @@ pub(crate) fn validate(call: &Call<'_>, object: &Value, old: Option<&Value>) -> 
     }
 }
 
+/// 501 for an object that asks for what is not served here.
+pub(crate) fn refuse_unserved(call: &Call<'_>, object: &Value) -> ApiResult<()> {
+    let defines = call.resource.plural == "customresourcedefinitions" && !call.resource.is_custom();
+    if defines && object["spec"]["conversion"]["strategy"] == "Webhook" {
+        return Err(ApiError::not_implemented("conversion webhooks: spec.conversion.strategy must be None"));
+    }
+    Ok(())
+}
+
 /// 422 if there are causes.
 pub(crate) fn refuse_invalid(call: &Call<'_>, object: &Value, causes: Vec<Cause>) -> ApiResult<()> {
     if causes.is_empty() {

@@ -16,10 +16,10 @@ use crate::api::state::State;
 use crate::api::status::{ApiError, ApiResult, Cause};
 use crate::apply::{ApplyError, ApplyRequest};
 
-const JSON_PATCH: &str = "application/json-patch+json";
-const MERGE_PATCH: &str = "application/merge-patch+json";
-const STRATEGIC_MERGE_PATCH: &str = "application/strategic-merge-patch+json";
-const APPLY_PATCH: &str = "application/apply-patch+yaml";
+pub(super) const JSON_PATCH: &str = "application/json-patch+json";
+pub(super) const MERGE_PATCH: &str = "application/merge-patch+json";
+pub(super) const STRATEGIC_MERGE_PATCH: &str = "application/strategic-merge-patch+json";
+pub(super) const APPLY_PATCH: &str = "application/apply-patch+yaml";
 
 /// Handles `PATCH` on an object or on its status.
 pub(crate) fn patch(call: &Call<'_>, state: &mut State) -> ApiResult<Written> {
@@ -162,7 +162,8 @@ fn drop_unknown(call: &Call<'_>, applied: &mut Value) {
     }
 }
 
-fn refused(error: ApplyError) -> ApiError {
+/// 409 with a cause per conflict, or what else an apply was refused for.
+pub(super) fn refused(error: ApplyError) -> ApiError {
     match error {
         ApplyError::Conflicts { message, conflicts } => {
             let causes = conflicts

@@ -7,12 +7,17 @@ use serde_json::{Map, Value, json};
 use super::{patch, update};
 use crate::api::body;
 use crate::api::call::Call;
+use crate::api::clock::seconds;
 use crate::api::json as go_json;
 use crate::api::options::WriteOptions;
 use crate::api::patch as formats;
 use crate::api::registry::ScalePaths;
 use crate::api::state::State;
 use crate::api::status::{ApiError, ApiResult, Cause};
+use crate::apply::{ApplyError, ApplyRequest, Conflict};
+
+const API_VERSION: &str = "autoscaling/v1";
+const KIND: &str = "Scale";
 
 /// Handles `GET` on a scale.
 pub(crate) fn get(call: &Call<'_>, state: &State) -> ApiResult<Value> {
@@ -28,40 +33,103 @@ pub(crate) fn put(call: &Call<'_>, state: &mut State) -> ApiResult<Value> {
     write(call, state, &options, &scale)
 }
 
-/// Handles `PATCH` on a scale, by merge patch or JSON patch.
+/// Handles `PATCH` on a scale: merge patch, JSON patch and apply.
 pub(crate) fn patch(call: &Call<'_>, state: &mut State) -> ApiResult<Value> {
-    let options = WriteOptions::parse(call.query, "PatchOptions", call.user_agent(), false)?;
+    let media_type = body::media_type(call.headers);
+    let applies = media_type == patch::APPLY_PATCH;
+    let options = WriteOptions::parse(call.query, "PatchOptions", call.user_agent(), applies)?;
+    if applies {
+        return apply(call, state, &options);
+    }
     let current = get(call, state)?;
     let document =
         go_json::parse(call.body).map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
-    let patched = match body::media_type(call.headers).as_str() {
-        "application/json-patch+json" => formats::json::apply(&current, &document.value)?,
-        "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
+    let patched = match media_type.as_str() {
+        patch::JSON_PATCH => formats::json::apply(&current, &document.value)?,
+        patch::MERGE_PATCH | patch::STRATEGIC_MERGE_PATCH => {
             let mut merged = current;
             formats::merge::apply(&mut merged, &document.value);
             merged
         }
-        "application/apply-patch+yaml" => {
-            return Err(ApiError::not_implemented("server-side apply of scale subresources"));
+        _ => {
+            let accepted = [patch::JSON_PATCH, patch::MERGE_PATCH, patch::APPLY_PATCH];
+            return Err(body::unsupported_media(&accepted.join(", ")));
         }
-        _ => return Err(body::unsupported_media("application/json-patch+json, application/merge-patch+json")),
     };
     write(call, state, &options, &patched)
+}
+
+/// Server-side apply: the manager comes to own the replicas of the scaled object.
+fn apply(call: &Call<'_>, state: &mut State, options: &WriteOptions) -> ApiResult<Value> {
+    let document =
+        body::yaml(call.body).map_err(|error| ApiError::bad_request(format!("error decoding YAML: {error}")))?;
+    let scale = document.value;
+    if scale["apiVersion"] != API_VERSION || scale["kind"] != KIND {
+        return Err(ApiError::bad_request(format!(
+            "failed to apply to the scale of {} {}: expected apiVersion {API_VERSION} and kind {KIND}, got {} and {}",
+            call.resource.plural,
+            call.name(),
+            scale["apiVersion"],
+            scale["kind"]
+        )));
+    }
+    let paths = paths(call)?;
+    let stored = patch::stored(call, state)?;
+    check_revision(call, &stored, &scale)?;
+    check_replicas(call, &scale)?;
+    let live = call.present(&stored);
+    let mut applied =
+        json!({"apiVersion": call.api_version(), "kind": call.resource.kind, "metadata": {"name": call.name()}});
+    if !scale["spec"]["replicas"].is_null() {
+        insert(&mut applied, &paths.spec, scale["spec"]["replicas"].clone());
+    }
+    let request = ApplyRequest {
+        manager: options.manager.clone(),
+        force: options.force,
+        subresource: Some("scale".to_owned()),
+        api_version: call.api_version(),
+        now: seconds(call.now),
+    };
+    let mut new = crate::apply::apply(Some(&live), &applied, &request, &call.version.model)
+        .map_err(|error| patch::refused(as_scale(error, paths)))?;
+    if at(&new, &paths.spec).is_null() {
+        // Nobody wants a number any more, and a scale without one is of none.
+        insert(&mut new, &paths.spec, 0.into());
+    }
+    let written = update::replace(call, state, options, &stored, new, false)?;
+    Ok(scale_of(call, paths, &written.object))
+}
+
+/// A conflict in the fields of the scale instead of those of the scaled object.
+fn as_scale(error: ApplyError, paths: &ScalePaths) -> ApplyError {
+    let ApplyError::Conflicts { message, conflicts } = error else { return error };
+    let (theirs, ours) = (format!(".{}", paths.spec), ".spec.replicas");
+    let conflicts = conflicts.into_iter().map(|conflict| Conflict { field: ours.to_owned(), ..conflict }).collect();
+    ApplyError::Conflicts { message: message.replace(&theirs, ours), conflicts }
+}
+
+/// The revision that a scale carries must be that of the object.
+fn check_revision(call: &Call<'_>, stored: &Value, scale: &Value) -> ApiResult<()> {
+    match scale["metadata"]["resourceVersion"].as_str() {
+        Some(version) if stored["metadata"]["resourceVersion"] != version => Err(call.modified()),
+        _ => Ok(()),
+    }
+}
+
+fn check_replicas(call: &Call<'_>, scale: &Value) -> ApiResult<i64> {
+    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+    if replicas >= 0 {
+        return Ok(replicas);
+    }
+    let cause = Cause::invalid("spec.replicas", &replicas.into(), "must be greater than or equal to 0");
+    Err(ApiError::invalid("autoscaling", KIND, call.name(), vec![cause]))
 }
 
 fn write(call: &Call<'_>, state: &mut State, options: &WriteOptions, scale: &Value) -> ApiResult<Value> {
     let paths = paths(call)?;
     let stored = patch::stored(call, state)?;
-    if let Some(version) = scale["metadata"]["resourceVersion"].as_str()
-        && stored["metadata"]["resourceVersion"] != version
-    {
-        return Err(call.modified());
-    }
-    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
-    if replicas < 0 {
-        let cause = Cause::invalid("spec.replicas", &replicas.into(), "must be greater than or equal to 0");
-        return Err(ApiError::invalid("autoscaling", "Scale", call.name(), vec![cause]));
-    }
+    check_revision(call, &stored, scale)?;
+    let replicas = check_replicas(call, scale)?;
     let mut new = Value::clone(&call.present(&stored));
     insert(&mut new, &paths.spec, replicas.into());
     let written = update::replace(call, state, options, &stored, new, true)?;
@@ -95,7 +163,7 @@ fn scale_of(call: &Call<'_>, paths: &ScalePaths, object: &Arc<Value>) -> Value {
             _ => {}
         }
     }
-    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status})
+    json!({"kind": KIND, "apiVersion": API_VERSION, "metadata": metadata, "spec": spec, "status": status})
 }
 
 /// A structured label selector in its string form.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Written, complete, create, delete, normalize, refuse_invalid, settle_namespace, track, validate};
+use super::{
+    Written, complete, create, delete, normalize, refuse_invalid, refuse_unserved, settle_namespace, track, validate,
+};
 use crate::access::escalation;
 use crate::api::body;
 use crate::api::builtin;
@@ -104,6 +106,7 @@ pub(crate) fn replace(
         track(call, options, Some(&old), &mut new);
     }
     bump_generation(call, &old, &mut new);
+    refuse_unserved(call, &new)?;
     escalation::check(call, state, Some(&old), &new)?;
     let causes = causes(call, &old, &new, fixed);
     refuse_invalid(call, &new, causes)?;
