@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use crate::refusal::refusal;
 use crate::node_support::{api, bounded, create, wait};
+use crate::refusal::refusal;
 
 async fn cluster() -> Cluster {
     Cluster::start(ClusterOptions::default()).await.unwrap()
