@@ -96,7 +96,7 @@ impl Real {
     }
 
     fn prepare(&self) -> Result<Ready, String> {
-        let (config, started) = match &self.choice {
+        let (mut config, started) = match &self.choice {
             Choice::Nothing => return Err(HOW_TO.to_owned()),
             Choice::Kubeconfig => (alone(from_environment())??, None),
             Choice::Assets(folder) => {
@@ -104,6 +104,8 @@ impl Real {
                 (started.config().map_err(|error| error.to_string())?, Some(started))
             }
         };
+        // A case sees each answer, also those that say to ask again later.
+        config.default_retry = false;
         let suffix = generated();
         let documents = documents::resource(&format!("g{suffix}.parity.example.com"));
         let url = config.cluster_url.clone();
