@@ -93,6 +93,6 @@ async fn embedded() -> Result<World, StartError> {
     let resource = documents::resource("print.example.com");
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     definitions.create(&PostParams::default(), &documents::definition(&resource.group)).await?;
-    let controllers = Controllers::start(&client, ControllerOptions { root_ca: None });
+    let controllers = Controllers::start(&client, ControllerOptions::default());
     Ok(World::new(client, &suffix, resource, Some((api, controllers))).await?)
 }
