@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::websocket::WebSocket;
+use super::websocket::{self, WebSocket};
 use crate::api::request::Query;
 use crate::api::status::{ApiError, ApiResult};
 use crate::streams::{Execution, Input, StreamError};
@@ -60,7 +60,8 @@ pub(super) async fn carry(
     command: &[String],
     started: Result<Execution, StreamError>,
 ) {
-    let (mut sink, source) = socket.split();
+    let (mut sink, mut source) = socket.split();
+    let incoming = &mut source;
     let (outgoing, mut to_send) = mpsc::channel::<Message>(WAITING);
     let sending = async {
         while let Some(message) = to_send.recv().await {
@@ -68,8 +69,6 @@ pub(super) async fn carry(
                 return;
             }
         }
-        // The client may be gone already.
-        let _ = sink.close().await;
     };
     let running = async move {
         // Tells the client that the channels are there.
@@ -82,7 +81,7 @@ pub(super) async fn carry(
         };
         let _ = outgoing.send(message(first, &[])).await;
         let status = match started {
-            Ok(execution) => run(execution, wanted, command, source, &outgoing).await,
+            Ok(execution) => run(execution, wanted, command, incoming, &outgoing).await,
             Err(error) => Some(failure(&error.to_string())),
         };
         if let Some(status) = status {
@@ -90,6 +89,7 @@ pub(super) async fn carry(
         }
     };
     tokio::join!(running, sending);
+    websocket::close(sink, source).await;
 }
 
 /// The status at the end; none when the client has left before.

@@ -5,13 +5,13 @@
 //! that the data channel carries the bytes, and the error channel at most one text.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::stream::{FuturesUnordered, SplitSink};
+use futures::stream::FuturesUnordered;
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::websocket::WebSocket;
+use super::websocket::{self, WebSocket};
 use crate::api::request::Query;
 use crate::api::status::{ApiError, ApiResult};
 use crate::streams::{PodName, PodStreams};
@@ -64,7 +64,6 @@ pub(super) async fn forward(socket: WebSocket, streams: &dyn PodStreams, pod: &P
                 return;
             }
         }
-        close(&mut sink).await;
     };
     let receiving = async {
         while let Some(Ok(message)) = source.next().await {
@@ -85,11 +84,7 @@ pub(super) async fn forward(socket: WebSocket, streams: &dyn PodStreams, pod: &P
         ((), ()) = async { tokio::join!(carrying, sending) } => {}
         () = receiving => {}
     }
-}
-
-async fn close(sink: &mut SplitSink<WebSocket, Message>) {
-    // The client may be gone already.
-    let _ = sink.close().await;
+    websocket::close(sink, source).await;
 }
 
 /// One port: announces its channels, connects, and carries bytes until the pod's side ends.

@@ -1,6 +1,10 @@
 //! The server's half of a WebSocket handshake (RFC 6455, 4.2).
 
+use std::time::Duration;
+
 use axum::body::Body;
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt, StreamExt};
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -9,13 +13,28 @@ use http::{HeaderValue, Response, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use crate::api::status::{ApiError, ApiResult};
 
 /// An open WebSocket.
 pub(super) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
+
+/// How long a client may take to confirm the end.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// Ends a WebSocket as clients expect it: with the code of a normal end, and read until the client has ended it too, so
+/// that nothing sent before is lost.
+pub(super) async fn close(mut sink: SplitSink<WebSocket, Message>, mut source: SplitStream<WebSocket>) {
+    let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    if sink.send(Message::Close(Some(frame))).await.is_ok() {
+        // A client that does not answer is gone.
+        let _ = tokio::time::timeout(CLOSING, async { while let Some(Ok(_)) = source.next().await {} }).await;
+    }
+}
 
 /// A handshake that the server accepts.
 #[derive(Debug)]
