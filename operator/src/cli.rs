@@ -37,6 +37,15 @@ pub struct RunOptions {
     /// Where /healthz and /readyz are served.
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8081")]
     pub health_address: SocketAddr,
+    /// Work only while this replica holds the Lease toolhive-operator-leader-election.
+    #[arg(long)]
+    pub leader_elect: bool,
+    /// Namespace of the Lease.
+    #[arg(long, value_name = "NS", env = "POD_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// Name of this replica in the Lease; no two replicas may share one.
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub pod_name: Option<String>,
 }
 
 /// Options of `operator manifests`.

@@ -5,6 +5,8 @@
 //! turns that into types that cannot be wrong, *build* returns the objects that should exist, and *status* says what was
 //! found. Only the runtime's `apply` writes, and only what differs.
 //!
+//! Of several replicas the one that holds a Lease works ([`lease`]); the others keep their caches and stand by.
+//!
 //! [`manifests`] prints what installing the operator takes.
 
 #![allow(clippy::doc_markdown, reason = "the names of kinds are words here")]
@@ -12,6 +14,7 @@
 pub mod cli;
 pub mod controllers;
 mod health;
+pub mod lease;
 pub mod manifests;
 pub mod remote_url;
 pub mod run;

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use kube::{Client, Config};
-use tokio::{net::TcpListener, signal::unix};
+use tokio::{
+    net::TcpListener,
+    signal::unix,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -12,6 +16,7 @@ use crate::{
     cli::{GatewayOptions, RunOptions},
     controllers::{Context, Settings},
     health,
+    lease::{Elector, Lost, Terms},
     runtime::{
         observed::Shared,
         watches::{self, Scope},
@@ -19,11 +24,15 @@ use crate::{
     },
 };
 
+/// The Lease of the replica that works.
+pub const LEASE: &str = "toolhive-operator-leader-election";
+
 /// An operator that can start: it knows its cluster, and it listens for health checks.
 pub struct Prepared {
     client: Client,
     listener: TcpListener,
     options: RunOptions,
+    elector: Option<Elector>,
 }
 
 /// Finds the cluster and listens for health checks; what fails here is for the administrator to correct.
@@ -32,10 +41,24 @@ pub async fn prepare(options: RunOptions) -> anyhow::Result<Prepared> {
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
     let config = Config::infer().await.context("find a cluster: set KUBECONFIG, or run in a pod")?;
     let client = Client::try_from(config).context("make a client for the cluster")?;
+    let elector = elector(&options, &client)?;
     let listener = TcpListener::bind(options.health_address)
         .await
         .with_context(|| format!("listen on {} for health checks", options.health_address))?;
-    Ok(Prepared { client, listener, options })
+    Ok(Prepared { client, listener, options, elector })
+}
+
+/// Who stands for election for this replica; `None` when the options do not ask for one.
+fn elector(options: &RunOptions, client: &Client) -> anyhow::Result<Option<Elector>> {
+    if !options.leader_elect {
+        return Ok(None);
+    }
+    let given = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+    let namespace = given(&options.lease_namespace)
+        .context("elect a leader: --leader-elect needs --lease-namespace, or POD_NAMESPACE in the environment")?;
+    let identity = given(&options.pod_name)
+        .context("elect a leader: --leader-elect needs --pod-name, or POD_NAME in the environment")?;
+    Ok(Some(Elector::new(client.clone(), &namespace, LEASE, &identity, Terms::default())))
 }
 
 impl Prepared {
@@ -45,20 +68,24 @@ impl Prepared {
         let stop = CancellationToken::new();
         // Before the program says that it is ready, so that no request to end comes too early.
         let mut terminate = unix::signal(unix::SignalKind::terminate())?;
-        let operator = Operator::start(self.client, scope(&self.options), &self.options.gateway, stop.clone());
+        let operator = Operator::standby(self.client, scope(&self.options), &self.options.gateway, stop.clone());
         let server = axum::serve(self.listener, health::router(operator.shared.clone()));
         let server = tokio::spawn(server.into_future());
         println!("ready http://{address}");
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        tracing::info!("ending");
-        stop.cancel();
-        operator.ended().await;
+        let asked_to_end = stop.clone();
+        let signals = tokio::spawn(async move {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::info!("ending");
+            asked_to_end.cancel();
+        });
+        let ended = operator.run(self.elector).await;
+        signals.abort();
         // Whoever still holds a connection to the health checks is not waited for.
         server.abort();
-        Ok(())
+        Ok(ended?)
     }
 }
 
@@ -69,23 +96,66 @@ fn scope(options: &RunOptions) -> Scope {
     }
 }
 
-/// A running operator, without the process around it.
+/// An operator, without the process around it: its caches are kept from the start, and it works while it leads.
 pub struct Operator {
     shared: Shared,
     work: Work,
-    watches: tokio::task::JoinSet<()>,
-    worker: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+    context: Arc<Context>,
+    watches: JoinSet<()>,
+    worker: Option<JoinHandle<()>>,
 }
 
 impl Operator {
     /// Starts reconciling the cluster of `client`, until `stop` is cancelled.
     pub fn start(client: Client, scope: Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
+        let mut operator = Self::standby(client, scope, gateway, stop);
+        operator.lead();
+        operator
+    }
+
+    /// Starts watching the cluster of `client`, until `stop` is cancelled. It writes nothing.
+    pub fn standby(client: Client, scope: Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
         let shared = Shared::default();
         let work = Work::default();
         let context = Arc::new(Context::new(client.clone(), shared.clone(), work.clone(), Settings::from(gateway)));
         let watches = watches::start(client, scope, shared.clone(), work.clone(), stop.clone());
-        let worker = tokio::spawn(worker::run(context, work.clone(), stop));
-        Self { shared, work, watches, worker }
+        Self { shared, work, stop, context, watches, worker: None }
+    }
+
+    /// Starts reconciling.
+    fn lead(&mut self) {
+        self.worker = Some(tokio::spawn(worker::run(self.context.clone(), self.work.clone(), self.stop.clone())));
+    }
+
+    /// Reconciles whenever `elector` makes this replica the leader, or at once without one; ends when `stop` is cancelled
+    /// or, with an error, when this replica leads no more.
+    pub async fn run(mut self, elector: Option<Elector>) -> Result<(), Lost> {
+        let stop = self.stop.clone();
+        let Some(mut elector) = elector else {
+            self.lead();
+            stop.cancelled().await;
+            self.ended().await;
+            return Ok(());
+        };
+        let reign = async {
+            elector.acquire().await;
+            tracing::info!("this replica leads");
+            self.lead();
+            elector.keep().await
+        };
+        if let Some(lost) = stop.run_until_cancelled(reign).await {
+            // What is under way is cut off: another replica may begin before it would end by itself.
+            if let Some(worker) = self.worker.take() {
+                worker.abort();
+            }
+            stop.cancel();
+            self.ended().await;
+            return Err(lost);
+        }
+        self.ended().await;
+        elector.release().await;
+        Ok(())
     }
 
     /// Whether every object is known, and none waits to be reconciled.
@@ -96,7 +166,9 @@ impl Operator {
     /// Waits until everything has ended, after `stop` was cancelled.
     pub async fn ended(mut self) {
         while self.watches.join_next().await.is_some() {}
-        // A worker that panicked has ended too.
-        drop(self.worker.await);
+        if let Some(worker) = self.worker {
+            // A worker that panicked has ended too.
+            drop(worker.await);
+        }
     }
 }

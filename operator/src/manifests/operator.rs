@@ -3,12 +3,14 @@
 use operator_api::GROUP;
 use serde_json::{Value, json};
 
-use crate::{NAME, cli::InstallOptions};
+use crate::{NAME, cli::InstallOptions, run::LEASE};
 
 /// Port of the health endpoints.
 const HEALTH_PORT: u16 = 8081;
 /// The user of the operator's process.
 const USER: u32 = 65532;
+/// The Role by which a replica becomes the leader.
+const LEADER: &str = "toolhive-operator-leader";
 
 /// Every object but the CustomResourceDefinitions; the Namespace comes first.
 pub(super) fn objects(options: &InstallOptions) -> Vec<Value> {
@@ -34,6 +36,19 @@ pub(super) fn objects(options: &InstallOptions) -> Vec<Value> {
             "kind": "ClusterRoleBinding",
             "metadata": {"name": NAME, "labels": labels()},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
+            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": options.namespace}],
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "Role",
+            "metadata": {"name": LEADER, "namespace": options.namespace, "labels": labels()},
+            "rules": leader_rules(),
+        }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": LEADER, "namespace": options.namespace, "labels": labels()},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": LEADER},
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": options.namespace}],
         }),
         deployment(options),
@@ -106,11 +121,30 @@ fn rules() -> Value {
     ])
 }
 
+/// What electing a leader takes, in the operator's own namespace.
+fn leader_rules() -> Value {
+    json!([
+        {
+            // A name cannot be said for an object that is not there yet.
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["create"],
+        },
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": [LEASE],
+            "verbs": ["get", "patch"],
+        },
+    ])
+}
+
 fn deployment(options: &InstallOptions) -> Value {
     let mut arguments = vec![
         "run".to_owned(),
         format!("--vmcp-image={}", options.gateway.vmcp_image),
         format!("--health-address=0.0.0.0:{HEALTH_PORT}"),
+        "--leader-elect".to_owned(),
     ];
     arguments.extend(options.gateway.vmcp_egress_allow.iter().map(|range| format!("--vmcp-egress-allow={range}")));
     let probe = |path: &str, period: u32| json!({"httpGet": {"path": path, "port": "health"}, "periodSeconds": period});
@@ -119,9 +153,9 @@ fn deployment(options: &InstallOptions) -> Value {
         "kind": "Deployment",
         "metadata": {"name": NAME, "namespace": options.namespace, "labels": labels()},
         "spec": {
-            // One operator at a time: the old one ends before the new one starts.
+            // One operator works at a time, by its Lease: a new one stands by until the old one has ended.
             "replicas": 1,
-            "strategy": {"type": "Recreate"},
+            "strategy": {"type": "RollingUpdate"},
             "selector": {"matchLabels": labels()},
             "template": {
                 "metadata": {"labels": labels()},
@@ -137,7 +171,10 @@ fn deployment(options: &InstallOptions) -> Value {
                         "name": "manager",
                         "image": options.image,
                         "args": arguments,
-                        "env": [{"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+                        "env": [
+                            {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+                            {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+                        ],
                         "ports": [{"name": "health", "containerPort": HEALTH_PORT}],
                         "startupProbe": {
                             "httpGet": {"path": "/healthz", "port": "health"},

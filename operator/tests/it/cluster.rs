@@ -67,12 +67,15 @@ impl TestCluster {
 
     /// Starts an operator, which has the rights that its manifests give it and no others.
     pub(crate) async fn start_operator(&mut self) {
-        let options = InstallOptions::default();
-        let token = self.api.issue_token(&options.namespace, operator::NAME);
-        let client = self.api.client_with_token(&token, NAMESPACE);
-        let operator = Operator::start(client, Scope::Cluster, &options.gateway, self.stop.clone());
-        self.operator = Some(operator);
+        let gateway = InstallOptions::default().gateway;
+        self.operator = Some(Operator::start(self.operator_client(), Scope::Cluster, &gateway, self.stop.clone()));
         self.quiet().await;
+    }
+
+    /// A client with the rights that the operator's manifests give it and no others.
+    pub(crate) fn operator_client(&self) -> Client {
+        let token = self.api.issue_token(&InstallOptions::default().namespace, operator::NAME);
+        self.api.client_with_token(&token, NAMESPACE)
     }
 
     /// Starts an operator whose requests other than reading are never answered while `deaf` holds.

@@ -4,6 +4,7 @@
 mod cluster;
 mod entries;
 mod examples;
+mod leader;
 mod manifests;
 mod shutdown;
 mod virtual_servers;
