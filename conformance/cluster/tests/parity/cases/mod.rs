@@ -6,6 +6,7 @@ mod lists;
 mod objects;
 mod ownership;
 mod patches;
+mod pitfalls;
 mod representations;
 mod scale;
 mod watches;
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<Case> {
         objects::cases(),
         ownership::cases(),
         patches::cases(),
+        pitfalls::cases(),
         representations::cases(),
         scale::cases(),
         watches::cases(),
