@@ -14,7 +14,7 @@ use http::header::UPGRADE;
 use http::request::Parts;
 use serde_json::Value;
 
-use self::websocket::Handshake;
+use self::websocket::{Handshake, WebSocket};
 use super::request::{Query, ResourcePath};
 use super::respond::Answer;
 use super::state::Server;
@@ -78,21 +78,15 @@ fn forward(
     query: &Query,
     request: &Parts,
 ) -> ApiResult<Answer> {
-    let handshake = handshake(request, &[portforward::CHANNELS])?;
     let ports = portforward::ports(query)?;
     let phase = object["status"]["phase"].as_str().unwrap_or("Pending");
     if phase != "Running" {
         let message = format!("unable to forward port because pod is not running. Current status={phase}");
         return Err(ApiError::bad_request(message));
     }
-    let response = handshake.response();
-    server.spawn(async move {
-        match handshake.open().await {
-            Ok(socket) => portforward::forward(socket, streams.as_ref(), &pod, &ports).await,
-            Err(error) => tracing::debug!(%pod, %error, "a client did not switch the protocol"),
-        }
-    });
-    Ok(Answer::Switch(response))
+    switch(server, request, &[portforward::CHANNELS], async move |socket| {
+        portforward::forward(socket, streams.as_ref(), &pod, &ports).await;
+    })
 }
 
 fn execute(
@@ -103,24 +97,16 @@ fn execute(
     query: &Query,
     request: &Parts,
 ) -> ApiResult<Answer> {
-    let handshake = handshake(request, &exec::CHANNELS)?;
     let wanted = exec::Wanted::parse(query)?;
     let container = container(object, &pod, query)?["name"].as_str().unwrap_or_default().to_owned();
     let command: Vec<String> = query.all("command").map(str::to_owned).collect();
     if command.is_empty() {
         return Err(ApiError::bad_request("you must specify at least one command for the container"));
     }
-    let response = handshake.response();
-    server.spawn(async move {
-        match handshake.open().await {
-            Ok(socket) => {
-                let started = streams.exec(&pod, &container, &command, wanted.stdin).await;
-                exec::carry(socket, wanted, &command, started).await;
-            }
-            Err(error) => tracing::debug!(%pod, %error, "a client did not switch the protocol"),
-        }
-    });
-    Ok(Answer::Switch(response))
+    switch(server, request, &exec::CHANNELS, async move |socket| {
+        let started = streams.exec(&pod, &container, &command, wanted.stdin).await;
+        exec::carry(socket, wanted, &command, started).await;
+    })
 }
 
 fn attach(
@@ -131,24 +117,16 @@ fn attach(
     query: &Query,
     request: &Parts,
 ) -> ApiResult<Answer> {
-    let handshake = handshake(request, &exec::CHANNELS)?;
     let wanted = exec::Wanted::parse(query)?;
     let container = container(object, &pod, query)?;
     if wanted.stdin && container["stdin"] == true {
         return Err(ApiError::not_implemented("the stdin of containers: attach without -i"));
     }
     let container = container["name"].as_str().unwrap_or_default().to_owned();
-    let response = handshake.response();
-    server.spawn(async move {
-        match handshake.open().await {
-            Ok(socket) => {
-                let started = streams.attach(&pod, &container).await;
-                exec::carry(socket, wanted, &[], started).await;
-            }
-            Err(error) => tracing::debug!(%pod, %error, "a client did not switch the protocol"),
-        }
-    });
-    Ok(Answer::Switch(response))
+    switch(server, request, &exec::CHANNELS, async move |socket| {
+        let started = streams.attach(&pod, &container).await;
+        exec::carry(socket, wanted, &[], started).await;
+    })
 }
 
 /// The container of a request: the one it names, else the only one.
@@ -170,6 +148,28 @@ fn container<'a>(object: &'a Value, pod: &PodName, query: &Query) -> ApiResult<&
             )))
         }
     }
+}
+
+/// Switches the protocol, and lets `carry` have the socket. What else is wrong with a request is told before this: clients that
+/// are refused a WebSocket try the older upgrade, and show what that is answered.
+fn switch<F>(
+    server: &Server,
+    request: &Parts,
+    protocols: &[&'static str],
+    carry: impl FnOnce(WebSocket) -> F + Send + 'static,
+) -> ApiResult<Answer>
+where
+    F: Future<Output = ()> + Send,
+{
+    let handshake = handshake(request, protocols)?;
+    let response = handshake.response();
+    server.spawn(async move {
+        match handshake.open().await {
+            Ok(socket) => carry(socket).await,
+            Err(error) => tracing::debug!(%error, "a client did not switch the protocol"),
+        }
+    });
+    Ok(Answer::Switch(response))
 }
 
 /// The handshake of a WebSocket; other upgrades are refused.

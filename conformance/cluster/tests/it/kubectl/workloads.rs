@@ -63,6 +63,21 @@ async fn logs_are_followed_and_kept() {
 }
 
 #[tokio::test]
+async fn commands_run_in_containers() {
+    let Some(kubectl) = Kubectl::start().await else { return };
+    kubectl.deploy_web().await;
+    assert_eq!(kubectl.run("exec deployment/web -- expr 2 + 3").await, "5\n");
+    assert!(kubectl.run_on("exec -i deployment/web -- cat", "typed").await.ends_with("typed"));
+    let (code, text) = kubectl.refused_on("exec -i deployment/web -- sh", "exit 3").await;
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("command terminated with exit code 3"), "{text}");
+    let (_, text) = kubectl.refused("exec deployment/web -- no-such-program").await;
+    assert!(text.contains("no-such-program"), "{text}");
+    let (_, text) = kubectl.refused("exec deployment/web -c other -- true").await;
+    assert!(text.contains("container other is not valid for pod web-"), "{text}");
+}
+
+#[tokio::test]
 async fn the_node_is_cordoned_and_tainted() {
     let Some(kubectl) = Kubectl::start().await else { return };
     assert_eq!(kubectl.run("cordon embedded-node").await, "node/embedded-node cordoned\n");
