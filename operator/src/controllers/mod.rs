@@ -6,12 +6,12 @@ pub mod entry;
 pub mod external_auth;
 pub mod group;
 mod headers;
-pub mod labels;
 pub mod oidc;
 mod protection;
 mod unreadable;
 pub mod unsupported;
 pub mod virtual_server;
+pub mod workload;
 
 use kube::Client;
 

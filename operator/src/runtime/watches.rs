@@ -21,7 +21,7 @@ use super::{
     referrers::{Watched, owners},
     worker::Work,
 };
-use crate::controllers::labels;
+use crate::controllers::workload::MANAGED_BY;
 
 /// Which part of the cluster is watched.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ impl Watches {
             Scope::Cluster => Api::all_with(self.client.clone(), &resource),
             Scope::Namespace(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
         };
-        let config = watcher::Config::default().labels(labels::MANAGED_BY);
+        let config = watcher::Config::default().labels(MANAGED_BY);
         let (shared, work) = (self.shared.clone(), self.work.clone());
         self.spawn(watcher(api, config).boxed(), move |event| {
             let mut observed = shared.write();

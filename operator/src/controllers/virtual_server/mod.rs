@@ -4,7 +4,6 @@ pub mod build;
 pub mod configuration;
 pub mod resolve;
 pub mod status;
-mod strategic_merge;
 #[cfg(test)]
 mod tests;
 pub mod validate;
@@ -14,7 +13,7 @@ use operator_api::{
 };
 
 use crate::{
-    controllers::{Context, ReconcileError},
+    controllers::{Context, ReconcileError, workload::deployment::Deployment},
     runtime::{ObjectKey, apply::ApplyError, conditions::now, observed::OwnedKind},
 };
 
@@ -38,7 +37,7 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
     let deployment = {
         let observed = context.shared.read();
         let deployment = observed.owned.of(OwnedKind::Deployment).get(&key.sibling(build::name(&key.name)));
-        deployment.map(|deployment| status::Deployment::of(deployment))
+        deployment.map(|deployment| Deployment::of(deployment))
     };
     let status = status::of(&server, &verdict, deployment.as_ref(), refused.as_deref(), now());
     if context.applier.status(server.as_ref(), &status).await? {

@@ -1,41 +1,16 @@
 //! What the status of a VirtualMCPServer says: from its checks, its Deployment, and what its gateway wrote.
 
-use k8s_openapi::{api::apps::v1 as apps, jiff::Timestamp};
-use kube::api::DynamicObject;
+use k8s_openapi::jiff::Timestamp;
 use operator_api::{
     BackendStatus, VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
     VirtualServerReason,
 };
 
 use super::{build, validate::Verdict};
-use crate::runtime::{ObjectKey, conditions::Conditions};
-
-/// What counts of a Deployment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Deployment {
-    /// How many pods are ready.
-    pub ready: i32,
-    /// Why no pod comes, when the cluster has given up.
-    pub failure: Option<String>,
-}
-
-impl Deployment {
-    /// What counts of `object`.
-    pub fn of(object: &DynamicObject) -> Self {
-        let status = object.data.get("status").cloned().unwrap_or_default();
-        let status: apps::DeploymentStatus = serde_json::from_value(status).unwrap_or_default();
-        let failure = status.conditions.iter().flatten().find(|condition| {
-            matches!(
-                (condition.type_.as_str(), condition.status.as_str()),
-                ("Progressing", "False") | ("ReplicaFailure", "True")
-            )
-        });
-        Self {
-            ready: status.ready_replicas.unwrap_or_default(),
-            failure: failure.map(|condition| condition.message.clone().unwrap_or_default()),
-        }
-    }
-}
+use crate::{
+    controllers::workload::deployment::Deployment,
+    runtime::{ObjectKey, conditions::Conditions},
+};
 
 /// Phase, reason and message of a gateway.
 type State = (VirtualServerPhase, VirtualServerReason, String);

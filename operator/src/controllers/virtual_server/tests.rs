@@ -12,13 +12,11 @@ use operator_api::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{
-    build,
-    resolve::References,
-    status::{self, Deployment},
-    validate::judge,
+use super::{build, resolve::References, status, validate::judge};
+use crate::{
+    controllers::{Settings, workload::deployment::Deployment},
+    runtime::contents::Keys,
 };
-use crate::{controllers::Settings, runtime::contents::Keys};
 
 fn object<K: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: Value, status: Value) -> Arc<K> {
     Arc::new(

@@ -9,9 +9,12 @@ use operator_api::{
 use serde_json::Value;
 use vmcp_config::Config;
 
-use super::{configuration, resolve, resolve::References, strategic_merge};
+use super::{build, configuration, resolve, resolve::References};
 use crate::{
-    controllers::unsupported,
+    controllers::{
+        unsupported,
+        workload::{name_problem, pod},
+    },
     runtime::{ObjectKey, contents},
 };
 
@@ -110,13 +113,7 @@ fn check(
 fn spec(server: &VirtualMCPServer) -> Check {
     let mut problems = Vec::new();
     let key = ObjectKey::of(server);
-    let label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if key.name.len() > 58 || !key.name.chars().all(label) {
-        problems.push(format!(
-            "the name {:?} makes no name for a Service: use at most 58 characters a-z, 0-9 and \"-\"",
-            key.name
-        ));
-    }
+    problems.extend(name_problem(&key.name, build::name("").len()));
     let unserved = unsupported::problems(&server.spec, unsupported::VIRTUAL_SERVER);
     problems.extend(unserved.iter().map(|sentence| format!("spec.{sentence}")));
     if let Some(config) = &server.spec.config {
@@ -137,7 +134,7 @@ fn spec(server: &VirtualMCPServer) -> Check {
 fn pod_template(template: Option<&Value>) -> Check {
     check(
         VirtualServerCondition::PodTemplateSpecValid,
-        template.and_then(|template| strategic_merge::problem(template).map(|why| format!("podTemplateSpec: {why}"))),
+        template.and_then(|template| pod::template_problem(template, build::CONTAINER)),
         (VirtualServerReason::PodTemplateSpecValid, VirtualServerReason::InvalidPodTemplateSpec),
         "The pod template can be used",
     )

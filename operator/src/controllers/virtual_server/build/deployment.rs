@@ -1,60 +1,45 @@
 //! The Deployment of a gateway.
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::{Gateway, PORT, config_map_name, metadata, name};
+use super::{CONTAINER, Gateway, PORT, config_map_name, name};
 use crate::controllers::{
-    Settings, labels,
-    virtual_server::{
-        configuration::{OIDC_CA_FILE, OIDC_CA_FOLDER},
-        strategic_merge,
+    Settings,
+    virtual_server::configuration::{OIDC_CA_FILE, OIDC_CA_FOLDER},
+    workload::{
+        Owner,
+        pod::{self, CHECKSUM},
     },
 };
 
 /// Where the configuration is in the pod.
 const CONFIG_FOLDER: &str = "/etc/vmcp-config";
-/// A change of this annotation starts new pods: the gateway reads its configuration when it starts. Secrets, CA bundles
-/// and backends are not part of it, since the gateway follows them while it runs.
-const CHECKSUM: &str = "toolhive.stacklok.dev/config-checksum";
-/// The user of the gateway's process.
-const USER: u32 = 65532;
 
-pub(super) fn deployment(gateway: &Gateway, settings: &Settings, config: &str) -> Value {
+pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings, config: &str) -> Value {
     let mut template = json!({
         "metadata": {
-            "labels": labels::of_gateway(&gateway.key.name),
-            "annotations": {CHECKSUM: checksum(config)},
+            "labels": owner.labels(),
+            "annotations": {CHECKSUM: pod::checksum(config)},
         },
         "spec": {
             "serviceAccountName": name(&gateway.key.name),
             "terminationGracePeriodSeconds": 30,
-            "securityContext": {
-                "runAsNonRoot": true,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
+            "securityContext": pod::security(),
             "containers": [container(gateway, settings)],
             "volumes": volumes(gateway),
         },
     });
     if let Some(user) = &gateway.pod_template {
-        strategic_merge::merge(&mut template, user);
-        // The Service and the Deployment find the pods by these.
-        for (key, value) in labels::of_gateway(&gateway.key.name).as_object().into_iter().flatten() {
-            template["metadata"]["labels"][key] = value.clone();
-        }
+        pod::customize(&mut template, user, owner);
     }
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": metadata(gateway, &name(&gateway.key.name)),
+        "metadata": owner.metadata(&name(&gateway.key.name)),
         "spec": {
             "replicas": 1,
             "progressDeadlineSeconds": 120,
-            "selector": {"matchLabels": labels::selector(&gateway.key.name)},
+            "selector": {"matchLabels": owner.selector},
             "template": template,
         },
     })
@@ -73,7 +58,7 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
         mounts.push(json!({"name": "oidc-ca", "mountPath": OIDC_CA_FOLDER, "readOnly": true}));
     }
     json!({
-        "name": "vmcp",
+        "name": CONTAINER,
         "image": settings.image,
         "imagePullPolicy": "IfNotPresent",
         "args": arguments,
@@ -82,28 +67,15 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
             {"name": "VMCP_NAME", "value": gateway.key.name},
         ],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "startupProbe": probe("/health", 1, 2, 60),
-        "readinessProbe": probe("/readyz", 2, 5, 3),
-        "livenessProbe": probe("/health", 10, 5, 3),
+        "startupProbe": pod::probe("/health", 1, 2, 60),
+        "readinessProbe": pod::probe("/readyz", 2, 5, 3),
+        "livenessProbe": pod::probe("/health", 10, 5, 3),
         "resources": {
             "requests": {"cpu": "100m", "memory": "128Mi"},
             "limits": {"cpu": "500m", "memory": "512Mi"},
         },
-        "securityContext": {
-            "allowPrivilegeEscalation": false,
-            "readOnlyRootFilesystem": true,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": pod::container_security(),
         "volumeMounts": mounts,
-    })
-}
-
-fn probe(path: &str, period: u32, timeout: u32, failures: u32) -> Value {
-    json!({
-        "httpGet": {"path": path, "port": "http"},
-        "periodSeconds": period,
-        "timeoutSeconds": timeout,
-        "failureThreshold": failures,
     })
 }
 
@@ -117,8 +89,4 @@ fn volumes(gateway: &Gateway) -> Vec<Value> {
         }})
     });
     [config].into_iter().chain(bundle).collect()
-}
-
-fn checksum(config: &str) -> String {
-    Sha256::digest(config).iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -24,14 +24,14 @@ const MERGE_KEYS: [(&str, &str); 14] = [
     ("resizePolicy", "resourceName"),
 ];
 
-/// Why `template` is no pod template, if so.
-pub(super) fn problem(template: &Value) -> Option<String> {
+/// Why `template` is no pod template, if so. `container` is the name of the container that the operator makes.
+pub(super) fn problem(template: &Value, container: &str) -> Option<String> {
     if let Err(error) = serde_json::from_value::<PodTemplateSpec>(template.clone()) {
         return Some(error.to_string());
     }
     let containers = template.pointer("/spec/containers").and_then(Value::as_array);
-    let unnamed = containers.into_iter().flatten().any(|container| container["name"].as_str().unwrap_or("").is_empty());
-    unnamed.then(|| "a container has no name: the gateway's is named \"vmcp\"".to_owned())
+    let unnamed = containers.into_iter().flatten().any(|item| item["name"].as_str().unwrap_or("").is_empty());
+    unnamed.then(|| format!("a container has no name: the generated one is named {container:?}"))
 }
 
 /// Merges `patch` into `base`.
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn what_is_no_pod_template_is_said() {
-        assert_eq!(problem(&json!({"spec": {"containers": [{"name": "vmcp"}]}})), None);
-        assert!(problem(&json!({"spec": {"containers": "vmcp"}})).is_some());
-        assert!(problem(&json!({"spec": {"containers": [{"image": "a"}]}})).is_some());
+        assert_eq!(problem(&json!({"spec": {"containers": [{"name": "vmcp"}]}}), "vmcp"), None);
+        assert!(problem(&json!({"spec": {"containers": "vmcp"}}), "vmcp").is_some());
+        assert!(problem(&json!({"spec": {"containers": [{"image": "a"}]}}), "vmcp").is_some());
     }
 }
