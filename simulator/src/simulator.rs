@@ -16,6 +16,8 @@ use crate::world::{World, WorldChange};
 pub struct SimulatorOptions {
     /// Where worlds listen.
     pub addresses: AddressPool,
+    /// Listen on the very ports of the URLs, not on free ones: for a container, whose ports are its own.
+    pub exact_ports: bool,
     /// How much the journal of each world holds.
     pub journal: JournalLimits,
 }
@@ -57,7 +59,7 @@ impl Simulator {
     /// Brings a world to life. When this returns, all its servers answer.
     pub async fn add_world(&self, world: World) -> Result<WorldHandle, WorldError> {
         let lease = self.addresses.lease().ok_or(WorldError::NoAddress)?;
-        let live = LiveWorld::start(world, lease, self.options.journal).await?;
+        let live = LiveWorld::start(world, lease, self.options.exact_ports, self.options.journal).await?;
         let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
         worlds.retain(|world| world.strong_count() > 0);
         worlds.push(Arc::downgrade(&live));

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
-use simulator::{AddressPool, World};
+use simulator::{AddressPool, SimulatorOptions, World};
 
 /// Simulated remote MCP servers, authorization servers and certificate authorities.
 #[derive(Debug, Parser)]
@@ -42,6 +42,9 @@ struct Serve {
     /// Listen on this address.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
+    /// Listen on the very ports of the URLs, not on free ones: for a container, whose ports are its own.
+    #[arg(long)]
+    exact_ports: bool,
     /// Write the root certificates here, one PEM file per authority. Default: a new folder below the system's temporary one.
     #[arg(long, value_name = "DIR")]
     ca_dir: Option<PathBuf>,
@@ -88,7 +91,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(options) => {
             let world = read(&options.file)?;
             let addresses = options.listen_block.map_or(AddressPool::Shared(options.listen), AddressPool::Block);
-            serve::serve(world, addresses, options.ca_dir, options.tokens_for.as_deref()).await
+            let simulator =
+                SimulatorOptions { addresses, exact_ports: options.exact_ports, ..SimulatorOptions::default() };
+            serve::serve(world, simulator, options.ca_dir, options.tokens_for.as_deref()).await
         }
     }
 }

@@ -6,14 +6,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use simulator::{AddressPool, Simulator, SimulatorOptions, TokenRequest, World, WorldHandle};
+use simulator::{Simulator, SimulatorOptions, TokenRequest, World, WorldHandle};
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 
 pub(super) async fn serve(
     world: World,
-    addresses: AddressPool,
+    options: SimulatorOptions,
     ca_dir: Option<PathBuf>,
     audience: Option<&str>,
 ) -> Result<(), Failure> {
@@ -25,9 +25,7 @@ pub(super) async fn serve(
         .with_target(false)
         .init();
 
-    let simulator = Simulator::start(SimulatorOptions { addresses, ..SimulatorOptions::default() })
-        .await
-        .map_err(|error| Failure::World(error.into()))?;
+    let simulator = Simulator::start(options).await.map_err(|error| Failure::World(error.into()))?;
     let handle = simulator.add_world(world.clone()).await.map_err(|error| Failure::World(error.into()))?;
     let url = first_url(&world, &handle)
         .context("the world has no servers and no authorization servers: there is nothing to serve")

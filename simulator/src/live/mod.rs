@@ -28,6 +28,7 @@ use crate::world::{Certificate, PUBLIC_AUTHORITY, Server, ServerUrl, World};
 /// A running world.
 pub(crate) struct LiveWorld {
     address: IpAddr,
+    exact_ports: bool,
     pub(crate) certificates: Certificates,
     pub(crate) issuers: Issuers,
     pub(crate) journal: Journal,
@@ -50,10 +51,11 @@ struct Port {
 }
 
 impl LiveWorld {
-    /// Brings `world` to life on the leased address.
+    /// Brings `world` to life on the leased address, on the ports of its URLs or on free ones.
     pub(crate) async fn start(
         world: World,
         lease: AddressLease,
+        exact_ports: bool,
         limits: JournalLimits,
     ) -> Result<Arc<Self>, WorldError> {
         let problems = world.problems();
@@ -67,6 +69,7 @@ impl LiveWorld {
         }
         let live = Arc::new(Self {
             address: lease.address(),
+            exact_ports,
             certificates,
             issuers: Arc::new(issuers),
             journal: Journal::new(limits),
@@ -125,7 +128,7 @@ impl LiveWorld {
     fn port_of(&self, url: &ServerUrl) -> Port {
         match url.loopback() {
             Some(address) => Port { address, number: url.port(), exact: true },
-            None => Port { address: self.address, number: url.port(), exact: false },
+            None => Port { address: self.address, number: url.port(), exact: self.exact_ports },
         }
     }
 

@@ -1,6 +1,7 @@
 //! The program: what it prints and how it ends.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 fn simulator() -> Command {
@@ -34,6 +35,25 @@ fn a_served_world_says_where_it_is() {
     assert!(
         std::fs::read_to_string(authorities.join("public.pem")).unwrap().starts_with("-----BEGIN CERTIFICATE-----")
     );
+}
+
+#[test]
+fn a_container_listens_on_the_ports_of_its_urls() {
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let world = file("exact.yaml", &format!("servers: [{{url: 'http://mcp.example.com:{port}/mcp'}}]"));
+    let mut child = simulator()
+        .args(["serve", "--exact-ports"])
+        .arg(world)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(line, format!("ready http://127.0.0.1:{port}\n"));
 }
 
 #[test]
