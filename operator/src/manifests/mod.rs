@@ -3,7 +3,7 @@
 mod operator;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cli::InstallOptions;
 
@@ -38,6 +38,11 @@ pub fn install(options: &InstallOptions) -> Result<String, RenderError> {
 /// The operator alone, without the CustomResourceDefinitions.
 pub fn operator(options: &InstallOptions) -> Result<String, RenderError> {
     documents(&operator::objects(options))
+}
+
+/// The operator's rights, as the Helm chart reads them.
+pub fn rules() -> Result<String, RenderError> {
+    documents(&[json!({"namespaced": operator::rules(), "leader": operator::leader_rules()})])
 }
 
 /// One YAML document per object.

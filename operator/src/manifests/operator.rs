@@ -60,7 +60,7 @@ fn labels() -> Value {
 }
 
 /// What the operator does, and what it grants to gateways: Kubernetes lets nobody grant what they do not have.
-fn rules() -> Value {
+pub(super) fn rules() -> Value {
     json!([
         {
             // Reads its kinds.
@@ -122,7 +122,7 @@ fn rules() -> Value {
 }
 
 /// What electing a leader takes, in the operator's own namespace.
-fn leader_rules() -> Value {
+pub(super) fn leader_rules() -> Value {
     json!([
         {
             // A name cannot be said for an object that is not there yet.

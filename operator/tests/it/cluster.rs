@@ -103,6 +103,15 @@ impl TestCluster {
     }
 
     async fn apply_object(&self, object: &DynamicObject) -> DynamicObject {
+        self.apply_with(object, &PatchParams::apply("test")).await
+    }
+
+    /// Sees whether the API server would take the object, and knows all of its fields.
+    pub(crate) async fn dry_run(&self, object: &DynamicObject) {
+        self.apply_with(object, &PatchParams::apply("test").dry_run().validation_strict()).await;
+    }
+
+    async fn apply_with(&self, object: &DynamicObject, parameters: &PatchParams) -> DynamicObject {
         let types = object.types.as_ref().unwrap();
         let kind = GroupVersionKind::try_from(types).unwrap();
         let (resource, capabilities) = pinned_kind(&self.client, &kind).await.unwrap();
@@ -112,8 +121,7 @@ impl TestCluster {
             }
             _ => Api::all_with(self.client.clone(), &resource),
         };
-        let parameters = PatchParams::apply("test");
-        api.patch(&object.name_any(), &parameters, &Patch::Apply(object))
+        api.patch(&object.name_any(), parameters, &Patch::Apply(object))
             .await
             .unwrap_or_else(|error| panic!("{} {}: {error}", types.kind, object.name_any()))
     }

@@ -32,6 +32,11 @@ fn the_committed_operator_is_current() {
 }
 
 #[test]
+fn the_rules_of_the_chart_are_current() {
+    is_committed("chart/files/rules.yaml", &manifests::rules().unwrap());
+}
+
+#[test]
 fn options_reach_the_objects() {
     let arguments = [
         "operator",
