@@ -22,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve the gateway that a configuration file describes.
     Serve(Box<Serve>),
+    /// Serve one MCP server that a configuration file describes, with every message passed through.
+    Proxy(Box<Proxy>),
     /// Print the version.
     Version,
 }
@@ -32,26 +34,51 @@ pub struct Serve {
     /// The configuration file.
     #[arg(long, short, value_name = "FILE")]
     pub config: PathBuf,
-    /// The address to listen on.
-    #[arg(long, default_value = "127.0.0.1")]
-    pub host: String,
     /// The port to listen on; 0 picks a free one.
     #[arg(long, default_value_t = 4483)]
     pub port: u16,
-    /// Addresses that backends and issuers may have although the egress guard refuses them, for one class
+    /// How to serve.
+    #[command(flatten)]
+    pub serving: Serving,
+    /// The name of the gateway's `VirtualMCPServer`; the operator sets it.
+    #[arg(long, env = "VMCP_NAME", hide = true)]
+    pub name: Option<String>,
+}
+
+/// The flags of `vmcp proxy`.
+#[derive(Debug, Clone, Args)]
+pub struct Proxy {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: PathBuf,
+    /// The port to listen on; 0 picks a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// How to serve.
+    #[command(flatten)]
+    pub serving: Serving,
+}
+
+/// The flags that every command has which serves clients and calls servers.
+#[derive(Debug, Clone, Args)]
+pub struct Serving {
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: String,
+    /// Addresses that servers and issuers may have although the egress guard refuses them, for one class
     /// (remote, proxied, oidc, token, otlp, workload) or for all. May be repeated.
     #[arg(long, value_name = "[CLASS=]CIDR")]
     pub egress_allow: Vec<AllowRule>,
     /// Refuse token endpoints and telemetry collectors in private networks too.
     #[arg(long)]
     pub egress_strict: bool,
-    /// The DNS server that resolves the names of backends, instead of the system's.
+    /// The DNS server that resolves the names of servers, instead of the system's.
     #[arg(long, value_name = "ADDR:PORT", env = "VMCP_DNS_SERVER")]
     pub dns_server: Option<SocketAddr>,
     /// Another place to dial for a host and port. May be repeated.
     #[arg(long, value_name = "HOST:PORT=ADDR:PORT", env = "VMCP_CONNECT_TO", value_delimiter = ',')]
     pub connect_to: Vec<ConnectTo>,
-    /// An origin of web pages that may call, beside the gateway's own. May be repeated.
+    /// An origin of web pages that may call, beside the server's own. May be repeated.
     #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
     pub allow_origin: Vec<Url>,
     /// How long an exchanged token is used at most: the delay with which a revocation takes effect.
@@ -63,12 +90,9 @@ pub struct Serve {
     /// How many sessions there may be.
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
     pub session_cap: usize,
-    /// The namespace of the gateway's group; the operator sets it.
+    /// The namespace of the objects that are read; the operator sets it.
     #[arg(long, env = "VMCP_NAMESPACE", hide = true)]
     pub namespace: Option<String>,
-    /// The name of the gateway's `VirtualMCPServer`; the operator sets it.
-    #[arg(long, env = "VMCP_NAME", hide = true)]
-    pub name: Option<String>,
 }
 
 fn parse_origin(text: &str) -> Result<Url, String> {
@@ -117,8 +141,12 @@ mod tests {
         let Command::Serve(serve) = Cli::try_parse_from(["vmcp", "serve", "--config", "f"]).unwrap().command else {
             panic!("not serve")
         };
-        assert_eq!((serve.host.as_str(), serve.port), ("127.0.0.1", 4483));
-        assert_eq!(serve.token_cache_max, Duration::from_mins(5));
-        assert_eq!(serve.session_ttl, Duration::from_mins(30));
+        assert_eq!((serve.serving.host.as_str(), serve.port), ("127.0.0.1", 4483));
+        assert_eq!(serve.serving.token_cache_max, Duration::from_mins(5));
+        assert_eq!(serve.serving.session_ttl, Duration::from_mins(30));
+        let Command::Proxy(proxy) = Cli::try_parse_from(["vmcp", "proxy", "--config", "f"]).unwrap().command else {
+            panic!("not proxy")
+        };
+        assert_eq!((proxy.serving.host.as_str(), proxy.port), ("127.0.0.1", 8080));
     }
 }

@@ -4,7 +4,8 @@
 //! [`policy`] decides who the caller is, [`catalog`] names tools and routes calls, [`egress`] reaches the
 //! backends with the credentials of [`outgoing`]. [`discovery`] says which backends there are, [`health`] how
 //! they fare, [`status`] reports both to Kubernetes. [`gateway`] wires them together. [`jsonrpc`] is the message
-//! format that all of them share.
+//! format that all of them share. [`proxy`] wires the same modules to one backend, with [`relay`] in the place of the
+//! catalog: it passes messages through.
 
 pub mod backend;
 pub mod catalog;
@@ -17,4 +18,7 @@ pub mod ingress;
 pub mod jsonrpc;
 pub mod outgoing;
 pub mod policy;
+pub mod proxy;
+pub mod relay;
+mod start;
 pub mod status;

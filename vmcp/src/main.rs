@@ -2,13 +2,16 @@
 
 use clap::Parser;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use vmcp::cli::{Cli, Command, Serve};
-use vmcp::gateway::{Gateway, Options};
-use vmcp_config::{Config, LogLevel};
+use vmcp::cli::{Cli, Command};
+use vmcp::gateway::{Gateway, Options, StartError};
+use vmcp::proxy::{self, Proxy};
+use vmcp_config::LogLevel;
+use vmcp_config::proxy::ProxyConfig;
 
 /// Wrong usage: flags or configuration.
 const USAGE: u8 = 2;
@@ -23,7 +26,27 @@ fn main() -> ExitCode {
             println!("vmcp {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
-        Command::Serve(serve) => run(*serve),
+        Command::Serve(serve) => match vmcp_config::load(&serve.config) {
+            Ok(config) => {
+                let debug = config.operational.as_ref().is_some_and(|o| o.log_level == Some(LogLevel::Debug));
+                log(debug);
+                run(async move {
+                    let gateway = Gateway::bind(Options { config, serve: *serve }).await?;
+                    Ok((gateway.address(), move |stop| gateway.serve(stop)))
+                })
+            }
+            Err(error) => fail(&anyhow::Error::new(error), USAGE),
+        },
+        Command::Proxy(flags) => match ProxyConfig::load(&flags.config) {
+            Ok(config) => {
+                log(false);
+                run(async move {
+                    let proxy = Proxy::bind(proxy::Options { config, flags: *flags }).await?;
+                    Ok((proxy.address(), move |stop| proxy.serve(stop)))
+                })
+            }
+            Err(error) => fail(&anyhow::Error::new(error), USAGE),
+        },
     }
 }
 
@@ -39,12 +62,12 @@ fn explain(error: &clap::Error) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-fn run(serve: Serve) -> ExitCode {
-    let config = match vmcp_config::load(&serve.config) {
-        Ok(config) => config,
-        Err(error) => return fail(&anyhow::Error::new(error), USAGE),
-    };
-    log(&config);
+/// Starts what `bind` makes, says where it listens, and serves until a signal.
+fn run<Serve, Ended>(bind: impl Future<Output = Result<(SocketAddr, Serve), StartError>>) -> ExitCode
+where
+    Serve: FnOnce(CancellationToken) -> Ended,
+    Ended: Future<Output = ()>,
+{
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::warn!("a TLS provider was installed already");
     }
@@ -53,8 +76,8 @@ fn run(serve: Serve) -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error).context("failed to start"), 1),
     };
     runtime.block_on(async {
-        let gateway = match Gateway::bind(Options { config, serve }).await {
-            Ok(gateway) => gateway,
+        let (address, serve) = match bind.await {
+            Ok(bound) => bound,
             Err(error) => {
                 let code = if error.is_usage() { USAGE } else { 1 };
                 return fail(&anyhow::Error::new(error), code);
@@ -64,9 +87,9 @@ fn run(serve: Serve) -> ExitCode {
         if let Err(error) = stop_on_signal(&stop) {
             return fail(&anyhow::Error::new(error).context("failed to listen for signals"), 1);
         }
-        println!("ready http://{}", gateway.address());
+        println!("ready http://{address}");
         let _ = std::io::stdout().flush();
-        gateway.serve(stop).await;
+        serve(stop).await;
         ExitCode::SUCCESS
     })
 }
@@ -77,8 +100,7 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
 }
 
 /// Logs are JSON lines on stderr; `RUST_LOG` refines what the configuration asks for.
-fn log(config: &Config) {
-    let debug = config.operational.as_ref().is_some_and(|operational| operational.log_level == Some(LogLevel::Debug));
+fn log(debug: bool) {
     let level = if debug { "info,vmcp=debug" } else { "info" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();

@@ -6,7 +6,11 @@
 mod outgoing;
 mod validate;
 
-use std::{collections::BTreeMap, path::Path, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::LazyLock,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -150,6 +154,13 @@ impl ProxyConfig {
     /// Reads and checks the file at `path`, JSON or YAML.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         read(path.as_ref())
+    }
+
+    /// Names of the Secrets that the proxy reads, all of its own namespace.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let headers = self.headers.iter().flat_map(|headers| &headers.from_secret).map(|header| &header.secret);
+        let outgoing = self.outgoing.iter().flat_map(ProxyOutgoing::secret_keys).map(|reference| &reference.secret);
+        headers.chain(outgoing).cloned().collect()
     }
 
     /// Reads and checks a text, JSON or YAML; `origin` names it in messages.

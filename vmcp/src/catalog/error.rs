@@ -5,7 +5,7 @@ use crate::jsonrpc::{ErrorObject, code};
 use serde_json::json;
 
 /// The error for a request to one backend that failed.
-pub(super) fn unavailable(backend: &str, error: &EgressError) -> ErrorObject {
+pub(crate) fn unavailable(backend: &str, error: &EgressError) -> ErrorObject {
     let message = match error.cause() {
         Cause::Unauthorized => format!("backend {backend:?} did not authorize the request: {error}"),
         _ => format!("backend {backend:?} is not available: {error}"),
@@ -27,6 +27,6 @@ pub(super) fn incomplete(failed: &[(String, EgressError)]) -> ErrorObject {
 }
 
 /// The error for a tool that nobody has (MCP 2025-11-25, tools, error handling).
-pub(super) fn unknown_tool(name: &str) -> ErrorObject {
+pub(crate) fn unknown_tool(name: &str) -> ErrorObject {
     ErrorObject::new(code::INVALID_PARAMS, format!("Unknown tool: {name}"))
 }

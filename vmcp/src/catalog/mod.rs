@@ -6,7 +6,7 @@
 mod cache;
 mod call;
 mod changes;
-mod error;
+pub(crate) mod error;
 mod list;
 mod merge;
 mod naming;

@@ -33,7 +33,16 @@ pub(super) struct Needed {
     pub(super) config_maps: BTreeSet<String>,
 }
 
-/// Decides, and remembers what was accepted.
+/// Decides which backends are served.
+pub(super) trait Decide: Send {
+    /// Takes what is known into account and says what has to be read.
+    fn accept(&mut self, objects: &Objects) -> Needed;
+
+    /// The backends that are served with these objects.
+    fn decide(&mut self, objects: &Objects) -> Snapshot;
+}
+
+/// Decides for the members of a group, and remembers what was accepted.
 #[derive(Debug)]
 pub(super) struct Decider {
     group: String,
@@ -64,9 +73,10 @@ impl Decider {
             discovered: BTreeMap::new(),
         }
     }
+}
 
-    /// Takes verdicts into account and says what has to be read.
-    pub(super) fn accept(&mut self, objects: &Objects) -> Needed {
+impl Decide for Decider {
+    fn accept(&mut self, objects: &Objects) -> Needed {
         if let Some(current) = &objects.auth_configs {
             accept(&mut self.auth_configs, current, auth_config_verdict);
         }
@@ -78,8 +88,7 @@ impl Decider {
         self.needed()
     }
 
-    /// The backends that are served with these objects.
-    pub(super) fn decide(&mut self, objects: &Objects) -> Snapshot {
+    fn decide(&mut self, objects: &Objects) -> Snapshot {
         let listed = objects.entries.is_some() && objects.auth_configs.is_some();
         let mut left_out = self.open_entries(objects);
         let mut discovered = BTreeMap::new();
@@ -118,7 +127,9 @@ impl Decider {
         let all = self.fixed.iter().chain(&self.discovered).map(|(name, backend)| (name.clone(), Arc::clone(backend)));
         Snapshot { backends: Backends::new(all.collect()), left_out, synced: listed && !reading }
     }
+}
 
+impl Decider {
     fn resolve(&self, name: &str, entry: &MCPServerEntry, objects: &Objects) -> Result<Backend, ResolveError> {
         let auth_config = entry
             .spec

@@ -47,7 +47,7 @@ pub(super) enum ResolveError {
     Broken(String),
 }
 
-fn broken(reason: impl Into<String>) -> ResolveError {
+pub(super) fn broken(reason: impl Into<String>) -> ResolveError {
     ResolveError::Broken(reason.into())
 }
 
@@ -147,7 +147,7 @@ fn token_exchange(
 
 impl Referenced {
     /// The text of a Secret's key. A final line break, which files often end with, is no part of it.
-    fn secret(&self, reference: &SecretKeyReference) -> Result<String, ResolveError> {
+    pub(super) fn secret(&self, reference: &SecretKeyReference) -> Result<String, ResolveError> {
         let SecretKeyReference { name, key } = reference;
         let contents = match self.secrets.get(name) {
             None => return Err(ResolveError::Reading(format!("Secret {name:?}"))),

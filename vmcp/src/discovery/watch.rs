@@ -24,7 +24,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::Snapshot;
-use super::decide::{Decider, Needed, Objects};
+use super::decide::{Decide, Needed, Objects};
 use super::resolve::{Contents, Lookup};
 
 /// Pauses between attempts at a watch that fails: first, and at most.
@@ -42,23 +42,22 @@ enum Change {
 
 /// Watches until `stop`, and publishes each snapshot that differs from the one before.
 pub(super) async fn run(
-    client: Client,
-    namespace: String,
-    mut decider: Decider,
+    mut watches: Watches,
+    mut decider: impl Decide,
     snapshots: watch::Sender<Snapshot>,
     stop: CancellationToken,
 ) {
-    let (changes, mut received) = mpsc::channel(QUEUE);
-    let mut watches = Watches::new(client, namespace, changes);
     let mut objects = Objects::default();
+    let needed = decider.accept(&objects);
+    watches.follow(&mut objects, &needed);
     loop {
         let change = tokio::select! {
             () = stop.cancelled() => return,
-            change = received.recv() => change,
+            change = watches.received.recv() => change,
         };
         let Some(change) = change else { return };
         watches.take(&mut objects, change);
-        while let Ok(change) = received.try_recv() {
+        while let Ok(change) = watches.received.try_recv() {
             watches.take(&mut objects, change);
         }
         let needed = decider.accept(&objects);
@@ -91,26 +90,37 @@ fn publish(snapshots: &watch::Sender<Snapshot>, new: Snapshot) {
 }
 
 /// The watches that run.
-struct Watches {
+pub(super) struct Watches {
     client: Client,
     namespace: String,
     changes: mpsc::Sender<Change>,
+    received: mpsc::Receiver<Change>,
     tasks: JoinSet<()>,
     secrets: BTreeMap<String, AbortHandle>,
     config_maps: BTreeMap<String, AbortHandle>,
 }
 
 impl Watches {
-    fn new(client: Client, namespace: String, changes: mpsc::Sender<Change>) -> Self {
-        let mut tasks = JoinSet::new();
-        tasks.spawn(watch_kind::<MCPServerEntry>(client.clone(), namespace.clone(), changes.clone(), Change::Entries));
-        tasks.spawn(watch_kind::<MCPExternalAuthConfig>(
-            client.clone(),
-            namespace.clone(),
-            changes.clone(),
-            Change::AuthConfigs,
-        ));
-        Self { client, namespace, changes, tasks, secrets: BTreeMap::new(), config_maps: BTreeMap::new() }
+    /// None yet: Secrets and `ConfigMap`s of the namespace are watched when they are needed.
+    pub(super) fn new(client: Client, namespace: String) -> Self {
+        let (changes, received) = mpsc::channel(QUEUE);
+        let (tasks, secrets, config_maps) = (JoinSet::new(), BTreeMap::new(), BTreeMap::new());
+        Self { client, namespace, changes, received, tasks, secrets, config_maps }
+    }
+
+    /// Watches also the kinds that members of groups and their authentication are of.
+    pub(super) fn with_members(mut self) -> Self {
+        self.watch_kind::<MCPServerEntry>(Change::Entries);
+        self.watch_kind::<MCPExternalAuthConfig>(Change::AuthConfigs);
+        self
+    }
+
+    fn watch_kind<K>(&mut self, change: fn(BTreeMap<String, Arc<K>>) -> Change)
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        let (client, namespace, changes) = (self.client.clone(), self.namespace.clone(), self.changes.clone());
+        self.tasks.spawn(watch_kind::<K>(client, namespace, changes, change));
     }
 
     fn take(&self, objects: &mut Objects, change: Change) {

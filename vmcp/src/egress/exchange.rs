@@ -9,10 +9,13 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use url::Url;
 
+use tokio::sync::watch;
+
 use super::answers::Answers;
 use super::error::{Cause, EgressError};
 use super::guard::Reach;
 use super::http_client::{HttpClient, Partition};
+use super::relayed::Inbox;
 use crate::backend::{Backend, Caller};
 use crate::outgoing::{Credential, Credentials};
 
@@ -25,7 +28,11 @@ pub(super) struct Exchange {
     pub(super) http: HttpClient,
     pub(super) credentials: Credentials,
     pub(super) backend: Arc<Backend>,
+    /// What every request carries as it is now: it may change while the session lasts.
+    pub(super) settings: watch::Receiver<Arc<Backend>>,
     pub(super) answers: Answers,
+    /// Who hears what the backend says of its own accord; without one the gateway hears it itself.
+    pub(super) inbox: Option<Arc<dyn Inbox>>,
 }
 
 impl Exchange {
@@ -41,9 +48,10 @@ impl Exchange {
         body: Bytes,
     ) -> Result<Response<Incoming>, EgressError> {
         let mut retried = false;
+        let settings = Arc::clone(&self.settings.borrow());
         loop {
-            let credential = self.credentials.obtain(&self.backend, caller).await?;
-            let headers = self.headers(headers.clone(), credential.as_ref());
+            let credential = self.credentials.obtain(&settings, caller).await?;
+            let headers = with_settings(headers.clone(), &settings, credential.as_ref());
             let response = self.follow(&method, url, &headers, &body).await?;
             let status = response.status();
             if status == StatusCode::UNAUTHORIZED
@@ -61,12 +69,11 @@ impl Exchange {
         }
     }
 
-    fn headers(&self, mut headers: HeaderMap, credential: Option<&Credential>) -> HeaderMap {
-        self.backend.headers.apply(&mut headers);
-        if let Some(credential) = credential {
-            headers.insert(credential.name().clone(), credential.value().clone());
+    /// Passes a message of the backend on to the client whose session this is.
+    pub(super) fn deliver(&self, message: Bytes) {
+        if let Some(inbox) = &self.inbox {
+            inbox.deliver(message);
         }
-        headers
     }
 
     /// Sends a request and follows what MCP clients may follow: 307 and 308 of the same origin, with the same body.
@@ -107,6 +114,14 @@ impl Exchange {
         let reach = Reach { class: self.backend.class, allow_private: self.backend.allow_private };
         self.http.send(Partition::Backend(self.backend.name.clone()), reach, &self.backend.trust, request).await
     }
+}
+
+fn with_settings(mut headers: HeaderMap, settings: &Backend, credential: Option<&Credential>) -> HeaderMap {
+    settings.headers.apply(&mut headers);
+    if let Some(credential) = credential {
+        headers.insert(credential.name().clone(), credential.value().clone());
+    }
+    headers
 }
 
 fn unauthorized(status: StatusCode) -> EgressError {

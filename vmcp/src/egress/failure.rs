@@ -3,7 +3,8 @@
 use super::error::EgressError;
 
 /// Tells whether the request may be sent again.
-pub(super) enum Failure {
+#[derive(Debug)]
+pub enum Failure {
     /// The backend does not know the session any more: the request was not executed.
     SessionLost(EgressError),
     /// Anything else: nobody knows whether it was.

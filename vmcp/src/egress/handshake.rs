@@ -5,12 +5,13 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::error::{Cause, EgressError};
+use super::failure::Failure;
 use crate::jsonrpc;
 
 /// The revision that the gateway proposes.
 const PROPOSED: &str = "2025-11-25";
 /// The revisions that it can go on with.
-const SPOKEN: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+pub(crate) const SPOKEN: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 /// The params of `initialize`. The gateway offers no capabilities: a backend may only answer.
 pub(super) fn params() -> Box<RawValue> {
@@ -39,6 +40,11 @@ pub(super) fn negotiated(result: &RawValue) -> Result<&'static str, EgressError>
             SPOKEN.join(", ")
         ))
     })
+}
+
+/// The failure of a client's message while its session with the backend is not open.
+pub(super) fn missing() -> Failure {
+    Failure::SessionLost(EgressError::new(Cause::Protocol, "the session with the backend is not open"))
 }
 
 /// The failure when a backend answers `initialize` with a JSON-RPC error.

@@ -89,6 +89,38 @@ impl HttpSse {
         }
     }
 
+    /// Opens the session of a client with the client's own handshake. It is not opened again by itself.
+    pub(super) async fn open_for_client(&self, caller: &Caller, params: &RawValue) -> Result<Reply, EgressError> {
+        let live = Arc::new(self.connect(caller).await?);
+        let reply = self.shake_hands(&live, caller, params).await?;
+        if matches!(reply, Reply::Result(_)) {
+            *self.state.lock().await = Some(live);
+        }
+        Ok(reply)
+    }
+
+    /// Sends a client's request within its session.
+    pub(super) async fn request_of_client(
+        &self,
+        caller: &Caller,
+        method: &str,
+        params: Option<&RawValue>,
+        cancellation: impl Fn(u64) -> Cancellation,
+    ) -> Result<Reply, Failure> {
+        let live = self.clients_stream().await?;
+        self.cancellable(&live, caller, method, params, &cancellation).await
+    }
+
+    /// Sends a client's notification or answer within its session.
+    pub(super) async fn send_of_client(&self, caller: &Caller, message: Bytes) -> Result<(), Failure> {
+        let live = self.clients_stream().await?;
+        post(&self.exchange, &live.endpoint, caller, message).await
+    }
+
+    async fn clients_stream(&self) -> Result<Arc<Live>, Failure> {
+        self.state.lock().await.clone().filter(|live| live.waiting.is_open()).ok_or_else(handshake::missing)
+    }
+
     /// Sends a notification within the current session, if there is one.
     pub(super) async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
         let Some(live) = self.state.lock().await.clone() else { return Ok(()) };
@@ -158,17 +190,22 @@ impl HttpSse {
     }
 
     async fn initialize(&self, live: &Live, caller: &Caller) -> Result<(), EgressError> {
-        let id = self.next_id();
-        let reply = self.call(live, caller, id, "initialize", Some(&handshake::params())).await;
-        let version = match reply.map_err(Failure::into_error)? {
-            Reply::Result(result) => handshake::negotiated(&result)?,
-            Reply::Error(error) => return Err(handshake::refused(&error)),
-        };
+        if let Reply::Error(error) = self.shake_hands(live, caller, &handshake::params()).await? {
+            return Err(handshake::refused(&error));
+        }
         let initialized = jsonrpc::notification("notifications/initialized", None);
-        post(&self.exchange, &live.endpoint, caller, initialized).await.map_err(Failure::into_error)?;
-        self.news.negotiated(version);
-        tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
-        Ok(())
+        post(&self.exchange, &live.endpoint, caller, initialized).await.map_err(Failure::into_error)
+    }
+
+    async fn shake_hands(&self, live: &Live, caller: &Caller, params: &RawValue) -> Result<Reply, EgressError> {
+        let reply = self.call(live, caller, self.next_id(), "initialize", Some(params)).await;
+        let reply = reply.map_err(Failure::into_error)?;
+        if let Reply::Result(result) = &reply {
+            let version = handshake::negotiated(result)?;
+            self.news.negotiated(version);
+            tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
+        }
+        Ok(reply)
     }
 
     async fn cancellable(
@@ -288,12 +325,13 @@ impl Reader {
                 if event.event != "message" {
                     continue;
                 }
-                match inbound::read(event.data.as_bytes())? {
+                match inbound::read(event.data.as_bytes(), self.exchange.inbox.is_some())? {
                     Inbound::Answer { id: Some(id), reply } => {
                         if let Some(id) = id.as_u64() {
                             self.waiting.answer(id, reply);
                         }
                     }
+                    Inbound::Relay(message) => self.exchange.deliver(message),
                     Inbound::Respond(message) => self.respond(message),
                     Inbound::ToolsChanged => self.news.tools_changed(),
                     Inbound::Answer { id: None, .. } | Inbound::Ignore => {}

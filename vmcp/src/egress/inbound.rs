@@ -15,19 +15,23 @@ pub(super) enum Inbound {
     Respond(Bytes),
     /// Remember that the list of tools has changed.
     ToolsChanged,
+    /// A request or notification for the client whose session this is, as it came.
+    Relay(Bytes),
     /// Nothing.
     Ignore,
 }
 
-/// Reads one message.
+/// Reads one message. With `relayed` whatever is no answer is for the client.
 ///
-/// The gateway offers a backend no capabilities, so that `ping` is the one request that it answers with a result.
-pub(super) fn read(text: &[u8]) -> Result<Inbound, EgressError> {
+/// Otherwise the gateway offers a backend no capabilities, so that `ping` is the one request that it answers with a
+/// result.
+pub(super) fn read(text: &[u8], relayed: bool) -> Result<Inbound, EgressError> {
     let message = Message::parse(text).map_err(|error| {
         EgressError::new(Cause::Protocol, format!("the backend sent something that is not JSON-RPC: {error}"))
     })?;
     Ok(match message {
         Message::Response(response) => Inbound::Answer { id: response.id, reply: Reply::from(response.outcome) },
+        Message::Request(_) | Message::Notification(_) if relayed => Inbound::Relay(Bytes::copy_from_slice(text)),
         Message::Request(request) if request.method == "ping" => {
             Inbound::Respond(jsonrpc::result_response(&request.id, &jsonrpc::raw(&serde_json::json!({}))))
         }

@@ -99,7 +99,8 @@ impl Stream {
                 if event.event != "message" || event.data.is_empty() {
                     continue;
                 }
-                match inbound::read(event.data.as_bytes())? {
+                match inbound::read(event.data.as_bytes(), self.exchange.inbox.is_some())? {
+                    Inbound::Relay(message) => self.exchange.deliver(message),
                     Inbound::ToolsChanged => self.news.tools_changed(),
                     Inbound::Respond(message) => respond(&self.exchange, &self.session, &self.caller, message),
                     Inbound::Answer { .. } | Inbound::Ignore => {}

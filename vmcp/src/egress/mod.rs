@@ -3,7 +3,8 @@
 //! [`HttpClient`] opens every connection of the gateway: the [`guard`] judges names and addresses in its connector.
 //! [`Egress`] opens a [`BackendSession`] per client session and backend; connections are shared, sessions are not. Two
 //! transports implement a session, Streamable HTTP and the older HTTP+SSE; both send what a backend's configuration
-//! adds (credentials, headers, authorities) through one place, `exchange`. Params and results stay raw JSON.
+//! adds (credentials, headers, authorities) through one place, `exchange`. A [`RelayedSession`] is a client's own: its
+//! handshake is the client's, and what the backend says goes to the client's [`Inbox`]. Params and results stay raw JSON.
 
 mod answers;
 mod connect_to;
@@ -19,6 +20,7 @@ mod http_sse;
 mod inbound;
 mod listen;
 mod news;
+mod relayed;
 mod resolver;
 mod response;
 mod session;
@@ -29,7 +31,10 @@ mod trust;
 
 pub use connect_to::{ConnectMap, ConnectTo, ConnectToError};
 pub use error::{Cause, EgressError};
+pub use failure::Failure;
+pub(crate) use handshake::SPOKEN;
 pub use http_client::{HttpClient, HttpOptions, Partition, read_body};
+pub use relayed::{Inbox, RelayedSession};
 pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};
 pub use session::{BackendSession, Egress, Reply};
 pub use trust::{Trust, TrustError};

@@ -14,6 +14,7 @@ use super::exchange::Exchange;
 use super::http_client::{HttpClient, timed_out};
 use super::http_sse::HttpSse;
 use super::news::News;
+use super::relayed::Inbox;
 use super::streamable::Streamable;
 use crate::backend::{Backend, Backends, Caller, Transport};
 use crate::jsonrpc::{self, Id, Outcome};
@@ -56,23 +57,32 @@ impl Egress {
 
     /// A session of `caller` with `backend`. Nothing is sent before the first request.
     pub fn open(&self, backend: &Arc<Backend>, caller: &Caller) -> BackendSession {
+        let news = Arc::new(News::new());
+        let settings = watch::Sender::new(Arc::clone(backend)).subscribe();
+        let transport = self.transport(backend, settings, None, Arc::clone(&news));
+        BackendSession { backend: Arc::clone(backend), transport, news, caller: Mutex::new(caller.clone()) }
+    }
+
+    /// A session over the transport of `backend`, with settings that may change and the inbox of a client, if any.
+    pub(super) fn transport(
+        &self,
+        backend: &Arc<Backend>,
+        settings: watch::Receiver<Arc<Backend>>,
+        inbox: Option<Arc<dyn Inbox>>,
+        news: Arc<News>,
+    ) -> Arc<TransportSession> {
         let exchange = Exchange {
             http: self.http.clone(),
             credentials: self.credentials.clone(),
             backend: Arc::clone(backend),
+            settings,
             answers: Answers::default(),
+            inbox,
         };
-        let news = Arc::new(News::new());
-        let transport = match backend.transport {
-            Transport::StreamableHttp => TransportSession::Streamable(Streamable::new(exchange, Arc::clone(&news))),
-            Transport::Sse => TransportSession::HttpSse(HttpSse::new(exchange, Arc::clone(&news))),
-        };
-        BackendSession {
-            backend: Arc::clone(backend),
-            transport: Arc::new(transport),
-            news,
-            caller: Mutex::new(caller.clone()),
-        }
+        Arc::new(match backend.transport {
+            Transport::StreamableHttp => TransportSession::Streamable(Streamable::new(exchange, news)),
+            Transport::Sse => TransportSession::HttpSse(HttpSse::new(exchange, news)),
+        })
     }
 
     /// Forgets connections and tokens of backends that are gone or changed. Requests that run are not disturbed.
@@ -94,10 +104,24 @@ pub struct BackendSession {
     caller: Mutex<Caller>,
 }
 
+/// A session over one of the transports.
 #[derive(Debug)]
-enum TransportSession {
+pub(super) enum TransportSession {
     Streamable(Streamable),
     HttpSse(HttpSse),
+}
+
+impl TransportSession {
+    /// Ends the session at the backend, if there is one.
+    pub(super) async fn close(&self, caller: &Caller) {
+        match self {
+            Self::Streamable(session) => {
+                // A backend that does not answer ends the session by itself some day.
+                let _ = tokio::time::timeout(FAREWELL, session.close(caller)).await;
+            }
+            Self::HttpSse(session) => session.close().await,
+        }
+    }
 }
 
 impl BackendSession {
@@ -116,10 +140,10 @@ impl BackendSession {
         let request = async {
             match &*self.transport {
                 TransportSession::Streamable(session) => {
-                    session.request(caller, method, params, |id| self.cancellation(caller, id)).await
+                    session.request(caller, method, params, |id| Cancellation::of(&self.transport, caller, id)).await
                 }
                 TransportSession::HttpSse(session) => {
-                    session.request(caller, method, params, |id| self.cancellation(caller, id)).await
+                    session.request(caller, method, params, |id| Cancellation::of(&self.transport, caller, id)).await
                 }
             }
         };
@@ -146,17 +170,7 @@ impl BackendSession {
     /// Ends the session at the backend, if there is one. A later request opens a new one.
     pub async fn close(&self) {
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match &*self.transport {
-            TransportSession::Streamable(session) => {
-                // A backend that does not answer ends the session by itself some day.
-                let _ = tokio::time::timeout(FAREWELL, session.close(&caller)).await;
-            }
-            TransportSession::HttpSse(session) => session.close().await,
-        }
-    }
-
-    fn cancellation(&self, caller: &Caller, id: u64) -> Cancellation {
-        Cancellation { request: Some((Arc::clone(&self.transport), caller.clone(), id)) }
+        self.transport.close(&caller).await;
     }
 }
 
@@ -166,6 +180,11 @@ pub(super) struct Cancellation {
 }
 
 impl Cancellation {
+    /// Armed for request `id` of a session.
+    pub(super) fn of(transport: &Arc<TransportSession>, caller: &Caller, id: u64) -> Self {
+        Self { request: Some((Arc::clone(transport), caller.clone(), id)) }
+    }
+
     /// The request has an outcome: there is nothing to cancel.
     pub(super) fn disarm(mut self) {
         self.request = None;

@@ -1,5 +1,7 @@
 //! Streamable HTTP towards a backend (MCP 2025-11-25, transports), revisions with sessions.
 
+mod answer;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,18 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::value::RawValue;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
-use super::MAX_MESSAGE;
 use super::error::EgressError;
 use super::exchange::Exchange;
 use super::failure::Failure;
 use super::handshake;
-use super::http_client::{broken, read_body};
-use super::inbound::{self, InFailure, Inbound};
 use super::listen::Listener;
 use super::news::News;
 use super::response::{drain, media_type, protocol};
@@ -26,13 +24,12 @@ use super::session::{Cancellation, Reply};
 use super::sse::SseDecoder;
 use crate::backend::Caller;
 use crate::jsonrpc::{self, Id};
+use answer::Awaited;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// Bodies of failed requests are read up to this size, for the JSON-RPC error that they may hold.
-const MAX_FAILURE: usize = 64 * 1024;
 /// How long to wait before resuming a stream when the backend does not say.
 const DEFAULT_RETRY: u64 = 1000;
 /// How long at most, whatever the backend says.
@@ -78,7 +75,7 @@ impl Streamable {
         if self.news.has_subscribers() {
             self.listener.follow(&self.exchange, &first, caller, &self.news);
         }
-        match self.call(&first, caller, method, params, &cancellation).await {
+        match self.call(&first, caller, method, params, None, &cancellation).await {
             Ok(reply) => Ok(reply),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::SessionLost(_)) => {
@@ -87,9 +84,45 @@ impl Streamable {
                     "the backend lost the session, opening a new one"
                 );
                 let second = self.established(caller, Some(&first)).await?;
-                self.call(&second, caller, method, params, &cancellation).await.map_err(Failure::into_error)
+                self.call(&second, caller, method, params, None, &cancellation).await.map_err(Failure::into_error)
             }
         }
+    }
+
+    /// Opens the session of a client with the client's own handshake. It is not opened again by itself.
+    pub(super) async fn open_for_client(&self, caller: &Caller, params: &RawValue) -> Result<Reply, EgressError> {
+        let (established, reply) = self.shake_hands(caller, params).await?;
+        if matches!(reply, Reply::Result(_)) {
+            *self.state.lock().await = Some(Arc::new(established));
+        }
+        Ok(reply)
+    }
+
+    /// Sends a client's request within its session. What the backend says meanwhile goes to `messages`.
+    pub(super) async fn request_of_client(
+        &self,
+        caller: &Caller,
+        method: &str,
+        params: Option<&RawValue>,
+        messages: &mpsc::Sender<Bytes>,
+        cancellation: impl Fn(u64) -> Cancellation,
+    ) -> Result<Reply, Failure> {
+        let established = self.state.lock().await.clone().ok_or_else(handshake::missing)?;
+        self.listener.follow(&self.exchange, &established, caller, &self.news);
+        self.call(&established, caller, method, params, Some(messages), &cancellation).await
+    }
+
+    /// Sends a client's notification or answer within its session.
+    pub(super) async fn send_of_client(&self, caller: &Caller, message: Bytes) -> Result<(), Failure> {
+        let established = self.state.lock().await.clone().ok_or_else(handshake::missing)?;
+        let sent = post_one_way(&self.exchange, &established, caller, message).await;
+        // The stream is asked for once the backend has heard that the client is ready.
+        self.listener.follow(&self.exchange, &established, caller, &self.news);
+        let in_session = established.session_id.is_some();
+        sent.map_err(|error| match error.status() {
+            Some(404) if in_session => Failure::SessionLost(error),
+            _ => Failure::Other(error),
+        })
     }
 
     /// Sends a notification or an answer within the current session, if there is one.
@@ -131,22 +164,28 @@ impl Streamable {
     }
 
     async fn initialize(&self, caller: &Caller) -> Result<Established, EgressError> {
+        let (established, reply) = self.shake_hands(caller, &handshake::params()).await?;
+        if let Reply::Error(error) = reply {
+            return Err(handshake::refused(&error));
+        }
+        let initialized = jsonrpc::notification("notifications/initialized", None);
+        post_one_way(&self.exchange, &established, caller, initialized).await?;
+        Ok(established)
+    }
+
+    /// Sends `initialize`. What is established counts only if the answer is a result.
+    async fn shake_hands(&self, caller: &Caller, params: &RawValue) -> Result<(Established, Reply), EgressError> {
         let id = self.next_id();
-        let message = jsonrpc::request(&Id::from(id), "initialize", Some(&handshake::params()));
+        let message = jsonrpc::request(&Id::from(id), "initialize", Some(params));
         let response = self.post(caller, HeaderMap::new(), message).await?;
         let session_id = response.headers().get(SESSION_ID).cloned();
         let before = Established { session_id: session_id.clone(), version: "" };
-        let reply = self.read_answer(response, &before, caller, id).await.map_err(Failure::into_error)?;
-        let version = match reply {
-            Reply::Result(result) => handshake::negotiated(&result)?,
-            Reply::Error(error) => return Err(handshake::refused(&error)),
-        };
-        let established = Established { session_id, version };
-        let initialized = jsonrpc::notification("notifications/initialized", None);
-        post_one_way(&self.exchange, &established, caller, initialized).await?;
+        let reply = self.awaited(&before, caller, id, None).read(response).await.map_err(Failure::into_error)?;
+        let Reply::Result(result) = &reply else { return Ok((before, reply)) };
+        let version = handshake::negotiated(result)?;
         self.news.negotiated(version);
         tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
-        Ok(established)
+        Ok((Established { session_id, version }, reply))
     }
 
     async fn call(
@@ -155,17 +194,29 @@ impl Streamable {
         caller: &Caller,
         method: &str,
         params: Option<&RawValue>,
+        messages: Option<&mpsc::Sender<Bytes>>,
         cancellation: &impl Fn(u64) -> Cancellation,
     ) -> Result<Reply, Failure> {
         let id = self.next_id();
         let message = jsonrpc::request(&Id::from(id), method, params);
         let cancellation = cancellation(id);
         let answer = match self.post(caller, established.headers(), message).await {
-            Ok(response) => self.read_answer(response, established, caller, id).await,
+            Ok(response) => self.awaited(established, caller, id, messages).read(response).await,
             Err(error) => Err(error.into()),
         };
         cancellation.disarm();
         answer
+    }
+
+    /// Reads the answer to request `id`; what else comes with it goes to `messages`.
+    fn awaited<'a>(
+        &'a self,
+        established: &'a Established,
+        caller: &'a Caller,
+        id: u64,
+        messages: Option<&'a mpsc::Sender<Bytes>>,
+    ) -> Awaited<'a> {
+        Awaited { exchange: &self.exchange, news: &self.news, established, caller, id, messages }
     }
 
     async fn post(
@@ -179,98 +230,6 @@ impl Streamable {
 
     fn next_id(&self) -> u64 {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// The answer to request `id`: in the body, or on a stream that may have to be resumed.
-    async fn read_answer(
-        &self,
-        response: Response<Incoming>,
-        established: &Established,
-        caller: &Caller,
-        id: u64,
-    ) -> Result<Reply, Failure> {
-        let status = response.status();
-        let kind = media_type(&response);
-        if !status.is_success() {
-            return failed(response, established.session_id.is_some() && !established.version.is_empty(), id).await;
-        }
-        match kind.as_str() {
-            "application/json" => {
-                let text = read_body(response.into_body(), MAX_MESSAGE).await?;
-                match inbound::read(&text)? {
-                    Inbound::Answer { id: answered, reply }
-                        if answered.as_ref().is_none_or(|own| *own == Id::from(id)) =>
-                    {
-                        Ok(reply)
-                    }
-                    _ => Err(protocol("the backend's answer belongs to another request").into()),
-                }
-            }
-            "text/event-stream" => Ok(self.read_stream(response, established, caller, id).await?),
-            "" if status == StatusCode::ACCEPTED => {
-                Err(protocol("the backend accepted the request without answering it").into())
-            }
-            other => Err(protocol(&format!(
-                "the backend answered with content type {other:?}, expected application/json or text/event-stream"
-            ))
-            .into()),
-        }
-    }
-
-    /// Follows a stream to the answer. A stream that ends early after an event with an id is resumed after that
-    /// event, as servers that poll ask for (MCP 2025-11-25, transports, resumability).
-    async fn read_stream(
-        &self,
-        response: Response<Incoming>,
-        established: &Established,
-        caller: &Caller,
-        id: u64,
-    ) -> Result<Reply, EgressError> {
-        let mut body = response.into_body();
-        loop {
-            let mut decoder = SseDecoder::new(MAX_MESSAGE);
-            if let Some(reply) = self.read_events(&mut body, &mut decoder, established, caller, id).await? {
-                drain(body);
-                return Ok(reply);
-            }
-            let last_event = last_event(&decoder).ok_or_else(broken)?;
-            tokio::time::sleep(retry(&decoder)).await;
-            body = open_stream(&self.exchange, established, caller, Some(last_event)).await?;
-        }
-    }
-
-    /// Reads events up to the answer to request `id`, or to the end of the stream.
-    async fn read_events(
-        &self,
-        body: &mut Incoming,
-        decoder: &mut SseDecoder,
-        established: &Established,
-        caller: &Caller,
-        id: u64,
-    ) -> Result<Option<Reply>, EgressError> {
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                return if decoder.last_id().is_some() { Ok(None) } else { Err(broken()) };
-            };
-            let Some(piece) = frame.data_ref() else { continue };
-            for event in decoder.push(piece).map_err(|error| protocol(&error.to_string()))? {
-                // Servers that poll send an empty first event, for its id alone.
-                if event.event != "message" || event.data.is_empty() {
-                    continue;
-                }
-                match inbound::read(event.data.as_bytes())? {
-                    Inbound::Answer { id: answered, reply }
-                        if answered.as_ref().is_none_or(|own| *own == Id::from(id)) =>
-                    {
-                        return Ok(Some(reply));
-                    }
-                    Inbound::Respond(message) => respond(&self.exchange, established, caller, message),
-                    Inbound::ToolsChanged => self.news.tools_changed(),
-                    Inbound::Answer { .. } | Inbound::Ignore => {}
-                }
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -347,44 +306,6 @@ async fn post_one_way(
     } else {
         Err(protocol(&format!("the backend answered {status} to a notification")).with_status(status))
     }
-}
-
-/// What an HTTP failure means. `in_session` tells whether the request named a session.
-async fn failed(response: Response<Incoming>, in_session: bool, id: u64) -> Result<Reply, Failure> {
-    let status = response.status();
-    let text = read_body(response.into_body(), MAX_FAILURE).await.unwrap_or_default();
-    let error = protocol(&match status {
-        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if !in_session => format!(
-            "the backend answered {status}: check that its URL is an MCP endpoint and that its transport is streamable-http"
-        ),
-        _ => format!("the backend answered {status}"),
-    })
-    .with_status(status);
-    match inbound::read_failure(&text, id) {
-        InFailure::Answer(reply) => Ok(reply),
-        _ if in_session && (status == StatusCode::NOT_FOUND || is_unknown_session(status, &text)) => {
-            Err(Failure::SessionLost(error))
-        }
-        InFailure::Unattributed(reply) => Ok(reply),
-        InFailure::Nothing => Err(Failure::Other(error)),
-    }
-}
-
-/// Whether a server says 400 where it should say 404 for a session that it does not know: widespread servers do. An
-/// error without id and about the session means that the request was not read further.
-fn is_unknown_session(status: StatusCode, text: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Answer {
-        id: Option<serde_json::Value>,
-        error: Error,
-    }
-    #[derive(serde::Deserialize)]
-    struct Error {
-        message: String,
-    }
-    status == StatusCode::BAD_REQUEST
-        && serde_json::from_slice::<Answer>(text)
-            .is_ok_and(|answer| answer.id.is_none() && answer.error.message.to_ascii_lowercase().contains("session"))
 }
 
 /// The last event's id, for the header that resumes after it.

@@ -1,43 +1,48 @@
 //! Answering one request of a session, to the end or until it is cancelled.
 
-use super::Ingress;
-use super::methods::Method;
 use super::session::{InFlight, Session};
+use super::upstream::{Call, Unanswered};
 use crate::backend::Caller;
-use crate::catalog::CALL_KEYS;
 use crate::egress::Reply;
-use crate::jsonrpc::{ErrorObject, Object, error_response, raw, result_response};
+use crate::jsonrpc::{ErrorObject, code, error_response, raw, result_response};
 use bytes::Bytes;
-use serde_json::json;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
-/// The response to a request; `None` when it was cancelled.
+/// What became of a request.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The response.
+    Answered(Bytes),
+    /// The client wants none any more.
+    Cancelled,
+    /// The backend has lost the session. The response is for a client that cannot be told so by HTTP.
+    SessionLost(Bytes),
+}
+
+/// Answers a request. Messages that come before the answer go to `messages`.
 pub(super) async fn answer(
-    ingress: Arc<Ingress>,
     session: Arc<Session>,
     caller: Caller,
     in_flight: InFlight,
-    method: Method,
-) -> Option<Bytes> {
-    let reply = tokio::select! {
-        () = in_flight.cancelled.cancelled() => return None,
-        reply = reply(&ingress, &session, &caller, &method) => reply,
+    call: Call,
+    messages: mpsc::Sender<Bytes>,
+) -> Outcome {
+    let Some(upstream) = session.upstream() else {
+        let error = ErrorObject::new(code::INVALID_REQUEST, "the first request of a session must be \"initialize\"");
+        return Outcome::Answered(error_response(Some(in_flight.id()), &raw(&error)));
     };
-    Some(match reply {
-        Ok(Reply::Result(result)) => result_response(in_flight.id(), &result),
-        Ok(Reply::Error(error)) => error_response(Some(in_flight.id()), &error),
-        Err(error) => error_response(Some(in_flight.id()), &raw(&error)),
-    })
-}
-
-async fn reply(ingress: &Ingress, session: &Session, caller: &Caller, method: &Method) -> Result<Reply, ErrorObject> {
-    match method {
-        Method::Ping => Ok(Reply::Result(raw(&json!({})))),
-        Method::ListTools => ingress.catalog.list_tools(&session.view, caller).await.map(Reply::Result),
-        Method::CallTool(params) => {
-            let params = Object::parse(params, "params", &CALL_KEYS).map_err(|error| ErrorObject::from(&error))?;
-            ingress.catalog.call_tool(&session.view, caller, params).await
+    let reply = tokio::select! {
+        () = in_flight.cancelled.cancelled() => return Outcome::Cancelled,
+        reply = upstream.answer(&caller, &call, messages) => reply,
+    };
+    match reply {
+        Ok(Reply::Result(result)) => Outcome::Answered(result_response(in_flight.id(), &result)),
+        Ok(Reply::Error(error)) => Outcome::Answered(error_response(Some(in_flight.id()), &error)),
+        Err(Unanswered::Error(error)) => Outcome::Answered(error_response(Some(in_flight.id()), &raw(&error))),
+        Err(Unanswered::SessionLost) => {
+            let error = ErrorObject::new(code::INVALID_REQUEST, super::SESSION_LOST);
+            Outcome::SessionLost(error_response(Some(in_flight.id()), &raw(&error)))
         }
-        Method::Refused(error) => Err(error.clone()),
     }
 }

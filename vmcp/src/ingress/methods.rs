@@ -6,17 +6,15 @@ use crate::jsonrpc::{ErrorObject, Object, code, raw};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-/// A request within a session, with what is needed to answer it.
+/// A request within a session.
 #[derive(Debug)]
 pub(super) enum Method {
     /// `ping`.
     Ping,
     /// `tools/list`; lists have one page, so there is no cursor to continue from.
     ListTools,
-    /// `tools/call`, with its params.
-    CallTool(Box<RawValue>),
-    /// A request that is answered by an error.
-    Refused(ErrorObject),
+    /// `tools/call`.
+    CallTool,
 }
 
 /// The keys of the params of `method` that the gateway acts on.
@@ -31,22 +29,22 @@ pub(super) fn owned_keys(method: &str) -> &'static [&'static str] {
 }
 
 impl Method {
-    /// What a request within a session asks for.
-    pub(super) fn parse(method: &str, params: &Object<'_>) -> Self {
+    /// What a request within a session asks for, or the error that answers it.
+    pub(super) fn parse(method: &str, params: &Object<'_>) -> Result<Self, ErrorObject> {
         match method {
-            "ping" => Self::Ping,
-            "tools/list" => match params.typed::<Option<String>>("cursor", "a string").map(Option::flatten) {
-                Ok(None) => Self::ListTools,
-                Ok(Some(_)) => {
+            "ping" => Ok(Self::Ping),
+            "tools/list" => {
+                let cursor = params.typed::<Option<String>>("cursor", "a string").map(Option::flatten);
+                if cursor.map_err(|error| ErrorObject::from(&error))?.is_some() {
                     let message = "params.cursor is not one of this server: its list has one page";
-                    Self::Refused(ErrorObject::new(code::INVALID_PARAMS, message))
+                    return Err(ErrorObject::new(code::INVALID_PARAMS, message));
                 }
-                Err(error) => Self::Refused(ErrorObject::from(&error)),
-            },
-            "tools/call" => Self::CallTool(params.to_raw()),
+                Ok(Self::ListTools)
+            }
+            "tools/call" => Ok(Self::CallTool),
             other => {
                 let message = format!("the method {other:?} is not served");
-                Self::Refused(ErrorObject::new(code::METHOD_NOT_FOUND, message))
+                Err(ErrorObject::new(code::METHOD_NOT_FOUND, message))
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The side that clients see: Streamable HTTP at `/mcp`, the probes, and the metadata of the protected resource.
+//! The side that clients see: Streamable HTTP at `/mcp`, the probes, and the metadata of the protected resource. What
+//! answers the messages of clients is an [`Upstream`]: the tools of many backends, or one backend as it is.
 //!
 //! Every request first passes the `Host` and `Origin` rules. What speaks MCP is authenticated next, then judged by
 //! its headers, and only then read.
@@ -7,6 +8,7 @@ mod accept;
 mod answer;
 mod body;
 mod dispatch;
+mod http_sse;
 mod listener;
 mod methods;
 mod origin;
@@ -16,30 +18,38 @@ mod probes;
 mod revision;
 mod session;
 mod stream;
+mod tool_gateway;
+mod upstream;
 
+pub use http_sse::SseEndpoint;
 pub use listener::serve;
 pub use origin::{OriginRefused, OriginRules};
-pub use probes::Report;
+pub use outbox::Outbox;
+pub use probes::{GroupReport, Report};
 pub use session::{Session, SessionLimits, Sessions};
+pub use tool_gateway::ToolGateway;
+pub use upstream::{Call, Opened, Unanswered, Unopened, Upstream, UpstreamSession};
 
 use answer::Refused;
 
 use crate::backend::Caller;
-use crate::catalog::Catalog;
-use crate::jsonrpc::{code, notification};
+use crate::jsonrpc::{ErrorObject, Id, code, notification};
 use crate::policy::{Policy, Refusal};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The header that names a session.
 const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
+/// What a client is told whose session the backend has lost.
+const SESSION_LOST: &str = "the backend has lost the session, start another one with \"initialize\"";
 /// Changes that follow each other within this time are told to clients once.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
@@ -61,16 +71,16 @@ impl Default for Patience {
 /// Everything that answers to clients.
 #[derive(Debug)]
 pub struct Ingress {
-    /// The name of the gateway, as `serverInfo` has it.
-    pub name: String,
     /// Who may call.
     pub policy: Policy,
     /// Which browsers may call.
     pub origins: OriginRules,
     /// The clients' sessions.
     pub sessions: Sessions,
-    /// The tools.
-    pub catalog: Arc<Catalog>,
+    /// What answers the clients.
+    pub upstream: Arc<dyn Upstream>,
+    /// How clients of the HTTP+SSE transport are served, if they are.
+    pub http_sse: Option<SseEndpoint>,
     /// What the probes tell.
     pub report: Report,
     /// How long this side waits.
@@ -82,20 +92,25 @@ pub struct Ingress {
 impl Ingress {
     /// All routes.
     pub fn router(self: &Arc<Self>) -> Router {
-        Router::new()
+        let mut router = Router::new()
             .route("/mcp", any(mcp))
             .route("/health", get(probes::health))
             .route("/readyz", get(probes::readyz))
-            .route("/status", get(probes::status))
-            .route("/.well-known/{*rest}", get(well_known))
+            .route("/.well-known/{*rest}", get(well_known));
+        if self.report.group.is_some() {
+            router = router.route("/status", get(probes::status));
+        }
+        if self.http_sse.is_some() {
+            router = router.route("/sse", get(http_sse::stream)).route("/messages", post(http_sse::message));
+        }
+        router
             .fallback(not_found)
             .layer(middleware::from_fn_with_state(Arc::clone(self), guard_origin))
             .with_state(Arc::clone(self))
     }
 
-    /// Tells every client when the catalog changes, until the server is to end.
-    pub async fn announce_changes(&self) {
-        let mut catalog = self.catalog.changes();
+    /// Tells every client about each of these changes of the list of tools, until the server is to end.
+    pub async fn announce_changes(&self, mut catalog: watch::Receiver<u64>) {
         let list_changed = notification("notifications/tools/list_changed", None);
         loop {
             tokio::select! {
@@ -138,20 +153,34 @@ impl Ingress {
     async fn end_session(&self, headers: &HeaderMap) -> Result<Response, Refused> {
         let caller = self.authenticate(headers).await?;
         let session = self.session(headers, &caller)?;
-        check_version(headers)?;
+        self.check_version(headers)?;
         self.sessions.end(&session).await;
         Ok(answer::empty(StatusCode::OK))
+    }
+
+    fn check_version(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        revision::check_header(headers, self.upstream.revisions())
+            .map_err(|message| answer::refusal(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message))
+    }
+
+    /// Starts a session, or says that there are too many.
+    fn create_session(&self, caller: &Caller, id: Option<&Id>) -> Result<Arc<Session>, Refused> {
+        self.sessions.create(caller).map_err(|full| {
+            let error = ErrorObject::new(code::OVERLOADED, full.to_string());
+            answer::try_later(answer::error(StatusCode::SERVICE_UNAVAILABLE, id, &error), 5)
+        })
+    }
+
+    /// Ends a session that its backend has lost.
+    fn lose(self: &Arc<Self>, session: &Arc<Session>) {
+        let (ingress, session) = (Arc::clone(self), Arc::clone(session));
+        tokio::spawn(async move { ingress.sessions.end(&session).await });
     }
 }
 
 fn no_such_session() -> Refused {
     let message = "there is no such session, start another one with \"initialize\"";
     answer::refusal(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message)
-}
-
-fn check_version(headers: &HeaderMap) -> Result<(), Refused> {
-    revision::check_header(headers)
-        .map_err(|message| answer::refusal(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message))
 }
 
 async fn mcp(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {

@@ -1,4 +1,4 @@
-//! What the gateway wants to tell a client outside of any request: a bounded queue that the client's GET stream empties.
+//! What a client is to be told outside of any request: a bounded queue that the client's GET stream empties.
 
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -26,15 +26,30 @@ impl Default for Outbox {
 impl Outbox {
     /// Adds a message, unless the same one waits already.
     pub fn push(&self, message: Bytes) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.contains(&message) {
             return;
         }
-        if waiting.len() == CAPACITY {
+        drop(waiting);
+        self.append(message);
+    }
+
+    /// Adds a message, whether or not the same one waits already. Returns whether there was room: the oldest message
+    /// makes room for the new one.
+    pub fn append(&self, message: Bytes) -> bool {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = waiting.len() < CAPACITY;
+        if !room {
             waiting.pop_front();
         }
         waiting.push_back(message);
         self.changed.send_modify(|count| *count += 1);
+        room
+    }
+
+    /// Whether anybody reads.
+    pub fn is_read(&self) -> bool {
+        self.reader.receiver_count() > 0
     }
 
     /// Starts to read. There is one reader: the newest, because a client that opens a stream again has lost the old one.

@@ -1,50 +1,73 @@
 //! POST: one JSON-RPC message from a client.
 
 use super::answer::Refused;
-use super::session::{BusyError, Session};
-use super::{Ingress, SESSION_HEADER, accept, answer, body, check_version, dispatch, methods, revision, stream};
+use super::dispatch::{self, Outcome};
+use super::session::{BusyError, InFlight, Session};
+use super::stream::Work;
+use super::upstream::{Call, Unanswered, Unopened};
+use super::{Ingress, SESSION_HEADER, accept, answer, body, methods, revision, stream};
 use crate::backend::Caller;
-use crate::jsonrpc::{ErrorObject, Message, Notification, Object, Request as Call, code};
+use crate::jsonrpc::{
+    ErrorObject, Id, Message, Notification, Object, Request as Asked, code, error_response, raw, result_response,
+};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::json;
+use serde_json::value::RawValue;
 use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Messages of one request that wait to be written.
+const MESSAGES: usize = 32;
 
 /// Answers a POST to the MCP endpoint.
 pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
     let caller = ingress.authenticate(&headers).await?;
-    check_media_types(&headers)?;
+    check_content_type(&headers)?;
+    check_accept(&headers)?;
     let body = body::read(body).await?;
     let message = Message::parse(&body).map_err(|error| bad_request(&ErrorObject::from(&error)))?;
     match message {
         Message::Request(call) => answer_call(ingress, &headers, caller, call).await,
-        Message::Notification(notification) => take_notification(ingress, &headers, &caller, &notification),
+        Message::Notification(notification) => {
+            let notice = Notice::read(ingress, &headers, &notification)?;
+            let session = ingress.session(&headers, &caller)?;
+            ingress.check_version(&headers)?;
+            notice.act(ingress, &session, &caller, body.clone()).await?;
+            Ok(answer::empty(StatusCode::ACCEPTED))
+        }
         Message::Response(_) => {
-            ingress.session(&headers, &caller)?;
-            check_version(&headers)?;
-            // The gateway asks its clients nothing, so this answers nothing; the protocol has 202 for it all the same.
+            let session = ingress.session(&headers, &caller)?;
+            ingress.check_version(&headers)?;
+            take(ingress, &session, &caller, body.clone()).await?;
             Ok(answer::empty(StatusCode::ACCEPTED))
         }
     }
 }
 
-fn check_media_types(headers: &HeaderMap) -> Result<(), Refused> {
-    if !accept::is_json(headers) {
-        let message = "the Content-Type of a POST request must be application/json";
-        return Err(answer::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST, message));
+pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
+    if accept::is_json(headers) {
+        return Ok(());
     }
-    let accepted = accept::accepted(headers);
-    if !(accepted.json && accepted.events) {
-        let message = "the Accept header of a POST request must include application/json and text/event-stream";
-        return Err(answer::refusal(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message));
-    }
-    Ok(())
+    let message = "the Content-Type of a POST request must be application/json";
+    Err(answer::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, code::INVALID_REQUEST, message))
 }
 
-fn bad_request(error: &ErrorObject) -> Refused {
+fn check_accept(headers: &HeaderMap) -> Result<(), Refused> {
+    let accepted = accept::accepted(headers);
+    if accepted.json && accepted.events {
+        return Ok(());
+    }
+    let message = "the Accept header of a POST request must include application/json and text/event-stream";
+    Err(answer::refusal(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message))
+}
+
+pub(super) fn bad_request(error: &ErrorObject) -> Refused {
     answer::error(StatusCode::BAD_REQUEST, None, error).into()
 }
 
@@ -52,83 +75,181 @@ async fn answer_call(
     ingress: &Arc<Ingress>,
     headers: &HeaderMap,
     caller: Caller,
-    call: Call<'_>,
+    asked: Asked<'_>,
 ) -> Result<Response, Refused> {
-    let refuse = |error: &ErrorObject| Refused::from(answer::error(StatusCode::BAD_REQUEST, Some(&call.id), error));
-    let params = match call.params {
-        Some(params) => Object::parse(params, "params", methods::owned_keys(&call.method))
+    let refuse = |error: &ErrorObject| Refused::from(answer::error(StatusCode::BAD_REQUEST, Some(&asked.id), error));
+    let params = match asked.params {
+        Some(params) => Object::parse(params, "params", methods::owned_keys(&asked.method))
             .map_err(|error| refuse(&ErrorObject::from(&error)))?,
         None => Object::empty("params"),
     };
-    let stateless = revision::stateless(headers, &call.method, Some(&params))
+    let stateless = revision::stateless(headers, &asked.method, Some(&params))
         .map_err(|error| refuse(&ErrorObject::from(&error)))?;
     if let Some(requested) = stateless {
-        return Err(refuse(&revision::unsupported(&requested)));
+        return Err(refuse(&revision::unsupported(&requested, ingress.upstream.revisions())));
     }
-    if call.method == "initialize" {
-        return initialize(ingress, &caller, &call, &params);
+    if asked.method == "initialize" {
+        return initialize(ingress, &caller, &asked).await;
     }
     let session = ingress.session(headers, &caller)?;
-    check_version(headers)?;
-    let in_flight = session.begin(&call.id).map_err(|busy| match busy {
+    ingress.check_version(headers)?;
+    let in_flight = begin(&session, &asked.id)?;
+    let call = Call { method: asked.method.into_owned(), params: asked.params.map(ToOwned::to_owned) };
+    let mut work = start(&session, caller, in_flight, call);
+    tokio::select! {
+        // What comes before the answer makes it a stream.
+        biased;
+        Some(message) = work.messages.recv() => {
+            Ok(stream::answer_later(Some(message), work, ingress.patience.keep_alive))
+        }
+        outcome = &mut work.task => match outcome {
+            Ok(Outcome::Answered(answer)) => Ok(answer::json(StatusCode::OK, answer)),
+            // The client wants no answer, and HTTP must have one.
+            Ok(Outcome::Cancelled) | Err(_) => Ok(answer::events(Body::empty())),
+            Ok(Outcome::SessionLost(_)) => Err(lost(ingress, &session)),
+        },
+        () = tokio::time::sleep(ingress.patience.answer) => {
+            Ok(stream::answer_later(None, work, ingress.patience.keep_alive))
+        }
+    }
+}
+
+/// Notes that a request is under way, or says why it may not be.
+pub(super) fn begin(session: &Arc<Session>, id: &Id) -> Result<InFlight, Refused> {
+    session.begin(id).map_err(|busy| match busy {
         BusyError::Ended => super::no_such_session(),
-        BusyError::IdInUse => refuse(&ErrorObject::new(code::INVALID_REQUEST, busy.to_string())),
+        BusyError::IdInUse => {
+            let error = ErrorObject::new(code::INVALID_REQUEST, busy.to_string());
+            answer::error(StatusCode::BAD_REQUEST, Some(id), &error).into()
+        }
         BusyError::TooMany => {
             let error = ErrorObject::new(code::OVERLOADED, busy.to_string());
-            answer::try_later(answer::error(StatusCode::TOO_MANY_REQUESTS, Some(&call.id), &error), 1)
+            answer::try_later(answer::error(StatusCode::TOO_MANY_REQUESTS, Some(id), &error), 1)
         }
-    })?;
-    let method = methods::Method::parse(&call.method, &params);
-    let mut work = tokio::spawn(dispatch::answer(Arc::clone(ingress), session, caller, in_flight, method));
-    tokio::select! {
-        answer = &mut work => Ok(match answer.ok().flatten() {
-            Some(answer) => answer::json(StatusCode::OK, answer),
-            // The client cancelled this request: it wants no answer, and HTTP must have one.
-            None => answer::events(Body::empty()),
-        }),
-        () = tokio::time::sleep(ingress.patience.answer) => {
-            Ok(stream::answer_later(work, ingress.patience.keep_alive))
+    })
+}
+
+/// Starts to work on a request.
+pub(super) fn start(session: &Arc<Session>, caller: Caller, in_flight: InFlight, call: Call) -> Work {
+    let (sender, messages) = mpsc::channel(MESSAGES);
+    Work { task: tokio::spawn(dispatch::answer(Arc::clone(session), caller, in_flight, call, sender)), messages }
+}
+
+/// Ends a session that its backend has lost, and tells the client in the way of the protocol.
+fn lost(ingress: &Arc<Ingress>, session: &Arc<Session>) -> Refused {
+    ingress.lose(session);
+    answer::refusal(StatusCode::NOT_FOUND, code::INVALID_REQUEST, super::SESSION_LOST)
+}
+
+async fn initialize(ingress: &Arc<Ingress>, caller: &Caller, asked: &Asked<'_>) -> Result<Response, Refused> {
+    let session = ingress.create_session(caller, Some(&asked.id))?;
+    let params = asked.params.map_or_else(|| raw(&json!({})), ToOwned::to_owned);
+    match open(ingress, &session, caller, params).await {
+        Ok(result) => {
+            let mut response = answer::json(StatusCode::OK, result_response(&asked.id, &result));
+            if let Ok(id) = HeaderValue::from_str(&session.id) {
+                response.headers_mut().insert(SESSION_HEADER, id);
+            }
+            Ok(response)
+        }
+        Err(unopened) => {
+            ingress.sessions.end(&session).await;
+            Err(answer::json(unopened.status, error_response(Some(&asked.id), &unopened.error)).into())
         }
     }
 }
 
-fn initialize(ingress: &Ingress, caller: &Caller, call: &Call<'_>, params: &Object<'_>) -> Result<Response, Refused> {
-    let answer = methods::initialize(&ingress.name, params)
-        .map_err(|error| answer::error(StatusCode::BAD_REQUEST, Some(&call.id), &error))?;
-    let session = ingress.sessions.create(caller).map_err(|full| {
-        let error = ErrorObject::new(code::OVERLOADED, full.to_string());
-        answer::try_later(answer::error(StatusCode::SERVICE_UNAVAILABLE, Some(&call.id), &error), 5)
-    })?;
-    let mut response = answer::json(StatusCode::OK, crate::jsonrpc::result_response(&call.id, &answer));
-    if let Ok(id) = HeaderValue::from_str(&session.id) {
-        response.headers_mut().insert(SESSION_HEADER, id);
-    }
-    Ok(response)
-}
-
-fn take_notification(
-    ingress: &Ingress,
-    headers: &HeaderMap,
+/// Opens what answers the client of `session`, and returns the result of its `initialize`. The work is a task of its
+/// own: what a client that leaves has opened is found, and ended, with its session.
+pub(super) async fn open(
+    ingress: &Arc<Ingress>,
+    session: &Arc<Session>,
     caller: &Caller,
-    notification: &Notification<'_>,
-) -> Result<Response, Refused> {
-    let params = notification
-        .params
-        .map(|params| Object::parse(params, "params", methods::owned_keys(&notification.method)))
-        .transpose()
-        .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
-    let stateless = revision::stateless(headers, &notification.method, params.as_ref())
-        .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
-    if let Some(requested) = stateless {
-        return Err(bad_request(&revision::unsupported(&requested)));
+    params: Box<RawValue>,
+) -> Result<Box<RawValue>, Unopened> {
+    let (upstream, session, caller) = (Arc::clone(&ingress.upstream), Arc::clone(session), caller.clone());
+    let opening = tokio::spawn(async move {
+        let opened = upstream.open(&caller, &params, Arc::clone(&session.outbox)).await?;
+        if let Err(second) = session.attach(Arc::clone(&opened.session)) {
+            second.close().await;
+            let message = "the session has been initialized already";
+            return Err(Unopened::bad_request(&ErrorObject::new(code::INVALID_REQUEST, message)));
+        }
+        if session.ended.is_cancelled() {
+            // It ended too early to find what has been opened.
+            opened.session.close().await;
+        }
+        Ok(opened.result)
+    });
+    opening.await.unwrap_or_else(|_| {
+        let error = ErrorObject::new(code::INTERNAL_ERROR, "the session could not be opened");
+        Err(Unopened { status: StatusCode::INTERNAL_SERVER_ERROR, error: raw(&error) })
+    })
+}
+
+/// What a client notifies of.
+pub(super) enum Notice {
+    /// It does not want the answer to a request any more; one without a readable id means nothing.
+    Cancelled(Option<Id>),
+    /// Anything else.
+    Other,
+}
+
+impl Notice {
+    /// Reads a notification.
+    pub(super) fn read(
+        ingress: &Ingress,
+        headers: &HeaderMap,
+        notification: &Notification<'_>,
+    ) -> Result<Self, Refused> {
+        let params = notification
+            .params
+            .map(|params| Object::parse(params, "params", methods::owned_keys(&notification.method)))
+            .transpose()
+            .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
+        let stateless = revision::stateless(headers, &notification.method, params.as_ref())
+            .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
+        if let Some(requested) = stateless {
+            return Err(bad_request(&revision::unsupported(&requested, ingress.upstream.revisions())));
+        }
+        if notification.method != "notifications/cancelled" {
+            return Ok(Self::Other);
+        }
+        let id = params.as_ref().and_then(|params| params.field("requestId"));
+        Ok(Self::Cancelled(id.and_then(|id| Id::parse(id).ok())))
     }
-    let session: Arc<Session> = ingress.session(headers, caller)?;
-    check_version(headers)?;
-    if notification.method == "notifications/cancelled"
-        && let Some(id) = params.as_ref().and_then(|params| params.field("requestId"))
-        && let Ok(id) = crate::jsonrpc::Id::parse(id)
-    {
-        session.cancel(&id);
+
+    /// Does what it asks for; `message` is the notification as it came.
+    pub(super) async fn act(
+        self,
+        ingress: &Arc<Ingress>,
+        session: &Arc<Session>,
+        caller: &Caller,
+        message: Bytes,
+    ) -> Result<(), Refused> {
+        match self {
+            Self::Cancelled(id) => {
+                if let Some(id) = id {
+                    session.cancel(&id);
+                }
+                Ok(())
+            }
+            Self::Other => take(ingress, session, caller, message).await,
+        }
     }
-    Ok(answer::empty(StatusCode::ACCEPTED))
+}
+
+/// Hands a message without answer to what stands behind the session.
+pub(super) async fn take(
+    ingress: &Arc<Ingress>,
+    session: &Arc<Session>,
+    caller: &Caller,
+    message: Bytes,
+) -> Result<(), Refused> {
+    let Some(upstream) = session.upstream() else { return Ok(()) };
+    match upstream.take(caller, message).await {
+        Ok(()) => Ok(()),
+        Err(Unanswered::SessionLost) => Err(lost(ingress, session)),
+        Err(Unanswered::Error(error)) => Err(answer::error(StatusCode::BAD_GATEWAY, None, &error).into()),
+    }
 }

@@ -15,24 +15,39 @@ use vmcp_config::Transport;
 /// Where the probes get their answers from.
 #[derive(Debug)]
 pub struct Report {
-    /// The group whose members are the backends.
-    pub group: String,
-    /// Whether backends come from the Kubernetes API.
-    pub dynamic: bool,
+    /// How backends are found, in a word.
+    pub mode: &'static str,
     /// The backends.
     pub discovered: watch::Receiver<Snapshot>,
-    /// How they fare.
+    /// What is told about a group; without one the only backend must be there for this server to be ready.
+    pub group: Option<GroupReport>,
+}
+
+/// What is told about the backends of a group.
+#[derive(Debug)]
+pub struct GroupReport {
+    /// Name of the group.
+    pub name: String,
+    /// How its backends fare.
     pub health: Health,
 }
 
 impl Report {
-    fn mode(&self) -> &'static str {
-        if self.dynamic { "dynamic" } else { "static" }
+    /// Why this server is not ready, if it is not.
+    fn not_ready(&self) -> Option<&'static str> {
+        let discovered = self.discovered.borrow();
+        if !discovered.synced {
+            Some("cache_sync_pending")
+        } else if self.group.is_none() && discovered.backends.is_empty() {
+            Some("backend_unusable")
+        } else {
+            None
+        }
     }
 
-    fn status(&self) -> Value {
+    fn status(&self, group: &GroupReport) -> Value {
         let backends = Arc::clone(&self.discovered.borrow().backends);
-        let states = self.health.subscribe();
+        let states = group.health.subscribe();
         let states = states.borrow();
         let rows: Vec<Value> = backends
             .values()
@@ -52,7 +67,7 @@ impl Report {
             "backends": rows,
             "healthy": healthy,
             "version": env!("CARGO_PKG_VERSION"),
-            "group_ref": self.group,
+            "group_ref": group.name,
         })
     }
 }
@@ -80,21 +95,20 @@ pub(super) async fn health() -> Response {
 }
 
 pub(super) async fn readyz(State(ingress): State<Arc<Ingress>>) -> Response {
-    let mode = ingress.report.mode();
-    if ingress.stop.is_cancelled() {
-        let body = json!({ "status": "not_ready", "mode": mode, "reason": "shutting_down" });
-        return answer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string());
-    }
-    if ingress.report.discovered.borrow().synced {
-        answer::json(StatusCode::OK, json!({ "status": "ready", "mode": mode }).to_string())
-    } else {
-        let body = json!({ "status": "not_ready", "mode": mode, "reason": "cache_sync_pending" });
-        answer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())
+    let mode = ingress.report.mode;
+    let reason = if ingress.stop.is_cancelled() { Some("shutting_down") } else { ingress.report.not_ready() };
+    match reason {
+        None => answer::json(StatusCode::OK, json!({ "status": "ready", "mode": mode }).to_string()),
+        Some(reason) => {
+            let body = json!({ "status": "not_ready", "mode": mode, "reason": reason });
+            answer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())
+        }
     }
 }
 
 pub(super) async fn status(State(ingress): State<Arc<Ingress>>) -> Response {
-    let mut response = answer::json(StatusCode::OK, ingress.report.status().to_string());
+    let Some(group) = &ingress.report.group else { return super::not_found().await };
+    let mut response = answer::json(StatusCode::OK, ingress.report.status(group).to_string());
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

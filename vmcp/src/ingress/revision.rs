@@ -32,16 +32,16 @@ pub(super) fn negotiate(requested: &str) -> &'static str {
 }
 
 /// Why the version header of a request is not acceptable: the message for the client.
-pub(super) fn check_header(headers: &HeaderMap) -> Result<(), String> {
+pub(super) fn check_header(headers: &HeaderMap, served: &[&str]) -> Result<(), String> {
     let mut values = headers.get_all(VERSION_HEADER).iter();
     let Some(value) = values.next() else { return Ok(()) };
     if values.next().is_some() {
         return Err("the MCP-Protocol-Version header is sent more than once".to_owned());
     }
-    if SERVED.iter().any(|served| value.as_bytes() == served.as_bytes()) {
+    if served.iter().any(|served| value.as_bytes() == served.as_bytes()) {
         return Ok(());
     }
-    Err(format!("the MCP-Protocol-Version header must be one of {}", SERVED.join(", ")))
+    Err(format!("the MCP-Protocol-Version header must be one of {}", served.join(", ")))
 }
 
 /// The revision that a request of the stateless era names, or `None` for a request of the era with sessions.
@@ -71,12 +71,12 @@ pub(super) fn stateless(
 }
 
 /// The refusal of a revision without sessions.
-pub(super) fn unsupported(requested: &str) -> ErrorObject {
+pub(super) fn unsupported(requested: &str, served: &[&str]) -> ErrorObject {
     ErrorObject::new(
         code::UNSUPPORTED_PROTOCOL_VERSION,
         format!("protocol version {requested} is not served here, start with \"initialize\" instead"),
     )
-    .with_data(json!({ "supported": SERVED, "requested": requested }))
+    .with_data(json!({ "supported": served, "requested": requested }))
 }
 
 #[cfg(test)]
@@ -106,9 +106,9 @@ mod tests {
 
     #[test]
     fn the_header_may_be_absent_but_not_wrong() {
-        assert!(check_header(&HeaderMap::new()).is_ok());
-        assert!(check_header(&headers("2025-06-18")).is_ok());
-        assert!(check_header(&headers("2025-06-19")).unwrap_err().contains("2025-11-25"));
+        assert!(check_header(&HeaderMap::new(), &SERVED).is_ok());
+        assert!(check_header(&headers("2025-06-18"), &SERVED).is_ok());
+        assert!(check_header(&headers("2025-06-19"), &SERVED).unwrap_err().contains("2025-11-25"));
     }
 
     #[test]

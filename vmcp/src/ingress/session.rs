@@ -1,15 +1,15 @@
 //! Client sessions: their ids, owners, limits and end.
 
 use super::outbox::Outbox;
+use super::upstream::UpstreamSession;
 use crate::backend::{Caller, Principal};
-use crate::catalog::ClientView;
 use crate::jsonrpc::Id;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{StreamExt, stream};
 use rand::Rng;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -47,8 +47,6 @@ pub struct Session {
     pub id: String,
     /// Messages outside of any request.
     pub outbox: Arc<Outbox>,
-    /// What this client has of the catalog: its sessions with backends.
-    pub view: ClientView,
     /// Cancelled when the session ends; everything that belongs to it ends with it.
     pub ended: CancellationToken,
     owner: Option<Principal>,
@@ -56,6 +54,8 @@ pub struct Session {
     in_flight: Mutex<HashMap<Id, CancellationToken>>,
     /// Counts them for whoever waits for their end.
     requests: TaskTracker,
+    /// What answers the client; nothing before `initialize`.
+    upstream: OnceLock<Arc<dyn UpstreamSession>>,
 }
 
 /// Why a request cannot be started.
@@ -77,13 +77,23 @@ impl Session {
         Self {
             id,
             outbox: Arc::default(),
-            view: ClientView::default(),
             ended: CancellationToken::new(),
             owner: caller.principal.clone(),
             used_at: Mutex::new(Instant::now()),
             in_flight: Mutex::default(),
             requests: TaskTracker::new(),
+            upstream: OnceLock::new(),
         }
+    }
+
+    /// What answers the client, once there is something.
+    pub fn upstream(&self) -> Option<&Arc<dyn UpstreamSession>> {
+        self.upstream.get()
+    }
+
+    /// From now on `upstream` answers the client. The first one stays; a second one is given back.
+    pub fn attach(&self, upstream: Arc<dyn UpstreamSession>) -> Result<(), Arc<dyn UpstreamSession>> {
+        self.upstream.set(upstream)
     }
 
     /// Notes that a request is under way, until the returned guard goes.
@@ -123,7 +133,9 @@ impl Session {
         if tokio::time::timeout(STOP_TIMEOUT, self.requests.wait()).await.is_err() {
             tracing::warn!("a session ended with requests under way");
         }
-        self.view.close().await;
+        if let Some(upstream) = self.upstream() {
+            upstream.close().await;
+        }
     }
 
     /// Keeps the session alive.

@@ -19,7 +19,7 @@ pub enum PolicyError {
     #[error("incomingAuth.type local is not supported by this release: use anonymous or oidc")]
     Local,
     /// A key is not a URL.
-    #[error("incomingAuth.oidc.{key} is not an http(s) URL: {value:?}")]
+    #[error("oidc.{key} is not an http(s) URL: {value:?}")]
     Url {
         /// The key.
         key: &'static str,
@@ -27,10 +27,10 @@ pub enum PolicyError {
         value: String,
     },
     /// The issuer has no TLS, and that was not allowed.
-    #[error("incomingAuth.oidc.{0} is an http URL: use https, or set insecureAllowHttp")]
+    #[error("oidc.{0} is an http URL: use https, or set insecureAllowHttp")]
     Insecure(&'static str),
     /// The CA bundle cannot be read.
-    #[error("cannot read incomingAuth.oidc.caBundlePath {}", path.display())]
+    #[error("cannot read oidc.caBundlePath {}", path.display())]
     Bundle {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum PolicyError {
         source: std::io::Error,
     },
     /// The CA bundle is no CA bundle.
-    #[error("incomingAuth.oidc.caBundlePath cannot be used")]
+    #[error("oidc.caBundlePath cannot be used")]
     Trust(#[from] TrustError),
 }
 
@@ -51,6 +51,11 @@ impl Policy {
             IncomingAuthKind::Local => return Err(PolicyError::Local),
             IncomingAuthKind::Oidc => configuration.oidc.as_ref().ok_or(PolicyError::MissingOidc)?,
         };
+        Self::oidc(oidc, client)
+    }
+
+    /// The policy that takes the tokens of one issuer.
+    pub fn oidc(oidc: &vmcp_config::Oidc, client: HttpClient) -> Result<Self, PolicyError> {
         let url = |key: &'static str, value: &str| {
             Url::parse(value)
                 .ok()

@@ -15,18 +15,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-const AUDIENCE: &str = "engineering-vmcp";
+pub(crate) const AUDIENCE: &str = "engineering-vmcp";
 
 /// An authorization server: its discovery document, its keys, and how often they were asked for.
 #[derive(Clone)]
-struct Issuer {
-    url: String,
+pub(crate) struct Issuer {
+    pub(crate) url: String,
     keys: Arc<Mutex<Vec<(String, KeyPair)>>>,
     fetched: Arc<AtomicUsize>,
 }
 
 impl Issuer {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
@@ -56,7 +56,7 @@ impl Issuer {
         json!({"iss": self.url, "sub": subject, "aud": [AUDIENCE, "other"], "exp": now() + 600})
     }
 
-    fn token(&self, subject: &str) -> String {
+    pub(crate) fn token(&self, subject: &str) -> String {
         self.sign("one", &self.claims(subject))
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn flags(more: &[&str]) -> Serve {
     let all = ["vmcp", "serve", "--config", "unused", "--port", "0"];
     match Cli::try_parse_from(all.iter().chain(more)).unwrap().command {
         Command::Serve(serve) => *serve,
-        Command::Version => panic!("not serve"),
+        _ => panic!("not serve"),
     }
 }
 
@@ -203,7 +203,7 @@ impl Client {
     pub(crate) async fn listen(&self) -> Events {
         let response = self.open(Method::GET, "/mcp", "").await;
         assert_eq!(response.status(), StatusCode::OK);
-        Events { body: response.into_body(), text: String::new() }
+        Events::of(response)
     }
 }
 
@@ -219,15 +219,25 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    /// The events of an answer.
+    pub(crate) fn of(response: http::Response<Incoming>) -> Self {
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body(), text: String::new() }
+    }
+
     /// The next message; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<Value> {
+        Some(serde_json::from_str(&self.next_data().await?).unwrap())
+    }
+
+    /// The data of the next event; `None` at the end of the stream.
+    pub(crate) async fn next_data(&mut self) -> Option<String> {
         loop {
             while let Some(end) = self.text.find("\n\n") {
                 let event: String = self.text.drain(..end + 2).collect();
                 let data: Vec<_> = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
-                let message = (!data.is_empty()).then(|| serde_json::from_str(&data.join("\n")).unwrap());
-                if message.is_some() {
-                    return message;
+                if !data.is_empty() {
+                    return Some(data.join("\n"));
                 }
             }
             let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.unwrap()?.ok()?;

@@ -12,3 +12,8 @@ mod out_status;
 mod out_streamable;
 mod out_support;
 mod out_token_exchange;
+mod proxy_auth;
+mod proxy_messages;
+mod proxy_sse;
+mod proxy_support;
+mod proxy_tools;

@@ -21,7 +21,7 @@ type Sender = mpsc::UnboundedSender<Result<Bytes, std::io::Error>>;
 
 /// The streams of a server, by the path of their endpoints.
 #[derive(Clone, Default)]
-struct Streams {
+pub(crate) struct Streams {
     open: Arc<Mutex<HashMap<String, Sender>>>,
     opened: Arc<AtomicUsize>,
 }
@@ -35,13 +35,13 @@ impl Streams {
         event_stream(Body::from_stream(UnboundedReceiverStream::new(receiver)))
     }
 
-    fn say(&self, path: &str, message: &str) -> bool {
+    pub(crate) fn say(&self, path: &str, message: &str) -> bool {
         let open = self.open.lock().unwrap();
         open.get(path)
             .is_some_and(|sender| sender.send(Ok(Bytes::from(format!("event: message\ndata: {message}\n\n")))).is_ok())
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.open.lock().unwrap().clear();
     }
 
@@ -61,7 +61,7 @@ impl Streams {
     }
 }
 
-async fn server(streams: &Streams) -> Server {
+pub(crate) async fn server(streams: &Streams) -> Server {
     let streams = streams.clone();
     Server::plain(move |recorded| {
         let response = streams.answer(&recorded);

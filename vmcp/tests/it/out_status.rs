@@ -22,7 +22,7 @@ use crate::out_support::{Authority, PATIENCE};
 
 /// Objects of one namespace by `plural/name`, who may not be read, and who watches.
 #[derive(Clone, Default)]
-struct Api(Arc<Mutex<State>>);
+pub(crate) struct Api(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl Api {
-    fn client(&self) -> kube::Client {
+    pub(crate) fn client(&self) -> kube::Client {
         let api = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let api = api.clone();
@@ -44,7 +44,7 @@ impl Api {
         kube::Client::new(service, "ns")
     }
 
-    fn put(&self, plural: &str, mut object: Value) {
+    pub(crate) fn put(&self, plural: &str, mut object: Value) {
         let mut state = self.0.lock().unwrap();
         state.version += 1;
         object["metadata"]["resourceVersion"] = json!(state.version.to_string());
@@ -53,7 +53,7 @@ impl Api {
         state.tell(&key, &json!({"type": kind, "object": object}));
     }
 
-    fn delete(&self, key: &str) {
+    pub(crate) fn delete(&self, key: &str) {
         let mut state = self.0.lock().unwrap();
         let object = state.objects.remove(key).unwrap();
         state.tell(key, &json!({"type": "DELETED", "object": object}));

@@ -54,7 +54,7 @@ fn issued(token: &str, expires_in: u64) -> ResponseTemplate {
 }
 
 /// A token endpoint that numbers its tokens.
-async fn token_endpoint(expires_in: u64) -> MockServer {
+pub(crate) async fn token_endpoint(expires_in: u64) -> MockServer {
     let server = MockServer::start().await;
     let number = std::sync::atomic::AtomicUsize::new(0);
     let answer = move |_: &Request| {

@@ -21,6 +21,16 @@ pub struct ProxyOutgoing {
     pub bearer_token: Option<BearerToken>,
 }
 
+impl ProxyOutgoing {
+    /// What the proxy reads from Secrets for it.
+    pub(super) fn secret_keys(&self) -> impl Iterator<Item = &SecretKey> {
+        let exchange = self.token_exchange.as_ref().and_then(|block| block.client_secret.as_ref());
+        let injection = self.header_injection.as_ref().map(|block| &block.value);
+        let bearer = self.bearer_token.as_ref().map(|block| &block.token);
+        exchange.into_iter().chain(injection).chain(bearer)
+    }
+}
+
 /// The ways to authenticate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

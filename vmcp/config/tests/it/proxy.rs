@@ -53,6 +53,7 @@ fn a_complete_file_is_read_and_written_the_same() {
     let secret = SecretKey { secret: "proxy-client".to_owned(), key: "secret".to_owned() };
     assert_eq!(outgoing.token_exchange.as_ref().unwrap().client_secret, Some(secret));
     assert_eq!(config.unsupported(), [""; 0]);
+    assert_eq!(config.secrets().into_iter().collect::<Vec<_>>(), ["partner-key", "proxy-client"]);
     let written = serde_json::to_string_pretty(&config).unwrap();
     assert_eq!(ProxyConfig::parse(&written, "again.json").unwrap(), config);
 }

@@ -1,0 +1,172 @@
+//! The one backend of a proxy: written into its configuration, but for the Secrets that it names.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use operator_api::SecretKeyReference;
+use vmcp_config::proxy::{ProxyClass, ProxyConfig, ProxyOutgoing, ProxyOutgoingKind, SecretKey};
+
+use super::Snapshot;
+use super::decide::{Decide, Needed, Objects};
+use super::resolve::{Referenced, ResolveError, broken};
+use super::strategy::{client, server_url, token_url};
+use crate::backend::{Backend, Backends, EgressClass, Trust};
+use crate::outgoing::{ForwardedHeaders, HeaderError, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
+
+/// Why the backend of a proxy cannot be used, whatever the Secrets hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProxiedError {
+    /// A URL cannot be used.
+    #[error("{place}: {reason}")]
+    Url {
+        /// The key of the configuration.
+        place: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// A header cannot be configured.
+    #[error("{place}: {source}")]
+    Header {
+        /// The key of the configuration.
+        place: &'static str,
+        /// Why not.
+        source: HeaderError,
+    },
+}
+
+/// Decides about the backend of one proxy.
+#[derive(Debug)]
+pub(super) struct Proxied {
+    config: ProxyConfig,
+    current: Option<Arc<Backend>>,
+}
+
+impl Proxied {
+    /// Checks what can be checked without Secrets.
+    pub(super) fn new(config: &ProxyConfig) -> Result<Self, ProxiedError> {
+        server_url(&config.url).map_err(|reason| ProxiedError::Url { place: "url", reason: reason.to_owned() })?;
+        if let Some(exchange) = config.outgoing.as_ref().and_then(|outgoing| outgoing.token_exchange.as_ref()) {
+            token_url(&exchange.token_url)
+                .map_err(|reason| ProxiedError::Url { place: "outgoing.tokenExchange.tokenUrl", reason })?;
+        }
+        let mut headers = ForwardedHeaders::default();
+        for (name, value) in config.headers.iter().flat_map(|headers| &headers.plain) {
+            headers.insert(name, value).map_err(|source| ProxiedError::Header { place: "headers.plain", source })?;
+        }
+        for header in config.headers.iter().flat_map(|headers| &headers.from_secret) {
+            parse_name(&header.header)
+                .map_err(|source| ProxiedError::Header { place: "headers.fromSecret", source })?;
+        }
+        if let Some(injection) = config.outgoing.as_ref().and_then(|outgoing| outgoing.header_injection.as_ref()) {
+            parse_name(&injection.header_name)
+                .map_err(|source| ProxiedError::Header { place: "outgoing.headerInjection.headerName", source })?;
+        }
+        Ok(Self { config: config.clone(), current: None })
+    }
+
+    /// The Secrets that the configuration names.
+    pub(super) fn needed(&self) -> Needed {
+        Needed { secrets: self.config.secrets(), ..Needed::default() }
+    }
+
+    fn resolve(&self, referenced: &Referenced) -> Result<Backend, ResolveError> {
+        let config = &self.config;
+        let backend = Backend {
+            name: config.name.clone(),
+            url: server_url(&config.url).map_err(broken)?,
+            transport: config.transport,
+            class: match config.class {
+                ProxyClass::Proxied => EgressClass::Proxied,
+                ProxyClass::Workload => EgressClass::Workload,
+            },
+            allow_private: false,
+            trust: Trust::system(),
+            auth: config.outgoing.as_ref().map_or(Ok(OutgoingAuth::Unauthenticated), |own| auth(own, referenced))?,
+            auth_config_ref: None,
+            headers: self.headers(referenced)?,
+            identity: 0,
+        };
+        Ok(backend.with_identity())
+    }
+
+    fn headers(&self, referenced: &Referenced) -> Result<ForwardedHeaders, ResolveError> {
+        let mut headers = ForwardedHeaders::default();
+        let Some(configured) = &self.config.headers else { return Ok(headers) };
+        for (name, value) in &configured.plain {
+            headers.insert(name, value).map_err(|error| broken(error.to_string()))?;
+        }
+        for header in &configured.from_secret {
+            let reference = SecretKeyReference { name: header.secret.clone(), key: header.key.clone() };
+            let value = referenced.secret(&reference)?;
+            headers.insert(&header.header, &value).map_err(|error| broken(error.to_string()))?;
+        }
+        Ok(headers)
+    }
+}
+
+fn auth(outgoing: &ProxyOutgoing, referenced: &Referenced) -> Result<OutgoingAuth, ResolveError> {
+    let missing = |block: &str| broken(format!("outgoing.{block} is missing"));
+    let secret = |SecretKey { secret, key }: &SecretKey| {
+        referenced.secret(&SecretKeyReference { name: secret.clone(), key: key.clone() })
+    };
+    match outgoing.kind {
+        ProxyOutgoingKind::Unauthenticated => Ok(OutgoingAuth::Unauthenticated),
+        ProxyOutgoingKind::HeaderInjection => {
+            let block = outgoing.header_injection.as_ref().ok_or_else(|| missing("headerInjection"))?;
+            let name = parse_name(&block.header_name).map_err(|error| broken(error.to_string()))?;
+            let value = parse_value(&name, &secret(&block.value)?).map_err(|error| broken(error.to_string()))?;
+            Ok(OutgoingAuth::HeaderInjection { name, value })
+        }
+        ProxyOutgoingKind::BearerToken => {
+            let block = outgoing.bearer_token.as_ref().ok_or_else(|| missing("bearerToken"))?;
+            let value = format!("Bearer {}", secret(&block.token)?);
+            let value = parse_value(&AUTHORIZATION, &value).map_err(|error| broken(error.to_string()))?;
+            Ok(OutgoingAuth::HeaderInjection { name: AUTHORIZATION, value })
+        }
+        ProxyOutgoingKind::TokenExchange => {
+            let block = outgoing.token_exchange.as_ref().ok_or_else(|| missing("tokenExchange"))?;
+            let client_secret = block.client_secret.as_ref().map(secret).transpose()?;
+            let kind = block.subject_token_type.map_or("", vmcp_config::proxy::SubjectTokenType::as_str);
+            Ok(OutgoingAuth::TokenExchange(Arc::new(TokenExchange {
+                source: "outgoing.tokenExchange".to_owned(),
+                token_url: token_url(&block.token_url).map_err(broken)?,
+                trust: Trust::system(),
+                client: client(block.client_id.as_deref(), client_secret).map_err(broken)?,
+                audience: block.audience.clone().filter(|audience| !audience.is_empty()),
+                scopes: block.scopes.clone(),
+                subject_token_type: TokenType::parse(kind)
+                    .ok_or_else(|| broken(format!("{kind:?} is not a subject token type")))?,
+            })))
+        }
+    }
+}
+
+impl Decide for Proxied {
+    fn accept(&mut self, _objects: &Objects) -> Needed {
+        self.needed()
+    }
+
+    fn decide(&mut self, objects: &Objects) -> Snapshot {
+        let mut snapshot = Snapshot { synced: true, ..Snapshot::default() };
+        let name = self.config.name.clone();
+        match self.resolve(&objects.referenced) {
+            Ok(backend) => self.current = Some(Arc::new(backend)),
+            Err(error @ (ResolveError::Reading(_) | ResolveError::Waiting(_))) => {
+                // What was read before stays in force until there is an answer.
+                if self.current.is_none() {
+                    snapshot.synced = !matches!(error, ResolveError::Reading(_));
+                    snapshot.left_out.insert(name.clone(), error.to_string());
+                }
+            }
+            Err(ResolveError::Broken(reason)) => {
+                self.current = None;
+                snapshot.left_out.insert(name.clone(), reason);
+            }
+        }
+        if let Some(backend) = &self.current {
+            snapshot.backends = Backends::new(BTreeMap::from([(name, Arc::clone(backend))]));
+        }
+        snapshot
+    }
+}

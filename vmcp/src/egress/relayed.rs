@@ -1,0 +1,120 @@
+//! Sessions with a backend that belong to one client: the handshake is the client's, what the client sends goes
+//! through, and what the backend says of its own accord goes to the client.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, watch};
+
+use super::error::EgressError;
+use super::failure::Failure;
+use super::http_client::timed_out;
+use super::news::News;
+use super::session::{Cancellation, Egress, Reply, TransportSession};
+use crate::backend::{Backend, Caller};
+
+/// Takes what a backend says outside of the answer to a request.
+pub trait Inbox: fmt::Debug + Send + Sync {
+    /// Takes a request or a notification of the backend, as it came.
+    fn deliver(&self, message: Bytes);
+}
+
+/// One client's session with one backend. Unlike a [`BackendSession`](super::BackendSession) it is never opened again
+/// by itself: a backend that has lost it wants to hear the client's handshake again.
+#[derive(Debug)]
+pub struct RelayedSession {
+    transport: Arc<TransportSession>,
+    settings: watch::Sender<Arc<Backend>>,
+    /// Whoever used the session last: the session is ended in their name.
+    caller: Mutex<Caller>,
+}
+
+impl Egress {
+    /// A session of `caller` with `backend`, whose messages go to `inbox`. Nothing is sent before
+    /// [`initialize`](RelayedSession::initialize).
+    pub fn relay(&self, backend: &Arc<Backend>, caller: &Caller, inbox: Arc<dyn Inbox>) -> RelayedSession {
+        let settings = watch::Sender::new(Arc::clone(backend));
+        let transport = self.transport(backend, settings.subscribe(), Some(inbox), Arc::new(News::new()));
+        RelayedSession { transport, settings, caller: Mutex::new(caller.clone()) }
+    }
+}
+
+impl RelayedSession {
+    /// From now on requests carry the headers and credentials that `backend` has now. Its URL and transport stay.
+    pub fn update(&self, backend: &Arc<Backend>) {
+        self.settings.send_if_modified(|current| {
+            let changed = current.identity != backend.identity;
+            if changed {
+                *current = Arc::clone(backend);
+            }
+            changed
+        });
+    }
+
+    /// Opens the session with the client's own params of `initialize`, and returns what the backend answers.
+    pub async fn initialize(
+        &self,
+        caller: &Caller,
+        params: &RawValue,
+        timeout: Duration,
+    ) -> Result<Reply, EgressError> {
+        let opened = async {
+            match &*self.transport {
+                TransportSession::Streamable(session) => session.open_for_client(caller, params).await,
+                TransportSession::HttpSse(session) => session.open_for_client(caller, params).await,
+            }
+        };
+        tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| Err(timed_out(timeout)))
+    }
+
+    /// Sends a request and waits for its answer, at most `timeout` in all. What the backend says on the stream of that
+    /// answer goes to `messages`. When the time is up, or the future is dropped, the backend is told that the request
+    /// is cancelled.
+    pub async fn request(
+        &self,
+        caller: &Caller,
+        method: &str,
+        params: Option<&RawValue>,
+        messages: &mpsc::Sender<Bytes>,
+        timeout: Duration,
+    ) -> Result<Reply, Failure> {
+        self.used_by(caller);
+        let cancellation = |id| Cancellation::of(&self.transport, caller, id);
+        let request = async {
+            match &*self.transport {
+                TransportSession::Streamable(session) => {
+                    session.request_of_client(caller, method, params, messages, cancellation).await
+                }
+                TransportSession::HttpSse(session) => {
+                    session.request_of_client(caller, method, params, cancellation).await
+                }
+            }
+        };
+        tokio::time::timeout(timeout, request).await.unwrap_or_else(|_| Err(Failure::Other(timed_out(timeout))))
+    }
+
+    /// Sends a notification or the answer to a request of the backend, as it is, within `timeout`.
+    pub async fn send(&self, caller: &Caller, message: Bytes, timeout: Duration) -> Result<(), Failure> {
+        self.used_by(caller);
+        let sent = async {
+            match &*self.transport {
+                TransportSession::Streamable(session) => session.send_of_client(caller, message).await,
+                TransportSession::HttpSse(session) => session.send_of_client(caller, message).await,
+            }
+        };
+        tokio::time::timeout(timeout, sent).await.unwrap_or_else(|_| Err(Failure::Other(timed_out(timeout))))
+    }
+
+    /// Ends the session at the backend, if there is one.
+    pub async fn close(&self) {
+        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.transport.close(&caller).await;
+    }
+
+    fn used_by(&self, caller: &Caller) {
+        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
+    }
+}

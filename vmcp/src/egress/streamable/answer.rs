@@ -1,0 +1,162 @@
+//! Reading the answer to one request: a document, or an event stream that brings other messages too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+
+use super::{Established, last_event, open_stream, respond, retry};
+use crate::backend::Caller;
+use crate::egress::MAX_MESSAGE;
+use crate::egress::error::EgressError;
+use crate::egress::exchange::Exchange;
+use crate::egress::failure::Failure;
+use crate::egress::http_client::{broken, read_body};
+use crate::egress::inbound::{self, InFailure, Inbound};
+use crate::egress::news::News;
+use crate::egress::response::{drain, media_type, protocol};
+use crate::egress::session::Reply;
+use crate::egress::sse::SseDecoder;
+use crate::jsonrpc::Id;
+
+/// Bodies of failed requests are read up to this size, for the JSON-RPC error that they may hold.
+const MAX_FAILURE: usize = 64 * 1024;
+
+/// A request whose answer is awaited.
+pub(super) struct Awaited<'a> {
+    pub(super) exchange: &'a Arc<Exchange>,
+    pub(super) news: &'a News,
+    pub(super) established: &'a Established,
+    pub(super) caller: &'a Caller,
+    pub(super) id: u64,
+    /// Where messages for the client go that come before the answer.
+    pub(super) messages: Option<&'a mpsc::Sender<Bytes>>,
+}
+
+impl Awaited<'_> {
+    /// The answer to request `id`: in the body, or on a stream that may have to be resumed.
+    pub(super) async fn read(&self, response: Response<Incoming>) -> Result<Reply, Failure> {
+        let Self { established, id, .. } = *self;
+        let status = response.status();
+        let kind = media_type(&response);
+        if !status.is_success() {
+            return failed(response, established.session_id.is_some() && !established.version.is_empty(), id).await;
+        }
+        match kind.as_str() {
+            "application/json" => {
+                let text = read_body(response.into_body(), MAX_MESSAGE).await?;
+                match inbound::read(&text, false)? {
+                    Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => Ok(reply),
+                    _ => Err(protocol("the backend's answer belongs to another request").into()),
+                }
+            }
+            "text/event-stream" => Ok(self.follow(response).await?),
+            "" if status == StatusCode::ACCEPTED => {
+                Err(protocol("the backend accepted the request without answering it").into())
+            }
+            other => Err(protocol(&format!(
+                "the backend answered with content type {other:?}, expected application/json or text/event-stream"
+            ))
+            .into()),
+        }
+    }
+
+    /// Follows a stream to the answer. A stream that ends early after an event with an id is resumed after that
+    /// event, as servers that poll ask for (MCP 2025-11-25, transports, resumability).
+    async fn follow(&self, response: Response<Incoming>) -> Result<Reply, EgressError> {
+        let mut body = response.into_body();
+        loop {
+            let mut decoder = SseDecoder::new(MAX_MESSAGE);
+            if let Some(reply) = self.events(&mut body, &mut decoder).await? {
+                drain(body);
+                return Ok(reply);
+            }
+            let last_event = last_event(&decoder).ok_or_else(broken)?;
+            tokio::time::sleep(retry(&decoder)).await;
+            body = open_stream(self.exchange, self.established, self.caller, Some(last_event)).await?;
+        }
+    }
+
+    /// Reads events up to the answer to request `id`, or to the end of the stream.
+    async fn events(&self, body: &mut Incoming, decoder: &mut SseDecoder) -> Result<Option<Reply>, EgressError> {
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                return if decoder.last_id().is_some() { Ok(None) } else { Err(broken()) };
+            };
+            let Some(piece) = frame.data_ref() else { continue };
+            for event in decoder.push(piece).map_err(|error| protocol(&error.to_string()))? {
+                // Servers that poll send an empty first event, for its id alone.
+                if event.event != "message" || event.data.is_empty() {
+                    continue;
+                }
+                match inbound::read(event.data.as_bytes(), self.exchange.inbox.is_some())? {
+                    Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => {
+                        return Ok(Some(reply));
+                    }
+                    Inbound::Relay(message) => self.relay(message).await,
+                    Inbound::Respond(message) => respond(self.exchange, self.established, self.caller, message),
+                    Inbound::ToolsChanged => self.news.tools_changed(),
+                    Inbound::Answer { .. } | Inbound::Ignore => {}
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an answer is that to this request; one without id can be no other.
+    fn is_mine(&self, answered: Option<&Id>) -> bool {
+        answered.is_none_or(|own| *own == Id::from(self.id))
+    }
+
+    /// Passes a message on to whoever waits for the answer, else to the client's session.
+    async fn relay(&self, message: Bytes) {
+        let undelivered = match self.messages {
+            Some(messages) => messages.send(message).await.err().map(|unsent| unsent.0),
+            None => Some(message),
+        };
+        if let Some(message) = undelivered {
+            self.exchange.deliver(message);
+        }
+    }
+}
+
+/// What an HTTP failure means. `in_session` tells whether the request named a session.
+async fn failed(response: Response<Incoming>, in_session: bool, id: u64) -> Result<Reply, Failure> {
+    let status = response.status();
+    let text = read_body(response.into_body(), MAX_FAILURE).await.unwrap_or_default();
+    let error = protocol(&match status {
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if !in_session => format!(
+            "the backend answered {status}: check that its URL is an MCP endpoint and that its transport is streamable-http"
+        ),
+        _ => format!("the backend answered {status}"),
+    })
+    .with_status(status);
+    match inbound::read_failure(&text, id) {
+        InFailure::Answer(reply) => Ok(reply),
+        _ if in_session && (status == StatusCode::NOT_FOUND || is_unknown_session(status, &text)) => {
+            Err(Failure::SessionLost(error))
+        }
+        InFailure::Unattributed(reply) => Ok(reply),
+        InFailure::Nothing => Err(Failure::Other(error)),
+    }
+}
+
+/// Whether a server says 400 where it should say 404 for a session that it does not know: widespread servers do. An
+/// error without id and about the session means that the request was not read further.
+fn is_unknown_session(status: StatusCode, text: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        id: Option<serde_json::Value>,
+        error: Error,
+    }
+    #[derive(serde::Deserialize)]
+    struct Error {
+        message: String,
+    }
+    status == StatusCode::BAD_REQUEST
+        && serde_json::from_slice::<Answer>(text)
+            .is_ok_and(|answer| answer.id.is_none() && answer.error.message.to_ascii_lowercase().contains("session"))
+}

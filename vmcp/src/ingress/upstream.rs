@@ -1,0 +1,99 @@
+//! What stands behind the endpoint, as the HTTP side sees it: something that opens a session for each client, which
+//! then answers that client's messages.
+//!
+//! There are two: the [`ToolGateway`](super::ToolGateway), which answers from the catalog of all backends, and the
+//! [`Relay`](crate::relay::Relay), which passes messages through to one backend.
+
+use super::outbox::Outbox;
+use crate::backend::Caller;
+use crate::egress::Reply;
+use crate::jsonrpc::{ErrorObject, raw};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::StatusCode;
+use serde_json::value::RawValue;
+use std::fmt;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Opens sessions for clients.
+pub trait Upstream: fmt::Debug + Send + Sync {
+    /// The protocol revisions that clients may speak, newest first.
+    fn revisions(&self) -> &'static [&'static str];
+
+    /// Answers `initialize`. Messages for the client outside of its requests go to `outbox`.
+    fn open<'a>(
+        &'a self,
+        caller: &'a Caller,
+        params: &'a RawValue,
+        outbox: Arc<Outbox>,
+    ) -> BoxFuture<'a, Result<Opened, Unopened>>;
+}
+
+/// A session, and the result of `initialize` that goes with it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The result for the client.
+    pub result: Box<RawValue>,
+    /// What answers the client from now on.
+    pub session: Arc<dyn UpstreamSession>,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub struct Unopened {
+    /// The status of the HTTP answer.
+    pub status: StatusCode,
+    /// The `error` member for the client.
+    pub error: Box<RawValue>,
+}
+
+impl Unopened {
+    /// The client's request is wrong.
+    pub fn bad_request(error: &ErrorObject) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error: raw(error) }
+    }
+}
+
+/// Answers the messages of one client.
+pub trait UpstreamSession: fmt::Debug + Send + Sync {
+    /// Answers a request. Messages that belong to it and come before its answer go to `messages`. Whoever drops the
+    /// future cancels the request.
+    fn answer<'a>(
+        &'a self,
+        caller: &'a Caller,
+        call: &'a Call,
+        messages: mpsc::Sender<Bytes>,
+    ) -> BoxFuture<'a, Result<Reply, Unanswered>>;
+
+    /// Takes a notification other than a cancellation, or the answer to a request that the client was sent. `message`
+    /// is what the client wrote.
+    fn take<'a>(&'a self, caller: &'a Caller, message: Bytes) -> BoxFuture<'a, Result<(), Unanswered>>;
+
+    /// Ends the sessions at backends.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A request within a session.
+#[derive(Debug)]
+pub struct Call {
+    /// The method.
+    pub method: String,
+    /// The params, as the client wrote them.
+    pub params: Option<Box<RawValue>>,
+}
+
+/// Why a message has no answer of its own.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// The gateway answers with this error.
+    Error(ErrorObject),
+    /// The backend has lost the session: the client must start another one.
+    SessionLost,
+}
+
+impl From<ErrorObject> for Unanswered {
+    fn from(error: ErrorObject) -> Self {
+        Self::Error(error)
+    }
+}

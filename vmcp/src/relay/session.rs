@@ -1,0 +1,119 @@
+//! One client's session with the backend.
+
+use super::Shared;
+use super::inbox::ClientInbox;
+use crate::backend::Caller;
+use crate::catalog::error::{unavailable, unknown_tool};
+use crate::egress::{Cause, EgressError, Failure, RelayedSession, Reply};
+use crate::ingress::{Call, Unanswered, UpstreamSession};
+use crate::jsonrpc::{ErrorObject, Object, code};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a request may take in all. Clients have bounds of their own and cancel; this one ends what they forget.
+const LONGEST_REQUEST: Duration = Duration::from_mins(10);
+/// How long a message without answer may take to be delivered.
+const DELIVERY: Duration = Duration::from_secs(30);
+
+/// Answers one client.
+#[derive(Debug)]
+pub(super) struct RelaySession {
+    shared: Arc<Shared>,
+    session: RelayedSession,
+    inbox: Arc<ClientInbox>,
+}
+
+impl RelaySession {
+    pub(super) fn new(shared: Arc<Shared>, session: RelayedSession, inbox: Arc<ClientInbox>) -> Self {
+        Self { shared, session, inbox }
+    }
+
+    async fn reply(&self, caller: &Caller, call: &Call, messages: mpsc::Sender<Bytes>) -> Result<Reply, Unanswered> {
+        match call.method.as_str() {
+            "tools/call" if !self.shared.tools.is_empty() => {
+                let params = self.renamed(call.params.as_deref())?;
+                self.request(caller, &call.method, Some(&params), messages).await
+            }
+            "tools/list" if !self.shared.tools.is_empty() => {
+                match self.request(caller, &call.method, call.params.as_deref(), messages).await? {
+                    Reply::Result(result) => Ok(Reply::Result(self.selected(&result)?)),
+                    error @ Reply::Error(_) => Ok(error),
+                }
+            }
+            method => self.request(caller, method, call.params.as_deref(), messages).await,
+        }
+    }
+
+    async fn request(
+        &self,
+        caller: &Caller,
+        method: &str,
+        params: Option<&RawValue>,
+        messages: mpsc::Sender<Bytes>,
+    ) -> Result<Reply, Unanswered> {
+        self.session.update(&self.shared.backend()?);
+        let _answering = self.inbox.begin(messages.clone());
+        let reply = self.session.request(caller, method, params, &messages, LONGEST_REQUEST).await;
+        reply.map_err(|failure| self.unanswered(method, failure))
+    }
+
+    /// The params of a call with the backend's own name of the tool.
+    fn renamed(&self, params: Option<&RawValue>) -> Result<Box<RawValue>, ErrorObject> {
+        let nameless = || ErrorObject::new(code::INVALID_PARAMS, "params.name must name the tool to call");
+        let params = params.ok_or_else(nameless)?;
+        let params = Object::parse(params, "params", &["name"]).map_err(|error| ErrorObject::from(&error))?;
+        let name = params.string("name").map_err(|error| ErrorObject::from(&error))?.ok_or_else(nameless)?;
+        let original = self.shared.tools.original(&name).ok_or_else(|| unknown_tool(&name))?;
+        Ok(params.with("name", crate::jsonrpc::raw(original)).to_raw())
+    }
+
+    /// The result of `tools/list` with the tools that clients see.
+    fn selected(&self, result: &RawValue) -> Result<Box<RawValue>, ErrorObject> {
+        self.shared.tools.select(result).map_err(|error| {
+            let error = EgressError::new(Cause::Protocol, format!("its list of tools is malformed: {error}"));
+            unavailable(&self.shared.name, &error)
+        })
+    }
+
+    fn unanswered(&self, method: &str, failure: Failure) -> Unanswered {
+        let backend = self.shared.name.as_str();
+        match failure {
+            Failure::SessionLost(error) => {
+                tracing::info!(backend, method, %error, "the backend has lost a session");
+                Unanswered::SessionLost
+            }
+            Failure::Other(error) => {
+                let cause = error.cause().as_str();
+                tracing::warn!(backend, method, cause, %error, "a request to the backend failed");
+                Unanswered::Error(unavailable(backend, &error))
+            }
+        }
+    }
+}
+
+impl UpstreamSession for RelaySession {
+    fn answer<'a>(
+        &'a self,
+        caller: &'a Caller,
+        call: &'a Call,
+        messages: mpsc::Sender<Bytes>,
+    ) -> BoxFuture<'a, Result<Reply, Unanswered>> {
+        Box::pin(self.reply(caller, call, messages))
+    }
+
+    fn take<'a>(&'a self, caller: &'a Caller, message: Bytes) -> BoxFuture<'a, Result<(), Unanswered>> {
+        Box::pin(async move {
+            self.session.update(&self.shared.backend()?);
+            let sent = self.session.send(caller, message, DELIVERY).await;
+            sent.map_err(|failure| self.unanswered("a message without answer", failure))
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.session.close())
+    }
+}

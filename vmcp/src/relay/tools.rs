@@ -1,0 +1,162 @@
+//! Which tools of the backend clients see, and under which names (MCPToolConfig).
+
+use crate::jsonrpc::{Object, ParseError, array, raw};
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use vmcp_config::proxy::ProxyTools;
+use vmcp_config::{ToolAnnotations, ToolOverride};
+
+/// A selection of tools. Everything that it does not speak of stays as the backend has it.
+#[derive(Debug, Default)]
+pub struct ToolSelection {
+    /// Names as clients see them; all tools are shown without it.
+    shown: Option<HashSet<String>>,
+    overrides: BTreeMap<String, ToolOverride>,
+    /// The backend's names of renamed tools, by the name that clients see.
+    originals: HashMap<String, String>,
+}
+
+impl ToolSelection {
+    /// The selection of a configuration.
+    pub fn new(tools: Option<&ProxyTools>) -> Self {
+        let Some(tools) = tools else { return Self::default() };
+        let renamed =
+            tools.overrides.iter().filter_map(|(original, change)| Some((change.name.clone()?, original.clone())));
+        Self {
+            shown: tools.filter.as_ref().map(|names| names.iter().cloned().collect()),
+            originals: renamed.collect(),
+            overrides: tools.overrides.clone(),
+        }
+    }
+
+    /// Whether every tool is shown as it is.
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_none() && self.overrides.is_empty()
+    }
+
+    /// The backend's name of the tool that clients call `exposed`; `None` when they see no such tool.
+    pub fn original<'a>(&'a self, exposed: &'a str) -> Option<&'a str> {
+        if self.shown.as_ref().is_some_and(|shown| !shown.contains(exposed)) {
+            return None;
+        }
+        match self.originals.get(exposed) {
+            Some(original) => Some(original),
+            // A tool with a new name is not known by its old one.
+            None if self.overrides.get(exposed).is_some_and(|change| change.name.is_some()) => None,
+            None => Some(exposed),
+        }
+    }
+
+    /// The name under which clients see the backend's tool `original`, if they see it. A name that an override gives
+    /// to a tool is that tool's alone.
+    fn exposed<'a>(&'a self, original: &'a str) -> Option<&'a str> {
+        let name = self.overrides.get(original).and_then(|change| change.name.as_deref()).unwrap_or(original);
+        (self.original(name) == Some(original)).then_some(name)
+    }
+
+    /// A result of `tools/list` with the tools that clients see. Other members stay as they are. An item that names no
+    /// tool is left out.
+    pub fn select(&self, result: &RawValue) -> Result<Box<RawValue>, ParseError> {
+        let object = Object::parse(result, "result", &["tools"])?;
+        let Some(items) = object.borrowed("tools") else { return Ok(result.to_owned()) };
+        let items: Vec<_> = array(items, "result", "tools")?.into_iter().filter_map(|item| self.item(item)).collect();
+        Ok(object.with("tools", raw(&items)).to_raw())
+    }
+
+    fn item(&self, item: &RawValue) -> Option<Box<RawValue>> {
+        let object = Object::parse(item, "tool", &["name", "description", "annotations"])
+            .inspect_err(|error| tracing::warn!(%error, "a tool is left out"))
+            .ok()?;
+        let original = object.string("name").ok().flatten()?;
+        let exposed = self.exposed(&original)?;
+        let Some(change) = self.overrides.get(&original) else { return Some(item.to_owned()) };
+        let mut object = object.with("name", raw(exposed));
+        if let Some(description) = &change.description {
+            object = object.with("description", raw(description));
+        }
+        if let Some(annotations) = &change.annotations {
+            let annotated = annotated(object.field("annotations"), annotations);
+            object = object.with("annotations", annotated);
+        }
+        Some(object.to_raw())
+    }
+}
+
+/// A tool's own annotations with those of an override. What the override does not say stays.
+fn annotated(own: Option<&RawValue>, changes: &ToolAnnotations) -> Box<RawValue> {
+    let text = changes.title.as_ref().map(|title| ("title", raw(title)));
+    let hints = [
+        ("readOnlyHint", changes.read_only_hint),
+        ("destructiveHint", changes.destructive_hint),
+        ("idempotentHint", changes.idempotent_hint),
+        ("openWorldHint", changes.open_world_hint),
+    ];
+    let hints = hints.into_iter().filter_map(|(key, hint)| Some((key, raw(&hint?))));
+    let own = own.and_then(|own| Object::parse(own, "annotations", &[]).ok());
+    let annotations = own.unwrap_or_else(|| Object::empty("annotations"));
+    text.into_iter().chain(hints).fold(annotations, |object, (key, value)| object.with(key, value)).to_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn selection(tools: Value) -> ToolSelection {
+        ToolSelection::new(Some(&serde_json::from_value(tools).unwrap()))
+    }
+
+    fn select(selection: &ToolSelection, result: &str) -> String {
+        selection.select(&RawValue::from_string(result.to_owned()).unwrap()).unwrap().get().to_owned()
+    }
+
+    #[test]
+    fn without_a_configuration_nothing_is_touched() {
+        assert!(ToolSelection::new(None).is_empty() && selection(json!({})).is_empty());
+        assert!(!selection(json!({"filter": []})).is_empty(), "an empty list shows no tool");
+        assert_eq!(selection(json!({"filter": []})).original("a"), None);
+    }
+
+    #[test]
+    fn names_lead_to_the_tool_that_clients_see_and_to_no_other() {
+        let renamed =
+            json!({"get_x": {"name": "lookup"}, "get_y": {"description": "Y"}, "a": {"name": "b"}, "b": {"name": "a"}});
+        let tools = selection(json!({ "overrides": renamed }));
+        for (exposed, original) in [
+            ("lookup", Some("get_x")),
+            ("get_x", None),
+            ("get_y", Some("get_y")),
+            ("other", Some("other")),
+            ("a", Some("b")),
+            ("b", Some("a")),
+        ] {
+            assert_eq!(tools.original(exposed), original, "{exposed}");
+        }
+        let filtered = selection(json!({"filter": ["lookup", "get_y"], "overrides": renamed}));
+        assert_eq!(filtered.original("lookup"), Some("get_x"));
+        assert_eq!(
+            (filtered.original("get_x"), filtered.original("other"), filtered.original("a")),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_list_shows_what_can_be_called_and_is_otherwise_untouched() {
+        let tools = selection(json!({
+            "filter": ["lookup", "kept"],
+            "overrides": {"get_x": {"name": "lookup", "description": "New.", "annotations": {"readOnlyHint": true}}}
+        }));
+        let list = concat!(
+            r#"{"nextCursor":"c","tools":[{"x":1.0,"name":"kept"},{"name":"hidden"},{"name":"lookup"},"#,
+            r#"{"name":"get_x","description":"Old.","annotations":{"title":"X"},"inputSchema":{"b":1, "a":2}},7,"#,
+            r#"{"name":"kept","Name":"evil"}],"_meta":{"k":  1}}"#
+        );
+        let expected = concat!(
+            r#"{"nextCursor":"c","tools":[{"x":1.0,"name":"kept"},"#,
+            r#"{"name":"lookup","description":"New.","annotations":{"title":"X","readOnlyHint":true},"#,
+            r#""inputSchema":{"b":1, "a":2}}],"_meta":{"k":  1}}"#
+        );
+        assert_eq!(select(&tools, list), expected);
+    }
+}

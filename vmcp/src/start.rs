@@ -1,0 +1,204 @@
+//! What the gateway and the proxy have in common: how they start, listen, serve and end.
+
+mod cluster;
+
+use crate::cli::Serving;
+use crate::discovery::DiscoveryError;
+use crate::egress::guard::{AllowList, Guard};
+use crate::egress::{ConnectMap, DnsResolver, HttpClient, HttpOptions, ResolverSetupError};
+use crate::ingress::{Ingress, OriginRules, SessionLimits, Sessions};
+use crate::policy::{Policy, PolicyError};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use cluster::Cluster;
+
+/// Why a gateway or a proxy does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration asks for what is not served.
+    #[error("the configuration cannot be served: {}", .0.join("; "))]
+    Unsupported(Vec<String>),
+    /// The incoming authentication cannot be served.
+    #[error("the configuration cannot be served")]
+    Policy(#[from] PolicyError),
+    /// Backends or their authentication cannot be served.
+    #[error("the configuration cannot be served")]
+    Discovery(#[from] DiscoveryError),
+    /// There is nothing to discover backends in.
+    #[error(
+        "outgoingAuth.source is discovered, which needs Kubernetes: run in a pod of the operator, or list backends in \
+         the configuration"
+    )]
+    NoNamespace,
+    /// Secrets are named, and there is no cluster to read them from.
+    #[error("the configuration names Secrets, which needs Kubernetes: run in a pod of the operator")]
+    NoSecrets,
+    /// The Kubernetes API cannot be used.
+    #[error("failed to find the Kubernetes API")]
+    Kubernetes(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Names cannot be resolved.
+    #[error(transparent)]
+    Resolver(#[from] ResolverSetupError),
+    /// The address is not free or not ours.
+    #[error("failed to listen on {host}:{port}")]
+    Listen {
+        /// The host as given.
+        host: String,
+        /// The port as given.
+        port: u16,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// Whether flags or configuration are to blame.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsupported(_) | Self::Policy(_) | Self::Discovery(_) | Self::NoNamespace | Self::NoSecrets
+        )
+    }
+}
+
+/// The listener of a process, bound before anything else is opened.
+pub(crate) struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Bound {
+    /// Starts to listen. Nobody is answered yet.
+    pub(crate) async fn at(host: &str, port: u16) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { host: host.to_owned(), port, source };
+        let listener = TcpListener::bind((host, port)).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Which browsers may call: those that the flags allow, and the resource that `policy` publishes.
+    pub(crate) fn origins(&self, serving: &Serving, policy: &Policy) -> OriginRules {
+        let own = policy.resource().and_then(|resource| resource.identifier().cloned());
+        OriginRules::new(self.address, serving.allow_origin.iter().cloned().chain(own))
+    }
+
+    /// The server that answers here. Work that is to end with it stops with `background`.
+    pub(crate) fn server(self, ingress: Arc<Ingress>, background: CancellationToken) -> Server {
+        Server { bound: self, ingress, background, tasks: TaskTracker::new() }
+    }
+}
+
+/// The clients' sessions, within the bounds of the flags.
+pub(crate) fn sessions(serving: &Serving) -> Sessions {
+    Sessions::new(SessionLimits { ttl: serving.session_ttl, cap: serving.session_cap })
+}
+
+/// Something that listens and does not answer yet.
+pub(crate) struct Server {
+    bound: Bound,
+    ingress: Arc<Ingress>,
+    background: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.bound.address
+    }
+
+    /// Its HTTP side.
+    pub(crate) fn ingress(&self) -> &Arc<Ingress> {
+        &self.ingress
+    }
+
+    /// What tells background work to end.
+    pub(crate) fn background(&self) -> CancellationToken {
+        self.background.clone()
+    }
+
+    /// Runs work that ends by itself when it is told to; the server waits for it.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
+    }
+
+    /// Runs work that goes on until the server ends.
+    pub(crate) fn spawn_until_end(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.background.clone();
+        self.tasks.spawn(async move { stop.run_until_cancelled(work).await });
+    }
+
+    /// Serves until `stop`, then lets the calls that are under way finish, and ends what was opened.
+    pub(crate) async fn serve(self, stop: CancellationToken) {
+        let ingress = Arc::clone(&self.ingress);
+        self.spawn_until_end(async move { ingress.sessions.reap().await });
+        let Self { bound, ingress, background, tasks } = self;
+        let streams = ingress.stop.clone();
+        let end_streams = stop.clone();
+        tasks.spawn(async move {
+            end_streams.cancelled().await;
+            streams.cancel();
+        });
+        crate::ingress::serve(bound.listener, ingress.router(), stop).await;
+        ingress.sessions.end_all().await;
+        background.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+fn guard(serving: &Serving, cluster: &Cluster) -> Guard {
+    Guard {
+        allow: serving.egress_allow.iter().copied().collect::<AllowList>(),
+        api_servers: cluster.api_servers(),
+        in_pod: cluster.is_around(),
+        strict: serving.egress_strict,
+    }
+}
+
+/// The HTTP client that opens every connection of the process.
+pub(crate) fn http_client(serving: &Serving, cluster: &Cluster) -> Result<HttpClient, StartError> {
+    let guard = guard(serving, cluster);
+    let mut options = match serving.dns_server {
+        Some(server) => HttpOptions::with_resolver(guard, Arc::new(DnsResolver::with_server(server)?)),
+        None => HttpOptions::new(guard)?,
+    };
+    for mapping in &serving.connect_to {
+        tracing::info!(%mapping, "connections to this host are dialled elsewhere");
+    }
+    options.connect_to = serving.connect_to.iter().cloned().collect::<ConnectMap>();
+    Ok(HttpClient::new(options))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use crate::egress::guard::EgressClass;
+    use clap::Parser;
+
+    #[tokio::test]
+    async fn under_egress_strict_token_endpoints_and_collectors_are_public_or_allowed() {
+        const STRICT: &str = "--egress-strict";
+        for (flags, class, allowed) in [
+            (vec![], EgressClass::Token, true),
+            (vec![], EgressClass::Otlp, true),
+            (vec![STRICT], EgressClass::Token, false),
+            (vec![STRICT], EgressClass::Otlp, false),
+            (vec![STRICT], EgressClass::Workload, true),
+            (vec![STRICT, "--egress-allow=token=10.0.0.0/8"], EgressClass::Token, true),
+            (vec![STRICT, "--egress-allow=token=10.0.0.0/8"], EgressClass::Otlp, false),
+        ] {
+            let arguments = ["vmcp", "serve", "--config", "f"].into_iter().chain(flags.iter().copied());
+            let Command::Serve(serve) = Cli::try_parse_from(arguments).unwrap().command else { panic!("not serve") };
+            let cluster = Cluster::of(None).await.unwrap();
+            let judged = guard(&serve.serving, &cluster).judge_address("10.1.2.3".parse().unwrap(), class.into());
+            assert_eq!(judged.is_ok(), allowed, "{flags:?} {class}");
+        }
+    }
+}
