@@ -31,9 +31,9 @@ pub struct RunOptions {
     /// What the gateways' pods get.
     #[command(flatten)]
     pub gateway: GatewayOptions,
-    /// Reconcile this namespace alone; all when absent.
-    #[arg(long, value_name = "NS", env = "WATCH_NAMESPACE")]
-    pub watch_namespace: Option<String>,
+    /// Reconcile these namespaces alone; all when absent or empty.
+    #[arg(long, value_name = "NS", env = "WATCH_NAMESPACE", value_delimiter = ',', value_parser = namespace)]
+    pub watch_namespace: Vec<String>,
     /// Where /healthz and /readyz are served.
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8081")]
     pub health_address: SocketAddr,
@@ -57,6 +57,9 @@ pub struct InstallOptions {
     /// Image of the operator.
     #[arg(long, value_name = "IMAGE", default_value = concat!("ghcr.io/waggle/operator:", env!("CARGO_PKG_VERSION")))]
     pub image: String,
+    /// Reconcile these namespaces alone, with a Role in each and no rights in others; all when absent.
+    #[arg(long, value_name = "NS", value_delimiter = ',', value_parser = namespace)]
+    pub watch_namespace: Vec<String>,
     /// What the gateways' pods get.
     #[command(flatten)]
     pub gateway: GatewayOptions,
@@ -81,6 +84,16 @@ impl Default for InstallOptions {
             _ => unreachable!("every option has a default"),
         }
     }
+}
+
+/// The name of a namespace. An empty one, as of an empty environment variable, stands for none.
+fn namespace(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if text.len() > 63 || !text.chars().all(|c| inner(c) || c == '-') || text.starts_with('-') || text.ends_with('-') {
+        return Err("not the name of a namespace: expected at most 63 of a-z, 0-9 and -, such as team-a".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// A range of addresses that the administrator lets gateways connect to.

@@ -68,7 +68,12 @@ impl Prepared {
         let stop = CancellationToken::new();
         // Before the program says that it is ready, so that no request to end comes too early.
         let mut terminate = unix::signal(unix::SignalKind::terminate())?;
-        let operator = Operator::standby(self.client, scope(&self.options), &self.options.gateway, stop.clone());
+        let operator = Operator::standby(
+            self.client,
+            &Scope::of(&self.options.watch_namespace),
+            &self.options.gateway,
+            stop.clone(),
+        );
         let server = axum::serve(self.listener, health::router(operator.shared.clone()));
         let server = tokio::spawn(server.into_future());
         println!("ready http://{address}");
@@ -89,13 +94,6 @@ impl Prepared {
     }
 }
 
-fn scope(options: &RunOptions) -> Scope {
-    match options.watch_namespace.clone().filter(|namespace| !namespace.is_empty()) {
-        Some(namespace) => Scope::Namespace(namespace),
-        None => Scope::Cluster,
-    }
-}
-
 /// An operator, without the process around it: its caches are kept from the start, and it works while it leads.
 pub struct Operator {
     shared: Shared,
@@ -108,14 +106,14 @@ pub struct Operator {
 
 impl Operator {
     /// Starts reconciling the cluster of `client`, until `stop` is cancelled.
-    pub fn start(client: Client, scope: Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
+    pub fn start(client: Client, scope: &Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
         let mut operator = Self::standby(client, scope, gateway, stop);
         operator.lead();
         operator
     }
 
     /// Starts watching the cluster of `client`, until `stop` is cancelled. It writes nothing.
-    pub fn standby(client: Client, scope: Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
+    pub fn standby(client: Client, scope: &Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
         let shared = Shared::default();
         let work = Work::default();
         let context = Arc::new(Context::new(client.clone(), shared.clone(), work.clone(), Settings::from(gateway)));

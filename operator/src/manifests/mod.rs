@@ -1,9 +1,12 @@
 //! What installing the operator takes, as YAML.
 
 mod operator;
+mod rules;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+
+pub use rules::Rules;
 
 use crate::cli::InstallOptions;
 
@@ -40,9 +43,9 @@ pub fn operator(options: &InstallOptions) -> Result<String, RenderError> {
     documents(&operator::objects(options))
 }
 
-/// The operator's rights, as the Helm chart reads them.
+/// The operator's rights, by where they are granted: a map of `namespaced` and `leader`.
 pub fn rules() -> Result<String, RenderError> {
-    documents(&[json!({"namespaced": operator::rules(), "leader": operator::leader_rules()})])
+    documents(&[Rules::current()])
 }
 
 /// One YAML document per object.

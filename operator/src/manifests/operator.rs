@@ -1,9 +1,9 @@
 //! The operator itself: its Namespace, its rights and its Deployment.
 
-use operator_api::GROUP;
 use serde_json::{Value, json};
 
-use crate::{NAME, cli::InstallOptions, run::LEASE};
+use super::rules::Rules;
+use crate::{NAME, cli::InstallOptions, runtime::watches::Scope};
 
 /// Port of the health endpoints.
 const HEALTH_PORT: u16 = 8081;
@@ -14,7 +14,7 @@ const LEADER: &str = "toolhive-operator-leader";
 
 /// Every object but the CustomResourceDefinitions; the Namespace comes first.
 pub(super) fn objects(options: &InstallOptions) -> Vec<Value> {
-    vec![
+    let mut objects = vec![
         json!({
             "apiVersion": "v1",
             "kind": "Namespace",
@@ -25,118 +25,43 @@ pub(super) fn objects(options: &InstallOptions) -> Vec<Value> {
             "kind": "ServiceAccount",
             "metadata": {"name": NAME, "namespace": options.namespace, "labels": labels()},
         }),
+    ];
+    let rules = Rules::current();
+    match Scope::of(&options.watch_namespace) {
+        Scope::Cluster => objects.extend(granted(options, NAME, None, &rules.namespaced)),
+        Scope::Namespaces(namespaces) => {
+            for namespace in &namespaces {
+                objects.extend(granted(options, NAME, Some(namespace), &rules.namespaced));
+            }
+        }
+    }
+    objects.extend(granted(options, LEADER, Some(&options.namespace), &rules.leader));
+    objects.push(deployment(options));
+    objects
+}
+
+/// A role of the operator in `namespace`, or in the whole cluster, and its binding.
+fn granted(options: &InstallOptions, name: &str, namespace: Option<&str>, rules: &Value) -> [Value; 2] {
+    const API: &str = "rbac.authorization.k8s.io";
+    let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
+    let mut metadata = json!({"name": name, "labels": labels()});
+    if let Some(namespace) = namespace {
+        metadata["namespace"] = json!(namespace);
+    }
+    [
+        json!({"apiVersion": format!("{API}/v1"), "kind": kind, "metadata": metadata, "rules": rules}),
         json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": NAME, "labels": labels()},
-            "rules": rules(),
-        }),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": NAME, "labels": labels()},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
+            "apiVersion": format!("{API}/v1"),
+            "kind": format!("{kind}Binding"),
+            "metadata": metadata,
+            "roleRef": {"apiGroup": API, "kind": kind, "name": name},
             "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": options.namespace}],
         }),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "Role",
-            "metadata": {"name": LEADER, "namespace": options.namespace, "labels": labels()},
-            "rules": leader_rules(),
-        }),
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": LEADER, "namespace": options.namespace, "labels": labels()},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": LEADER},
-            "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": options.namespace}],
-        }),
-        deployment(options),
     ]
 }
 
 fn labels() -> Value {
     json!({"app.kubernetes.io/name": NAME})
-}
-
-/// What the operator does, and what it grants to gateways: Kubernetes lets nobody grant what they do not have.
-pub(super) fn rules() -> Value {
-    json!([
-        {
-            // Reads its kinds.
-            "apiGroups": [GROUP],
-            "resources": [
-                "mcpexternalauthconfigs", "mcpgroups", "mcpoidcconfigs", "mcpserverentries", "virtualmcpservers"
-            ],
-            "verbs": ["get", "list", "watch"],
-        },
-        {
-            // Protects configurations that are in use from deletion.
-            "apiGroups": [GROUP],
-            "resources": ["mcpexternalauthconfigs", "mcpoidcconfigs"],
-            "verbs": ["patch"],
-        },
-        {
-            // An owner reference that blocks deletion takes this.
-            "apiGroups": [GROUP],
-            "resources": ["virtualmcpservers/finalizers"],
-            "verbs": ["update"],
-        },
-        {
-            // Writes status; gateways write theirs.
-            "apiGroups": [GROUP],
-            "resources": [
-                "mcpexternalauthconfigs/status", "mcpgroups/status", "mcpoidcconfigs/status",
-                "mcpserverentries/status", "virtualmcpservers/status"
-            ],
-            "verbs": ["get", "patch", "update"],
-        },
-        {
-            // Checks that keys exist; gateways read the values.
-            "apiGroups": [""],
-            "resources": ["secrets"],
-            "verbs": ["get", "list", "watch"],
-        },
-        {
-            // Makes the objects of gateways.
-            "apiGroups": [""],
-            "resources": ["configmaps", "serviceaccounts", "services"],
-            "verbs": ["create", "get", "list", "patch", "watch"],
-        },
-        {
-            "apiGroups": ["apps"],
-            "resources": ["deployments"],
-            "verbs": ["create", "get", "list", "patch", "watch"],
-        },
-        {
-            "apiGroups": ["rbac.authorization.k8s.io"],
-            "resources": ["rolebindings", "roles"],
-            "verbs": ["create", "get", "list", "patch", "watch"],
-        },
-        {
-            "apiGroups": ["events.k8s.io"],
-            "resources": ["events"],
-            "verbs": ["create", "patch"],
-        },
-    ])
-}
-
-/// What electing a leader takes, in the operator's own namespace.
-pub(super) fn leader_rules() -> Value {
-    json!([
-        {
-            // A name cannot be said for an object that is not there yet.
-            "apiGroups": ["coordination.k8s.io"],
-            "resources": ["leases"],
-            "verbs": ["create"],
-        },
-        {
-            "apiGroups": ["coordination.k8s.io"],
-            "resources": ["leases"],
-            "resourceNames": [LEASE],
-            "verbs": ["get", "patch"],
-        },
-    ])
 }
 
 fn deployment(options: &InstallOptions) -> Value {
@@ -147,6 +72,10 @@ fn deployment(options: &InstallOptions) -> Value {
         "--leader-elect".to_owned(),
     ];
     arguments.extend(options.gateway.vmcp_egress_allow.iter().map(|range| format!("--vmcp-egress-allow={range}")));
+    if let Scope::Namespaces(namespaces) = Scope::of(&options.watch_namespace) {
+        let namespaces: Vec<_> = namespaces.into_iter().collect();
+        arguments.push(format!("--watch-namespace={}", namespaces.join(",")));
+    }
     let probe = |path: &str, period: u32| json!({"httpGet": {"path": path, "port": "health"}, "periodSeconds": period});
     json!({
         "apiVersion": "apps/v1",

@@ -10,9 +10,41 @@ use super::ObjectKey;
 #[derive(Debug)]
 pub struct Cache<K> {
     objects: BTreeMap<ObjectKey, Arc<K>>,
+    /// What the watches that keep this cache list.
+    lists: BTreeMap<Part, List<K>>,
+}
+
+/// The part of the cluster that one watch covers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Every namespace.
+    All,
+    /// One namespace.
+    Namespace(String),
+}
+
+impl Part {
+    fn covers(&self, key: &ObjectKey) -> bool {
+        match self {
+            Self::All => true,
+            Self::Namespace(namespace) => *namespace == key.namespace,
+        }
+    }
+}
+
+/// The list by which a watch begins.
+#[derive(Debug)]
+struct List<K> {
     /// Objects of a list that is still arriving.
     arriving: BTreeMap<ObjectKey, Arc<K>>,
+    /// Whether a whole list has arrived.
     synced: bool,
+}
+
+impl<K> Default for List<K> {
+    fn default() -> Self {
+        Self { arriving: BTreeMap::new(), synced: false }
+    }
 }
 
 /// One object before and after an event; `None` where it did not exist.
@@ -33,14 +65,19 @@ impl<K> Change<K> {
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), arriving: BTreeMap::new(), synced: false }
+        Self { objects: BTreeMap::new(), lists: BTreeMap::new() }
     }
 }
 
 impl<K: Resource> Cache<K> {
-    /// Whether the first list has arrived.
+    /// Has a watch of `part` keep this cache.
+    pub fn expect(&mut self, part: Part) {
+        self.lists.entry(part).or_default();
+    }
+
+    /// Whether every watch has listed its part once.
     pub fn synced(&self) -> bool {
-        self.synced
+        !self.lists.is_empty() && self.lists.values().all(|list| list.synced)
     }
 
     /// The object `key`.
@@ -54,18 +91,19 @@ impl<K: Resource> Cache<K> {
         self.objects.range(first..).take_while(move |(key, _)| key.namespace == namespace).map(|(_, object)| object)
     }
 
-    /// Takes in what the watch tells, and returns what that changes.
-    pub fn event(&mut self, event: watcher::Event<K>) -> Vec<Change<K>> {
+    /// Takes in what the watch of `part` tells, and returns what that changes.
+    pub fn event(&mut self, part: &Part, event: watcher::Event<K>) -> Vec<Change<K>> {
         match event {
             watcher::Event::Init => {
-                self.arriving.clear();
+                self.lists.entry(part.clone()).or_default().arriving.clear();
                 Vec::new()
             }
             watcher::Event::InitApply(object) => {
-                self.arriving.insert(ObjectKey::of(&object), Arc::new(object));
+                let list = self.lists.entry(part.clone()).or_default();
+                list.arriving.insert(ObjectKey::of(&object), Arc::new(object));
                 Vec::new()
             }
-            watcher::Event::InitDone => self.replace(),
+            watcher::Event::InitDone => self.replace(part),
             watcher::Event::Apply(object) => self.insert(object).into_iter().collect(),
             watcher::Event::Delete(object) => {
                 let old = self.objects.remove(&ObjectKey::of(&object));
@@ -96,23 +134,22 @@ impl<K: Resource> Cache<K> {
         Some(Change { old: Some(old), new: None })
     }
 
-    /// The list is complete: what it does not hold is gone.
-    fn replace(&mut self) -> Vec<Change<K>> {
-        self.synced = true;
-        let mut arrived = std::mem::take(&mut self.arriving);
-        let mut changes: Vec<_> = self
-            .objects
-            .iter()
-            .filter(|(key, _)| !arrived.contains_key(*key))
-            .map(|(_, old)| Change { old: Some(old.clone()), new: None })
-            .collect();
-        for (key, new) in &mut arrived {
-            match self.objects.get(key) {
-                Some(old) if !is_newer(new.as_ref(), old.as_ref()) => *new = old.clone(),
-                old => changes.push(Change { old: old.cloned(), new: Some(new.clone()) }),
+    /// The list of `part` is complete: what it does not hold is gone.
+    fn replace(&mut self, part: &Part) -> Vec<Change<K>> {
+        let list = self.lists.entry(part.clone()).or_default();
+        list.synced = true;
+        let arrived = std::mem::take(&mut list.arriving);
+        let gone = self.objects.extract_if(.., |key, _| part.covers(key) && !arrived.contains_key(key));
+        let mut changes: Vec<_> = gone.map(|(_, old)| Change { old: Some(old), new: None }).collect();
+        for (key, new) in arrived {
+            match self.objects.get(&key) {
+                Some(old) if !is_newer(new.as_ref(), old.as_ref()) => {}
+                _ => {
+                    let old = self.objects.insert(key, new.clone());
+                    changes.push(Change { old, new: Some(new) });
+                }
             }
         }
-        self.objects = arrived;
         changes
     }
 }
@@ -148,13 +185,14 @@ mod tests {
     #[test]
     fn a_new_list_replaces_the_old_one_and_tells_what_is_gone() {
         let mut cache = Cache::default();
-        cache.event(watcher::Event::Apply(group("gone", "1")));
-        cache.event(watcher::Event::Apply(group("stays", "2")));
-        cache.event(watcher::Event::Init);
-        cache.event(watcher::Event::InitApply(group("stays", "2")));
-        cache.event(watcher::Event::InitApply(group("comes", "3")));
+        cache.expect(Part::All);
+        cache.event(&Part::All, watcher::Event::Apply(group("gone", "1")));
+        cache.event(&Part::All, watcher::Event::Apply(group("stays", "2")));
+        cache.event(&Part::All, watcher::Event::Init);
+        cache.event(&Part::All, watcher::Event::InitApply(group("stays", "2")));
+        cache.event(&Part::All, watcher::Event::InitApply(group("comes", "3")));
         assert!(!cache.synced());
-        let changes = cache.event(watcher::Event::InitDone);
+        let changes = cache.event(&Part::All, watcher::Event::InitDone);
         assert!(cache.synced());
         assert_eq!(changes.len(), 2, "the unchanged object is no change");
         assert_eq!(names(&cache), ["comes", "stays"]);
@@ -164,9 +202,9 @@ mod tests {
     fn an_older_version_does_not_replace_what_was_written() {
         let mut cache = Cache::default();
         cache.insert(group("a", "9"));
-        assert!(cache.event(watcher::Event::Apply(group("a", "8"))).is_empty());
-        assert!(cache.event(watcher::Event::Apply(group("a", "9"))).is_empty());
-        assert_eq!(cache.event(watcher::Event::Apply(group("a", "10"))).len(), 1);
+        assert!(cache.event(&Part::All, watcher::Event::Apply(group("a", "8"))).is_empty());
+        assert!(cache.event(&Part::All, watcher::Event::Apply(group("a", "9"))).is_empty());
+        assert_eq!(cache.event(&Part::All, watcher::Event::Apply(group("a", "10"))).len(), 1);
     }
 
     #[test]
@@ -175,5 +213,27 @@ mod tests {
         cache.insert(group("a", "1"));
         assert_eq!(cache.in_namespace("n").count(), 0);
         assert_eq!(cache.in_namespace("nsa").count(), 0);
+    }
+
+    #[test]
+    fn a_cache_of_several_namespaces_is_complete_when_all_have_been_listed() {
+        let parts = ["ns", "other"].map(|name| Part::Namespace(name.to_owned()));
+        let mut cache = Cache::default();
+        for part in &parts {
+            cache.expect(part.clone());
+        }
+        for part in &parts {
+            assert!(!cache.synced());
+            cache.event(part, watcher::Event::Init);
+            if *part == parts[0] {
+                cache.event(part, watcher::Event::InitApply(group("a", "1")));
+            }
+            cache.event(part, watcher::Event::InitDone);
+        }
+        assert!(cache.synced());
+        assert_eq!(names(&cache), ["a"], "the list of another namespace takes nothing away");
+        cache.event(&parts[0], watcher::Event::Init);
+        assert_eq!(cache.event(&parts[0], watcher::Event::InitDone).len(), 1);
+        assert_eq!(names(&cache), [""; 0]);
     }
 }

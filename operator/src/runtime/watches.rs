@@ -1,8 +1,8 @@
 //! The watches that keep the caches and fill the queue.
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{
     Api, Client, Resource,
@@ -17,37 +17,52 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ObjectKey, Target,
-    observed::{OwnedKind, Reconciled, Shared},
+    cache::Part,
+    observed::{Cached, OwnedKind, Reconciled, Shared},
     referrers::{Watched, owners},
     worker::Work,
 };
 use crate::controllers::workload::MANAGED_BY;
 
 /// Which part of the cluster is watched.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// Every namespace.
     Cluster,
-    /// One namespace.
-    Namespace(String),
+    /// These namespaces.
+    Namespaces(BTreeSet<String>),
 }
 
 impl Scope {
-    fn api<K>(&self, client: &Client) -> Api<K>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    {
+    /// The scope of these namespaces; every one when there are none.
+    pub fn of(namespaces: &[String]) -> Self {
+        let named: BTreeSet<_> = namespaces.iter().filter(|name| !name.is_empty()).cloned().collect();
+        if named.is_empty() { Self::Cluster } else { Self::Namespaces(named) }
+    }
+
+    /// The parts that take a watch each.
+    fn parts(&self) -> Vec<Part> {
         match self {
-            Self::Cluster => Api::all(client.clone()),
-            Self::Namespace(namespace) => Api::namespaced(client.clone(), namespace),
+            Self::Cluster => vec![Part::All],
+            Self::Namespaces(namespaces) => namespaces.iter().cloned().map(Part::Namespace).collect(),
         }
+    }
+}
+
+fn api<K>(client: &Client, part: &Part) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match part {
+        Part::All => Api::all(client.clone()),
+        Part::Namespace(namespace) => Api::namespaced(client.clone(), namespace),
     }
 }
 
 /// Everything that the watches share.
 struct Watches {
     client: Client,
-    scope: Scope,
+    parts: Vec<Part>,
     shared: Shared,
     work: Work,
     stop: CancellationToken,
@@ -55,8 +70,8 @@ struct Watches {
 }
 
 /// Starts every watch. They end when `stop` is cancelled.
-pub fn start(client: Client, scope: Scope, shared: Shared, work: Work, stop: CancellationToken) -> JoinSet<()> {
-    let mut watches = Watches { client, scope, shared, work, stop, tasks: JoinSet::new() };
+pub fn start(client: Client, scope: &Scope, shared: Shared, work: Work, stop: CancellationToken) -> JoinSet<()> {
+    let mut watches = Watches { client, parts: scope.parts(), shared, work, stop, tasks: JoinSet::new() };
     watches.ours::<MCPGroup>();
     watches.ours::<MCPExternalAuthConfig>();
     watches.ours::<MCPOIDCConfig>();
@@ -77,31 +92,34 @@ impl Watches {
         K: Watched + Reconciled + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
         K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let api: Api<DeserializeGuard<K>> = self.scope.api(&self.client);
-        let (shared, work) = (self.shared.clone(), self.work.clone());
-        self.spawn(watcher(api, watcher::Config::default()), move |event| {
-            let mut observed = shared.write();
-            let changes = match readable(event) {
-                Ok(event) => {
-                    if let watcher::Event::Apply(object) | watcher::Event::InitApply(object) = &event {
-                        observed.unreadable.remove(&Target::new(K::KIND, ObjectKey::of(object)));
+        for part in self.parts.clone() {
+            K::cache_mut(&mut self.shared.write()).expect(part.clone());
+            let api: Api<DeserializeGuard<K>> = api(&self.client, &part);
+            let (shared, work) = (self.shared.clone(), self.work.clone());
+            self.spawn(watcher(api, watcher::Config::default()), move |event| {
+                let mut observed = shared.write();
+                let changes = match readable(event) {
+                    Ok(event) => {
+                        if let watcher::Event::Apply(object) | watcher::Event::InitApply(object) = &event {
+                            observed.unreadable.remove(&Target::new(K::KIND, ObjectKey::of(object)));
+                        }
+                        K::cache_mut(&mut observed).event(&part, event)
                     }
-                    K::cache_mut(&mut observed).event(event)
-                }
-                Err(Unreadable { key, error: Some(error) }) => {
-                    // What the last readable version said stays in force; the status says why.
-                    let target = Target::new(K::KIND, key);
-                    observed.unreadable.insert(target.clone(), error);
-                    work.add([target]);
-                    Vec::new()
-                }
-                Err(Unreadable { key, error: None }) => {
-                    observed.unreadable.remove(&Target::new(K::KIND, key.clone()));
-                    K::cache_mut(&mut observed).remove(&key).into_iter().collect()
-                }
-            };
-            work.add(changes.iter().flat_map(|change| K::concerned(&observed, change)));
-        });
+                    Err(Unreadable { key, error: Some(error) }) => {
+                        // What the last readable version said stays in force; the status says why.
+                        let target = Target::new(K::KIND, key);
+                        observed.unreadable.insert(target.clone(), error);
+                        work.add([target]);
+                        Vec::new()
+                    }
+                    Err(Unreadable { key, error: None }) => {
+                        observed.unreadable.remove(&Target::new(K::KIND, key.clone()));
+                        K::cache_mut(&mut observed).remove(&key).into_iter().collect()
+                    }
+                };
+                work.add(changes.iter().flat_map(|change| K::concerned(&observed, change)));
+            });
+        }
     }
 
     /// Watches the metadata of a kind of the core.
@@ -110,36 +128,36 @@ impl Watches {
         K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
         PartialObjectMeta<K>: Watched + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
-        let api: Api<PartialObjectMeta<K>> = self.scope.api(&self.client);
-        self.follow(watcher(api, watcher::Config::default()).boxed());
+        for part in self.parts.clone() {
+            PartialObjectMeta::<K>::cache_mut(&mut self.shared.write()).expect(part.clone());
+            let api: Api<PartialObjectMeta<K>> = api(&self.client, &part);
+            let (shared, work) = (self.shared.clone(), self.work.clone());
+            // Boxed, because the type would be nested too deeply to be checked.
+            self.spawn(watcher(api, watcher::Config::default()).boxed(), move |event| {
+                let mut observed = shared.write();
+                let changes = PartialObjectMeta::<K>::cache_mut(&mut observed).event(&part, event);
+                work.add(changes.iter().flat_map(|change| PartialObjectMeta::<K>::concerned(&observed, change)));
+            });
+        }
     }
 
     /// Watches what the operator made.
     fn owned(&mut self, kind: OwnedKind) {
         let resource = kind.api_resource();
-        let api: Api<DynamicObject> = match &self.scope {
-            Scope::Cluster => Api::all_with(self.client.clone(), &resource),
-            Scope::Namespace(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-        };
-        let config = watcher::Config::default().labels(MANAGED_BY);
-        let (shared, work) = (self.shared.clone(), self.work.clone());
-        self.spawn(watcher(api, config).boxed(), move |event| {
-            let mut observed = shared.write();
-            let changes = observed.owned.of_mut(kind).event(event);
-            work.add(changes.iter().flat_map(owners));
-        });
-    }
-
-    fn follow<K>(&mut self, stream: BoxStream<'static, watcher::Result<watcher::Event<K>>>)
-    where
-        K: Watched + Send + Sync + 'static,
-    {
-        let (shared, work) = (self.shared.clone(), self.work.clone());
-        self.spawn(stream, move |event| {
-            let mut observed = shared.write();
-            let changes = K::cache_mut(&mut observed).event(event);
-            work.add(changes.iter().flat_map(|change| K::concerned(&observed, change)));
-        });
+        for part in self.parts.clone() {
+            self.shared.write().owned.of_mut(kind).expect(part.clone());
+            let api: Api<DynamicObject> = match &part {
+                Part::All => Api::all_with(self.client.clone(), &resource),
+                Part::Namespace(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            };
+            let config = watcher::Config::default().labels(MANAGED_BY);
+            let (shared, work) = (self.shared.clone(), self.work.clone());
+            self.spawn(watcher(api, config).boxed(), move |event| {
+                let mut observed = shared.write();
+                let changes = observed.owned.of_mut(kind).event(&part, event);
+                work.add(changes.iter().flat_map(owners));
+            });
+        }
     }
 
     fn spawn<E: Send + 'static>(

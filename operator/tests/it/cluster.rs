@@ -48,15 +48,23 @@ impl TestCluster {
 
     /// Starts an API server on which the operator's manifests are applied.
     pub(crate) async fn without_operator() -> Self {
+        let cluster = Self::with_manifests(&InstallOptions::default()).await;
+        cluster.make_namespace(NAMESPACE).await;
+        cluster
+    }
+
+    /// Starts an API server on which the manifests of `options` are applied.
+    pub(crate) async fn with_manifests(options: &InstallOptions) -> Self {
         let api = ApiServer::new(ApiOptions::default());
         let client = api.client(NAMESPACE);
         let cluster = Self { client, api, stop: CancellationToken::new(), operator: None };
-        let manifests = operator::manifests::install(&InstallOptions::default()).unwrap();
+        for namespace in &options.watch_namespace {
+            cluster.make_namespace(namespace).await;
+        }
+        let manifests = operator::manifests::install(options).unwrap();
         for object in serde_saphyr::from_multiple::<DynamicObject>(&manifests).unwrap() {
             cluster.apply_object(&object).await;
         }
-        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-        cluster.apply_object(&serde_json::from_value(namespace).unwrap()).await;
         for crd in operator_api::crds() {
             let established = kube::runtime::conditions::is_crd_established();
             let crds: Api<CustomResourceDefinition> = Api::all(cluster.client.clone());
@@ -65,10 +73,15 @@ impl TestCluster {
         cluster
     }
 
+    pub(crate) async fn make_namespace(&self, name: &str) {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        self.apply_object(&serde_json::from_value(namespace).unwrap()).await;
+    }
+
     /// Starts an operator, which has the rights that its manifests give it and no others.
     pub(crate) async fn start_operator(&mut self) {
         let gateway = InstallOptions::default().gateway;
-        self.operator = Some(Operator::start(self.operator_client(), Scope::Cluster, &gateway, self.stop.clone()));
+        self.operator = Some(Operator::start(self.operator_client(), &Scope::Cluster, &gateway, self.stop.clone()));
         self.quiet().await;
     }
 
@@ -88,7 +101,7 @@ impl TestCluster {
         });
         let client = Client::new(service, NAMESPACE);
         let gateway = InstallOptions::default().gateway;
-        self.operator = Some(Operator::start(client, Scope::Cluster, &gateway, self.stop.clone()));
+        self.operator = Some(Operator::start(client, &Scope::Cluster, &gateway, self.stop.clone()));
         self.quiet().await;
     }
 

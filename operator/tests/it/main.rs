@@ -7,5 +7,6 @@ mod entries;
 mod examples;
 mod leader;
 mod manifests;
+mod namespaces;
 mod shutdown;
 mod virtual_servers;

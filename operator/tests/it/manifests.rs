@@ -73,3 +73,41 @@ fn a_wrong_egress_range_is_refused_with_what_is_expected() {
         assert!(error.to_string().contains(expected), "{error}");
     }
 }
+
+#[test]
+fn an_operator_of_some_namespaces_has_a_role_in_each_and_no_cluster_role() {
+    let options = InstallOptions {
+        watch_namespace: vec!["team-b".to_owned(), "team-a".to_owned(), "team-b".to_owned()],
+        ..InstallOptions::default()
+    };
+    let text = manifests::operator(&options).unwrap();
+    let objects = serde_saphyr::from_multiple::<serde_json::Value>(&text).unwrap();
+    let of = |kind: &str| -> Vec<_> {
+        let found = objects.iter().filter(|object| object["kind"] == kind);
+        found
+            .map(|object| {
+                format!(
+                    "{}/{}",
+                    object["metadata"]["namespace"].as_str().unwrap(),
+                    object["metadata"]["name"].as_str().unwrap()
+                )
+            })
+            .collect()
+    };
+    let expected = ["team-a/toolhive-operator", "team-b/toolhive-operator", "toolhive-system/toolhive-operator-leader"];
+    assert_eq!(of("Role"), expected);
+    assert_eq!(of("RoleBinding"), expected);
+    assert!(!text.contains("ClusterRole"), "{text}");
+    assert!(text.contains("--watch-namespace=team-a,team-b"), "{text}");
+}
+
+#[test]
+fn what_is_no_namespace_is_refused() {
+    for name in ["Team", "a_b", "-a", "a/b"] {
+        let argument = format!("--watch-namespace={name}");
+        let arguments = ["operator", "run", &argument];
+        let error = <operator::cli::Arguments as clap::Parser>::try_parse_from(arguments).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("team-a"), "{error}");
+    }
+}

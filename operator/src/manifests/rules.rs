@@ -1,0 +1,103 @@
+//! The operator's rights, by where they are granted.
+
+use operator_api::GROUP;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::run::LEASE;
+
+/// The rules of the operator's Roles and ClusterRole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rules {
+    /// In every namespace that it watches: by a ClusterRole when that is all, by a Role in each otherwise.
+    pub namespaced: Value,
+    /// In the operator's own namespace.
+    pub leader: Value,
+}
+
+impl Rules {
+    /// The rules of this release.
+    pub fn current() -> Self {
+        Self { namespaced: namespaced(), leader: leader() }
+    }
+}
+
+/// What the operator does, and what it grants to gateways: Kubernetes lets nobody grant what they do not have.
+fn namespaced() -> Value {
+    json!([
+        {
+            // Reads its kinds.
+            "apiGroups": [GROUP],
+            "resources": [
+                "mcpexternalauthconfigs", "mcpgroups", "mcpoidcconfigs", "mcpserverentries", "virtualmcpservers"
+            ],
+            "verbs": ["get", "list", "watch"],
+        },
+        {
+            // Protects configurations that are in use from deletion.
+            "apiGroups": [GROUP],
+            "resources": ["mcpexternalauthconfigs", "mcpoidcconfigs"],
+            "verbs": ["patch"],
+        },
+        {
+            // An owner reference that blocks deletion takes this.
+            "apiGroups": [GROUP],
+            "resources": ["virtualmcpservers/finalizers"],
+            "verbs": ["update"],
+        },
+        {
+            // Writes status; gateways write theirs.
+            "apiGroups": [GROUP],
+            "resources": [
+                "mcpexternalauthconfigs/status", "mcpgroups/status", "mcpoidcconfigs/status",
+                "mcpserverentries/status", "virtualmcpservers/status"
+            ],
+            "verbs": ["get", "patch", "update"],
+        },
+        {
+            // Checks that keys exist; gateways read the values.
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "verbs": ["get", "list", "watch"],
+        },
+        {
+            // Makes the objects of gateways.
+            "apiGroups": [""],
+            "resources": ["configmaps", "serviceaccounts", "services"],
+            "verbs": ["create", "get", "list", "patch", "watch"],
+        },
+        {
+            "apiGroups": ["apps"],
+            "resources": ["deployments"],
+            "verbs": ["create", "get", "list", "patch", "watch"],
+        },
+        {
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["rolebindings", "roles"],
+            "verbs": ["create", "get", "list", "patch", "watch"],
+        },
+        {
+            "apiGroups": ["events.k8s.io"],
+            "resources": ["events"],
+            "verbs": ["create", "patch"],
+        },
+    ])
+}
+
+/// What electing a leader takes, in the operator's own namespace.
+fn leader() -> Value {
+    json!([
+        {
+            // A name cannot be said for an object that is not there yet.
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["create"],
+        },
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "resourceNames": [LEASE],
+            "verbs": ["get", "patch"],
+        },
+    ])
+}
