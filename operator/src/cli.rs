@@ -37,6 +37,9 @@ pub struct RunOptions {
     /// Where /healthz and /readyz are served.
     #[arg(long, value_name = "ADDR:PORT", default_value = "0.0.0.0:8081")]
     pub health_address: SocketAddr,
+    /// Where /metrics is served, for Prometheus; nowhere when absent.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics_address: Option<SocketAddr>,
     /// Work only while this replica holds the Lease toolhive-operator-leader-election.
     #[arg(long)]
     pub leader_elect: bool,

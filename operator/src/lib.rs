@@ -13,9 +13,10 @@
 
 pub mod cli;
 pub mod controllers;
-mod health;
+pub mod health;
 pub mod lease;
 pub mod manifests;
+pub mod metrics;
 pub mod remote_url;
 pub mod run;
 pub mod runtime;

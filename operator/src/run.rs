@@ -1,9 +1,9 @@
 //! `operator run`: wires watches, worker and health endpoints together.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context as _;
-use kube::{Client, Config};
+use kube::{Client, Config, client::ClientBuilder};
 use tokio::{
     net::TcpListener,
     signal::unix,
@@ -15,8 +15,9 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     cli::{GatewayOptions, RunOptions},
     controllers::{Context, Settings},
-    health,
+    health::{Health, Tasks},
     lease::{Elector, Lost, Terms},
+    metrics::{CountCalls, Metrics},
     runtime::{
         observed::Shared,
         watches::{self, Scope},
@@ -30,7 +31,9 @@ pub const LEASE: &str = "toolhive-operator-leader-election";
 /// An operator that can start: it knows its cluster, and it listens for health checks.
 pub struct Prepared {
     client: Client,
-    listener: TcpListener,
+    metrics: Metrics,
+    health_listener: TcpListener,
+    metrics_listener: Option<TcpListener>,
     options: RunOptions,
     elector: Option<Elector>,
 }
@@ -40,12 +43,20 @@ pub async fn prepare(options: RunOptions) -> anyhow::Result<Prepared> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
     let config = Config::infer().await.context("find a cluster: set KUBECONFIG, or run in a pod")?;
-    let client = Client::try_from(config).context("make a client for the cluster")?;
+    let metrics = Metrics::default();
+    let client = ClientBuilder::try_from(config).context("make a client for the cluster")?;
+    let client = client.with_layer(&CountCalls(metrics.clone())).build();
     let elector = elector(&options, &client)?;
-    let listener = TcpListener::bind(options.health_address)
-        .await
-        .with_context(|| format!("listen on {} for health checks", options.health_address))?;
-    Ok(Prepared { client, listener, options, elector })
+    let health_listener = listen(options.health_address, "health checks").await?;
+    let metrics_listener = match options.metrics_address {
+        Some(address) => Some(listen(address, "metrics").await?),
+        None => None,
+    };
+    Ok(Prepared { client, metrics, health_listener, metrics_listener, options, elector })
+}
+
+async fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("listen on {address} for {what}"))
 }
 
 /// Who stands for election for this replica; `None` when the options do not ask for one.
@@ -64,18 +75,18 @@ fn elector(options: &RunOptions, client: &Client) -> anyhow::Result<Option<Elect
 impl Prepared {
     /// Runs until the process is asked to end.
     pub async fn run(self) -> anyhow::Result<()> {
-        let address = self.listener.local_addr()?;
+        let address = self.health_listener.local_addr()?;
         let stop = CancellationToken::new();
         // Before the program says that it is ready, so that no request to end comes too early.
         let mut terminate = unix::signal(unix::SignalKind::terminate())?;
-        let operator = Operator::standby(
-            self.client,
-            &Scope::of(&self.options.watch_namespace),
-            &self.options.gateway,
-            stop.clone(),
-        );
-        let server = axum::serve(self.listener, health::router(operator.shared.clone()));
-        let server = tokio::spawn(server.into_future());
+        let scope = Scope::of(&self.options.watch_namespace);
+        let operator =
+            Operator::standby(self.client, &scope, &self.options.gateway, self.metrics.clone(), stop.clone());
+        let mut servers = JoinSet::new();
+        servers.spawn(axum::serve(self.health_listener, operator.health().router()).into_future());
+        if let Some(listener) = self.metrics_listener {
+            servers.spawn(axum::serve(listener, self.metrics.router()).into_future());
+        }
         println!("ready http://{address}");
         let asked_to_end = stop.clone();
         let signals = tokio::spawn(async move {
@@ -88,42 +99,60 @@ impl Prepared {
         });
         let ended = operator.run(self.elector).await;
         signals.abort();
-        // Whoever still holds a connection to the health checks is not waited for.
-        server.abort();
+        // Whoever still holds a connection is not waited for.
+        servers.abort_all();
         Ok(ended?)
     }
 }
 
 /// An operator, without the process around it: its caches are kept from the start, and it works while it leads.
 pub struct Operator {
-    shared: Shared,
-    work: Work,
+    health: Health,
+    metrics: Metrics,
     stop: CancellationToken,
     context: Arc<Context>,
-    watches: JoinSet<()>,
+    tasks: JoinSet<()>,
     worker: Option<JoinHandle<()>>,
 }
 
 impl Operator {
     /// Starts reconciling the cluster of `client`, until `stop` is cancelled.
     pub fn start(client: Client, scope: &Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
-        let mut operator = Self::standby(client, scope, gateway, stop);
+        let mut operator = Self::standby(client, scope, gateway, Metrics::default(), stop);
         operator.lead();
         operator
     }
 
     /// Starts watching the cluster of `client`, until `stop` is cancelled. It writes nothing.
-    pub fn standby(client: Client, scope: &Scope, gateway: &GatewayOptions, stop: CancellationToken) -> Self {
-        let shared = Shared::default();
-        let work = Work::default();
-        let context = Arc::new(Context::new(client.clone(), shared.clone(), work.clone(), Settings::from(gateway)));
-        let watches = watches::start(client, scope, shared.clone(), work.clone(), stop.clone());
-        Self { shared, work, stop, context, watches, worker: None }
+    pub fn standby(
+        client: Client,
+        scope: &Scope,
+        gateway: &GatewayOptions,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Self {
+        let health = Health { shared: Shared::default(), work: Work::default(), tasks: Tasks::default() };
+        let (shared, work) = (health.shared.clone(), health.work.clone());
+        metrics.observe_queue(work.clone());
+        let context = Context::new(client.clone(), shared, work, Settings::from(gateway), metrics.clone());
+        let tasks = watches::start(client, scope, &health, metrics.clone(), stop.clone());
+        Self { health, metrics, stop, context: Arc::new(context), tasks, worker: None }
+    }
+
+    /// What it is judged by.
+    pub fn health(&self) -> Health {
+        self.health.clone()
     }
 
     /// Starts reconciling.
     fn lead(&mut self) {
-        self.worker = Some(tokio::spawn(worker::run(self.context.clone(), self.work.clone(), self.stop.clone())));
+        self.metrics.leads(true);
+        let alive = self.health.tasks.alive("the worker", self.stop.clone());
+        let worker = worker::run(self.context.clone(), self.health.work.clone(), self.stop.clone());
+        self.worker = Some(tokio::spawn(async move {
+            let _alive = alive;
+            worker.await;
+        }));
     }
 
     /// Reconciles whenever `elector` makes this replica the leader, or at once without one; ends when `stop` is cancelled
@@ -143,6 +172,7 @@ impl Operator {
             elector.keep().await
         };
         if let Some(lost) = stop.run_until_cancelled(reign).await {
+            self.metrics.leads(false);
             // What is under way is cut off: another replica may begin before it would end by itself.
             if let Some(worker) = self.worker.take() {
                 worker.abort();
@@ -158,12 +188,12 @@ impl Operator {
 
     /// Whether every object is known, and none waits to be reconciled.
     pub fn is_idle(&self) -> bool {
-        self.shared.read().synced() && self.work.is_idle()
+        self.health.shared.read().synced() && self.health.work.is_idle()
     }
 
     /// Waits until everything has ended, after `stop` was cancelled.
     pub async fn ended(mut self) {
-        while self.watches.join_next().await.is_some() {}
+        while self.tasks.join_next().await.is_some() {}
         if let Some(worker) = self.worker {
             // A worker that panicked has ended too.
             drop(worker.await);

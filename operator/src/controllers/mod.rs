@@ -17,6 +17,7 @@ use kube::Client;
 
 use crate::{
     cli::GatewayOptions,
+    metrics::Metrics,
     runtime::{
         Kind, Target,
         apply::{Applier, ApplyError},
@@ -57,17 +58,20 @@ pub struct Context {
     pub events: Events,
     /// What the administrator chose.
     pub settings: Settings,
+    /// The counters.
+    pub metrics: Metrics,
 }
 
 impl Context {
     /// Works with the cluster of `client`.
-    pub fn new(client: Client, shared: Shared, work: Work, settings: Settings) -> Self {
+    pub fn new(client: Client, shared: Shared, work: Work, settings: Settings, metrics: Metrics) -> Self {
         Self {
             contents: Contents::new(client.clone(), shared.clone()),
             applier: Applier::new(client.clone(), shared.clone(), work),
             events: Events::new(client),
             shared,
             settings,
+            metrics,
         }
     }
 }

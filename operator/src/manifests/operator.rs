@@ -7,6 +7,8 @@ use crate::{NAME, cli::InstallOptions, runtime::watches::Scope};
 
 /// Port of the health endpoints.
 const HEALTH_PORT: u16 = 8081;
+/// Port of the metrics.
+const METRICS_PORT: u16 = 8080;
 /// The user of the operator's process.
 const USER: u32 = 65532;
 /// The Role by which a replica becomes the leader.
@@ -69,6 +71,7 @@ fn deployment(options: &InstallOptions) -> Value {
         "run".to_owned(),
         format!("--vmcp-image={}", options.gateway.vmcp_image),
         format!("--health-address=0.0.0.0:{HEALTH_PORT}"),
+        format!("--metrics-address=0.0.0.0:{METRICS_PORT}"),
         "--leader-elect".to_owned(),
     ];
     arguments.extend(options.gateway.vmcp_egress_allow.iter().map(|range| format!("--vmcp-egress-allow={range}")));
@@ -104,7 +107,10 @@ fn deployment(options: &InstallOptions) -> Value {
                             {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
                             {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
                         ],
-                        "ports": [{"name": "health", "containerPort": HEALTH_PORT}],
+                        "ports": [
+                            {"name": "health", "containerPort": HEALTH_PORT},
+                            {"name": "metrics", "containerPort": METRICS_PORT},
+                        ],
                         "startupProbe": {
                             "httpGet": {"path": "/healthz", "port": "health"},
                             "periodSeconds": 1,

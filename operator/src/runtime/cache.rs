@@ -1,6 +1,6 @@
 //! A cache of one kind, kept by a watch, that tells what each event changed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use kube::{Resource, runtime::watcher};
 
@@ -28,6 +28,15 @@ impl Part {
         match self {
             Self::All => true,
             Self::Namespace(namespace) => *namespace == key.namespace,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => Ok(()),
+            Self::Namespace(namespace) => write!(f, " in {namespace}"),
         }
     }
 }

@@ -22,7 +22,11 @@ use super::{
     referrers::{Watched, owners},
     worker::Work,
 };
-use crate::controllers::workload::MANAGED_BY;
+use crate::{
+    controllers::workload::MANAGED_BY,
+    health::{Health, Tasks},
+    metrics::Metrics,
+};
 
 /// Which part of the cluster is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +69,17 @@ struct Watches {
     parts: Vec<Part>,
     shared: Shared,
     work: Work,
+    metrics: Metrics,
+    alive: Tasks,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
-/// Starts every watch. They end when `stop` is cancelled.
-pub fn start(client: Client, scope: &Scope, shared: Shared, work: Work, stop: CancellationToken) -> JoinSet<()> {
-    let mut watches = Watches { client, parts: scope.parts(), shared, work, stop, tasks: JoinSet::new() };
+/// Starts every watch, to feed what `health` is judged by. They end when `stop` is cancelled.
+pub fn start(client: Client, scope: &Scope, health: &Health, metrics: Metrics, stop: CancellationToken) -> JoinSet<()> {
+    let (shared, work, alive) = (health.shared.clone(), health.work.clone(), health.tasks.clone());
+    let parts = scope.parts();
+    let mut watches = Watches { client, parts, shared, work, metrics, alive, stop, tasks: JoinSet::new() };
     watches.ours::<MCPGroup>();
     watches.ours::<MCPExternalAuthConfig>();
     watches.ours::<MCPOIDCConfig>();
@@ -96,7 +104,7 @@ impl Watches {
             K::cache_mut(&mut self.shared.write()).expect(part.clone());
             let api: Api<DeserializeGuard<K>> = api(&self.client, &part);
             let (shared, work) = (self.shared.clone(), self.work.clone());
-            self.spawn(watcher(api, watcher::Config::default()), move |event| {
+            self.spawn(&K::plural(&()), &part.clone(), watcher(api, watcher::Config::default()), move |event| {
                 let mut observed = shared.write();
                 let changes = match readable(event) {
                     Ok(event) => {
@@ -125,7 +133,7 @@ impl Watches {
     /// Watches the metadata of a kind of the core.
     fn metadata<K>(&mut self)
     where
-        K: Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
         PartialObjectMeta<K>: Watched + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
     {
         for part in self.parts.clone() {
@@ -133,11 +141,16 @@ impl Watches {
             let api: Api<PartialObjectMeta<K>> = api(&self.client, &part);
             let (shared, work) = (self.shared.clone(), self.work.clone());
             // Boxed, because the type would be nested too deeply to be checked.
-            self.spawn(watcher(api, watcher::Config::default()).boxed(), move |event| {
-                let mut observed = shared.write();
-                let changes = PartialObjectMeta::<K>::cache_mut(&mut observed).event(&part, event);
-                work.add(changes.iter().flat_map(|change| PartialObjectMeta::<K>::concerned(&observed, change)));
-            });
+            self.spawn(
+                &K::plural(&()),
+                &part.clone(),
+                watcher(api, watcher::Config::default()).boxed(),
+                move |event| {
+                    let mut observed = shared.write();
+                    let changes = PartialObjectMeta::<K>::cache_mut(&mut observed).event(&part, event);
+                    work.add(changes.iter().flat_map(|change| PartialObjectMeta::<K>::concerned(&observed, change)));
+                },
+            );
         }
     }
 
@@ -152,7 +165,7 @@ impl Watches {
             };
             let config = watcher::Config::default().labels(MANAGED_BY);
             let (shared, work) = (self.shared.clone(), self.work.clone());
-            self.spawn(watcher(api, config).boxed(), move |event| {
+            self.spawn(&resource.plural, &part.clone(), watcher(api, config).boxed(), move |event| {
                 let mut observed = shared.write();
                 let changes = observed.owned.of_mut(kind).event(&part, event);
                 work.add(changes.iter().flat_map(owners));
@@ -162,17 +175,24 @@ impl Watches {
 
     fn spawn<E: Send + 'static>(
         &mut self,
+        resource: &str,
+        part: &Part,
         stream: impl Stream<Item = watcher::Result<E>> + Send + 'static,
         mut take: impl FnMut(E) + Send + 'static,
     ) {
-        let stop = self.stop.clone();
+        let (stop, metrics, resource) = (self.stop.clone(), self.metrics.clone(), resource.to_owned());
+        let alive = self.alive.alive(format!("the watch of {resource}{part}"), self.stop.clone());
         self.tasks.spawn(async move {
+            let _alive = alive;
             let mut stream = stream.default_backoff().boxed();
             while let Some(Some(event)) = stop.run_until_cancelled(stream.next()).await {
                 match event {
                     Ok(event) => take(event),
                     // The watch starts again by itself, after a delay.
-                    Err(error) => tracing::warn!(error = %chain(&error), "a watch was interrupted"),
+                    Err(error) => {
+                        metrics.watch_restarted(&resource);
+                        tracing::warn!(resource, error = %chain(&error), "a watch was interrupted");
+                    }
                 }
             }
         });

@@ -13,12 +13,21 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
-use super::{Target, queue::Queue};
-use crate::controllers::{Context, reconcile};
+use super::{
+    Target,
+    queue::{Queue, State},
+};
+use crate::{
+    controllers::{Context, reconcile},
+    metrics::Outcome,
+};
 
 /// How many objects are reconciled at once.
 const CONCURRENCY: usize = 16;
+/// How long one reconciliation may take: an API server that does not answer must not hold a place for ever.
+const LIMIT: Duration = Duration::from_secs(30);
 /// How long controllers that are under way may take to end. What they leave undone the next operator does: every one
 /// starts from what the cluster says.
 const GRACE: Duration = Duration::from_millis(800);
@@ -28,14 +37,21 @@ const GRACE: Duration = Duration::from_millis(800);
 pub struct Work {
     queue: Arc<Mutex<Queue>>,
     added: Arc<Notify>,
+    /// When the worker last began or ended something; `None` while there is no worker.
+    progress: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Work {
     /// Asks for `targets`.
     pub fn add(&self, targets: impl IntoIterator<Item = Target>) {
+        let now = Instant::now();
         let mut queue = self.lock();
+        if is_resting(&queue) {
+            // It is from now on that something should happen.
+            self.progressed(now);
+        }
         for target in targets {
-            queue.add(target);
+            queue.add(target, now);
         }
         drop(queue);
         self.added.notify_one();
@@ -46,9 +62,47 @@ impl Work {
         self.lock().is_idle()
     }
 
+    /// How full the queue is.
+    pub fn state(&self) -> State {
+        self.lock().state(Instant::now())
+    }
+
+    /// For how long objects have been waiting at `now` without that the worker began or ended any.
+    pub(crate) fn stuck_for(&self, now: Instant) -> Duration {
+        let queue = self.lock();
+        let since = *self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        since.filter(|_| !is_resting(&queue)).map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
+    /// There is a worker from now on.
+    pub(crate) fn begun(&self) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn progressed(&self, now: Instant) {
+        if let Some(progress) = &mut *self.progress.lock().unwrap_or_else(PoisonError::into_inner) {
+            *progress = now;
+        }
+    }
+
+    fn take(&self) -> Option<Target> {
+        let now = Instant::now();
+        let taken = self.lock().take(now);
+        if taken.is_some() {
+            self.progressed(now);
+        }
+        taken
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether there is nothing for the worker to do now.
+fn is_resting(queue: &Queue) -> bool {
+    let state = queue.state(Instant::now());
+    state.ready == 0 && state.running == 0
 }
 
 /// Reconciles what is asked for until `stop` is cancelled, then lets what it has begun end, for less than a second.
@@ -58,25 +112,30 @@ pub async fn run(context: Arc<Context>, work: Work, stop: CancellationToken) {
     let mut running = JoinSet::new();
     let mut targets = HashMap::new();
     let jitter = RandomState::new();
+    let mut synced = false;
     loop {
-        if context.shared.read().synced() {
-            while running.len() < CONCURRENCY
-                && let Some(target) = { work.lock().take(Instant::now()) }
-            {
-                let context = context.clone();
-                let taken = target.clone();
-                let task = running.spawn(async move { reconcile(&context, &target).await });
-                targets.insert(task.id(), taken);
-            }
+        if !synced && context.shared.read().synced() {
+            synced = true;
+            work.begun();
         }
-        let due = work.lock().next_due();
+        while synced
+            && running.len() < CONCURRENCY
+            && let Some(target) = work.take()
+        {
+            let taken = target.clone();
+            let span = tracing::info_span!("reconcile", kind = %target.kind, namespace = target.key.namespace, name = target.key.name);
+            let task = running.spawn(one(context.clone(), target).instrument(span));
+            targets.insert(task.id(), taken);
+        }
+        // With every place taken, what is due waits for one that ends.
+        let due = if running.len() < CONCURRENCY { work.lock().next_due() } else { None };
         tokio::select! {
             () = stop.cancelled() => break,
             () = work.added.notified() => {}
             () = async { sleep_until(due.unwrap_or_else(Instant::now)).await }, if due.is_some() => {}
             Some(done) = running.join_next_with_id() => {
                 let (id, result) = match done {
-                    Ok((id, result)) => (id, result.map_err(|error| explain(&error))),
+                    Ok((id, result)) => (id, result),
                     Err(error) => (error.id(), Err(format!("failed to end: {error}"))),
                 };
                 if let Some(target) = targets.remove(&id) {
@@ -91,17 +150,31 @@ pub async fn run(context: Arc<Context>, work: Work, stop: CancellationToken) {
     }
 }
 
+/// Reconciles `target`, for [`LIMIT`] at most.
+async fn one(context: Arc<Context>, target: Target) -> Result<(), String> {
+    let began = Instant::now();
+    let (outcome, result) = match timeout(LIMIT, reconcile(&context, &target)).await {
+        Ok(Ok(())) => (Outcome::Success, Ok(())),
+        Ok(Err(error)) => (Outcome::Error, Err(explain(&error))),
+        Err(_) => (Outcome::Timeout, Err(format!("failed to end within {LIMIT:?}"))),
+    };
+    context.metrics.reconciled(target.kind, outcome, began.elapsed());
+    result
+}
+
 /// Puts an object whose controller failed back into the queue.
 fn finished(work: &Work, target: &Target, result: Result<(), String>, jitter: &RandomState) {
+    let now = Instant::now();
+    work.progressed(now);
     let Err(error) = result else {
-        work.lock().succeeded(target);
+        work.lock().succeeded(target, now);
         return;
     };
-    let now = Instant::now();
     #[expect(clippy::cast_precision_loss, reason = "a jitter needs no precision")]
     let fraction = jitter.hash_one((target, now)) as f64 / u64::MAX as f64;
     let delay = work.lock().failed(target, now, fraction);
-    tracing::warn!(kind = %target.kind, key = %target.key, error, ?delay, "will try again");
+    let (namespace, name) = (&target.key.namespace, &target.key.name);
+    tracing::warn!(kind = %target.kind, namespace, name, error, ?delay, "will try again");
 }
 
 /// An error with its causes, in one line.

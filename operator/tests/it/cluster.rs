@@ -85,6 +85,11 @@ impl TestCluster {
         self.quiet().await;
     }
 
+    /// What goes wrong on demand.
+    pub(crate) fn faults(&self) -> embedded_cluster::faults::Faults {
+        self.api.faults()
+    }
+
     /// A client with the rights that the operator's manifests give it and no others.
     pub(crate) fn operator_client(&self) -> Client {
         let token = self.api.issue_token(&InstallOptions::default().namespace, operator::NAME);

@@ -14,6 +14,7 @@ use kube::{Api, Client, client::Body};
 use operator::{
     cli::InstallOptions,
     lease::{Elector, Lost, Terms},
+    metrics::Metrics,
     run::{LEASE, Operator},
     runtime::watches::Scope,
 };
@@ -51,7 +52,7 @@ impl Replica {
         let options = InstallOptions::default();
         let elector = Elector::new(client.clone(), &options.namespace, LEASE, name, Terms::default());
         let stop = CancellationToken::new();
-        let operator = Operator::standby(client, &Scope::Cluster, &options.gateway, stop.clone());
+        let operator = Operator::standby(client, &Scope::Cluster, &options.gateway, Metrics::default(), stop.clone());
         let ended = tokio::spawn(async move { (operator.run(Some(elector)).await, Instant::now()) });
         Self { cut, stop, ended }
     }

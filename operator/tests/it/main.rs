@@ -7,6 +7,8 @@ mod entries;
 mod examples;
 mod leader;
 mod manifests;
+mod metrics;
 mod namespaces;
+mod poisoned;
 mod shutdown;
 mod virtual_servers;
