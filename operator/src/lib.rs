@@ -17,6 +17,7 @@ pub mod health;
 pub mod lease;
 pub mod manifests;
 pub mod metrics;
+pub mod migration;
 pub mod remote_url;
 pub mod run;
 pub mod runtime;

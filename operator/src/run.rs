@@ -18,6 +18,7 @@ use crate::{
     health::{Health, Tasks},
     lease::{Elector, Lost, Terms},
     metrics::{CountCalls, Metrics},
+    migration,
     runtime::{
         observed::Shared,
         watches::{self, Scope},
@@ -111,6 +112,8 @@ pub struct Operator {
     metrics: Metrics,
     stop: CancellationToken,
     context: Arc<Context>,
+    /// Whether it may see the definitions of its kinds, which belong to no namespace.
+    whole_cluster: bool,
     tasks: JoinSet<()>,
     worker: Option<JoinHandle<()>>,
 }
@@ -136,7 +139,8 @@ impl Operator {
         metrics.observe_queue(work.clone());
         let context = Context::new(client.clone(), shared, work, Settings::from(gateway), metrics.clone());
         let tasks = watches::start(client, scope, &health, metrics.clone(), stop.clone());
-        Self { health, metrics, stop, context: Arc::new(context), tasks, worker: None }
+        let whole_cluster = *scope == Scope::Cluster;
+        Self { health, metrics, stop, context: Arc::new(context), whole_cluster, tasks, worker: None }
     }
 
     /// What it is judged by.
@@ -147,6 +151,9 @@ impl Operator {
     /// Starts reconciling.
     fn lead(&mut self) {
         self.metrics.leads(true);
+        if self.whole_cluster {
+            self.tasks.spawn(migration::run(self.context.applier.client(), self.stop.clone()));
+        }
         let alive = self.health.tasks.alive("the worker", self.stop.clone());
         let worker = worker::run(self.context.clone(), self.health.work.clone(), self.stop.clone());
         self.worker = Some(tokio::spawn(async move {

@@ -15,8 +15,8 @@ use crate::{
     VirtualMCPServer,
 };
 
-/// Asks the storage version migrator to rewrite objects that are stored in the deprecated version.
-const MIGRATE_LABEL: &str = "toolhive.stacklok.dev/auto-migrate-storage-version";
+/// Asks the operator to rewrite objects that are stored in the deprecated version, when its value is `true`.
+pub const MIGRATE_LABEL: &str = "toolhive.stacklok.dev/auto-migrate-storage-version";
 
 /// Kinds that are defined and have no controller yet: they are not installed, so that nothing is accepted in vain.
 const WITHOUT_CONTROLLER: [&str; 6] = [

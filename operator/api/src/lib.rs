@@ -30,7 +30,7 @@ pub use composite_tool_definition::{
     WorkflowValidation,
 };
 pub use conditions::{ConditionStatus, condition_status, find_condition, is_true};
-pub use crd::{crds, definitions};
+pub use crd::{MIGRATE_LABEL, crds, definitions};
 pub use entry::{
     EntryCondition, EntryPhase, EntryReason, HeaderForward, HeaderFromSecret, MCPServerEntry, MCPServerEntrySpec,
     MCPServerEntryStatus,

@@ -43,7 +43,7 @@ pub fn operator(options: &InstallOptions) -> Result<String, RenderError> {
     documents(&operator::objects(options))
 }
 
-/// The operator's rights, by where they are granted: a map of `namespaced` and `leader`.
+/// The operator's rights, by where they are granted: a map of `namespaced`, `cluster` and `leader`.
 pub fn rules() -> Result<String, RenderError> {
     documents(&[Rules::current()])
 }

@@ -30,7 +30,11 @@ pub(super) fn objects(options: &InstallOptions) -> Vec<Value> {
     ];
     let rules = Rules::current();
     match Scope::of(&options.watch_namespace) {
-        Scope::Cluster => objects.extend(granted(options, NAME, None, &rules.namespaced)),
+        Scope::Cluster => {
+            let of = |rules: &Value| rules.as_array().cloned().unwrap_or_default();
+            let all = json!([of(&rules.namespaced), of(&rules.cluster)].concat());
+            objects.extend(granted(options, NAME, None, &all));
+        }
         Scope::Namespaces(namespaces) => {
             for namespace in &namespaces {
                 objects.extend(granted(options, NAME, Some(namespace), &rules.namespaced));

@@ -11,6 +11,8 @@ use crate::run::LEASE;
 pub struct Rules {
     /// In every namespace that it watches: by a ClusterRole when that is all, by a Role in each otherwise.
     pub namespaced: Value,
+    /// In the whole cluster, when it watches all of it.
+    pub cluster: Value,
     /// In the operator's own namespace.
     pub leader: Value,
 }
@@ -18,7 +20,7 @@ pub struct Rules {
 impl Rules {
     /// The rules of this release.
     pub fn current() -> Self {
-        Self { namespaced: namespaced(), leader: leader() }
+        Self { namespaced: namespaced(), cluster: cluster(), leader: leader() }
     }
 }
 
@@ -81,6 +83,27 @@ fn namespaced() -> Value {
             "resources": ["events"],
             "verbs": ["create", "patch"],
         },
+    ])
+}
+
+/// What migrating stored objects takes: definitions belong to no namespace.
+fn cluster() -> Value {
+    let crds = operator_api::crds();
+    let definitions: Vec<_> = crds.iter().filter_map(|crd| crd.metadata.name.as_deref()).collect();
+    let resources: Vec<_> = crds.iter().map(|crd| crd.spec.names.plural.as_str()).collect();
+    json!([
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "resources": ["customresourcedefinitions"],
+            "verbs": ["get", "list", "watch"],
+        },
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "resources": ["customresourcedefinitions/status"],
+            "resourceNames": definitions,
+            "verbs": ["patch"],
+        },
+        {"apiGroups": [GROUP], "resources": resources, "verbs": ["patch"]},
     ])
 }
 

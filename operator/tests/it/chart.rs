@@ -200,7 +200,7 @@ fn wrong_values_are_refused() {
         ("operators: {}", "operators"),
         ("operator: {namespace: tools}", "namespace"),
         ("operator: {namespaces: [Tools]}", "operator.namespaces.0"),
-        ("operator: {namespaces: [a, b]}", "operator.namespaces"),
+        ("operator: {namespaces: [a, a]}", "operator.namespaces"),
         ("operator: {replicas: -1}", "operator.replicas"),
         ("operator: {image: {pullPolicy: Sometimes}}", "operator.image.pullPolicy"),
         ("operator: {image: {digest: abc}}", "operator.image.digest"),

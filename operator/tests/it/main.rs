@@ -8,6 +8,7 @@ mod examples;
 mod leader;
 mod manifests;
 mod metrics;
+mod migration;
 mod namespaces;
 mod poisoned;
 mod shutdown;
