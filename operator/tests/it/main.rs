@@ -5,6 +5,7 @@ mod chart;
 mod cluster;
 mod entries;
 mod examples;
+mod images;
 mod leader;
 mod manifests;
 mod metrics;
