@@ -24,6 +24,7 @@ use crate::dns::{CLUSTER_DOMAIN, Dns};
 use crate::faults::Faults;
 use crate::node::proxy::{Protocol, Proxy, Published};
 use crate::node::{ApiAddress, Logs, Node, NodeOptions};
+use crate::surroundings::{Blocks, Surroundings};
 
 /// Which addresses of the Service block have a fixed use: that of the Service `kubernetes`, and that of the DNS.
 const API_SERVICE: u8 = 1;
@@ -103,6 +104,7 @@ pub struct Cluster {
     node: Node,
     proxy: Proxy,
     dns: Dns,
+    surroundings: Surroundings,
     logs: Logs,
     claim: Claim,
     _folder: Option<TempDir>,
@@ -132,6 +134,9 @@ impl Cluster {
             Published { node: std::iter::once(node_address).chain(localhost).collect(), balancers: services.clone() };
         let proxy = Proxy::start(&client, published);
         let dns = Dns::new(services.reserved(DNS_SERVER), Arc::new(proxy.names()));
+        let blocks = Blocks { pods: claim.pods, services: claim.services, world: claim.world };
+        let surroundings = Surroundings::new(blocks, dns.clone());
+        api.set_surroundings(surroundings.clone());
         let root_ca = Some(served.ca_pem().to_owned());
         let job_back_off = options.restart_back_off;
         let controllers =
@@ -143,6 +148,7 @@ impl Cluster {
             addresses: pods,
             address: node_address,
             dns: dns.clone(),
+            surroundings: surroundings.clone(),
             folder: path,
             restart_back_off: options.restart_back_off,
         })
@@ -153,7 +159,7 @@ impl Cluster {
         api.set_pod_streams(Arc::new(node.streams()));
         publish_api(&client, services.reserved(API_SERVICE), served.address()).await?;
         furnished(&client).await?;
-        Ok(Self { api, client, served, controllers, node, proxy, dns, logs, claim, _folder: folder })
+        Ok(Self { api, client, served, controllers, node, proxy, dns, surroundings, logs, claim, _folder: folder })
     }
 
     /// The API server.
@@ -184,6 +190,11 @@ impl Cluster {
     /// The DNS server.
     pub fn dns(&self) -> &Dns {
         &self.dns
+    }
+
+    /// What pods know of machines outside.
+    pub fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// Loopback addresses that this run has claimed for its caller, to simulate machines outside the cluster.

@@ -12,5 +12,6 @@ pub mod logs;
 pub mod node;
 pub mod schema;
 pub mod streams;
+pub mod surroundings;
 
 pub use api::{ApiOptions, ApiServer, ApiService, ServeError, Served};

@@ -1,14 +1,18 @@
 //! The commands and their exit codes.
 
+mod consent;
 mod explain;
 mod list;
 mod run;
+mod target;
 mod up;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use conformance::language::Library;
+
+use target::TargetArguments;
 
 /// All passed.
 pub(crate) const PASSED: u8 = 0;
@@ -61,22 +65,6 @@ struct LibraryArguments {
     /// Read the scenarios of this folder instead of those that are compiled in
     #[arg(long, value_name = "DIR")]
     scenarios: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct TargetArguments {
-    /// Where scenarios are played
-    #[arg(long, value_enum, default_value_t = TargetName::Embedded)]
-    target: TargetName,
-    /// Use the programs operator and vmcp of this folder, and build nothing
-    #[arg(long, value_name = "DIR")]
-    programs: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum TargetName {
-    /// A Kubernetes in this process, with our operator and gateway
-    Embedded,
 }
 
 #[derive(Debug, Args)]

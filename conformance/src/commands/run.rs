@@ -6,9 +6,10 @@ use conformance::language::Library;
 use conformance::play::{PlayOptions, Played, Verdict};
 use conformance::report::{Progress, Report, print_summary};
 use conformance::suite::{self, Claims, Selection};
-use conformance::target::{Embedded, EmbeddedOptions, Programs, Target, TargetError};
+use conformance::target::Target;
 
-use super::{FAILED, HARNESS, INTERRUPTED, PASSED, RunArguments, TargetArguments, TargetName, WRONG_USAGE};
+use super::target::exit_code;
+use super::{FAILED, HARNESS, INTERRUPTED, PASSED, RunArguments, WRONG_USAGE};
 
 /// Plays the scenarios and reports.
 pub(crate) async fn run(arguments: RunArguments) -> u8 {
@@ -48,7 +49,7 @@ pub(crate) async fn run(arguments: RunArguments) -> u8 {
     let mut target_name = "embedded";
     if !to_play.is_empty() {
         let target = tokio::select! {
-            started = start_target(&arguments.target, &progress) => started,
+            started = arguments.target.start(&progress) => started,
             _ = tokio::signal::ctrl_c() => return INTERRUPTED,
         };
         let target = match target {
@@ -56,19 +57,19 @@ pub(crate) async fn run(arguments: RunArguments) -> u8 {
             Err(error) => {
                 progress.finish();
                 eprintln!("{error}");
-                return HARNESS;
+                return exit_code(&error);
             }
         };
         target_name = target.name();
         let jobs = usize::from(arguments.jobs);
         let outcome = tokio::select! {
-            outcome = suite::run(&target, &library, &to_play, jobs, &options, |played| progress.ended(played)) => Some(outcome),
+            outcome = suite::run(target.as_ref(), &library, &to_play, jobs, &options, |played| progress.ended(played)) => Some(outcome),
             _ = tokio::signal::ctrl_c() => None,
         };
         if let (true, Some(_)) = (arguments.keep, &outcome) {
-            stay(&target, &progress).await;
+            stay(target.as_ref(), &progress).await;
         }
-        target.shutdown().await;
+        target.end().await;
         let Some(outcome) = outcome else {
             progress.finish();
             eprintln!("interrupted");
@@ -101,21 +102,8 @@ fn conclude(library: &Library, target: &str, played: &[Played], start: Instant, 
     }
 }
 
-/// Finds or builds the programs and starts the target.
-pub(super) async fn start_target(arguments: &TargetArguments, progress: &Progress) -> Result<Embedded, TargetError> {
-    let TargetName::Embedded = arguments.target;
-    let programs = if let Some(folder) = &arguments.programs {
-        Programs::in_folder(folder)?
-    } else {
-        progress.stage("building operator and vmcp");
-        tokio::task::spawn_blocking(Programs::find).await.map_err(|error| TargetError::Cluster(error.to_string()))??
-    };
-    progress.stage("starting the cluster");
-    Embedded::start(EmbeddedOptions { programs }).await
-}
-
 /// Keeps the cluster until Ctrl-C.
-async fn stay(target: &Embedded, progress: &Progress) {
+async fn stay(target: &dyn Target, progress: &Progress) {
     let file = std::env::temp_dir().join(format!("conformance-{}.kubeconfig", std::process::id()));
     match super::up::write_private(&file, &target.kubeconfig()) {
         Ok(()) => progress

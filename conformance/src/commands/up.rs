@@ -6,8 +6,8 @@ use conformance::play::{Stage, perform};
 use conformance::report::Progress;
 use conformance::target::Target;
 
-use super::run::start_target;
-use super::{FAILED, HARNESS, INTERRUPTED, LibraryArguments, PASSED, TargetArguments, WRONG_USAGE};
+use super::target::{TargetArguments, exit_code};
+use super::{FAILED, HARNESS, INTERRUPTED, LibraryArguments, PASSED, WRONG_USAGE};
 
 /// The first message of a session.
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"curl","version":"1"}}}"#;
@@ -24,21 +24,27 @@ pub(crate) async fn up(subject: &str, library: &LibraryArguments, target: Target
     };
     let progress = Progress::new(1);
     let started = tokio::select! {
-        started = start_target(&target, &progress) => started,
+        started = target.start(&progress) => started,
         _ = tokio::signal::ctrl_c() => return INTERRUPTED,
     };
     let target = match started {
         Ok(target) => target,
         Err(error) => {
             eprintln!("{error}");
-            return HARNESS;
+            return exit_code(&error);
         }
     };
+    if let Some(reason) = target.cannot_play(scenario) {
+        progress.finish();
+        eprintln!("{} cannot be played here: {reason}", scenario.id);
+        target.end().await;
+        return WRONG_USAGE;
+    }
     let kubeconfig = Kubeconfig::write(&target.kubeconfig());
     let code = {
         progress.stage(&format!("playing {}", scenario.id));
         let playing = async {
-            let stage = Stage::set(&target, &library, scenario).await.map_err(|error| error.to_string())?;
+            let stage = Stage::set(target.as_ref(), &library, scenario).await.map_err(|error| error.to_string())?;
             let outcome = perform(&stage).await;
             progress.finish();
             Ok::<_, String>((stage, outcome))
@@ -57,13 +63,13 @@ pub(crate) async fn up(subject: &str, library: &LibraryArguments, target: Target
                 if let Some(message) = &outcome {
                     println!("\nnot all of {} holds: {message}", scenario.id);
                 }
-                print_ways_in(&target, &stage, &kubeconfig).await;
+                print_ways_in(target.as_ref(), &stage, &kubeconfig).await;
                 let _ = tokio::signal::ctrl_c().await;
                 if outcome.is_some() { FAILED } else { PASSED }
             }
         }
     };
-    target.shutdown().await;
+    target.end().await;
     code
 }
 

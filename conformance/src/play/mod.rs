@@ -97,6 +97,9 @@ pub struct PlayOptions {
 
 /// Plays a scenario and cleans up after it.
 pub async fn play(target: &dyn Target, library: &Library, scenario: &Scenario, options: &PlayOptions) -> Played {
+    if let Some(reason) = target.cannot_play(scenario) {
+        return Played::not(scenario, Verdict::Skipped, reason);
+    }
     let start = Instant::now();
     let mut played = Played {
         id: scenario.id.clone(),

@@ -52,15 +52,12 @@ impl<'a> Stage<'a> {
         library: &'a Library,
         scenario: &'a Scenario,
     ) -> Result<Self, TargetError> {
-        let namespace = namespace_of(&scenario.id);
+        let namespace = namespace_of(&scenario.id, target.run());
         let world = match &scenario.world {
             Some(world) => Some(target.start_world(world.clone()).await?),
             None => None,
         };
-        if let Some(world) = &world {
-            target.connect_world(&namespace, world)?;
-        }
-        target.make_namespace(&namespace).await?;
+        target.make_namespace(&namespace, world.as_ref()).await?;
         Ok(Self {
             target,
             library,
@@ -118,10 +115,7 @@ impl<'a> Stage<'a> {
         let name = format!("{}-{other}", self.namespace);
         let is_new = self.state().other_namespaces.insert(name.clone());
         if is_new {
-            if let Some(world) = &self.world {
-                self.target.connect_world(&name, world)?;
-            }
-            self.target.make_namespace(&name).await?;
+            self.target.make_namespace(&name, self.world.as_ref()).await?;
         }
         Ok(name)
     }
@@ -247,9 +241,13 @@ impl<'a> Stage<'a> {
 }
 
 /// A namespace that no other run of the scenario on this cluster has.
-fn namespace_of(id: &str) -> String {
-    static RUNS: AtomicU64 = AtomicU64::new(1);
-    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+fn namespace_of(id: &str, run: Option<&str>) -> String {
+    static STAGES: AtomicU64 = AtomicU64::new(1);
+    let stage = STAGES.fetch_add(1, Ordering::Relaxed);
     let words: String = id.chars().map(|c| if c == '/' { '-' } else { c }).take(40).collect();
-    format!("{}-{run}", words.trim_end_matches('-'))
+    let words = words.trim_end_matches('-');
+    match run {
+        None => format!("{words}-{stage}"),
+        Some(run) => format!("{words}-{run}-{stage}"),
+    }
 }

@@ -20,7 +20,7 @@ pub(super) async fn change(stage: &Stage<'_>, spec: &Change) -> Result<Value, Tr
         .map_err(|error| Trouble::harness(format!("the world cannot be changed: {error}")))?;
     let others = stage.state().other_namespaces.clone();
     for namespace in others.iter().chain([&stage.namespace]) {
-        stage.target.connect_world(namespace, world)?;
+        stage.target.reconnect_world(namespace, world).await?;
     }
     Ok(Value::Null)
 }

@@ -32,6 +32,15 @@ impl Progress {
         }
     }
 
+    /// Leaves the terminal to something that asks the user.
+    pub async fn suspended<T>(&self, asking: impl Future<Output = T>) -> T {
+        self.bar.disable_steady_tick();
+        self.bar.suspend(|| {});
+        let answer = asking.await;
+        self.bar.enable_steady_tick(Duration::from_millis(120));
+        answer
+    }
+
     /// A scenario has ended.
     pub fn ended(&self, played: &Played) {
         let line = line(played);

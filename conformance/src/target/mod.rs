@@ -1,19 +1,24 @@
 //! Where scenarios are played: a cluster with an implementation installed, and a simulated world that it can reach.
 
 mod embedded;
+mod existing;
+mod outside;
 mod programs;
+mod provision;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::language::Moment;
+use crate::language::{Moment, Scenario};
 use crate::objects::{ApiError, Objects};
 use crate::world::{World, WorldHandle};
 
 pub use embedded::{Embedded, EmbeddedOptions};
+pub use existing::{Connection, Existing};
 pub use programs::{ProgramError, Programs};
+pub use provision::install;
 
 /// A cluster to play scenarios on.
 ///
@@ -31,8 +36,22 @@ pub trait Target: Send + Sync {
     /// How long something may take here.
     fn allows(&self, moment: Moment) -> Duration;
 
-    /// Makes a namespace.
-    fn make_namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), TargetError>>;
+    /// What tells the namespaces of this run from those of others on the cluster; `None` where there are no others.
+    fn run(&self) -> Option<&str> {
+        None
+    }
+
+    /// Why a scenario cannot be played here, if so.
+    fn cannot_play(&self, _scenario: &Scenario) -> Option<String> {
+        None
+    }
+
+    /// Makes a namespace, whose pods reach a world by its names and trust its public authority.
+    fn make_namespace<'a>(
+        &'a self,
+        name: &'a str,
+        world: Option<&'a WorldHandle>,
+    ) -> BoxFuture<'a, Result<(), TargetError>>;
 
     /// Removes a namespace and everything in it, without waiting for the end.
     fn remove_namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), TargetError>>;
@@ -40,9 +59,12 @@ pub trait Target: Send + Sync {
     /// Brings a world to life.
     fn start_world(&self, world: World) -> BoxFuture<'_, Result<WorldHandle, TargetError>>;
 
-    /// Lets the pods of a namespace reach a world by its names and trust its public authority. Called again after
-    /// changes that concern names or that authority.
-    fn connect_world(&self, namespace: &str, world: &WorldHandle) -> Result<(), TargetError>;
+    /// Tells a namespace again how its world is reached, after a change of the world.
+    fn reconnect_world<'a>(
+        &'a self,
+        namespace: &'a str,
+        world: &'a WorldHandle,
+    ) -> BoxFuture<'a, Result<(), TargetError>>;
 
     /// Where a host and port listen, for a request from the runner.
     fn dial<'a>(&'a self, namespace: &'a str, host: &'a str, port: u16) -> BoxFuture<'a, Option<SocketAddr>>;
@@ -52,11 +74,30 @@ pub trait Target: Send + Sync {
 
     /// How people reach the API server: the text of a kubeconfig file.
     fn kubeconfig(&self) -> String;
+
+    /// Ends what the target started, and removes what is left of the run.
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()>;
+}
+
+/// A temporary folder for files of the run.
+fn folder() -> Result<tempfile::TempDir, TargetError> {
+    tempfile::tempdir().map_err(|source| TargetError::File { file: std::env::temp_dir().display().to_string(), source })
 }
 
 /// The target itself failed: never the implementation's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
+    /// A cluster of the user's does not answer.
+    #[error("{cluster} does not answer: {reason}")]
+    Unanswered {
+        /// Its URL and context.
+        cluster: String,
+        /// Why.
+        reason: String,
+    },
+    /// What the user named cannot be used: the sentence says what to do.
+    #[error("{0}")]
+    Usage(String),
     /// The programs are not there.
     #[error(transparent)]
     Programs(#[from] ProgramError),

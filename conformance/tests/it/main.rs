@@ -5,5 +5,6 @@ mod catalogue;
 mod imports;
 mod language;
 mod report;
+mod targets;
 mod verdicts;
 mod without_nodes;

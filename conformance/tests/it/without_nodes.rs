@@ -48,7 +48,11 @@ impl Target for WithoutNodes {
         Duration::from_millis(300)
     }
 
-    fn make_namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), TargetError>> {
+    fn make_namespace<'a>(
+        &'a self,
+        name: &'a str,
+        _world: Option<&'a WorldHandle>,
+    ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             let kind = self.objects.kinds.named("namespace").await?;
             let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
@@ -79,8 +83,12 @@ impl Target for WithoutNodes {
         .boxed()
     }
 
-    fn connect_world(&self, _namespace: &str, _world: &WorldHandle) -> Result<(), TargetError> {
-        Ok(())
+    fn reconnect_world<'a>(
+        &'a self,
+        _namespace: &'a str,
+        _world: &'a WorldHandle,
+    ) -> BoxFuture<'a, Result<(), TargetError>> {
+        async { Ok(()) }.boxed()
     }
 
     fn dial<'a>(&'a self, _namespace: &'a str, _host: &'a str, _port: u16) -> BoxFuture<'a, Option<SocketAddr>> {
@@ -93,5 +101,9 @@ impl Target for WithoutNodes {
 
     fn kubeconfig(&self) -> String {
         String::new()
+    }
+
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async {}.boxed()
     }
 }

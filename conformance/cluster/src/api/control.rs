@@ -1,4 +1,5 @@
-//! The control of faults over HTTP, for `cluster fault` and any other program that holds the administrator's kubeconfig.
+//! The control of faults and of what pods know of machines outside, over HTTP: for `cluster fault` and any other program
+//! that holds the administrator's kubeconfig.
 //!
 //! | request | does |
 //! |---|---|
@@ -9,10 +10,15 @@
 //! | `POST /embedded/drop-watches` `{"resource": NAME}` | ends watches; without a resource, all |
 //! | `POST /embedded/controllers/NAME/pause`, `.../resume` | pauses or resumes a controller |
 //! | `POST /embedded/pods/NAMESPACE/NAME/kill` `{"container": NAME, "outOfMemory": BOOL}` | kills a pod's processes |
+//! | `GET /embedded/addresses` | tells the blocks of pods, of Services, and of machines that the caller simulates |
+//! | `GET /embedded/namespaces/NAME` | tells the resolver of the namespace's pods |
+//! | `PUT /embedded/namespaces/NAME` `{"names": {HOST: ADDRESS}, "environment": {NAME: VALUE}}` | replaces the extra names that the namespace resolves, and the variables that its containers get when they start |
 //!
 //! The paths are authorized as every other path that is no resource, so nobody but administrators reaches them, and no
 //! fault concerns them.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -25,6 +31,7 @@ use super::respond::Answer;
 use super::state::Server;
 use super::status::{ApiError, ApiResult};
 use crate::faults::{ActiveFault, Faults, Kill, RequestFault};
+use crate::surroundings::Surroundings;
 
 const ROOT: &str = "/embedded/";
 
@@ -50,6 +57,9 @@ pub(crate) fn answer(server: &Arc<Server>, method: &Method, path: &str, body: &B
         ("POST", ["controllers", name, "pause"]) => faults.pause(name).map(|()| json!({})).map_err(not_found),
         ("POST", ["controllers", name, "resume"]) => faults.resume(name).map(|()| json!({})).map_err(not_found),
         ("POST", ["pods", namespace, name, "kill"]) => kill(&faults, namespace, name, body),
+        ("GET", ["addresses"]) => surroundings(server).map(|around| json!(around.blocks())),
+        ("GET", ["namespaces", name]) => surroundings(server).and_then(|around| resolver(around, name)),
+        ("PUT", ["namespaces", name]) => surroundings(server).and_then(|around| surround(around, name, body)),
         _ => return Answer::page_not_found(),
     };
     match result {
@@ -113,6 +123,35 @@ fn kill(faults: &Faults, namespace: &str, name: &str, body: &Bytes) -> ApiResult
     let KillPod { container, out_of_memory } = read(body)?;
     let killed = faults.kill(namespace, name, &Kill { container, out_of_memory }).map_err(not_found)?;
     Ok(json!({"killed": killed}))
+}
+
+fn surroundings(server: &Arc<Server>) -> ApiResult<&Surroundings> {
+    server.surroundings.get().ok_or_else(|| not_found("this API server has no node, so there are no pods to tell"))
+}
+
+fn resolver(around: &Surroundings, namespace: &str) -> ApiResult<Value> {
+    let resolver = around.resolver(namespace).map_err(|error| no_resolver(namespace, &error))?;
+    Ok(json!({"resolver": resolver}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Surround {
+    #[serde(default)]
+    names: BTreeMap<String, IpAddr>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+}
+
+fn surround(around: &Surroundings, namespace: &str, body: &Bytes) -> ApiResult<Value> {
+    let Surround { names, environment } = read(body)?;
+    around.set_names(namespace, names).map_err(|error| no_resolver(namespace, &error))?;
+    around.set_environment(namespace, environment);
+    resolver(around, namespace)
+}
+
+fn no_resolver(namespace: &str, error: &std::io::Error) -> ApiError {
+    ApiError::generic(500, "InternalError", format!("failed to open the resolver of {namespace}: {error}"))
 }
 
 /// The body as JSON; none is an empty object.

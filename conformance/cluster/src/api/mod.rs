@@ -63,6 +63,7 @@ use crate::controllers::Pauses;
 use crate::faults::{Faults, Kills};
 use crate::logs::LogSource;
 use crate::streams::PodStreams;
+use crate::surroundings::Surroundings;
 use dispatch::Credentials;
 use state::Server;
 use store::Store;
@@ -198,6 +199,12 @@ impl ApiServer {
         // Set twice only if two clusters shared a server; the first is the one that the handle concerns.
         let _ = self.server.faults.controllers.set(controllers.clone());
         let _ = self.server.faults.kills.set(kills.clone());
+    }
+
+    /// Says what pods know of machines outside, so that administrators may set it.
+    pub(crate) fn set_surroundings(&self, surroundings: Surroundings) {
+        // Set twice only if two clusters shared a server, which none do.
+        let _ = self.server.surroundings.set(surroundings);
     }
 
     /// The server as a service for requests from a network, which prove themselves by their headers.

@@ -1,7 +1,7 @@
 //! The server's state: one lock around the store, the registry and what hangs on them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -17,6 +17,7 @@ use crate::access::token::TokenAuthority;
 use crate::faults::FaultState;
 use crate::logs::LogSource;
 use crate::streams::PodStreams;
+use crate::surroundings::Surroundings;
 
 /// Everything the server is made of.
 pub(crate) struct Server {
@@ -27,6 +28,8 @@ pub(crate) struct Server {
     pub(crate) service_addresses: Arc<dyn ServiceAddresses>,
     pub(crate) logs: RwLock<Option<Arc<dyn LogSource>>>,
     pub(crate) streams: RwLock<Option<Arc<dyn PodStreams>>>,
+    /// Set once, by a cluster that has a node.
+    pub(crate) surroundings: OnceLock<Surroundings>,
     /// The streams that are open. They end with the server.
     open_streams: Mutex<JoinSet<()>>,
 }
@@ -63,6 +66,7 @@ impl Server {
             service_addresses,
             logs: RwLock::new(None),
             streams: RwLock::new(None),
+            surroundings: OnceLock::new(),
             open_streams: Mutex::default(),
         }
     }

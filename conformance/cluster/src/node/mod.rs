@@ -52,6 +52,7 @@ use crate::addresses::AddressPool;
 use crate::controllers::events::{self, Recorder};
 use crate::dns::Dns;
 use crate::faults::Kills;
+use crate::surroundings::Surroundings;
 
 /// The name of the only node.
 pub const NODE_NAME: &str = "embedded-node";
@@ -72,6 +73,7 @@ pub(crate) struct NodeOptions {
     /// The node's own address.
     pub(crate) address: Ipv4Addr,
     pub(crate) dns: Dns,
+    pub(crate) surroundings: Surroundings,
     pub(crate) folder: PathBuf,
     pub(crate) restart_back_off: Duration,
 }
@@ -85,6 +87,7 @@ pub(crate) struct Shared {
     addresses: AddressPool,
     address: Ipv4Addr,
     dns: Dns,
+    surroundings: Surroundings,
     folder: PathBuf,
     restart_back_off: Duration,
     recorder: Recorder,
@@ -114,6 +117,7 @@ impl Node {
             addresses: options.addresses,
             address: options.address,
             dns: options.dns,
+            surroundings: options.surroundings,
             folder: options.folder,
             restart_back_off: options.restart_back_off,
             recorder,

@@ -24,3 +24,4 @@ mod node_support;
 mod node_workloads;
 #[path = "../shared/refusal.rs"]
 mod refusal;
+mod surroundings;

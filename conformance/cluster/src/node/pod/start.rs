@@ -74,6 +74,7 @@ pub(super) async fn start(scope: &Scope, container: &Container) -> Result<Starte
         base.insert("TMPDIR".to_owned(), folder.to_string_lossy().into_owned());
     }
     let context = scope.context().map_err(|error| failed("open the pod's resolver", &error))?;
+    base.extend(scope.node.surroundings.environment(&namespace));
     base.extend((program.environment)(&context));
     let mut environment = environment(base.clone(), &pod, container, &scope.placement(), &sources)?;
     for (name, value) in &mut environment {

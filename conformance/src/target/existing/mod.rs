@@ -1,0 +1,145 @@
+//! A cluster of the user's KUBECONFIG, with an implementation that somebody installed.
+//!
+//! Nothing is installed here. The runner reaches programs by port-forwards of the API server. A simulated world needs pods
+//! that resolve its names, reach the runner and trust its public authority: an embedded cluster on this machine can be told
+//! so ([`Reach`]); elsewhere scenarios with a world are skipped, with that reason.
+
+mod checks;
+mod connection;
+mod forward;
+mod reach;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use self::forward::Forwards;
+use self::reach::Reach;
+use super::{Target, TargetError, provision};
+use crate::language::{Moment, Scenario};
+use crate::objects::Objects;
+use crate::world::{World, WorldHandle};
+
+pub use connection::Connection;
+
+/// How much longer than on this machine things may take on a cluster of several, which pulls images.
+const PATIENCE: u32 = 3;
+
+/// The target.
+pub struct Existing {
+    connection: Connection,
+    objects: Objects,
+    operator_namespace: String,
+    reach: Reach,
+    forwards: Forwards,
+    run: String,
+    namespaces: Mutex<BTreeSet<String>>,
+}
+
+impl Existing {
+    /// Checks that the cluster has the CRDs and an operator that is available. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError::Usage`] when they are not there, others when the cluster cannot be asked.
+    pub async fn start(connection: Connection) -> Result<Self, TargetError> {
+        let objects = Objects::new(connection.client().clone());
+        let version = checks::version(&connection).await?;
+        checks::definitions(&objects, &connection).await?;
+        let operator_namespace = checks::operator(&objects, &connection).await?;
+        let reach = Reach::of(&connection, &version).await?;
+        let forwards = Forwards::new(connection.client().clone());
+        let run = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
+        let namespaces = Mutex::default();
+        Ok(Self { connection, objects, operator_namespace, reach, forwards, run, namespaces })
+    }
+}
+
+impl Target for Existing {
+    fn name(&self) -> &'static str {
+        "kubeconfig"
+    }
+
+    fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    fn operator_namespace(&self) -> &str {
+        &self.operator_namespace
+    }
+
+    fn allows(&self, moment: Moment) -> Duration {
+        if self.reach.is_local() { moment.ordinary() } else { moment.ordinary() * PATIENCE }
+    }
+
+    fn run(&self) -> Option<&str> {
+        Some(&self.run)
+    }
+
+    fn cannot_play(&self, scenario: &Scenario) -> Option<String> {
+        if scenario.world.is_some() { self.reach.why_not() } else { None }
+    }
+
+    fn make_namespace<'a>(
+        &'a self,
+        name: &'a str,
+        world: Option<&'a WorldHandle>,
+    ) -> BoxFuture<'a, Result<(), TargetError>> {
+        async move {
+            self.reach.tell(self.connection.client(), name, world).await?;
+            self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+            provision::make_namespace(&self.objects, name, self.allows(Moment::Ready)).await
+        }
+        .boxed()
+    }
+
+    fn remove_namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), TargetError>> {
+        async move {
+            self.forwards.close(name);
+            provision::remove_namespace(&self.objects, name).await?;
+            self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn start_world(&self, world: World) -> BoxFuture<'_, Result<WorldHandle, TargetError>> {
+        self.reach.start_world(world).boxed()
+    }
+
+    fn reconnect_world<'a>(
+        &'a self,
+        namespace: &'a str,
+        world: &'a WorldHandle,
+    ) -> BoxFuture<'a, Result<(), TargetError>> {
+        self.reach.tell(self.connection.client(), namespace, Some(world)).boxed()
+    }
+
+    fn dial<'a>(&'a self, namespace: &'a str, host: &'a str, port: u16) -> BoxFuture<'a, Option<SocketAddr>> {
+        self.forwards.dial(namespace, host, port).boxed()
+    }
+
+    fn logs<'a>(&'a self, namespace: &'a str, pod: &'a str) -> BoxFuture<'a, String> {
+        provision::logs(&self.objects, namespace, pod).boxed()
+    }
+
+    fn kubeconfig(&self) -> String {
+        self.connection.kubeconfig()
+    }
+
+    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            let left = std::mem::take(&mut *self.namespaces.lock().unwrap_or_else(PoisonError::into_inner));
+            for namespace in left {
+                if let Err(error) = provision::remove_namespace(&self.objects, &namespace).await {
+                    tracing::warn!(%error, "the namespace {namespace} was not removed");
+                }
+            }
+        }
+        .boxed()
+    }
+}

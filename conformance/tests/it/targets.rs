@@ -1,0 +1,180 @@
+//! The program's targets: what it says when one cannot be used, and that all of them give the same verdicts.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use conformance::diagnostic::Source;
+use conformance::objects::Objects;
+use conformance::target::{Programs, install};
+use embedded_cluster::{ApiOptions, ApiServer};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::Value;
+
+/// A scenario of each sort: admission, status alone, a gateway that is called, a world whose authority is private and
+/// changes, another namespace, an operator that is away.
+const SCENARIOS: [&str; 6] = [
+    "entry/required-fields",
+    "entry/missing-group",
+    "entry/complete-example",
+    "entry/rotated-ca",
+    "entry/same-names-*",
+    "entry/operator-down",
+];
+
+/// The program, with a kubeconfig.
+fn conformance(kubeconfig: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conformance"));
+    command.args(arguments).env("KUBECONFIG", kubeconfig).stdin(Stdio::null());
+    command
+}
+
+/// The exit code, and the last line of stderr.
+fn said(output: &Output) -> (Option<i32>, String) {
+    let text = String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), text.lines().last().unwrap_or_default().to_owned())
+}
+
+fn refusal(kubeconfig: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    said(&conformance(kubeconfig, arguments).output().unwrap())
+}
+
+#[test]
+fn what_cannot_be_used_is_told_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none");
+    let (code, message) = refusal(&missing, &["run", "--target", "kubeconfig"]);
+    assert_eq!(code, Some(2));
+    assert!(message.contains("none cannot be read") && message.ends_with("set KUBECONFIG to a file"), "{message}");
+    let stray = refusal(&missing, &["run", "--yes"]);
+    assert_eq!(stray, (Some(2), "--yes belongs to --target kubeconfig".to_owned()));
+    let stray = refusal(&missing, &["run", "--target", "kubeconfig", "--programs", "/tmp"]);
+    assert_eq!(stray, (Some(2), "--programs belongs to --target embedded".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_others_made_is_asked_for_and_must_have_an_operator() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let api = ApiServer::new(ApiOptions::default());
+    let served = api.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kubeconfig");
+    std::fs::write(&file, served.kubeconfig(None)).unwrap();
+    let context = Kubeconfig::read_from(&file).unwrap().current_context.unwrap();
+    let cluster = format!("the cluster {} (context {context})", served.url());
+    let run = async |more: &[&str]| {
+        let arguments = [&["run", "--target", "kubeconfig"], more].concat();
+        said(&tokio::process::Command::from(conformance(&file, &arguments)).output().await.unwrap())
+    };
+    let message = format!("{cluster} was not made by this program: say --yes to play scenarios on it");
+    assert_eq!(run(&[]).await, (Some(2), message));
+    let message = format!("the kubeconfig has no context `other`; it has: {context}");
+    assert_eq!(run(&["--yes", "--context", "other"]).await, (Some(2), message));
+    let (code, message) = run(&["--yes"]).await;
+    assert_eq!(code, Some(2));
+    assert!(message.starts_with(&format!("{cluster} does not serve mcpgroups.toolhive.stacklok.dev, ")), "{message}");
+
+    let objects = Objects::new(api.client("default"));
+    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/crds");
+    for file in std::fs::read_dir(crds).unwrap() {
+        let path = file.unwrap().path();
+        let source = Source::new(path.display().to_string(), std::fs::read_to_string(&path).unwrap());
+        install(&objects, &source).await.unwrap();
+    }
+    let (code, message) = run(&["--yes"]).await;
+    assert_eq!(code, Some(2));
+    assert!(message.starts_with(&format!("{cluster} has no operator: no Deployment has the label ")), "{message}");
+
+    served.shutdown().await;
+    let (code, message) = run(&["--yes"]).await;
+    assert_eq!(code, Some(3));
+    assert!(message.starts_with(&format!("{cluster} does not answer: ")), "{message}");
+}
+
+/// A `cluster serve` of its own. It ends with this.
+struct ClusterProcess {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl ClusterProcess {
+    fn start(programs: &Programs) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let image = |name: &str, program: &Path| format!("{name}={}", program.display());
+        let mut child = Command::new(programs.operator.with_file_name("cluster"))
+            .args(["serve", "--kubeconfig"])
+            .arg(folder.path().join("kubeconfig"))
+            .args(["--image", &image("localhost/operator", &programs.operator)])
+            .args(["--image", &image("localhost/vmcp", &programs.vmcp)])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with("ready "), "{line}");
+        Self { child, folder }
+    }
+
+    fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    async fn install_operator(&self, programs: &Programs) {
+        let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let client = Client::try_from(config).unwrap();
+        let request = http::Request::get("/embedded/addresses").body(Vec::new()).unwrap();
+        let addresses: Value = client.request(request).await.unwrap();
+        let mut command = Command::new(&programs.operator);
+        command.args(["manifests", "--image", "localhost/operator", "--vmcp-image", "localhost/vmcp"]);
+        for (class, block) in
+            [("remote", "world"), ("oidc", "world"), ("token", "world"), ("workload", "pods"), ("workload", "services")]
+        {
+            let block = addresses[block].as_str().unwrap();
+            command.args(["--vmcp-egress-allow", &format!("{class}={block}")]);
+        }
+        let manifests = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        install(&Objects::new(client), &Source::new("operator manifests", manifests)).await.unwrap();
+    }
+}
+
+impl Drop for ClusterProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Scenarios and behaviours with their verdicts.
+fn verdicts(report: &Path) -> Vec<(String, String)> {
+    let report: Value = serde_json::from_slice(&std::fs::read(report.join("report.json")).unwrap()).unwrap();
+    let entries = |list: &str| report[list].as_array().unwrap().clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let all = entries("scenarios").into_iter().chain(entries("catalogue"));
+    all.map(|entry| (text(&entry["id"]), text(&entry["verdict"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_of_another_process_gives_the_verdicts_of_the_embedded_target() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let programs = tokio::task::spawn_blocking(Programs::find).await.unwrap().unwrap();
+    let cluster = ClusterProcess::start(&programs);
+    cluster.install_operator(&programs).await;
+    let reports = tempfile::tempdir().unwrap();
+    let mut outcomes = Vec::new();
+    let folder = programs.operator.parent().unwrap().display().to_string();
+    for target in [&["--target", "embedded", "--programs", &folder][..], &["--target", "kubeconfig", "--yes"]] {
+        let report = reports.path().join(target[1]);
+        let mut command = conformance(&cluster.kubeconfig(), &["run", "--report", &report.display().to_string()]);
+        command.args(target);
+        for pattern in SCENARIOS {
+            command.args(["--only", pattern]);
+        }
+        let output = tokio::process::Command::from(command).output().await.unwrap();
+        assert!(output.status.success(), "{}: {}", target[1], String::from_utf8_lossy(&output.stdout));
+        outcomes.push(verdicts(&report));
+    }
+    assert_eq!(outcomes[0], outcomes[1]);
+    assert!(outcomes[0].iter().filter(|(_, verdict)| verdict == "passed").count() >= SCENARIOS.len());
+}
