@@ -25,7 +25,7 @@ const KUBERNETES: &str = "--kube-version=1.36.0";
 /// Sets of values by name; together they use every value.
 const VALUES: [(&str, &str); 3] = [
     ("defaults", ""),
-    ("one_namespace", "operator: {namespaces: [tools]}"),
+    ("two_namespaces", "operator: {namespaces: [tools, default]}"),
     (
         "every_value",
         "
@@ -48,6 +48,7 @@ gateway:
     tag: ignored
     digest: sha256:0123456789012345678901234567890123456789012345678901234567890123
   egressAllow: [127.0.0.0/8, 'workload=10.0.0.0/8']
+metrics: {podMonitor: {enabled: true, interval: 1m, labels: {release: prometheus}}}
 crds: {keep: false}
 ",
     ),
@@ -176,11 +177,13 @@ fn definitions_are_kept_unless_the_values_say_otherwise() {
 #[tokio::test(start_paused = true)]
 async fn an_api_server_takes_all_that_the_chart_makes() {
     let cluster = TestCluster::without_operator().await;
-    assert_eq!(NAMESPACE, "tools", "the namespace of the values `one_namespace`");
+    assert_eq!(NAMESPACE, "tools", "one of the values `two_namespaces`");
     let Some(mut rendered) = render("") else { return };
     for (_, values) in VALUES {
         rendered.extend(render_objects(values).unwrap());
     }
+    // A kind of the Prometheus operator.
+    rendered.retain(|object| kind(object) != "PodMonitor");
     for object in &rendered {
         cluster.dry_run(object).await;
     }
@@ -208,6 +211,7 @@ fn wrong_values_are_refused() {
         ("operator: {podLabels: {tier: 1}}", "operator.podLabels.tier"),
         ("gateway: {egressAllow: [10.0.0.0]}", "gateway.egressAllow.0"),
         ("gateway: {egressAllow: ['remotes=10.0.0.0/8']}", "gateway.egressAllow.0"),
+        ("metrics: {podMonitor: {interval: often}}", "metrics.podMonitor.interval"),
         ("imagePullSecrets: [registry]", "imagePullSecrets.0"),
         ("crds: {install: 'yes'}", "crds.install"),
     ] {
