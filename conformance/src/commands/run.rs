@@ -17,6 +17,17 @@ pub(crate) async fn run(arguments: RunArguments) -> u8 {
         Ok(library) => library,
         Err(code) => return code,
     };
+    match arguments.target.plan() {
+        Ok(None) => {}
+        Ok(Some(commands)) => {
+            print!("{commands}");
+            return PASSED;
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return exit_code(&error);
+        }
+    }
     let claims = match arguments.claims.as_deref().map(Claims::read).transpose() {
         Ok(claims) => claims,
         Err(error) => {
@@ -48,10 +59,7 @@ pub(crate) async fn run(arguments: RunArguments) -> u8 {
     let options = PlayOptions { bundles: Some(arguments.report.clone()), keep: arguments.keep };
     let mut target_name = "embedded";
     if !to_play.is_empty() {
-        let target = tokio::select! {
-            started = arguments.target.start(&progress) => started,
-            _ = tokio::signal::ctrl_c() => return INTERRUPTED,
-        };
+        let target = arguments.target.start(&progress).await;
         let target = match target {
             Ok(target) => target,
             Err(error) => {

@@ -4,9 +4,18 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use conformance::report::Progress;
-use conformance::target::{Connection, Embedded, EmbeddedOptions, Existing, Programs, Target, TargetError};
+use conformance::target::{
+    Connection, Embedded, EmbeddedOptions, Existing, KindOptions, Programs, Target, TargetError, dry_run, start_kind,
+};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
-use super::{HARNESS, WRONG_USAGE, consent};
+use super::{HARNESS, INTERRUPTED, WRONG_USAGE, consent};
+
+/// What the options of kind are when they are not given.
+const CLUSTER: &str = "waggle-conformance";
+const IMAGE_TAG: &str = env!("CARGO_PKG_VERSION");
+const CHART: &str = "deploy/chart";
 
 #[derive(Debug, Args)]
 pub(crate) struct TargetArguments {
@@ -22,6 +31,18 @@ pub(crate) struct TargetArguments {
     /// kubeconfig: do not ask before the cluster is touched
     #[arg(long)]
     yes: bool,
+    /// kind: the name of the cluster to make, instead of waggle-conformance
+    #[arg(long, value_name = "NAME")]
+    cluster: Option<String>,
+    /// kind: the tag of the images that deploy/images.sh built, instead of this version
+    #[arg(long, value_name = "TAG")]
+    image_tag: Option<String>,
+    /// kind: the chart, instead of deploy/chart of a checkout
+    #[arg(long, value_name = "CHART")]
+    chart: Option<String>,
+    /// kind: print the commands that would be run, and run none
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,6 +51,8 @@ enum TargetName {
     Embedded,
     /// The cluster of KUBECONFIG, with the implementation that is installed there
     Kubeconfig,
+    /// A kind cluster made for the run, with our images and chart; it needs docker, kind and helm
+    Kind,
 }
 
 impl TargetArguments {
@@ -39,6 +62,10 @@ impl TargetArguments {
             ("--programs", self.programs.is_some(), TargetName::Embedded),
             ("--context", self.context.is_some(), TargetName::Kubeconfig),
             ("--yes", self.yes, TargetName::Kubeconfig),
+            ("--cluster", self.cluster.is_some(), TargetName::Kind),
+            ("--image-tag", self.image_tag.is_some(), TargetName::Kind),
+            ("--chart", self.chart.is_some(), TargetName::Kind),
+            ("--dry-run", self.dry_run, TargetName::Kind),
         ];
         let stray = options.into_iter().find(|(_, given, target)| *given && *target != self.target);
         let Some((option, _, target)) = stray else {
@@ -48,21 +75,41 @@ impl TargetArguments {
         Err(TargetError::Usage(format!("{option} belongs to --target {target}")))
     }
 
-    /// Finds what the target needs, and starts it.
-    pub(super) async fn start(&self, progress: &Progress) -> Result<Box<dyn Target>, TargetError> {
+    /// What would be run, when that is all that was asked for.
+    pub(super) fn plan(&self) -> Result<Option<String>, TargetError> {
         self.check()?;
+        Ok(self.dry_run.then(|| dry_run(&self.kind())))
+    }
+
+    /// Finds what the target needs, and starts it. Ctrl-C ends what was started.
+    pub(super) async fn start(&self, progress: &Progress) -> Result<Box<dyn Target>, TargetError> {
         match self.target {
-            TargetName::Embedded => {
-                let programs = self.programs(progress).await?;
-                progress.stage("starting the cluster");
-                Ok(Box::new(Embedded::start(EmbeddedOptions { programs }).await?))
-            }
-            TargetName::Kubeconfig => {
-                let connection = Connection::open(self.context.as_deref()).await?;
-                progress.suspended(consent::ask(&connection, self.yes)).await?;
-                progress.stage(&format!("looking at {connection}"));
-                Ok(Box::new(Existing::start(connection).await?))
-            }
+            TargetName::Embedded => until_interrupted(self.embedded(progress).boxed()).await,
+            TargetName::Kubeconfig => until_interrupted(self.existing(progress).boxed()).await,
+            // It must delete its cluster after Ctrl-C, and so listens for that itself.
+            TargetName::Kind => Ok(Box::new(start_kind(self.kind(), |what| progress.stage(what)).boxed_local().await?)),
+        }
+    }
+
+    async fn embedded(&self, progress: &Progress) -> Result<Box<dyn Target>, TargetError> {
+        let programs = self.programs(progress).await?;
+        progress.stage("starting the cluster");
+        Ok(Box::new(Embedded::start(EmbeddedOptions { programs }).await?))
+    }
+
+    async fn existing(&self, progress: &Progress) -> Result<Box<dyn Target>, TargetError> {
+        let connection = Connection::open(self.context.as_deref()).await?;
+        progress.suspended(consent::ask(&connection, self.yes)).await?;
+        progress.stage(&format!("looking at {connection}"));
+        Ok(Box::new(Existing::start(connection).await?))
+    }
+
+    fn kind(&self) -> KindOptions {
+        let or = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.to_owned());
+        KindOptions {
+            cluster: or(&self.cluster, CLUSTER),
+            image_tag: or(&self.image_tag, IMAGE_TAG),
+            chart: or(&self.chart, CHART),
         }
     }
 
@@ -76,7 +123,18 @@ impl TargetArguments {
     }
 }
 
+async fn until_interrupted<T>(starting: BoxFuture<'_, Result<T, TargetError>>) -> Result<T, TargetError> {
+    tokio::select! {
+        started = starting => started,
+        _ = tokio::signal::ctrl_c() => Err(TargetError::Interrupted),
+    }
+}
+
 /// The exit code of a target that did not start.
 pub(super) fn exit_code(error: &TargetError) -> u8 {
-    if matches!(error, TargetError::Usage(_)) { WRONG_USAGE } else { HARNESS }
+    match error {
+        TargetError::Usage(_) => WRONG_USAGE,
+        TargetError::Interrupted => INTERRUPTED,
+        _ => HARNESS,
+    }
 }

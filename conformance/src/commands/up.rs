@@ -22,11 +22,19 @@ pub(crate) async fn up(subject: &str, library: &LibraryArguments, target: Target
         eprintln!("there is no scenario `{subject}`: `conformance list` shows all ids");
         return WRONG_USAGE;
     };
+    match target.plan() {
+        Ok(None) => {}
+        Ok(Some(commands)) => {
+            print!("{commands}");
+            return PASSED;
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return exit_code(&error);
+        }
+    }
     let progress = Progress::new(1);
-    let started = tokio::select! {
-        started = target.start(&progress) => started,
-        _ = tokio::signal::ctrl_c() => return INTERRUPTED,
-    };
+    let started = target.start(&progress).await;
     let target = match started {
         Ok(target) => target,
         Err(error) => {

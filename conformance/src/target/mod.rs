@@ -2,6 +2,7 @@
 
 mod embedded;
 mod existing;
+mod kind;
 mod outside;
 mod programs;
 mod provision;
@@ -17,6 +18,7 @@ use crate::world::{World, WorldHandle};
 
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use existing::{Connection, Existing};
+pub use kind::{KindOptions, dry_run, start_kind};
 pub use programs::{ProgramError, Programs};
 pub use provision::install;
 
@@ -95,6 +97,17 @@ pub enum TargetError {
         /// Why.
         reason: String,
     },
+    /// A program of others fails.
+    #[error("`{command}` failed: {reason}")]
+    Tool {
+        /// The program and its subcommand.
+        command: String,
+        /// How it ended, and its last words.
+        reason: String,
+    },
+    /// Ctrl-C; everything that was started has ended.
+    #[error("interrupted")]
+    Interrupted,
     /// What the user named cannot be used: the sentence says what to do.
     #[error("{0}")]
     Usage(String),

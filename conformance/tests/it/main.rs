@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod imports;
+mod kind;
 mod language;
 mod report;
 mod targets;

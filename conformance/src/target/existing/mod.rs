@@ -19,6 +19,7 @@ use futures::future::BoxFuture;
 
 use self::forward::Forwards;
 use self::reach::Reach;
+use super::kind::KindCluster;
 use super::{Target, TargetError, provision};
 use crate::language::{Moment, Scenario};
 use crate::objects::Objects;
@@ -38,6 +39,8 @@ pub struct Existing {
     forwards: Forwards,
     run: String,
     namespaces: Mutex<BTreeSet<String>>,
+    /// The cluster, when the runner made it.
+    made: Option<KindCluster>,
 }
 
 impl Existing {
@@ -55,13 +58,18 @@ impl Existing {
         let forwards = Forwards::new(connection.client().clone());
         let run = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
         let namespaces = Mutex::default();
-        Ok(Self { connection, objects, operator_namespace, reach, forwards, run, namespaces })
+        Ok(Self { connection, objects, operator_namespace, reach, forwards, run, namespaces, made: None })
+    }
+
+    /// A cluster that the runner made, and deletes at the end.
+    pub(super) fn made_by(self, cluster: KindCluster) -> Self {
+        Self { made: Some(cluster), ..self }
     }
 }
 
 impl Target for Existing {
     fn name(&self) -> &'static str {
-        "kubeconfig"
+        if self.made.is_some() { "kind" } else { "kubeconfig" }
     }
 
     fn objects(&self) -> &Objects {
@@ -133,6 +141,9 @@ impl Target for Existing {
 
     fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
         async move {
+            if let Some(cluster) = self.made {
+                return cluster.delete().await;
+            }
             let left = std::mem::take(&mut *self.namespaces.lock().unwrap_or_else(PoisonError::into_inner));
             for namespace in left {
                 if let Err(error) = provision::remove_namespace(&self.objects, &namespace).await {
