@@ -28,10 +28,11 @@ impl Rules {
 fn namespaced() -> Value {
     json!([
         {
-            // Reads its kinds.
+            // Reads its kinds, and lets gateways read the members of their groups.
             "apiGroups": [GROUP],
             "resources": [
-                "mcpexternalauthconfigs", "mcpgroups", "mcpoidcconfigs", "mcpserverentries", "virtualmcpservers"
+                "mcpexternalauthconfigs", "mcpgroups", "mcpoidcconfigs", "mcpremoteproxies", "mcpserverentries",
+                "mcpservers", "virtualmcpservers"
             ],
             "verbs": ["get", "list", "watch"],
         },

@@ -7,21 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use kube::ResourceExt;
-use operator_api::{
-    AuthConfigCondition, ConditionStatus, EntryCondition, EntryPhase, MCPExternalAuthConfig, MCPServerEntry,
-    condition_status, find_condition,
-};
+use operator_api::MCPExternalAuthConfig;
 
 use super::Snapshot;
+use super::member::{Judged, Member, MemberKind, Verdict};
 use super::resolve::{self, Referenced, ResolveError};
 use super::strategy::Strategies;
 use crate::backend::{Backend, Backends};
 
-/// The objects that are known. A kind that has not been listed yet is `None`.
+/// The objects that are known. A kind that has not been listed yet is absent.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    pub(super) entries: Option<BTreeMap<String, Arc<MCPServerEntry>>>,
+    pub(super) members: BTreeMap<MemberKind, BTreeMap<String, Member>>,
     pub(super) auth_configs: Option<BTreeMap<String, Arc<MCPExternalAuthConfig>>>,
     pub(super) referenced: Referenced,
 }
@@ -48,17 +45,9 @@ pub(super) struct Decider {
     group: String,
     strategies: Strategies,
     fixed: BTreeMap<String, Arc<Backend>>,
-    entries: BTreeMap<String, Arc<MCPServerEntry>>,
+    members: BTreeMap<(String, MemberKind), Member>,
     auth_configs: BTreeMap<String, Arc<MCPExternalAuthConfig>>,
     discovered: BTreeMap<String, Arc<Backend>>,
-}
-
-/// What the operator says about an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Accepted,
-    Refused,
-    Open,
 }
 
 impl Decider {
@@ -68,7 +57,7 @@ impl Decider {
             group,
             strategies,
             fixed,
-            entries: BTreeMap::new(),
+            members: BTreeMap::new(),
             auth_configs: BTreeMap::new(),
             discovered: BTreeMap::new(),
         }
@@ -78,28 +67,43 @@ impl Decider {
 impl Decide for Decider {
     fn accept(&mut self, objects: &Objects) -> Needed {
         if let Some(current) = &objects.auth_configs {
-            accept(&mut self.auth_configs, current, auth_config_verdict);
+            accept(&mut self.auth_configs, current);
         }
-        if let Some(current) = &objects.entries {
-            accept(&mut self.entries, current, entry_verdict);
-            let group = &self.group;
-            self.entries.retain(|name, _| current.get(name).is_some_and(|entry| entry.spec.group_ref.name == *group));
-        }
+        let current: BTreeMap<_, _> = objects
+            .members
+            .iter()
+            .flat_map(|(kind, members)| members.iter().map(|(name, member)| ((name.clone(), *kind), member.clone())))
+            .collect();
+        accept(&mut self.members, &current);
+        let group = Some(self.group.as_str());
+        self.members.retain(|key, _| current.get(key).is_some_and(|member| member.group() == group));
         self.needed()
     }
 
     fn decide(&mut self, objects: &Objects) -> Snapshot {
-        let listed = objects.entries.is_some() && objects.auth_configs.is_some();
-        let mut left_out = self.open_entries(objects);
+        let listed = objects.members.len() == MemberKind::ALL.len() && objects.auth_configs.is_some();
+        let mut left_out = self.open_members(objects);
         let mut discovered = BTreeMap::new();
+        let mut taken: Option<(&str, MemberKind)> = None;
         let mut reading = false;
-        for (name, entry) in &self.entries {
+        for ((name, kind), member) in &self.members {
             if self.fixed.contains_key(name) {
                 left_out.insert(name.clone(), "a backend of the configuration has the same name".to_owned());
                 continue;
             }
+            if let Some((_, owner)) = taken.filter(|(taken, _)| taken == name) {
+                // Health and status have one place per name, and so has the catalog.
+                let reason = format!(
+                    "the {} of this name is not served, because {} of the group has the same name: rename one of them",
+                    kind.as_str(),
+                    owner.with_article()
+                );
+                left_out.insert(name.clone(), reason);
+                continue;
+            }
+            taken = Some((name, *kind));
             let previous = self.discovered.get(name);
-            match self.resolve(name, entry, objects) {
+            match self.resolve(name, member, objects) {
                 Ok(backend) => {
                     let backend = previous
                         .filter(|previous| previous.identity == backend.identity)
@@ -130,42 +134,40 @@ impl Decide for Decider {
 }
 
 impl Decider {
-    fn resolve(&self, name: &str, entry: &MCPServerEntry, objects: &Objects) -> Result<Backend, ResolveError> {
-        let auth_config = entry
-            .spec
-            .external_auth_config_ref
-            .as_ref()
-            .and_then(|reference| self.auth_configs.get(&reference.name))
-            .map(Arc::as_ref);
-        resolve::entry(name, entry, auth_config, &self.strategies, &objects.referenced)
+    fn resolve(&self, name: &str, member: &Member, objects: &Objects) -> Result<Backend, ResolveError> {
+        let auth_config = member.auth_config().and_then(|name| self.auth_configs.get(name)).map(Arc::as_ref);
+        resolve::member(name, member, auth_config, &self.strategies, &objects.referenced)
     }
 
     /// Members of the group that the operator has not accepted, and no earlier spec of which is in force.
-    fn open_entries(&self, objects: &Objects) -> BTreeMap<String, String> {
-        objects
-            .entries
-            .iter()
-            .flatten()
-            .filter(|(name, entry)| entry.spec.group_ref.name == self.group && !self.entries.contains_key(*name))
-            .map(|(name, entry)| (name.clone(), why_not_accepted(entry)))
+    fn open_members(&self, objects: &Objects) -> BTreeMap<String, String> {
+        let members =
+            objects.members.iter().flat_map(|(kind, members)| members.iter().map(move |found| (*kind, found)));
+        members
+            .filter(|(kind, (name, member))| {
+                let accepted = self.members.contains_key(&((*name).clone(), *kind));
+                member.group() == Some(self.group.as_str()) && !accepted
+            })
+            .map(|(_, (name, member))| (name.clone(), member.why_not_accepted()))
             .collect()
     }
 
     fn needed(&self) -> Needed {
         let mut needed = Needed::default();
-        for (name, entry) in &self.entries {
-            let spec = &entry.spec;
-            if let Some(reference) = spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref()) {
-                needed.config_maps.insert(reference.name.clone());
-            }
-            for header in spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret) {
-                needed.secrets.insert(header.value_secret_ref.name.clone());
+        for ((name, _), member) in &self.members {
+            if let Member::Entry(entry) = member {
+                let spec = &entry.spec;
+                if let Some(reference) = spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref()) {
+                    needed.config_maps.insert(reference.name.clone());
+                }
+                for header in spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret) {
+                    needed.secrets.insert(header.value_secret_ref.name.clone());
+                }
             }
             if self.strategies.overrides(name) {
                 continue;
             }
-            let auth_config =
-                spec.external_auth_config_ref.as_ref().and_then(|reference| self.auth_configs.get(&reference.name));
+            let auth_config = member.auth_config().and_then(|name| self.auth_configs.get(name));
             if let Some(config) = auth_config {
                 let exchange = config.spec.token_exchange.as_ref().and_then(|block| block.client_secret_ref.as_ref());
                 let injection = config.spec.header_injection.as_ref().map(|block| &block.value_secret_ref);
@@ -177,58 +179,18 @@ impl Decider {
 }
 
 /// Brings `accepted` up to date with the verdicts on the `current` objects.
-fn accept<K: ResourceExt>(
-    accepted: &mut BTreeMap<String, Arc<K>>,
-    current: &BTreeMap<String, Arc<K>>,
-    verdict: impl Fn(&K) -> Verdict,
-) {
+fn accept<K: Ord + Clone, V: Judged + Clone>(accepted: &mut BTreeMap<K, V>, current: &BTreeMap<K, V>) {
     // An object of the same name with another uid is another object.
-    accepted.retain(|name, old| current.get(name).is_some_and(|new| new.uid() == old.uid()));
-    for (name, object) in current {
-        match verdict(object) {
+    accepted.retain(|key, old| current.get(key).is_some_and(|new| new.uid() == old.uid()));
+    for (key, object) in current {
+        match object.verdict() {
             Verdict::Accepted => {
-                accepted.insert(name.clone(), Arc::clone(object));
+                accepted.insert(key.clone(), object.clone());
             }
             Verdict::Refused => {
-                accepted.remove(name);
+                accepted.remove(key);
             }
             Verdict::Open => {}
         }
     }
-}
-
-fn entry_verdict(entry: &MCPServerEntry) -> Verdict {
-    let Some(status) = &entry.status else { return Verdict::Open };
-    if status.observed_generation.is_none() || status.observed_generation != entry.metadata.generation {
-        return Verdict::Open;
-    }
-    match status.phase {
-        Some(EntryPhase::Valid) => Verdict::Accepted,
-        Some(EntryPhase::Failed) => Verdict::Refused,
-        Some(EntryPhase::Pending) | None => Verdict::Open,
-    }
-}
-
-fn auth_config_verdict(config: &MCPExternalAuthConfig) -> Verdict {
-    let Some(status) = &config.status else { return Verdict::Open };
-    if status.observed_generation.is_none() || status.observed_generation != config.metadata.generation {
-        return Verdict::Open;
-    }
-    match condition_status(&status.conditions, AuthConfigCondition::Valid.as_str()) {
-        Some(ConditionStatus::True) => Verdict::Accepted,
-        Some(ConditionStatus::False) => Verdict::Refused,
-        Some(ConditionStatus::Unknown) | None => Verdict::Open,
-    }
-}
-
-fn why_not_accepted(entry: &MCPServerEntry) -> String {
-    if entry_verdict(entry) == Verdict::Open {
-        return "the operator has not validated it yet".to_owned();
-    }
-    let conditions = entry.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let failed = conditions
-        .iter()
-        .find(|condition| condition.status == "False" && condition.type_ != EntryCondition::Valid.as_str());
-    let failed = failed.or_else(|| find_condition(conditions, EntryCondition::Valid.as_str()));
-    failed.map_or_else(|| "its phase is Failed".to_owned(), |condition| condition.message.clone())
 }

@@ -2,19 +2,22 @@
 //!
 //! Two parts. The pure one decides: `decide` takes the objects that are known, and returns a [`Snapshot`] and the
 //! names of the Secrets and `ConfigMap`s that it needs; `resolve` turns one entry into a backend. The other one, `watch`,
-//! feeds it: it watches the entries and auth configs of the namespace, and each needed Secret and `ConfigMap` by name,
+//! feeds it: it watches the members of groups and the auth configs of the namespace, and each needed Secret and `ConfigMap` by name,
 //! since that is what the gateway's Role permits. A proxy has one backend, whose Secrets are watched in the same way
 //! (`proxied`). Nothing here needs a restart: rotated secrets and authorities arrive
 //! like every other change.
 
 mod decide;
 mod fixed;
+mod member;
 mod proxied;
 mod resolve;
 mod strategy;
 #[cfg(test)]
 mod tests;
 mod watch;
+#[cfg(test)]
+mod workload_tests;
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! One entry and what it refers to, resolved into a backend.
+//! One member and what it refers to, resolved into a backend.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use operator_api::{
     SecretKeyReference, TokenExchange as TokenExchangeSpec,
 };
 
+use super::member::{Member, Served};
 use super::strategy::{Strategies, client, server_url, token_url};
-use crate::backend::{Backend, EgressClass, Trust};
+use crate::backend::{Backend, EgressClass, Transport, Trust};
 use crate::outgoing::{ForwardedHeaders, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
 
 /// What is known of an object that entries refer to by name.
@@ -51,21 +52,15 @@ pub(super) fn broken(reason: impl Into<String>) -> ResolveError {
     ResolveError::Broken(reason.into())
 }
 
-/// Resolves an entry; `auth_config` is what its externalAuthConfigRef names.
-pub(super) fn entry(
+/// Resolves a member; `auth_config` is what its externalAuthConfigRef names.
+pub(super) fn member(
     name: &str,
-    entry: &MCPServerEntry,
+    member: &Member,
     auth_config: Option<&MCPExternalAuthConfig>,
     strategies: &Strategies,
     referenced: &Referenced,
 ) -> Result<Backend, ResolveError> {
-    let spec = &entry.spec;
-    let url = server_url(&spec.remote_url).map_err(|reason| broken(format!("remoteUrl {reason}")))?;
-    let trust = match spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref()) {
-        None => Trust::system(),
-        Some(reference) => referenced.ca_bundle(reference)?,
-    };
-    let auth_ref = spec.external_auth_config_ref.as_ref().map(|reference| &reference.name);
+    let auth_ref = member.auth_config();
     let own = auth_ref.map(|name| {
         move || match auth_config {
             Some(config) => auth(config, referenced),
@@ -73,19 +68,57 @@ pub(super) fn entry(
         }
     });
     let auth = strategies.choose(name, own)?;
-    let backend = Backend {
+    let auth_config_ref = auth_ref.filter(|_| !strategies.overrides(name)).map(str::to_owned);
+    let backend = match member {
+        Member::Entry(entry) => self::entry(name, entry, referenced)?,
+        Member::Server(_) | Member::RemoteProxy(_) => workload(name, member)?,
+    };
+    let backend = Backend { auth, auth_config_ref, ..backend };
+    Ok(backend.with_identity())
+}
+
+/// A workload of the cluster, without its authentication.
+fn workload(name: &str, member: &Member) -> Result<Backend, ResolveError> {
+    let Some(Served { url, transport }) = member.served() else { return Err(broken("it serves nothing")) };
+    let path = match transport {
+        Transport::StreamableHttp => "/mcp",
+        Transport::Sse => "/sse",
+    };
+    let url = format!("{}{path}", url.trim_end_matches('/'));
+    Ok(Backend {
+        name: name.to_owned(),
+        url: server_url(&url).map_err(|reason| broken(format!("status.url {reason}")))?,
+        transport,
+        class: EgressClass::Workload,
+        allow_private: false,
+        trust: Trust::system(),
+        auth: OutgoingAuth::Unauthenticated,
+        auth_config_ref: None,
+        headers: ForwardedHeaders::default(),
+        identity: 0,
+    })
+}
+
+/// An entry, without its authentication.
+fn entry(name: &str, entry: &MCPServerEntry, referenced: &Referenced) -> Result<Backend, ResolveError> {
+    let spec = &entry.spec;
+    let url = server_url(&spec.remote_url).map_err(|reason| broken(format!("remoteUrl {reason}")))?;
+    let trust = match spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref()) {
+        None => Trust::system(),
+        Some(reference) => referenced.ca_bundle(reference)?,
+    };
+    Ok(Backend {
         name: name.to_owned(),
         url,
         transport: spec.transport,
         class: EgressClass::Remote,
         allow_private: spec.allow_private_endpoint,
         trust,
-        auth,
-        auth_config_ref: auth_ref.filter(|_| !strategies.overrides(name)).cloned(),
+        auth: OutgoingAuth::Unauthenticated,
+        auth_config_ref: None,
         headers: headers(entry, referenced)?,
         identity: 0,
-    };
-    Ok(backend.with_identity())
+    })
 }
 
 fn headers(entry: &MCPServerEntry, referenced: &Referenced) -> Result<ForwardedHeaders, ResolveError> {

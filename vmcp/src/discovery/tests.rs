@@ -6,13 +6,14 @@ use std::sync::Arc;
 use operator_api::{MCPExternalAuthConfig, MCPServerEntry};
 use serde_json::{Value, json};
 
-use super::decide::{Decider, Needed, Objects};
+use super::decide::{Decide, Decider, Needed, Objects};
+use super::member::{Member, MemberKind};
 use super::resolve::{Contents, Lookup};
 use super::*;
 use crate::outgoing::OutgoingAuth;
 
 /// An entry of group `tools` that the operator found Valid at its generation.
-fn entry(name: &str, spec: Value) -> MCPServerEntry {
+pub(super) fn entry(name: &str, spec: Value) -> MCPServerEntry {
     let mut full = json!({
         "remoteUrl": format!("https://{name}.example.com/mcp"),
         "transport": "streamable-http",
@@ -43,7 +44,13 @@ fn status(mut entry: MCPServerEntry, generation: i64, observed: i64, phase: &str
     entry
 }
 
-fn auth_config(name: &str, spec: Value, generation: i64, observed: i64, valid: &str) -> MCPExternalAuthConfig {
+pub(super) fn auth_config(
+    name: &str,
+    spec: Value,
+    generation: i64,
+    observed: i64,
+    valid: &str,
+) -> MCPExternalAuthConfig {
     serde_json::from_value(json!({
         "apiVersion": "toolhive.stacklok.dev/v1beta1",
         "kind": "MCPExternalAuthConfig",
@@ -73,20 +80,20 @@ fn contents(pairs: &[(&str, &str)]) -> Lookup<Contents> {
 }
 
 /// The decision part with objects around it.
-struct World {
+pub(super) struct World {
     decider: Decider,
     objects: Objects,
     needed: Needed,
 }
 
 impl World {
-    fn new(entries: Vec<MCPServerEntry>) -> Self {
+    pub(super) fn new(entries: Vec<MCPServerEntry>) -> Self {
         Self::with_strategies(entries, Strategies::default())
     }
 
     fn with_strategies(entries: Vec<MCPServerEntry>, strategies: Strategies) -> Self {
-        let objects =
-            Objects { entries: Some(BTreeMap::new()), auth_configs: Some(BTreeMap::new()), ..Objects::default() };
+        let members = MemberKind::ALL.map(|kind| (kind, BTreeMap::new())).into();
+        let objects = Objects { members, auth_configs: Some(BTreeMap::new()), ..Objects::default() };
         let decider = Decider::new("tools".to_owned(), strategies, BTreeMap::new());
         let mut world = Self { decider, objects, needed: Needed::default() };
         for entry in entries {
@@ -97,10 +104,14 @@ impl World {
 
     fn put(&mut self, entry: MCPServerEntry) {
         let name = entry.metadata.name.clone().unwrap();
-        self.objects.entries.as_mut().unwrap().insert(name, Arc::new(entry));
+        self.put_member(MemberKind::Entry, &name, Member::Entry(Arc::new(entry)));
     }
 
-    fn put_auth(&mut self, config: MCPExternalAuthConfig) {
+    pub(super) fn put_member(&mut self, kind: MemberKind, name: &str, member: Member) {
+        self.objects.members.get_mut(&kind).unwrap().insert(name.to_owned(), member);
+    }
+
+    pub(super) fn put_auth(&mut self, config: MCPExternalAuthConfig) {
         let name = config.metadata.name.clone().unwrap();
         self.objects.auth_configs.as_mut().unwrap().insert(name, Arc::new(config));
     }
@@ -113,13 +124,13 @@ impl World {
         self.objects.referenced.config_maps.insert(name.to_owned(), found);
     }
 
-    fn decide(&mut self) -> Snapshot {
+    pub(super) fn decide(&mut self) -> Snapshot {
         self.needed = self.decider.accept(&self.objects);
         self.decider.decide(&self.objects)
     }
 }
 
-fn names(snapshot: &Snapshot) -> Vec<&str> {
+pub(super) fn names(snapshot: &Snapshot) -> Vec<&str> {
     snapshot.backends.keys().map(String::as_str).collect()
 }
 
@@ -138,10 +149,16 @@ fn valid_members_of_the_group_are_backends() {
 }
 
 #[test]
-fn nothing_is_synced_before_both_kinds_were_listed() {
+fn nothing_is_synced_before_all_kinds_were_listed() {
+    assert!(World::new(vec![]).decide().synced);
     let mut world = World::new(vec![]);
     world.objects.auth_configs = None;
     assert!(!world.decide().synced);
+    for kind in MemberKind::ALL {
+        let mut world = World::new(vec![]);
+        world.objects.members.remove(&kind);
+        assert!(!world.decide().synced, "{kind:?}");
+    }
 }
 
 #[test]
@@ -177,7 +194,7 @@ fn an_entry_that_moves_or_goes_is_gone_at_once() {
     let mut world = World::new(vec![entry("a", json!({})), entry("b", json!({}))]);
     world.decide();
     world.put(status(entry("a", json!({"groupRef": {"name": "else"}})), 2, 1, "Valid"));
-    world.objects.entries.as_mut().unwrap().remove("b");
+    world.objects.members.get_mut(&MemberKind::Entry).unwrap().remove("b");
     let snapshot = world.decide();
     assert_eq!((names(&snapshot), snapshot.left_out.len()), (vec![], 0));
 }

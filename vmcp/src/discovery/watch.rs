@@ -1,6 +1,6 @@
 //! Feeds the decisions with objects of the cluster.
 //!
-//! Two watches cover the kinds of the namespace; one watch per name covers each Secret and `ConfigMap` that accepted
+//! One watch covers each kind of the namespace; one watch per name covers each Secret and `ConfigMap` that accepted
 //! entries refer to, and ends when none does any more. A watch that is forbidden is tried again: the operator may not
 //! have extended the gateway's Role yet.
 
@@ -17,7 +17,7 @@ use kube::core::ApiResource;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{WatchStreamExt, utils::Backoff};
 use kube::{Client, Resource, ResourceExt};
-use operator_api::{MCPExternalAuthConfig, MCPServerEntry};
+use operator_api::MCPExternalAuthConfig;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Snapshot;
 use super::decide::{Decide, Needed, Objects};
+use super::member::{Member, MemberKind};
 use super::resolve::{Contents, Lookup};
 
 /// Pauses between attempts at a watch that fails: first, and at most.
@@ -34,7 +35,7 @@ const QUEUE: usize = 64;
 
 /// Something that was learned from the API.
 enum Change {
-    Entries(BTreeMap<String, Arc<MCPServerEntry>>),
+    Members(MemberKind, BTreeMap<String, Member>),
     AuthConfigs(BTreeMap<String, Arc<MCPExternalAuthConfig>>),
     Secret(String, Lookup<Contents>),
     ConfigMap(String, Lookup<Contents>),
@@ -110,12 +111,23 @@ impl Watches {
 
     /// Watches also the kinds that members of groups and their authentication are of.
     pub(super) fn with_members(mut self) -> Self {
-        self.watch_kind::<MCPServerEntry>(Change::Entries);
+        self.watch_members(MemberKind::Server, Member::Server);
+        self.watch_members(MemberKind::RemoteProxy, Member::RemoteProxy);
+        self.watch_members(MemberKind::Entry, Member::Entry);
         self.watch_kind::<MCPExternalAuthConfig>(Change::AuthConfigs);
         self
     }
 
-    fn watch_kind<K>(&mut self, change: fn(BTreeMap<String, Arc<K>>) -> Change)
+    fn watch_members<K>(&mut self, kind: MemberKind, member: fn(Arc<K>) -> Member)
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Debug + Send + Sync + 'static,
+    {
+        self.watch_kind::<K>(move |found| {
+            Change::Members(kind, found.into_iter().map(|(name, object)| (name, member(object))).collect())
+        });
+    }
+
+    fn watch_kind<K>(&mut self, change: impl Fn(BTreeMap<String, Arc<K>>) -> Change + Send + 'static)
     where
         K: Resource<DynamicType = ()> + DeserializeOwned + Debug + Send + Sync + 'static,
     {
@@ -125,7 +137,9 @@ impl Watches {
 
     fn take(&self, objects: &mut Objects, change: Change) {
         match change {
-            Change::Entries(entries) => objects.entries = Some(entries),
+            Change::Members(kind, members) => {
+                objects.members.insert(kind, members);
+            }
             Change::AuthConfigs(auth_configs) => objects.auth_configs = Some(auth_configs),
             // A watch that was ended may still have had something to say.
             Change::Secret(name, found) if self.secrets.contains_key(&name) => {
@@ -199,7 +213,7 @@ async fn watch_kind<K>(
     client: Client,
     namespace: String,
     changes: mpsc::Sender<Change>,
-    change: fn(BTreeMap<String, Arc<K>>) -> Change,
+    change: impl Fn(BTreeMap<String, Arc<K>>) -> Change,
 ) where
     K: Resource<DynamicType = ()> + DeserializeOwned + Debug,
 {
@@ -224,6 +238,11 @@ async fn watch_kind<K>(
                 known.remove(&object.name_any());
             }
             Ok(None) => return,
+            // A kind that is not installed has no objects; it may be installed later.
+            Err(error) if status_code(&error) == Some(404) => {
+                tracing::debug!(kind = &*kind, "the kind is not installed, the watch is tried again");
+                known.clear();
+            }
             Err(error) => {
                 tracing::warn!(kind = &*kind, %error, "the watch failed, it is tried again");
                 continue;
@@ -287,17 +306,21 @@ async fn watch_one<K>(
     }
 }
 
-fn explain(error: &watcher::Error) -> String {
-    let status = match error {
+/// The status that the API server answered a watch with, if it did.
+fn status_code(error: &watcher::Error) -> Option<u16> {
+    match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
         | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status),
+        | watcher::Error::WatchError(status) => Some(status.code),
         _ => None,
-    };
-    match status {
-        Some(status) if status.code == 403 => "the gateway's Role does not permit reading it yet".to_owned(),
-        Some(status) => format!("the API server answers {}", status.code),
+    }
+}
+
+fn explain(error: &watcher::Error) -> String {
+    match status_code(error) {
+        Some(403) => "the gateway's Role does not permit reading it yet".to_owned(),
+        Some(code) => format!("the API server answers {code}"),
         None => "the API server does not answer".to_owned(),
     }
 }

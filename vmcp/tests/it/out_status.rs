@@ -28,6 +28,7 @@ pub(crate) struct Api(Arc<Mutex<State>>);
 struct State {
     objects: BTreeMap<String, Value>,
     forbidden: Vec<String>,
+    not_installed: Vec<String>,
     version: u64,
     watchers: Vec<(String, mpsc::UnboundedSender<Value>)>,
     requests: Vec<String>,
@@ -63,6 +64,10 @@ impl Api {
         self.0.lock().unwrap().forbidden = keys.iter().map(|key| (*key).to_owned()).collect();
     }
 
+    fn uninstall(&self, kinds: &[&str]) {
+        self.0.lock().unwrap().not_installed = kinds.iter().map(|key| (*key).to_owned()).collect();
+    }
+
     fn requests(&self) -> Vec<String> {
         self.0.lock().unwrap().requests.clone()
     }
@@ -95,6 +100,11 @@ impl Api {
             || format!("{path}/"),
             |selector| format!("{path}/{}", selector.strip_prefix("metadata.name=").unwrap()),
         );
+        if state.not_installed.contains(&path) {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound",
+                "message": "the server could not find the requested resource", "code": 404});
+            return answer(404, &status);
+        }
         if state.forbidden.contains(&key) {
             let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden",
                 "message": "forbidden", "code": 403});
@@ -178,6 +188,27 @@ impl Drop for Discovered {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_installed_does_not_keep_the_gateway_from_being_ready() {
+    let api = Api::default();
+    api.uninstall(&["mcpservers", "mcpremoteproxies"]);
+    api.put("mcpserverentries", entry("a", 1, &json!({})));
+    let mut discovered = Discovered::start(&api);
+    discovered.until(|snapshot| snapshot.synced && snapshot.backends.contains_key("a")).await;
+    api.uninstall(&[]);
+    api.put(
+        "mcpremoteproxies",
+        json!({
+            "apiVersion": "toolhive.stacklok.dev/v1beta1", "kind": "MCPRemoteProxy",
+            "metadata": {"name": "b", "namespace": "ns", "uid": "b", "generation": 1},
+            "spec": {"remoteUrl": "https://mcp.example.com/mcp", "groupRef": {"name": "tools"}},
+            "status": {"phase": "Ready", "observedGeneration": 1, "url": "http://mcp-b-remote-proxy.ns.svc:8080"},
+        }),
+    );
+    let snapshot = discovered.until(|snapshot| snapshot.backends.contains_key("b")).await;
+    assert_eq!(snapshot.backends["b"].url.as_str(), "http://mcp-b-remote-proxy.ns.svc:8080/mcp");
 }
 
 #[tokio::test]

@@ -66,7 +66,9 @@ fn rules(gateway: &Gateway) -> Vec<Value> {
     let mut rules = vec![
         json!({
             "apiGroups": [GROUP],
-            "resources": ["mcpgroups", "mcpserverentries", "mcpexternalauthconfigs"],
+            "resources": [
+                "mcpgroups", "mcpserverentries", "mcpremoteproxies", "mcpservers", "mcpexternalauthconfigs"
+            ],
             "verbs": ["get", "list", "watch"],
         }),
         json!({
