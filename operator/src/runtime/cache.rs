@@ -4,12 +4,17 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use kube::{Resource, runtime::watcher};
 
-use super::ObjectKey;
+use super::{
+    ObjectKey,
+    index::{Index, References, Referent},
+    managed::pack,
+};
 
-/// The objects of one kind as the API server last told them.
+/// The objects of one kind as the API server last told them; of their managed fields, only the operator's own.
 #[derive(Debug)]
 pub struct Cache<K> {
     objects: BTreeMap<ObjectKey, Arc<K>>,
+    index: Option<Index<K>>,
     /// What the watches that keep this cache list.
     lists: BTreeMap<Part, List<K>>,
 }
@@ -74,11 +79,20 @@ impl<K> Change<K> {
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), lists: BTreeMap::new() }
+        Self { objects: BTreeMap::new(), index: None, lists: BTreeMap::new() }
     }
 }
 
 impl<K: Resource> Cache<K> {
+    /// Has [`Self::referring`] find objects by what `references` returns for them.
+    pub fn index_by(&mut self, references: References<K>) {
+        let mut index = Index::new(references);
+        for (key, object) in &self.objects {
+            index.add(key, object);
+        }
+        self.index = Some(index);
+    }
+
     /// Has a watch of `part` keep this cache.
     pub fn expect(&mut self, part: Part) {
         self.lists.entry(part).or_default();
@@ -100,6 +114,13 @@ impl<K: Resource> Cache<K> {
         self.objects.range(first..).take_while(move |(key, _)| key.namespace == namespace).map(|(_, object)| object)
     }
 
+    /// Every object that refers to the object `key` of the kind `referent`, by name; none without [`Self::index_by`].
+    pub fn referring(&self, referent: Referent, key: &ObjectKey) -> impl Iterator<Item = &Arc<K>> {
+        let namespace = key.namespace.clone();
+        let names = self.index.iter().flat_map(move |index| index.referring(referent, key));
+        names.filter_map(move |name| self.objects.get(&ObjectKey::new(namespace.clone(), name)))
+    }
+
     /// Takes in what the watch of `part` tells, and returns what that changes.
     pub fn event(&mut self, part: &Part, event: watcher::Event<K>) -> Vec<Change<K>> {
         match event {
@@ -107,7 +128,8 @@ impl<K: Resource> Cache<K> {
                 self.lists.entry(part.clone()).or_default().arriving.clear();
                 Vec::new()
             }
-            watcher::Event::InitApply(object) => {
+            watcher::Event::InitApply(mut object) => {
+                pack(object.meta_mut());
                 let list = self.lists.entry(part.clone()).or_default();
                 list.arriving.insert(ObjectKey::of(&object), Arc::new(object));
                 Vec::new()
@@ -115,7 +137,7 @@ impl<K: Resource> Cache<K> {
             watcher::Event::InitDone => self.replace(part),
             watcher::Event::Apply(object) => self.insert(object).into_iter().collect(),
             watcher::Event::Delete(object) => {
-                let old = self.objects.remove(&ObjectKey::of(&object));
+                let old = self.take(&ObjectKey::of(&object));
                 let old = Some(old.unwrap_or_else(|| Arc::new(object)));
                 vec![Change { old, new: None }]
             }
@@ -125,21 +147,41 @@ impl<K: Resource> Cache<K> {
     /// Takes in `object` unless the cache holds the same or a newer version; returns what that changes.
     ///
     /// What the operator writes goes in at once, before the watch tells of it, so that it is not written twice.
-    pub fn insert(&mut self, object: K) -> Option<Change<K>> {
+    pub fn insert(&mut self, mut object: K) -> Option<Change<K>> {
         let key = ObjectKey::of(&object);
         if let Some(cached) = self.objects.get(&key)
             && !is_newer(&object, cached.as_ref())
         {
             return None;
         }
+        pack(object.meta_mut());
         let new = Arc::new(object);
-        let old = self.objects.insert(key, new.clone());
+        let old = self.put(key, new.clone());
         Some(Change { old, new: Some(new) })
+    }
+
+    /// Holds `object`; returns what it held before.
+    fn put(&mut self, key: ObjectKey, object: Arc<K>) -> Option<Arc<K>> {
+        let old = self.take(&key);
+        if let Some(index) = &mut self.index {
+            index.add(&key, &object);
+        }
+        self.objects.insert(key, object);
+        old
+    }
+
+    /// Holds the object `key` no more.
+    fn take(&mut self, key: &ObjectKey) -> Option<Arc<K>> {
+        let object = self.objects.remove(key)?;
+        if let Some(index) = &mut self.index {
+            index.remove(key, &object);
+        }
+        Some(object)
     }
 
     /// Drops the object `key`, which no longer exists; returns what that changes.
     pub fn remove(&mut self, key: &ObjectKey) -> Option<Change<K>> {
-        let old = self.objects.remove(key)?;
+        let old = self.take(key)?;
         Some(Change { old: Some(old), new: None })
     }
 
@@ -148,13 +190,14 @@ impl<K: Resource> Cache<K> {
         let list = self.lists.entry(part.clone()).or_default();
         list.synced = true;
         let arrived = std::mem::take(&mut list.arriving);
-        let gone = self.objects.extract_if(.., |key, _| part.covers(key) && !arrived.contains_key(key));
-        let mut changes: Vec<_> = gone.map(|(_, old)| Change { old: Some(old), new: None }).collect();
+        let gone = self.objects.keys().filter(|key| part.covers(key) && !arrived.contains_key(*key));
+        let gone: Vec<_> = gone.cloned().collect();
+        let mut changes: Vec<_> = gone.iter().filter_map(|key| self.remove(key)).collect();
         for (key, new) in arrived {
             match self.objects.get(&key) {
                 Some(old) if !is_newer(new.as_ref(), old.as_ref()) => {}
                 _ => {
-                    let old = self.objects.insert(key, new.clone());
+                    let old = self.put(key, new.clone());
                     changes.push(Change { old, new: Some(new) });
                 }
             }
@@ -176,7 +219,7 @@ fn is_newer<K: Resource>(new: &K, old: &K) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
-    use operator_api::{MCPGroup, MCPGroupSpec};
+    use operator_api::{MCPGroup, MCPGroupSpec, MCPServerEntry};
 
     use super::*;
 
@@ -244,5 +287,35 @@ mod tests {
         cache.event(&parts[0], watcher::Event::Init);
         assert_eq!(cache.event(&parts[0], watcher::Event::InitDone).len(), 1);
         assert_eq!(names(&cache), [""; 0]);
+    }
+
+    #[test]
+    fn referrers_are_found_under_what_they_refer_to_now() {
+        let entry = |name: &str, version: &str, group: &str| -> MCPServerEntry {
+            serde_json::from_value(serde_json::json!({
+                "apiVersion": "toolhive.stacklok.dev/v1beta1", "kind": "MCPServerEntry",
+                "metadata": {"namespace": "ns", "name": name, "resourceVersion": version},
+                "spec": {"groupRef": {"name": group}, "remoteUrl": "https://mcp.example.com", "transport": "sse"},
+            }))
+            .unwrap()
+        };
+        let of = |cache: &Cache<MCPServerEntry>, namespace: &str, name: &str| -> Vec<_> {
+            let key = ObjectKey::new(namespace, name);
+            let found: Vec<_> = cache.referring(Referent::Group, &key).cloned().collect();
+            found.iter().filter_map(|entry| entry.metadata.name.clone()).collect()
+        };
+        let mut cache = Cache::default();
+        cache.insert(entry("b", "1", "one"));
+        cache.index_by(crate::runtime::index::of_entry);
+        cache.insert(entry("a", "2", "one"));
+        assert_eq!(of(&cache, "ns", "one"), ["a", "b"]);
+        assert!(of(&cache, "other", "one").is_empty());
+        cache.insert(entry("a", "3", "two"));
+        assert_eq!((of(&cache, "ns", "one"), of(&cache, "ns", "two")), (vec!["b".to_owned()], vec!["a".to_owned()]));
+        cache.remove(&ObjectKey::new("ns", "b"));
+        assert!(of(&cache, "ns", "one").is_empty());
+        cache.event(&Part::All, watcher::Event::Init);
+        cache.event(&Part::All, watcher::Event::InitDone);
+        assert!(of(&cache, "ns", "two").is_empty(), "what a new list does not hold is gone");
     }
 }

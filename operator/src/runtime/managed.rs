@@ -8,6 +8,20 @@ use serde_json::{Map, Value};
 
 use crate::NAME;
 
+/// Keeps of the managed fields what [`is_applied`] looks at, as text: parsed, they would take more memory than the object.
+pub(super) fn pack(metadata: &mut ObjectMeta) {
+    let Some(entries) = &mut metadata.managed_fields else { return };
+    entries.retain(|entry| entry.manager.as_deref() == Some(NAME));
+    entries.shrink_to_fit();
+    for entry in entries {
+        if let Some(fields) = &mut entry.fields_v1
+            && !fields.0.is_string()
+        {
+            fields.0 = Value::String(fields.0.to_string());
+        }
+    }
+}
+
 /// Whether applying `wanted` to `live` would change nothing. `metadata` is the metadata of `live`, and `subresource` is
 /// what the write goes to, `None` for the object itself.
 pub(super) fn is_applied(wanted: &Value, live: &Value, metadata: &ObjectMeta, subresource: Option<&str>) -> bool {
@@ -19,6 +33,8 @@ pub(super) fn is_applied(wanted: &Value, live: &Value, metadata: &ObjectMeta, su
     let Some(fields) = fields.and_then(|entry| entry.fields_v1.as_ref()) else {
         return false;
     };
+    let unpacked = fields.0.as_str().map(|text| serde_json::from_str::<Value>(text).unwrap_or_default());
+    let fields = unpacked.as_ref().unwrap_or(&fields.0);
     // Every object has these; they are not fields that a manager owns.
     let mut wanted = wanted.clone();
     if let Some(object) = wanted.as_object_mut() {
@@ -31,7 +47,7 @@ pub(super) fn is_applied(wanted: &Value, live: &Value, metadata: &ObjectMeta, su
             }
         }
     }
-    matches(&wanted, live, &fields.0)
+    matches(&wanted, live, fields)
 }
 
 /// `fields` is the part of the managed fields that is about `wanted`.
@@ -124,7 +140,11 @@ mod tests {
             {"manager": NAME, "operation": "Apply", "fieldsV1": fields},
         ]}))
         .unwrap();
-        is_applied(wanted, live, &metadata, None)
+        let applied = is_applied(wanted, live, &metadata, None);
+        let mut packed = metadata;
+        pack(&mut packed);
+        assert_eq!(is_applied(wanted, live, &packed, None), applied, "packing changes nothing");
+        applied
     }
 
     #[test]

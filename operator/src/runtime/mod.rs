@@ -5,6 +5,7 @@ pub mod cache;
 pub mod conditions;
 pub mod contents;
 pub mod events;
+pub mod index;
 mod managed;
 pub mod observed;
 pub mod queue;

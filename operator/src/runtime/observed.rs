@@ -17,7 +17,7 @@ use kube::{
 };
 use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
 
-use super::{Kind, Target, cache::Cache};
+use super::{Kind, Target, cache::Cache, index};
 
 /// A cache per kind. Secrets and ConfigMaps are known by their metadata alone.
 #[derive(Debug, Default)]
@@ -187,8 +187,16 @@ impl Reconciled for VirtualMCPServer {
 }
 
 /// The caches, shared between watches and controllers. The lock is never held across an await.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Shared(Arc<RwLock<Observed>>);
+
+impl Default for Shared {
+    fn default() -> Self {
+        let mut observed = Observed::default();
+        observed.entries.index_by(index::of_entry);
+        Self(Arc::new(RwLock::new(observed)))
+    }
+}
 
 impl Shared {
     /// Reads the caches.

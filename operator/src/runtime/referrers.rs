@@ -2,6 +2,8 @@
 //!
 //! Both versions of a changed object count, so that what it no longer refers to hears of it too.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
 use operator_api::{
@@ -11,6 +13,7 @@ use operator_api::{
 use super::{
     Kind, ObjectKey, Target,
     cache::Change,
+    index::Referent,
     observed::{Cached, Observed},
 };
 
@@ -24,14 +27,9 @@ fn targets(kind: Kind, keys: impl Iterator<Item = ObjectKey>) -> impl Iterator<I
     keys.map(move |key| Target::new(kind, key))
 }
 
-/// The entries of a namespace for which `refers` holds.
-fn entries<'a>(
-    observed: &'a Observed,
-    namespace: &'a str,
-    refers: impl Fn(&MCPServerEntry) -> bool + 'a,
-) -> impl Iterator<Item = Target> + 'a {
-    let found = observed.entries.in_namespace(namespace).filter(move |entry| refers(entry));
-    targets(Kind::Entry, found.map(|entry| ObjectKey::of(entry.as_ref())))
+/// The entries that refer to the object `key` of the kind `referent`.
+fn entries(observed: &Observed, referent: Referent, key: &ObjectKey) -> impl Iterator<Item = Target> {
+    targets(Kind::Entry, observed.entries.referring(referent, key).map(|entry| ObjectKey::of(entry.as_ref())))
 }
 
 /// The VirtualMCPServers of a namespace for which `refers` holds.
@@ -56,10 +54,18 @@ fn bundle_name(bundle: Option<&CaBundleReference>) -> Option<&str> {
 impl Watched for MCPGroup {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
-        let members = entries(observed, &key.namespace, |entry| entry.spec.group_ref.name == key.name);
-        let gateways = virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == key.name);
-        let others = members.chain(gateways).collect::<Vec<_>>();
-        [Target::new(Kind::Group, key)].into_iter().chain(others).collect()
+        let mut concerned = vec![Target::new(Kind::Group, key.clone())];
+        // Members look at nothing else of a group; the list of its members changes with each of them.
+        let face = |group: &Arc<Self>| {
+            let phase = group.status.as_ref().and_then(|status| status.phase);
+            (phase, group.metadata.deletion_timestamp.is_some())
+        };
+        if change.old.as_ref().map(face) != change.new.as_ref().map(face) {
+            concerned.extend(entries(observed, Referent::Group, &key));
+            concerned
+                .extend(virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == key.name));
+        }
+        concerned
     }
 }
 
@@ -120,12 +126,7 @@ fn oidc_name(server: &VirtualMCPServer) -> Option<&str> {
 
 impl Watched for PartialObjectMeta<Secret> {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        let key = changed(change);
-        let refers = |entry: &MCPServerEntry| {
-            let headers = entry.spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret);
-            headers.into_iter().any(|header| header.value_secret_ref.name == key.name)
-        };
-        entries(observed, &key.namespace, refers).collect()
+        entries(observed, Referent::Secret, &changed(change)).collect()
     }
 }
 
@@ -133,8 +134,7 @@ impl Watched for PartialObjectMeta<ConfigMap> {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
         let name = Some(key.name.as_str());
-        let refers = |entry: &MCPServerEntry| bundle_name(entry.spec.ca_bundle_ref.as_ref()) == name;
-        let mut concerned: Vec<_> = entries(observed, &key.namespace, refers).collect();
+        let mut concerned: Vec<_> = entries(observed, Referent::ConfigMap, &key).collect();
         for config in observed.oidc_configs.in_namespace(&key.namespace) {
             let inline = config.spec.inline.as_ref();
             if inline.is_some_and(|inline| bundle_name(inline.ca_bundle_ref.as_ref()) == name) {

@@ -4,7 +4,7 @@ mod status;
 
 use crate::{
     controllers::{Context, ReconcileError},
-    runtime::{ObjectKey, conditions::now},
+    runtime::{ObjectKey, conditions::now, index::Referent},
 };
 
 /// The names of a group's members, sorted.
@@ -20,8 +20,7 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
         let Some(group) = observed.groups.get(key).cloned() else {
             return Ok(());
         };
-        let entries = observed.entries.in_namespace(&key.namespace);
-        let entries = entries.filter(|entry| entry.spec.group_ref.name == key.name);
+        let entries = observed.entries.referring(Referent::Group, key);
         (group, Members { entries: entries.filter_map(|entry| entry.metadata.name.clone()).collect() })
     };
     let status = status::of(&group, members, now());

@@ -8,7 +8,7 @@ use operator_api::{
 
 use crate::{
     controllers::{Context, ReconcileError},
-    runtime::{ObjectKey, contents::Keys},
+    runtime::{ObjectKey, contents::Keys, index::Referent},
 };
 
 /// What a VirtualMCPServer refers to; `None` where it does not exist, or where nothing is referred to.
@@ -38,8 +38,7 @@ pub(super) async fn references(context: &Context, server: &VirtualMCPServer) -> 
         let observed = context.shared.read();
         let group = &server.spec.group_ref.name;
         let oidc = server.spec.incoming_auth.oidc_config_ref.as_ref();
-        let entries = observed.entries.in_namespace(&key.namespace);
-        let entries: Vec<_> = entries.filter(|entry| entry.spec.group_ref.name == *group).cloned().collect();
+        let entries: Vec<_> = observed.entries.referring(Referent::Group, &key.sibling(group)).cloned().collect();
         let names = entries.iter().filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
         let auth_configs = names.filter_map(|reference| {
             let config = observed.auth_configs.get(&key.sibling(&reference.name))?;
