@@ -15,6 +15,7 @@ pub mod cli;
 pub mod controllers;
 pub mod health;
 pub mod lease;
+mod logs;
 pub mod manifests;
 pub mod metrics;
 pub mod migration;

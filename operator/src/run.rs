@@ -10,13 +10,13 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     cli::{GatewayOptions, RunOptions},
     controllers::{Context, Settings},
     health::{Health, Tasks},
     lease::{Elector, Lost, Terms},
+    logs,
     metrics::{CountCalls, Metrics},
     migration,
     runtime::{
@@ -41,8 +41,7 @@ pub struct Prepared {
 
 /// Finds the cluster and listens for health checks; what fails here is for the administrator to correct.
 pub async fn prepare(options: RunOptions) -> anyhow::Result<Prepared> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    logs::init()?;
     let config = Config::infer().await.context("find a cluster: set KUBECONFIG, or run in a pod")?;
     let metrics = Metrics::default();
     let client = ClientBuilder::try_from(config).context("make a client for the cluster")?;

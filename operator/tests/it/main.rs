@@ -13,4 +13,5 @@ mod migration;
 mod namespaces;
 mod poisoned;
 mod shutdown;
+mod start;
 mod virtual_servers;
