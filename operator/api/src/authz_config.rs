@@ -1,11 +1,12 @@
 //! MCPAuthzConfig: an authorization policy that several servers share.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vmcp_config::FreeObject;
+
+use crate::ConfigStatus;
 
 /// A policy: the language that it is written in, and what that language takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -20,7 +21,7 @@ use vmcp_config::FreeObject;
     category = "toolhive",
     doc = "An authorization policy that several servers share; servers, proxies and gateways refer to it.",
     namespaced,
-    status = "MCPAuthzConfigStatus",
+    status = "ConfigStatus",
     derive = "PartialEq",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type=='Valid')].status"),
@@ -34,20 +35,4 @@ pub struct MCPAuthzConfigSpec {
     /// What the authorizer is told; its shape is the authorizer's own.
     #[schemars(with = "FreeObject")]
     pub config: Value,
-}
-
-/// Whether a policy can be used.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MCPAuthzConfigStatus {
-    /// Generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Hash of the spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_hash: Option<String>,
-    /// What was observed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }

@@ -10,6 +10,7 @@ mod authorization;
 mod authz_config;
 mod composite_tool_definition;
 mod conditions;
+mod config_status;
 mod crd;
 mod entry;
 mod external_auth;
@@ -24,12 +25,13 @@ mod virtual_server;
 mod workload;
 
 pub use authorization::{Authorization, AuthorizationConfigMap, AuthorizationType, InlineAuthorization};
-pub use authz_config::{MCPAuthzConfig, MCPAuthzConfigSpec, MCPAuthzConfigStatus};
+pub use authz_config::{MCPAuthzConfig, MCPAuthzConfigSpec};
 pub use composite_tool_definition::{
     VirtualMCPCompositeToolDefinition, VirtualMCPCompositeToolDefinitionSpec, VirtualMCPCompositeToolDefinitionStatus,
     WorkflowValidation,
 };
 pub use conditions::{ConditionStatus, condition_status, find_condition, is_true};
+pub use config_status::{ConfigCondition, ConfigReason, ConfigStatus};
 pub use crd::{MIGRATE_LABEL, crds, definitions};
 pub use entry::{
     EntryCondition, EntryPhase, EntryReason, HeaderForward, HeaderFromSecret, MCPServerEntry, MCPServerEntrySpec,
@@ -39,32 +41,28 @@ pub use external_auth::{
     AclUser, AuthServerStorage, AuthServerStorageType, AwsRoleMapping, AwsSts, BearerToken, ClientMetadataDocuments,
     CrossApplicationAccess, CrossApplicationSubjectTokenType, DelegateClient, DynamicRegistration, EmbeddedAuthServer,
     ExternalAuthType, HeaderInjection, IdentityFromToken, JwtBearerGrant, MCPExternalAuthConfig,
-    MCPExternalAuthConfigSpec, MCPExternalAuthConfigStatus, Oauth2Provider, OidcProvider, OnBehalfOf, RedisStorage,
-    RedisTls, Sentinel, SentinelService, SubjectBinding, TokenExchange, TokenLifespans, TokenResponseMapping,
-    TrustedIssuer, UpstreamInject, UpstreamProvider, UpstreamProviderType, UserInfo, UserInfoFields, UserInfoMethod,
+    MCPExternalAuthConfigSpec, Oauth2Provider, OidcProvider, OnBehalfOf, RedisStorage, RedisTls, Sentinel,
+    SentinelService, SubjectBinding, TokenExchange, TokenLifespans, TokenResponseMapping, TrustedIssuer,
+    UpstreamInject, UpstreamProvider, UpstreamProviderType, UserInfo, UserInfoFields, UserInfoMethod,
 };
 pub use group::{GroupCondition, GroupPhase, GroupReason, MCPGroup, MCPGroupSpec, MCPGroupStatus};
 pub use mcp_server::{
     HostVolume, MCPServer, MCPServerSpec, MCPServerStatus, PermissionProfile, PermissionProfileType, SecretVariable,
     ServerPhase, ServerTransport,
 };
-pub use oidc::{
-    InlineOidc, KubernetesServiceAccountOidc, MCPOIDCConfig, MCPOIDCConfigSpec, MCPOIDCConfigStatus, OidcType,
-};
+pub use oidc::{InlineOidc, KubernetesServiceAccountOidc, MCPOIDCConfig, MCPOIDCConfigSpec, OidcType};
 pub use references::{
-    AuthConfigCondition, AuthConfigReason, AuthServerKind, AuthServerReference, AuthzConfigReference,
-    CaBundleReference, ConfigMapKeyReference, EmbeddingServerReference, ExternalAuthConfigReference, GroupReference,
-    OidcConfigCondition, OidcConfigReason, OidcConfigReference, SecretKeyReference, TelemetryConfigReference,
-    WebhookConfigReference,
+    AuthServerKind, AuthServerReference, AuthzConfigReference, CaBundleReference, ConfigMapKeyReference,
+    EmbeddingServerReference, ExternalAuthConfigReference, GroupReference, OidcConfigReference, SecretKeyReference,
+    TelemetryConfigReference, WebhookConfigReference,
 };
 pub use remote_proxy::{
     InlineProxyOidc, MCPRemoteProxy, MCPRemoteProxySpec, MCPRemoteProxyStatus, ProxyOidc, ProxyOidcType, ProxyPhase,
 };
 pub use telemetry_config::{
-    MCPTelemetryConfig, MCPTelemetryConfigSpec, MCPTelemetryConfigStatus, Metrics, OpenTelemetry, Prometheus,
-    SensitiveHeader, Tracing,
+    MCPTelemetryConfig, MCPTelemetryConfigSpec, Metrics, OpenTelemetry, Prometheus, SensitiveHeader, Tracing,
 };
-pub use tool_config::{MCPToolConfig, MCPToolConfigSpec, MCPToolConfigStatus};
+pub use tool_config::{MCPToolConfig, MCPToolConfigSpec};
 pub use virtual_server::{
     BackendAuth, BackendAuthType, BackendStatus, Capabilities, CircuitState, DiscoveredBackend, GatewayConfig,
     IncomingAuth, IncomingAuthType, OutgoingAuth, OutgoingAuthSource, ServiceAccountAuth, ServiceType,

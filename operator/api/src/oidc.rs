@@ -1,11 +1,10 @@
 //! MCPOIDCConfig: which tokens servers accept from their clients.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CaBundleReference, SecretKeyReference};
+use crate::{CaBundleReference, ConfigStatus, SecretKeyReference};
 
 /// An OpenID provider: a type, and the block named after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -20,7 +19,7 @@ use crate::{CaBundleReference, SecretKeyReference};
     category = "toolhive",
     doc = "An OpenID provider whose tokens servers accept; audience and scopes are set where it is referred to.",
     namespaced,
-    status = "MCPOIDCConfigStatus",
+    status = "ConfigStatus",
     derive = "PartialEq",
     printcolumn(name = "Source", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type=='Valid')].status"),
@@ -115,22 +114,6 @@ pub struct InlineOidc {
     /// Permits a provider without TLS; for tests only.
     #[serde(default, rename = "insecureAllowHTTP")]
     pub insecure_allow_http: bool,
-}
-
-/// Whether an OpenID provider can be used.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MCPOIDCConfigStatus {
-    /// Generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Hash of the spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_hash: Option<String>,
-    /// What was observed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }
 
 fn default_issuer() -> String {

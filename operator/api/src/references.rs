@@ -1,11 +1,9 @@
-//! References between objects, and the conditions that configuration kinds share.
+//! References between objects.
 //!
 //! Every reference is to an object of the same namespace.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::conditions::names;
 
 /// Names an MCPGroup.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -135,48 +133,4 @@ pub struct ConfigMapKeyReference {
 /// The key that holds certificate authorities by convention.
 fn ca_crt() -> String {
     "ca.crt".to_owned()
-}
-
-names! {
-    /// Condition types of an MCPExternalAuthConfig.
-    AuthConfigCondition {
-        /// The spec can be used.
-        Valid,
-        /// The object is being deleted, and something still refers to it.
-        DeletionBlocked,
-    }
-}
-
-names! {
-    /// Condition reasons of an MCPExternalAuthConfig.
-    AuthConfigReason {
-        /// Valid is True.
-        ValidationSucceeded,
-        /// Valid is False.
-        ValidationFailed,
-        /// DeletionBlocked is True.
-        ReferencedByWorkloads,
-    }
-}
-
-names! {
-    /// Condition types of an MCPOIDCConfig.
-    OidcConfigCondition {
-        /// The spec can be used.
-        Valid,
-        /// The object is being deleted, and something still refers to it.
-        DeletionBlocked,
-    }
-}
-
-names! {
-    /// Condition reasons of an MCPOIDCConfig.
-    OidcConfigReason {
-        /// Valid is True.
-        ConfigValid,
-        /// Valid is False.
-        ConfigInvalid,
-        /// DeletionBlocked is True.
-        ReferencedByWorkloads,
-    }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{CaBundleReference, SecretKeyReference};
+use crate::{CaBundleReference, ConfigStatus, SecretKeyReference};
 
 /// OpenTelemetry over OTLP, and metrics for Prometheus.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -22,7 +21,7 @@ use crate::{CaBundleReference, SecretKeyReference};
     category = "toolhive",
     doc = "Where traces and metrics of servers go; servers, proxies and gateways refer to it.",
     namespaced,
-    status = "MCPTelemetryConfigStatus",
+    status = "ConfigStatus",
     derive = "PartialEq",
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".spec.openTelemetry.endpoint"),
     printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type=='Valid')].status"),
@@ -122,22 +121,6 @@ pub struct Prometheus {
     /// Whether servers offer /metrics.
     #[serde(default)]
     pub enabled: bool,
-}
-
-/// Whether the telemetry settings can be used.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MCPTelemetryConfigStatus {
-    /// Generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Hash of the spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_hash: Option<String>,
-    /// What was observed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }
 
 const fn default_use_legacy_attributes() -> bool {

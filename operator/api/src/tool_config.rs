@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vmcp_config::ToolOverride;
+
+use crate::ConfigStatus;
 
 /// A selection of tools, and how each of them is shown.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -22,7 +23,7 @@ use vmcp_config::ToolOverride;
     category = "toolhive",
     doc = "Which tools of a server are shown, and under which names; servers, proxies and gateways refer to it.",
     namespaced,
-    status = "MCPToolConfigStatus",
+    status = "ConfigStatus",
     derive = "PartialEq",
     printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type=='Valid')].status"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -35,20 +36,4 @@ pub struct MCPToolConfigSpec {
     /// New names, descriptions and annotations, by the name that the server gives the tool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tools_override: Option<BTreeMap<String, ToolOverride>>,
-}
-
-/// Whether a selection of tools can be used.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MCPToolConfigStatus {
-    /// Generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Hash of the spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_hash: Option<String>,
-    /// What was observed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }

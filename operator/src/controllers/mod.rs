@@ -2,18 +2,19 @@
 //!
 //! Only resolve and the calls to the runtime's `apply` do input and output; the steps between are pure.
 
+mod configuration;
 pub mod entry;
 pub mod external_auth;
 pub mod group;
 mod headers;
 pub mod oidc;
-mod protection;
 mod unreadable;
 pub mod unsupported;
 pub mod virtual_server;
 pub mod workload;
 
 use kube::Client;
+use operator_api::{MCPExternalAuthConfig, MCPOIDCConfig};
 
 use crate::{
     cli::GatewayOptions,
@@ -100,8 +101,8 @@ pub async fn reconcile(context: &Context, target: &Target) -> Result<(), Reconci
     }
     match target.kind {
         Kind::Group => group::reconcile(context, &target.key).await,
-        Kind::ExternalAuth => external_auth::reconcile(context, &target.key).await,
-        Kind::Oidc => oidc::reconcile(context, &target.key).await,
+        Kind::ExternalAuth => configuration::reconcile::<MCPExternalAuthConfig>(context, &target.key).await,
+        Kind::Oidc => configuration::reconcile::<MCPOIDCConfig>(context, &target.key).await,
         Kind::Entry => entry::reconcile(context, &target.key).await,
         Kind::VirtualServer => virtual_server::reconcile(context, &target.key).await,
     }

@@ -9,9 +9,8 @@ use kube::{
     api::{ApiResource, DynamicObject},
 };
 use operator_api::{
-    AuthConfigCondition, AuthConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason,
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, OidcConfigCondition, OidcConfigReason,
-    VirtualMCPServer, VirtualServerCondition, VirtualServerReason,
+    ConfigCondition, ConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason, MCPExternalAuthConfig,
+    MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer, VirtualServerCondition, VirtualServerReason,
 };
 use serde_json::{Value, json};
 
@@ -50,8 +49,8 @@ fn resource(kind: Kind) -> ApiResource {
 fn status(kind: Kind, live: &DynamicObject, error: &str) -> Value {
     let (condition, reason): (&'static str, &'static str) = match kind {
         Kind::Group => (GroupCondition::MCPServersChecked.into(), GroupReason::ListMCPServersCheckFailed.into()),
-        Kind::ExternalAuth => (AuthConfigCondition::Valid.into(), AuthConfigReason::ValidationFailed.into()),
-        Kind::Oidc => (OidcConfigCondition::Valid.into(), OidcConfigReason::ConfigInvalid.into()),
+        Kind::ExternalAuth => (ConfigCondition::Valid.into(), ConfigReason::ValidationFailed.into()),
+        Kind::Oidc => (ConfigCondition::Valid.into(), ConfigReason::ConfigInvalid.into()),
         Kind::Entry => (EntryCondition::Valid.into(), EntryReason::ConfigInvalid.into()),
         Kind::VirtualServer => (VirtualServerCondition::Valid.into(), VirtualServerReason::ValidationFailed.into()),
     };

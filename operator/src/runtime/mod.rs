@@ -9,6 +9,7 @@ pub mod index;
 mod managed;
 pub mod observed;
 pub mod queue;
+pub mod references;
 pub mod referrers;
 pub mod watches;
 pub mod worker;

@@ -2,7 +2,7 @@
 //!
 //! Both versions of a changed object count, so that what it no longer refers to hears of it too.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
@@ -14,7 +14,8 @@ use super::{
     Kind, ObjectKey, Target,
     cache::Change,
     index::Referent,
-    observed::{Cached, Observed},
+    observed::{Cached, Observed, Reconciled},
+    references::referred,
 };
 
 /// A kind whose changes concern objects to reconcile.
@@ -77,46 +78,43 @@ impl Watched for MCPServerEntry {
             let group = &entry.spec.group_ref.name;
             concerned.push(Target::new(Kind::Group, key.sibling(group)));
             concerned.extend(virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == *group));
-            if let Some(auth) = &entry.spec.external_auth_config_ref {
-                concerned.push(Target::new(Kind::ExternalAuth, key.sibling(&auth.name)));
-            }
         }
+        concerned.extend(referred(change));
         concerned
     }
 }
 
+/// The changed configuration, and the objects that refer to it.
+fn configuration<K: Reconciled>(observed: &Observed, change: &Change<K>) -> Vec<Target> {
+    let config = Target::new(K::KIND, changed(change));
+    let referrers = observed.referrers(&config);
+    [config].into_iter().chain(referrers).collect()
+}
+
 impl Watched for MCPExternalAuthConfig {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        let key = changed(change);
-        let refers = |entry: &MCPServerEntry| {
-            entry.spec.external_auth_config_ref.as_ref().is_some_and(|auth| auth.name == key.name)
-        };
-        let mut concerned = vec![Target::new(Kind::ExternalAuth, key.clone())];
-        for entry in observed.entries.in_namespace(&key.namespace).filter(|entry| refers(entry)) {
-            concerned.push(Target::new(Kind::Entry, ObjectKey::of(entry.as_ref())));
-            // The gateway's Role names the Secrets of its entries' auth configs.
-            let group = &entry.spec.group_ref.name;
-            concerned.extend(virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == *group));
-        }
+        let mut concerned = configuration(observed, change);
+        // The gateway's Role names the Secrets of its entries' auth configs.
+        let entries = concerned.iter().filter(|target| target.kind == Kind::Entry);
+        let entries = entries.filter_map(|target| observed.entries.get(&target.key));
+        let groups: BTreeSet<_> = entries.map(|entry| entry.spec.group_ref.name.as_str()).collect();
+        let namespace = changed(change).namespace;
+        concerned.extend(virtual_servers(observed, &namespace, |server| {
+            groups.contains(server.spec.group_ref.name.as_str())
+        }));
         concerned
     }
 }
 
 impl Watched for MCPOIDCConfig {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        let key = changed(change);
-        let refers = |server: &VirtualMCPServer| oidc_name(server) == Some(key.name.as_str());
-        let servers = virtual_servers(observed, &key.namespace, refers).collect::<Vec<_>>();
-        [Target::new(Kind::Oidc, key)].into_iter().chain(servers).collect()
+        configuration(observed, change)
     }
 }
 
 impl Watched for VirtualMCPServer {
     fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {
-        let key = changed(change);
-        let oidc = change.versions().filter_map(oidc_name);
-        let oidc = oidc.map(|name| Target::new(Kind::Oidc, key.sibling(name))).collect::<Vec<_>>();
-        [Target::new(Kind::VirtualServer, key)].into_iter().chain(oidc).collect()
+        [Target::new(Kind::VirtualServer, changed(change))].into_iter().chain(referred(change)).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use operator_api::{
-    AuthConfigCondition, ConditionStatus, EntryCondition, EntryPhase, MCPExternalAuthConfig, MCPRemoteProxy, MCPServer,
+    ConditionStatus, ConfigCondition, EntryCondition, EntryPhase, MCPExternalAuthConfig, MCPRemoteProxy, MCPServer,
     MCPServerEntry, ProxyPhase, ServerPhase, ServerTransport, condition_status, find_condition,
 };
 
@@ -209,7 +209,7 @@ impl Judged for Arc<MCPExternalAuthConfig> {
         if !is_current(status.observed_generation, self.metadata.generation) {
             return Verdict::Open;
         }
-        match condition_status(&status.conditions, AuthConfigCondition::Valid.as_str()) {
+        match condition_status(&status.conditions, ConfigCondition::Valid.as_str()) {
             Some(ConditionStatus::True) => Verdict::Accepted,
             Some(ConditionStatus::False) => Verdict::Refused,
             Some(ConditionStatus::Unknown) | None => Verdict::Open,

@@ -14,10 +14,11 @@ pub use outgoing::{
     OnBehalfOf, TokenExchange, UpstreamInject,
 };
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::ConfigStatus;
 
 /// One way to authenticate: a type, and the block named after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -33,7 +34,7 @@ use serde::{Deserialize, Serialize};
     category = "toolhive",
     doc = "How gateways authenticate to remote MCP servers; entries refer to it.",
     namespaced,
-    status = "MCPExternalAuthConfigStatus",
+    status = "ConfigStatus",
     derive = "PartialEq",
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
     printcolumn(name = "Valid", type_ = "string", json_path = ".status.conditions[?(@.type=='Valid')].status"),
@@ -129,20 +130,4 @@ pub enum ExternalAuthType {
     Obo,
     /// An identity assertion is exchanged at the remote server's authorization server.
     Xaa,
-}
-
-/// Whether an auth config can be used.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MCPExternalAuthConfigStatus {
-    /// Generation of the spec that this status is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// Hash of the spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config_hash: Option<String>,
-    /// What was observed.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    pub conditions: Vec<Condition>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use operator_api::{
-    AuthConfigCondition, EntryReason, GroupPhase, HeaderForward, MCPServerEntrySpec, find_condition, is_true,
+    ConfigCondition, EntryReason, GroupPhase, HeaderForward, MCPServerEntrySpec, find_condition, is_true,
 };
 
 use super::resolve::References;
@@ -114,7 +114,7 @@ fn auth_config(spec: &MCPServerEntrySpec, references: &References) -> Check {
         );
     };
     let conditions = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let valid = AuthConfigCondition::Valid.as_str();
+    let valid = ConfigCondition::Valid.as_str();
     if is_true(conditions, valid) {
         return Check::passed(EntryReason::AuthConfigValid, format!("MCPExternalAuthConfig {name:?} is Valid"));
     }

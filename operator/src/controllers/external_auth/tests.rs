@@ -6,7 +6,6 @@ use operator_api::MCPExternalAuthConfigSpec;
 use serde_json::{Value, json};
 
 use super::validate::problems;
-use crate::controllers::protection::{config_hash, finalizers};
 
 fn spec(value: Value) -> MCPExternalAuthConfigSpec {
     serde_json::from_value(value).unwrap()
@@ -78,21 +77,4 @@ fn what_is_not_supported_yet_is_named() {
     ] {
         assert_eq!(problems(&spec), [expected]);
     }
-}
-
-#[test]
-fn the_hash_changes_with_the_spec_alone() {
-    let hash = config_hash(&exchange(json!({})));
-    assert_eq!(hash, config_hash(&exchange(json!({}))));
-    assert_ne!(hash, config_hash(&exchange(json!({"audience": "other"}))));
-    assert_eq!(hash.len(), 16);
-}
-
-#[test]
-fn other_finalizers_are_left_alone() {
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    assert_eq!(finalizers(None, "ours", true), names(&["ours"]));
-    assert_eq!(finalizers(Some(&names(&["a"])), "ours", true), names(&["a", "ours"]));
-    assert_eq!(finalizers(Some(&names(&["ours", "a"])), "ours", true), names(&["ours", "a"]));
-    assert_eq!(finalizers(Some(&names(&["ours", "a"])), "ours", false), names(&["a"]));
 }

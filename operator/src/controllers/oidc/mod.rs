@@ -1,35 +1,26 @@
-//! MCPOIDCConfig: can it be used, and may it go?
+//! MCPOIDCConfig: which tokens servers accept from their clients.
 
-mod status;
 #[cfg(test)]
 mod tests;
 pub mod validate;
 
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use operator_api::{ConfigCondition, ConfigStatus, MCPOIDCConfig};
+
 use crate::{
-    controllers::{Context, ReconcileError, protection},
-    runtime::{ObjectKey, conditions::now},
+    controllers::configuration::{self, Configuration, Reasons},
+    runtime::Target,
 };
 
-/// Keeps a provider while VirtualMCPServers refer to it.
-const FINALIZER: &str = "mcpoidcconfig.toolhive.stacklok.dev/finalizer";
+impl Configuration for MCPOIDCConfig {
+    const FINALIZER: &'static str = "mcpoidcconfig.toolhive.stacklok.dev/finalizer";
+    const USABLE: &'static str = ConfigCondition::Valid.as_str();
 
-pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), ReconcileError> {
-    let (config, referrers) = {
-        let observed = context.shared.read();
-        let Some(config) = observed.oidc_configs.get(key).cloned() else { return Ok(()) };
-        let referrers = observed.virtual_servers.in_namespace(&key.namespace).filter(|object| {
-            object.spec.incoming_auth.oidc_config_ref.as_ref().is_some_and(|reference| reference.name == key.name)
-        });
-        let names = referrers.filter_map(|object| object.metadata.name.as_ref());
-        (config, names.map(|name| format!("VirtualMCPServer/{name}")).collect())
-    };
-    let Some((config, blockers)) = protection::protect(context, config, FINALIZER, referrers).await? else {
-        return Ok(());
-    };
-    let status = status::of(&config, &validate::problems(&config.spec), &blockers, now());
-    if context.applier.status(config.as_ref(), &status).await? {
-        let before = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        protection::tell(context, config.as_ref(), before, &status.conditions).await;
+    fn judge(&self, referrers: &[Target], now: Timestamp) -> ConfigStatus {
+        configuration::of(self, &validate::problems(&self.spec), Reasons::CONFIG, referrers, now)
     }
-    Ok(())
+
+    fn conditions(status: &ConfigStatus) -> &[Condition] {
+        &status.conditions
+    }
 }

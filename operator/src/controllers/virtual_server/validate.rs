@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use operator_api::{
-    GroupPhase, IncomingAuthType, OidcConfigCondition, ServiceType, SessionAffinity, VirtualMCPServer,
+    ConfigCondition, GroupPhase, IncomingAuthType, ServiceType, SessionAffinity, VirtualMCPServer,
     VirtualServerCondition, VirtualServerPhase, VirtualServerReason, find_condition, is_true,
 };
 use serde_json::Value;
@@ -159,7 +159,7 @@ fn group(name: &str, references: &References) -> Check {
 
 fn oidc_config(server: &VirtualMCPServer, references: &References) -> Check {
     let name = server.spec.incoming_auth.oidc_config_ref.as_ref().map_or("", |reference| reference.name.as_str());
-    let valid = OidcConfigCondition::Valid.as_str();
+    let valid = ConfigCondition::Valid.as_str();
     let (reason, problem) = match &references.oidc {
         None => (
             VirtualServerReason::OIDCConfigRefNotFound,

@@ -1,0 +1,54 @@
+//! Configurations: kinds that others refer to, and of which nothing is made. Can an object be used, and may it go?
+//!
+//! One controller serves them all; a kind says what is wrong with its spec.
+
+pub(super) mod protection;
+mod status;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use kube::core::object::{HasSpec, HasStatus};
+use serde::Serialize;
+
+use super::{Context, ReconcileError};
+use crate::runtime::{ObjectKey, Target, apply::Writable, conditions::now, observed::Reconciled};
+
+pub(super) use status::{Reasons, of};
+
+/// A kind that others refer to, and of which nothing is made.
+pub(super) trait Configuration:
+    Writable + Reconciled + HasSpec<Spec: Serialize> + HasStatus<Status: Serialize>
+{
+    /// Keeps an object while others refer to it.
+    const FINALIZER: &'static str;
+
+    /// The condition that says whether an object can be used.
+    const USABLE: &'static str;
+
+    /// What the status says, while `referrers` refer to the object.
+    fn judge(&self, referrers: &[Target], now: Timestamp) -> Self::Status;
+
+    /// The conditions of `status`.
+    fn conditions(status: &Self::Status) -> &[Condition];
+
+    /// The conditions that the object has.
+    fn live_conditions(&self) -> &[Condition] {
+        self.status().map(Self::conditions).unwrap_or_default()
+    }
+}
+
+/// Says in the status of the object `key` whether it can be used, and keeps it while others refer to it.
+pub(super) async fn reconcile<K: Configuration>(context: &Context, key: &ObjectKey) -> Result<(), ReconcileError> {
+    let (config, referrers) = {
+        let observed = context.shared.read();
+        let Some(config) = K::cache(&observed).get(key).cloned() else { return Ok(()) };
+        (config, observed.referrers(&Target::new(K::KIND, key.clone())))
+    };
+    let Some(config) = protection::protect(context, config, !referrers.is_empty()).await? else {
+        return Ok(());
+    };
+    let status = config.judge(&referrers, now());
+    if context.applier.status(config.as_ref(), &status).await? {
+        protection::tell(context, config.as_ref(), K::conditions(&status)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Which configurations an object refers to, and which objects refer to a configuration.
+//!
+//! Finalizers, DeletionBlocked and watches follow from this alone: a kind that refers to configurations says so here.
+
+use operator_api::{MCPServerEntry, VirtualMCPServer};
+
+use super::{
+    Kind, ObjectKey, Target,
+    cache::{Cache, Change},
+    observed::{Observed, Reconciled},
+};
+
+/// A kind whose objects refer to configurations.
+pub trait Refers: Reconciled {
+    /// Kinds and names of the configurations that the object refers to, all of its own namespace.
+    fn configurations(&self) -> Vec<(Kind, &str)>;
+}
+
+impl Refers for MCPServerEntry {
+    fn configurations(&self) -> Vec<(Kind, &str)> {
+        let auth = self.spec.external_auth_config_ref.iter();
+        auth.map(|auth| (Kind::ExternalAuth, auth.name.as_str())).collect()
+    }
+}
+
+impl Refers for VirtualMCPServer {
+    fn configurations(&self) -> Vec<(Kind, &str)> {
+        let spec = &self.spec;
+        let oidc = spec.incoming_auth.oidc_config_ref.iter().map(|oidc| (Kind::Oidc, oidc.name.as_str()));
+        let outgoing = spec.outgoing_auth.iter();
+        let strategies =
+            outgoing.flat_map(|auth| auth.default.iter().chain(auth.backends.iter().flatten().map(|(_, auth)| auth)));
+        let auth = strategies.filter_map(|strategy| strategy.external_auth_config_ref.as_ref());
+        oidc.chain(auth.map(|auth| (Kind::ExternalAuth, auth.name.as_str()))).collect()
+    }
+}
+
+impl Observed {
+    /// The objects that refer to the configuration `config`, by kind and name.
+    pub fn referrers(&self, config: &Target) -> Vec<Target> {
+        referring(&self.entries, config).chain(referring(&self.virtual_servers, config)).collect()
+    }
+}
+
+fn referring<'a, K: Refers>(objects: &'a Cache<K>, config: &'a Target) -> impl Iterator<Item = Target> + 'a {
+    let named = (config.kind, config.key.name.as_str());
+    let objects = objects.in_namespace(&config.key.namespace);
+    let objects = objects.filter(move |object| object.configurations().contains(&named));
+    objects.map(|object| Target::new(K::KIND, ObjectKey::of(object.as_ref())))
+}
+
+/// The configurations that the changed object refers to, or referred to before.
+pub(super) fn referred<K: Refers>(change: &Change<K>) -> impl Iterator<Item = Target> {
+    change.versions().flat_map(|object| {
+        let key = ObjectKey::of(object);
+        let configurations = object.configurations().into_iter();
+        configurations.map(move |(kind, name)| Target::new(kind, key.sibling(name))).collect::<Vec<_>>()
+    })
+}
