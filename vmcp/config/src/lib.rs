@@ -25,10 +25,12 @@ mod position;
 pub mod proxy;
 mod schema;
 mod secret;
+mod selection;
 mod session;
 mod tools;
 mod unsupported;
 mod validate;
+mod workflow;
 
 pub use aggregation::{
     Aggregation, ConflictResolution, ConflictResolutionConfig, ToolAnnotations, ToolConfigReference, ToolOverride,
@@ -52,6 +54,8 @@ pub use outgoing::{
 };
 pub use schema::FreeObject;
 pub use secret::Secret;
+pub use selection::selection_problems;
 pub use session::{RateLimit, RateLimiting, SessionProvider, SessionStorage, ToolRateLimit};
 pub use tools::{CodeMode, EmbeddingProvider, Optimizer};
 pub use validate::Violation;
+pub use workflow::{WorkflowFault, WorkflowProblem};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     Aggregation, Config, ConflictResolution, FailureHandling, IncomingAuthKind, Oidc, OutgoingAuth, OutgoingStrategy,
-    SessionProvider, SessionStorage, StaticBackendKind, ToolVisibility,
+    SessionProvider, SessionStorage, StaticBackendKind, ToolVisibility, selection_problems,
 };
 
 /// A rule that a configuration breaks.
@@ -67,6 +67,7 @@ impl Config {
                 }
             }
         }
+        self.workflows(&mut found);
         if let Some(storage) = &self.session_storage {
             session_storage(storage, &mut found);
         }
@@ -101,6 +102,20 @@ impl Config {
                     format!("unknown type {other:?}: expected cedar or none"),
                 )),
             }
+        }
+    }
+
+    /// Workflows can be run, and each has a name of its own.
+    fn workflows(&self, found: &mut Vec<Violation>) {
+        let mut names = BTreeSet::new();
+        for (index, workflow) in self.composite_tools.iter().flatten().enumerate() {
+            let path = format!("compositeTools[{index}]");
+            if !names.insert(&workflow.name) {
+                let message = format!("a second workflow is named {:?}", workflow.name);
+                found.push(Violation::new(format!("{path}.name"), message));
+            }
+            let problems = workflow.problems().into_iter();
+            found.extend(problems.map(|problem| Violation::new(format!("{path}.{}", problem.path), problem.message)));
         }
     }
 
@@ -234,14 +249,9 @@ fn aggregation_rules(aggregation: &Aggregation, found: &mut Vec<Violation>) {
                 format!("a second element is for the backend {:?}", workload.workload),
             ));
         }
-        for (name, change) in workload.overrides.iter().flatten() {
-            if change.name.is_none() && change.description.is_none() && change.annotations.is_none() {
-                found.push(Violation::new(
-                    format!("{path}.overrides.{name}"),
-                    "changes nothing: set name, description or annotations",
-                ));
-            }
-        }
+        let filter = (format!("{path}.filter"), workload.filter.as_deref().unwrap_or_default());
+        let overrides = (format!("{path}.overrides"), workload.overrides.clone().unwrap_or_default());
+        found.extend(selection_problems((&filter.0, filter.1), (&overrides.0, &overrides.1)));
     }
     if aggregation.default_tool_visibility == Some(ToolVisibility::Deny)
         && aggregation.conflict_resolution == ConflictResolution::Priority

@@ -1,13 +1,11 @@
 //! Rules of a proxy's configuration that the types do not express, and what this release does not serve.
 
-use std::collections::BTreeMap;
-
 use crate::{
-    SessionProvider, Violation,
+    SessionProvider, Violation, selection_problems,
     validate::{oidc_rules, session_storage},
 };
 
-use super::{ProxyConfig, ProxyIncomingKind, ProxyOutgoing, ProxyOutgoingKind, ProxyTools, SecretKey};
+use super::{ProxyConfig, ProxyIncomingKind, ProxyOutgoing, ProxyOutgoingKind, SecretKey};
 
 impl ProxyConfig {
     /// Every rule that this configuration breaks.
@@ -39,7 +37,8 @@ impl ProxyConfig {
             }
         }
         if let Some(tools) = &self.tools {
-            tool_rules(tools, &mut found);
+            let filter = ("tools.filter", tools.filter.as_deref().unwrap_or_default());
+            found.extend(selection_problems(filter, ("tools.overrides", &tools.overrides)));
         }
         if self.endpoint_prefix.as_ref().is_some_and(|prefix| !is_path(prefix)) {
             let message = "must be a path that starts with a slash, such as /tools/github";
@@ -110,24 +109,6 @@ fn outgoing_rules(outgoing: &ProxyOutgoing, found: &mut Vec<Violation>) {
     }
     if let Some(bearer) = &outgoing.bearer_token {
         secret_key(&bearer.token.secret, &bearer.token.key, "outgoing.bearerToken.token", found);
-    }
-}
-
-/// Every override changes something, and no two of them give one name.
-fn tool_rules(tools: &ProxyTools, found: &mut Vec<Violation>) {
-    let mut renamed = BTreeMap::new();
-    for (original, change) in &tools.overrides {
-        let path = format!("tools.overrides.{original}");
-        if change.name.is_none() && change.description.is_none() && change.annotations.is_none() {
-            found.push(Violation::new(&path, "changes nothing: set name, description or annotations"));
-        }
-        let Some(name) = &change.name else { continue };
-        if name.is_empty() {
-            found.push(Violation::new(format!("{path}.name"), "must not be empty"));
-        } else if let Some(other) = renamed.insert(name, original) {
-            let message = format!("{other:?} is called {name:?} too: give each tool a name of its own");
-            found.push(Violation::new(format!("{path}.name"), message));
-        }
     }
 }
 
