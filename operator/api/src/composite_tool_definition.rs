@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vmcp_config::CompositeTool;
 
+use crate::conditions::names;
+
 /// A workflow, as in spec.config.compositeTools of a VirtualMCPServer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]
 #[serde(rename_all = "camelCase")]
@@ -66,4 +68,40 @@ pub enum WorkflowValidation {
     Invalid,
     /// Nobody checked it yet.
     Unknown,
+}
+
+names! {
+    /// Condition types of a VirtualMCPCompositeToolDefinition.
+    WorkflowCondition {
+        /// The workflow can be run.
+        WorkflowValidated,
+        /// Gateways can offer the workflow.
+        Ready,
+        /// The object is being deleted, and something still refers to it.
+        DeletionBlocked,
+    }
+}
+
+names! {
+    /// Condition reasons of a VirtualMCPCompositeToolDefinition.
+    WorkflowReason {
+        /// The workflow can be run.
+        ValidationSuccess,
+        /// A part is missing or cannot work, or several things are wrong.
+        ValidationFailed,
+        /// A JSON Schema is none.
+        SchemaInvalid,
+        /// A template cannot be parsed.
+        TemplateInvalid,
+        /// Steps wait for each other.
+        DependencyCycle,
+        /// A step names no tool.
+        ToolNotFound,
+        /// Gateways can offer the workflow.
+        WorkflowReady,
+        /// Gateways cannot offer the workflow.
+        WorkflowNotReady,
+        /// DeletionBlocked is True.
+        ReferencedByWorkloads,
+    }
 }

@@ -28,7 +28,7 @@ pub use authorization::{Authorization, AuthorizationConfigMap, AuthorizationType
 pub use authz_config::{MCPAuthzConfig, MCPAuthzConfigSpec};
 pub use composite_tool_definition::{
     VirtualMCPCompositeToolDefinition, VirtualMCPCompositeToolDefinitionSpec, VirtualMCPCompositeToolDefinitionStatus,
-    WorkflowValidation,
+    WorkflowCondition, WorkflowReason, WorkflowValidation,
 };
 pub use conditions::{ConditionStatus, condition_status, find_condition, is_true};
 pub use config_status::{ConfigCondition, ConfigReason, ConfigStatus};

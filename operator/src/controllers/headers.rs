@@ -15,8 +15,7 @@ pub(super) fn refusal(name: &str) -> Option<&'static str> {
         "transfer-encoding",
         "upgrade",
     ];
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if name.is_empty() || !name.chars().all(token) {
+    if !is_name(name) {
         return Some("it is not a header name");
     }
     let lower = name.to_ascii_lowercase();
@@ -33,6 +32,11 @@ pub(super) fn refusal(name: &str) -> Option<&'static str> {
         return Some("it belongs to the protocol");
     }
     None
+}
+
+/// Whether `name` can be the name of a header.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 
 /// Whether `value` can be sent in a header.

@@ -2,19 +2,25 @@
 //!
 //! Only resolve and the calls to the runtime's `apply` do input and output; the steps between are pure.
 
+mod composite_tool;
 mod configuration;
 pub mod entry;
 pub mod external_auth;
 pub mod group;
 mod headers;
 pub mod oidc;
+mod secrets;
+mod telemetry_config;
+mod tool_config;
 mod unreadable;
 pub mod unsupported;
 pub mod virtual_server;
 pub mod workload;
 
 use kube::Client;
-use operator_api::{MCPExternalAuthConfig, MCPOIDCConfig};
+use operator_api::{
+    MCPExternalAuthConfig, MCPOIDCConfig, MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition,
+};
 
 use crate::{
     cli::GatewayOptions,
@@ -103,6 +109,11 @@ pub async fn reconcile(context: &Context, target: &Target) -> Result<(), Reconci
         Kind::Group => group::reconcile(context, &target.key).await,
         Kind::ExternalAuth => configuration::reconcile::<MCPExternalAuthConfig>(context, &target.key).await,
         Kind::Oidc => configuration::reconcile::<MCPOIDCConfig>(context, &target.key).await,
+        Kind::ToolConfig => configuration::reconcile::<MCPToolConfig>(context, &target.key).await,
+        Kind::TelemetryConfig => configuration::reconcile::<MCPTelemetryConfig>(context, &target.key).await,
+        Kind::CompositeTool => {
+            configuration::reconcile::<VirtualMCPCompositeToolDefinition>(context, &target.key).await
+        }
         Kind::Entry => entry::reconcile(context, &target.key).await,
         Kind::VirtualServer => virtual_server::reconcile(context, &target.key).await,
     }

@@ -10,7 +10,9 @@ use kube::{
 };
 use operator_api::{
     ConfigCondition, ConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason, MCPExternalAuthConfig,
-    MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer, VirtualServerCondition, VirtualServerReason,
+    MCPGroup, MCPOIDCConfig, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition,
+    VirtualMCPServer, VirtualServerCondition, VirtualServerReason, WorkflowCondition, WorkflowReason,
+    WorkflowValidation,
 };
 use serde_json::{Value, json};
 
@@ -40,6 +42,9 @@ fn resource(kind: Kind) -> ApiResource {
         Kind::Group => ApiResource::erase::<MCPGroup>(&()),
         Kind::ExternalAuth => ApiResource::erase::<MCPExternalAuthConfig>(&()),
         Kind::Oidc => ApiResource::erase::<MCPOIDCConfig>(&()),
+        Kind::ToolConfig => ApiResource::erase::<MCPToolConfig>(&()),
+        Kind::TelemetryConfig => ApiResource::erase::<MCPTelemetryConfig>(&()),
+        Kind::CompositeTool => ApiResource::erase::<VirtualMCPCompositeToolDefinition>(&()),
         Kind::Entry => ApiResource::erase::<MCPServerEntry>(&()),
         Kind::VirtualServer => ApiResource::erase::<VirtualMCPServer>(&()),
     }
@@ -49,7 +54,10 @@ fn resource(kind: Kind) -> ApiResource {
 fn status(kind: Kind, live: &DynamicObject, error: &str) -> Value {
     let (condition, reason): (&'static str, &'static str) = match kind {
         Kind::Group => (GroupCondition::MCPServersChecked.into(), GroupReason::ListMCPServersCheckFailed.into()),
-        Kind::ExternalAuth => (ConfigCondition::Valid.into(), ConfigReason::ValidationFailed.into()),
+        Kind::ExternalAuth | Kind::ToolConfig | Kind::TelemetryConfig => {
+            (ConfigCondition::Valid.into(), ConfigReason::ValidationFailed.into())
+        }
+        Kind::CompositeTool => (WorkflowCondition::WorkflowValidated.into(), WorkflowReason::ValidationFailed.into()),
         Kind::Oidc => (ConfigCondition::Valid.into(), ConfigReason::ConfigInvalid.into()),
         Kind::Entry => (EntryCondition::Valid.into(), EntryReason::ConfigInvalid.into()),
         Kind::VirtualServer => (VirtualServerCondition::Valid.into(), VirtualServerReason::ValidationFailed.into()),
@@ -63,6 +71,9 @@ fn status(kind: Kind, live: &DynamicObject, error: &str) -> Value {
     });
     if matches!(kind, Kind::Group | Kind::Entry | Kind::VirtualServer) {
         status["phase"] = json!("Failed");
+    }
+    if kind == Kind::CompositeTool {
+        status["validationStatus"] = json!(WorkflowValidation::Invalid);
     }
     status
 }

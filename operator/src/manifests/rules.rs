@@ -6,6 +6,17 @@ use serde_json::{Value, json};
 
 use crate::run::LEASE;
 
+/// Kinds of members of groups, which gateways read also where the kind is not reconciled.
+const MEMBERS: [&str; 3] = ["mcpremoteproxies", "mcpserverentries", "mcpservers"];
+/// The kinds that it protects from deletion while they are in use.
+const CONFIGURATIONS: [&str; 5] = [
+    "mcpexternalauthconfigs",
+    "mcpoidcconfigs",
+    "mcptelemetryconfigs",
+    "mcptoolconfigs",
+    "virtualmcpcompositetooldefinitions",
+];
+
 /// The rules of the operator's Roles and ClusterRole.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rules {
@@ -26,20 +37,22 @@ impl Rules {
 
 /// What the operator does, and what it grants to gateways: Kubernetes lets nobody grant what they do not have.
 fn namespaced() -> Value {
+    let kinds: Vec<_> = operator_api::crds().into_iter().map(|crd| crd.spec.names.plural).collect();
+    let mut read: Vec<_> = kinds.iter().map(String::as_str).chain(MEMBERS).collect();
+    read.sort_unstable();
+    read.dedup();
+    let statuses: Vec<_> = kinds.iter().map(|kind| format!("{kind}/status")).collect();
     json!([
         {
             // Reads its kinds, and lets gateways read the members of their groups.
             "apiGroups": [GROUP],
-            "resources": [
-                "mcpexternalauthconfigs", "mcpgroups", "mcpoidcconfigs", "mcpremoteproxies", "mcpserverentries",
-                "mcpservers", "virtualmcpservers"
-            ],
+            "resources": read,
             "verbs": ["get", "list", "watch"],
         },
         {
             // Protects configurations that are in use from deletion.
             "apiGroups": [GROUP],
-            "resources": ["mcpexternalauthconfigs", "mcpoidcconfigs"],
+            "resources": CONFIGURATIONS,
             "verbs": ["patch"],
         },
         {
@@ -51,10 +64,7 @@ fn namespaced() -> Value {
         {
             // Writes status; gateways write theirs.
             "apiGroups": [GROUP],
-            "resources": [
-                "mcpexternalauthconfigs/status", "mcpgroups/status", "mcpoidcconfigs/status",
-                "mcpserverentries/status", "virtualmcpservers/status"
-            ],
+            "resources": statuses,
             "verbs": ["get", "patch", "update"],
         },
         {

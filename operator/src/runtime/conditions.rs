@@ -6,6 +6,9 @@ use k8s_openapi::{
 };
 use operator_api::find_condition;
 
+/// How many characters a message may have: the API server refuses more.
+const MAX_MESSAGE: usize = 32768;
+
 /// The conditions that a controller writes.
 #[derive(Debug)]
 pub struct Conditions<'a> {
@@ -38,7 +41,7 @@ impl<'a> Conditions<'a> {
             type_: kind.to_owned(),
             status: status.to_owned(),
             reason: reason.into().to_owned(),
-            message: message.into(),
+            message: bounded(message.into()),
             observed_generation: self.generation,
             last_transition_time: since,
         });
@@ -50,8 +53,32 @@ impl<'a> Conditions<'a> {
     }
 }
 
+/// The message, cut where it is too long to be written.
+fn bounded(message: String) -> String {
+    const MARK: &str = " ...";
+    if message.len() <= MAX_MESSAGE || message.chars().count() <= MAX_MESSAGE {
+        return message;
+    }
+    message.chars().take(MAX_MESSAGE - MARK.len()).chain(MARK.chars()).collect()
+}
+
 /// The time that conditions tell: whole seconds.
 pub fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_message_is_never_too_long_to_be_written() {
+        assert_eq!(bounded("short".to_owned()), "short");
+        assert_eq!(bounded("é".repeat(MAX_MESSAGE)).chars().count(), MAX_MESSAGE);
+        let cut = bounded("é".repeat(MAX_MESSAGE + 1));
+        assert_eq!(cut.chars().count(), MAX_MESSAGE);
+        assert!(cut.ends_with("é ..."));
+    }
 }

@@ -59,6 +59,12 @@ pub enum Kind {
     ExternalAuth,
     /// MCPOIDCConfig.
     Oidc,
+    /// MCPToolConfig.
+    ToolConfig,
+    /// MCPTelemetryConfig.
+    TelemetryConfig,
+    /// VirtualMCPCompositeToolDefinition.
+    CompositeTool,
     /// MCPServerEntry.
     Entry,
     /// VirtualMCPServer.
@@ -71,6 +77,9 @@ impl fmt::Display for Kind {
             Self::Group => "MCPGroup",
             Self::ExternalAuth => "MCPExternalAuthConfig",
             Self::Oidc => "MCPOIDCConfig",
+            Self::ToolConfig => "MCPToolConfig",
+            Self::TelemetryConfig => "MCPTelemetryConfig",
+            Self::CompositeTool => "VirtualMCPCompositeToolDefinition",
             Self::Entry => "MCPServerEntry",
             Self::VirtualServer => "VirtualMCPServer",
         })

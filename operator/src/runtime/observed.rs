@@ -15,7 +15,10 @@ use kube::{
     api::{ApiResource, DynamicObject},
     core::PartialObjectMeta,
 };
-use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
+use operator_api::{
+    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
+    VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+};
 
 use super::{Kind, Target, cache::Cache, index};
 
@@ -30,6 +33,12 @@ pub struct Observed {
     pub auth_configs: Cache<MCPExternalAuthConfig>,
     /// MCPOIDCConfigs.
     pub oidc_configs: Cache<MCPOIDCConfig>,
+    /// MCPToolConfigs.
+    pub tool_configs: Cache<MCPToolConfig>,
+    /// MCPTelemetryConfigs.
+    pub telemetry_configs: Cache<MCPTelemetryConfig>,
+    /// VirtualMCPCompositeToolDefinitions.
+    pub composite_tools: Cache<VirtualMCPCompositeToolDefinition>,
     /// VirtualMCPServers.
     pub virtual_servers: Cache<VirtualMCPServer>,
     /// Metadata of Secrets.
@@ -121,6 +130,9 @@ impl Observed {
             && self.entries.synced()
             && self.auth_configs.synced()
             && self.oidc_configs.synced()
+            && self.tool_configs.synced()
+            && self.telemetry_configs.synced()
+            && self.composite_tools.synced()
             && self.virtual_servers.synced()
             && self.secrets.synced()
             && self.config_maps.synced()
@@ -155,6 +167,9 @@ cached! {
     MCPServerEntry => entries,
     MCPExternalAuthConfig => auth_configs,
     MCPOIDCConfig => oidc_configs,
+    MCPToolConfig => tool_configs,
+    MCPTelemetryConfig => telemetry_configs,
+    VirtualMCPCompositeToolDefinition => composite_tools,
     VirtualMCPServer => virtual_servers,
     PartialObjectMeta<Secret> => secrets,
     PartialObjectMeta<ConfigMap> => config_maps,
@@ -180,6 +195,18 @@ impl Reconciled for MCPExternalAuthConfig {
 
 impl Reconciled for MCPOIDCConfig {
     const KIND: Kind = Kind::Oidc;
+}
+
+impl Reconciled for MCPToolConfig {
+    const KIND: Kind = Kind::ToolConfig;
+}
+
+impl Reconciled for MCPTelemetryConfig {
+    const KIND: Kind = Kind::TelemetryConfig;
+}
+
+impl Reconciled for VirtualMCPCompositeToolDefinition {
+    const KIND: Kind = Kind::CompositeTool;
 }
 
 impl Reconciled for VirtualMCPServer {

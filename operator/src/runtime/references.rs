@@ -2,6 +2,8 @@
 //!
 //! Finalizers, DeletionBlocked and watches follow from this alone: a kind that refers to configurations says so here.
 
+use std::collections::BTreeMap;
+
 use operator_api::{MCPServerEntry, VirtualMCPServer};
 
 use super::{
@@ -26,12 +28,23 @@ impl Refers for MCPServerEntry {
 impl Refers for VirtualMCPServer {
     fn configurations(&self) -> Vec<(Kind, &str)> {
         let spec = &self.spec;
-        let oidc = spec.incoming_auth.oidc_config_ref.iter().map(|oidc| (Kind::Oidc, oidc.name.as_str()));
-        let outgoing = spec.outgoing_auth.iter();
-        let strategies =
-            outgoing.flat_map(|auth| auth.default.iter().chain(auth.backends.iter().flatten().map(|(_, auth)| auth)));
-        let auth = strategies.filter_map(|strategy| strategy.external_auth_config_ref.as_ref());
-        oidc.chain(auth.map(|auth| (Kind::ExternalAuth, auth.name.as_str()))).collect()
+        let mut named = Vec::new();
+        named.extend(spec.incoming_auth.oidc_config_ref.iter().map(|oidc| (Kind::Oidc, oidc.name.as_str())));
+        named.extend(spec.telemetry_config_ref.iter().map(|config| (Kind::TelemetryConfig, config.name.as_str())));
+        if let Some(outgoing) = &spec.outgoing_auth {
+            let strategies = outgoing.default.iter().chain(outgoing.backends.iter().flat_map(BTreeMap::values));
+            let auth = strategies.filter_map(|strategy| strategy.external_auth_config_ref.as_ref());
+            named.extend(auth.map(|auth| (Kind::ExternalAuth, auth.name.as_str())));
+        }
+        let aggregation = spec.config.as_ref().and_then(|config| config.aggregation.as_ref());
+        for workload in
+            aggregation.into_iter().chain(&spec.aggregation).flat_map(|aggregation| &aggregation.tools).flatten()
+        {
+            named.extend(workload.tool_config_ref.iter().map(|config| (Kind::ToolConfig, config.name.as_str())));
+        }
+        let workflows = spec.config.iter().flat_map(|config| &config.composite_tool_refs).flatten();
+        named.extend(workflows.map(|workflow| (Kind::CompositeTool, workflow.name.as_str())));
+        named
     }
 }
 

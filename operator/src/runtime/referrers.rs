@@ -7,7 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
 use operator_api::{
-    CaBundleReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer,
+    CaBundleReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, MCPTelemetryConfig,
+    MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 
 use super::{
@@ -106,11 +107,17 @@ impl Watched for MCPExternalAuthConfig {
     }
 }
 
-impl Watched for MCPOIDCConfig {
-    fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        configuration(observed, change)
-    }
+macro_rules! configurations {
+    ($($kind:ty),+ $(,)?) => {$(
+        impl Watched for $kind {
+            fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
+                configuration(observed, change)
+            }
+        }
+    )+};
 }
+
+configurations!(MCPOIDCConfig, MCPToolConfig, MCPTelemetryConfig, VirtualMCPCompositeToolDefinition);
 
 impl Watched for VirtualMCPServer {
     fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {

@@ -10,7 +10,10 @@ use kube::{
     core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta},
     runtime::{WatchStreamExt, watcher},
 };
-use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer};
+use operator_api::{
+    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
+    VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -83,6 +86,9 @@ pub fn start(client: Client, scope: &Scope, health: &Health, metrics: Metrics, s
     watches.ours::<MCPGroup>();
     watches.ours::<MCPExternalAuthConfig>();
     watches.ours::<MCPOIDCConfig>();
+    watches.ours::<MCPToolConfig>();
+    watches.ours::<MCPTelemetryConfig>();
+    watches.ours::<VirtualMCPCompositeToolDefinition>();
     watches.ours::<MCPServerEntry>();
     watches.ours::<VirtualMCPServer>();
     watches.metadata::<Secret>();

@@ -3,6 +3,7 @@
 
 mod chart;
 mod cluster;
+mod configurations;
 mod entries;
 mod examples;
 mod images;

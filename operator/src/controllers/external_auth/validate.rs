@@ -1,9 +1,9 @@
 //! The rules of an auth config that its schema does not express.
 
-use operator_api::{ExternalAuthType, MCPExternalAuthConfigSpec, SecretKeyReference, TokenExchange};
+use operator_api::{ExternalAuthType, MCPExternalAuthConfigSpec, TokenExchange};
 use url::Url;
 
-use crate::controllers::{headers, unsupported};
+use crate::controllers::{headers, secrets, unsupported};
 
 /// Everything that is wrong with `spec`, and what of it this release does not serve.
 pub fn problems(spec: &MCPExternalAuthConfigSpec) -> Vec<String> {
@@ -17,7 +17,7 @@ fn block(spec: &MCPExternalAuthConfigSpec) -> Vec<String> {
     match (spec.kind, &spec.token_exchange, &spec.header_injection) {
         (ExternalAuthType::TokenExchange, Some(exchange), _) => token_exchange(exchange),
         (ExternalAuthType::HeaderInjection, _, Some(header)) => {
-            let mut problems = secret(&header.value_secret_ref, "headerInjection.valueSecretRef");
+            let mut problems = secrets::problems(&header.value_secret_ref, "headerInjection.valueSecretRef");
             if let Some(reason) = headers::refusal(&header.header_name) {
                 problems.push(format!("headerInjection.headerName {:?} cannot be set: {reason}", header.header_name));
             }
@@ -49,18 +49,10 @@ fn token_exchange(exchange: &TokenExchange) -> Vec<String> {
         problems.push("tokenExchange.audience is empty: name the server that the token is for".to_owned());
     }
     if let Some(reference) = &exchange.client_secret_ref {
-        problems.extend(secret(reference, "tokenExchange.clientSecretRef"));
+        problems.extend(secrets::problems(reference, "tokenExchange.clientSecretRef"));
         if exchange.client_id.as_deref().unwrap_or_default().is_empty() {
             problems.push("tokenExchange.clientId is required beside clientSecretRef".to_owned());
         }
     }
     problems
-}
-
-fn secret(reference: &SecretKeyReference, path: &str) -> Vec<String> {
-    [("name", &reference.name), ("key", &reference.key)]
-        .into_iter()
-        .filter(|(_, value)| value.is_empty())
-        .map(|(field, _)| format!("{path}.{field} is empty"))
-        .collect()
 }
