@@ -19,7 +19,7 @@ use crate::{
 pub const MIGRATE_LABEL: &str = "toolhive.stacklok.dev/auto-migrate-storage-version";
 
 /// Kinds that are defined and have no controller yet: they are not installed, so that nothing is accepted in vain.
-const WITHOUT_CONTROLLER: [&str; 3] = ["MCPAuthzConfig", "MCPRemoteProxy", "MCPServer"];
+const WITHOUT_CONTROLLER: [&str; 2] = ["MCPAuthzConfig", "MCPServer"];
 
 /// The CustomResourceDefinitions that an administrator installs, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {

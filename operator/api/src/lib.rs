@@ -57,7 +57,8 @@ pub use references::{
     TelemetryConfigReference, WebhookConfigReference,
 };
 pub use remote_proxy::{
-    InlineProxyOidc, MCPRemoteProxy, MCPRemoteProxySpec, MCPRemoteProxyStatus, ProxyOidc, ProxyOidcType, ProxyPhase,
+    InlineProxyOidc, MCPRemoteProxy, MCPRemoteProxySpec, MCPRemoteProxyStatus, ProxyCondition, ProxyOidc,
+    ProxyOidcType, ProxyPhase, ProxyReason,
 };
 pub use telemetry_config::{
     MCPTelemetryConfig, MCPTelemetryConfigSpec, Metrics, OpenTelemetry, Prometheus, SensitiveHeader, Tracing,

@@ -1,5 +1,81 @@
 //! Headers that users may add to requests to remote servers.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use operator_api::{HeaderForward, HeaderFromSecret};
+
+use super::{Context, ReconcileError};
+use crate::runtime::{
+    ObjectKey,
+    contents::{Keys, Value},
+};
+
+/// What is wrong with the names and the values of `forward`.
+pub(super) fn problems(forward: &HeaderForward) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
+    let secret = forward.add_headers_from_secret.iter().map(|header| &header.header_name);
+    for name in forward.add_plaintext_headers.keys().chain(secret) {
+        if let Some(reason) = refusal(name) {
+            problems.push(format!("header {name:?} cannot be set: {reason}"));
+        }
+        if !seen.insert(name.to_ascii_lowercase()) {
+            problems.push(format!("header {name:?} is set twice"));
+        }
+    }
+    for (name, value) in &forward.add_plaintext_headers {
+        if !is_value(value) {
+            problems.push(format!("header {name:?} has a value with control characters"));
+        }
+    }
+    problems
+}
+
+/// Reads the Secrets of `forward`, an object of the namespace of `key`, that exist.
+pub(super) async fn secrets(
+    context: &Context,
+    key: &ObjectKey,
+    forward: &HeaderForward,
+) -> Result<BTreeMap<String, Arc<Keys>>, ReconcileError> {
+    let mut secrets = BTreeMap::new();
+    for header in &forward.add_headers_from_secret {
+        let name = &header.value_secret_ref.name;
+        if secrets.contains_key(name) {
+            continue;
+        }
+        let key = key.sibling(name);
+        let keys = context
+            .contents
+            .secret(&key)
+            .await
+            .map_err(|source| ReconcileError::Read { what: format!("Secret {key}"), source: Box::new(source) })?;
+        if let Some(keys) = keys {
+            secrets.insert(name.clone(), keys);
+        }
+    }
+    Ok(secrets)
+}
+
+/// Which headers of `forward` have no value in `secrets`, the Secrets that exist.
+pub(super) fn secret_problems(forward: &HeaderForward, secrets: &BTreeMap<String, Arc<Keys>>) -> Vec<String> {
+    let problem = |header: &HeaderFromSecret| {
+        let reference = &header.value_secret_ref;
+        let (header, name, key) = (&header.header_name, &reference.name, &reference.key);
+        let Some(keys) = secrets.get(name) else {
+            return Some(format!("header {header:?}: Secret {name:?} does not exist in this namespace"));
+        };
+        match keys.get(key) {
+            None => Some(format!("header {header:?}: Secret {name:?} has no key {key:?}: {}", keys.summary())),
+            Some(Value::Empty) => Some(format!("header {header:?}: Secret {name:?} has nothing under the key {key:?}")),
+            Some(_) => None,
+        }
+    };
+    forward.add_headers_from_secret.iter().filter_map(problem).collect()
+}
+
 /// Why users may not set the header `name`, if so.
 pub(super) fn refusal(name: &str) -> Option<&'static str> {
     const CONNECTION: [&str; 11] = [

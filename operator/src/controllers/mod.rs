@@ -2,6 +2,7 @@
 //!
 //! Only resolve and the calls to the runtime's `apply` do input and output; the steps between are pure.
 
+mod ca_bundle;
 mod composite_tool;
 mod configuration;
 pub mod entry;
@@ -9,6 +10,7 @@ pub mod external_auth;
 pub mod group;
 mod headers;
 pub mod oidc;
+pub mod remote_proxy;
 mod secrets;
 mod telemetry_config;
 mod tool_config;
@@ -115,6 +117,7 @@ pub async fn reconcile(context: &Context, target: &Target) -> Result<(), Reconci
             configuration::reconcile::<VirtualMCPCompositeToolDefinition>(context, &target.key).await
         }
         Kind::Entry => entry::reconcile(context, &target.key).await,
+        Kind::RemoteProxy => remote_proxy::reconcile(context, &target.key).await,
         Kind::VirtualServer => virtual_server::reconcile(context, &target.key).await,
     }
 }

@@ -10,9 +10,9 @@ use kube::{
 };
 use operator_api::{
     ConfigCondition, ConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason, MCPExternalAuthConfig,
-    MCPGroup, MCPOIDCConfig, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition,
-    VirtualMCPServer, VirtualServerCondition, VirtualServerReason, WorkflowCondition, WorkflowReason,
-    WorkflowValidation,
+    MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, ProxyCondition,
+    ProxyReason, VirtualMCPCompositeToolDefinition, VirtualMCPServer, VirtualServerCondition, VirtualServerReason,
+    WorkflowCondition, WorkflowReason, WorkflowValidation,
 };
 use serde_json::{Value, json};
 
@@ -46,6 +46,7 @@ fn resource(kind: Kind) -> ApiResource {
         Kind::TelemetryConfig => ApiResource::erase::<MCPTelemetryConfig>(&()),
         Kind::CompositeTool => ApiResource::erase::<VirtualMCPCompositeToolDefinition>(&()),
         Kind::Entry => ApiResource::erase::<MCPServerEntry>(&()),
+        Kind::RemoteProxy => ApiResource::erase::<MCPRemoteProxy>(&()),
         Kind::VirtualServer => ApiResource::erase::<VirtualMCPServer>(&()),
     }
 }
@@ -60,6 +61,7 @@ fn status(kind: Kind, live: &DynamicObject, error: &str) -> Value {
         Kind::CompositeTool => (WorkflowCondition::WorkflowValidated.into(), WorkflowReason::ValidationFailed.into()),
         Kind::Oidc => (ConfigCondition::Valid.into(), ConfigReason::ConfigInvalid.into()),
         Kind::Entry => (EntryCondition::Valid.into(), EntryReason::ConfigInvalid.into()),
+        Kind::RemoteProxy => (ProxyCondition::ConfigurationValid.into(), ProxyReason::ConfigurationInvalid.into()),
         Kind::VirtualServer => (VirtualServerCondition::Valid.into(), VirtualServerReason::ValidationFailed.into()),
     };
     let before: Vec<Condition> = serde_json::from_value(live.data["status"]["conditions"].clone()).unwrap_or_default();
@@ -69,7 +71,7 @@ fn status(kind: Kind, live: &DynamicObject, error: &str) -> Value {
         "observedGeneration": live.metadata.generation,
         "conditions": conditions.finish(),
     });
-    if matches!(kind, Kind::Group | Kind::Entry | Kind::VirtualServer) {
+    if matches!(kind, Kind::Group | Kind::Entry | Kind::RemoteProxy | Kind::VirtualServer) {
         status["phase"] = json!("Failed");
     }
     if kind == Kind::CompositeTool {

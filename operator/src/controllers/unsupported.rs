@@ -41,7 +41,6 @@ const fn other_than(path: &'static str, value: &'static str) -> Unsupported {
 
 /// Of an MCPExternalAuthConfig.
 pub const EXTERNAL_AUTH: &[Unsupported] = &[
-    value("type", "bearerToken"),
     value("type", "embeddedAuthServer"),
     value("type", "awsSts"),
     value("type", "upstreamInject"),
@@ -58,6 +57,20 @@ pub const OIDC: &[Unsupported] = &[
     field("inline.introspectionUrl"),
     field("inline.clientId"),
     field("inline.clientSecretRef"),
+];
+
+/// Of an MCPRemoteProxy.
+pub const REMOTE_PROXY: &[Unsupported] = &[
+    field("authServerRef"),
+    field("authzConfig"),
+    field("authzConfigRef"),
+    field("audit.enabled"),
+    field("telemetryConfigRef"),
+    value("sessionStorage.provider", "redis"),
+    field("oidcConfig.inline.jwksAuthTokenPath"),
+    field("oidcConfig.inline.introspectionUrl"),
+    field("oidcConfig.inline.clientId"),
+    field("oidcConfig.inline.clientSecretRef"),
 ];
 
 /// Of a VirtualMCPServer; what is not served of `spec.config` the configuration says itself.
@@ -169,9 +182,12 @@ mod tests {
 
     #[test]
     fn every_row_is_a_field_of_its_kind_and_a_value_of_that_field() {
-        for (kind, rows) in
-            [("MCPExternalAuthConfig", EXTERNAL_AUTH), ("MCPOIDCConfig", OIDC), ("VirtualMCPServer", VIRTUAL_SERVER)]
-        {
+        for (kind, rows) in [
+            ("MCPExternalAuthConfig", EXTERNAL_AUTH),
+            ("MCPOIDCConfig", OIDC),
+            ("MCPRemoteProxy", REMOTE_PROXY),
+            ("VirtualMCPServer", VIRTUAL_SERVER),
+        ] {
             for row in rows {
                 let schema = schema(kind, row.path).unwrap_or_else(|| panic!("{kind} has no {}", row.path));
                 if let (Values::Only(value) | Values::Except(value), Some(known)) = (row.values, schema.get("enum")) {

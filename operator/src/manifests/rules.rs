@@ -58,7 +58,7 @@ fn namespaced() -> Value {
         {
             // An owner reference that blocks deletion takes this.
             "apiGroups": [GROUP],
-            "resources": ["virtualmcpservers/finalizers"],
+            "resources": ["mcpremoteproxies/finalizers", "virtualmcpservers/finalizers"],
             "verbs": ["update"],
         },
         {
@@ -74,7 +74,7 @@ fn namespaced() -> Value {
             "verbs": ["get", "list", "watch"],
         },
         {
-            // Makes the objects of gateways.
+            // Makes the objects of gateways and proxies.
             "apiGroups": [""],
             "resources": ["configmaps", "serviceaccounts", "services"],
             "verbs": ["create", "get", "list", "patch", "watch"],
@@ -87,7 +87,18 @@ fn namespaced() -> Value {
         {
             "apiGroups": ["rbac.authorization.k8s.io"],
             "resources": ["rolebindings", "roles"],
-            "verbs": ["create", "get", "list", "patch", "watch"],
+            "verbs": ["create", "delete", "get", "list", "patch", "watch"],
+        },
+        {
+            "apiGroups": ["policy"],
+            "resources": ["poddisruptionbudgets"],
+            "verbs": ["create", "delete", "get", "list", "patch", "watch"],
+        },
+        {
+            // A proxy may come to use another ServiceAccount than the one that was made for it.
+            "apiGroups": [""],
+            "resources": ["serviceaccounts"],
+            "verbs": ["delete"],
         },
         {
             "apiGroups": ["events.k8s.io"],

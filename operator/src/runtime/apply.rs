@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use kube::{
-    Api, Client, Resource,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
     core::{NamespaceResourceScope, TypeMeta},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -211,5 +211,25 @@ impl Applier {
             self.work.add(owners(&change));
         }
         Ok(true)
+    }
+
+    /// Deletes the object `key` when it was made for the object with the uid `owner`. Returns whether it wrote.
+    pub async fn delete(&self, kind: OwnedKind, key: &ObjectKey, owner: &str) -> Result<bool, ApplyError> {
+        let live = self.shared.read().owned.of(kind).get(key).cloned();
+        let ours = |live: &DynamicObject| live.owner_references().iter().any(|reference| reference.uid == owner);
+        let Some(live) = live.filter(|live| live.metadata.deletion_timestamp.is_none() && ours(live)) else {
+            return Ok(false);
+        };
+        let api = Api::<DynamicObject>::namespaced_with(self.client.clone(), &key.namespace, &kind.api_resource());
+        let preconditions = Preconditions { uid: live.uid(), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        match api.delete(&key.name, &parameters).await {
+            Ok(_) => {
+                tracing::debug!(%key, ?kind, "deleted");
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+            Err(error) => Err(ApplyError::new(format!("the {kind:?} {key}"), error)),
+        }
     }
 }

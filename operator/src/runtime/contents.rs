@@ -48,6 +48,12 @@ impl Keys {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
+
+    /// Which keys there are, for messages.
+    pub fn summary(&self) -> String {
+        let names: Vec<_> = self.names().take(10).collect();
+        if names.is_empty() { "it has no keys at all".to_owned() } else { format!("it has {}", names.join(", ")) }
+    }
 }
 
 impl<'a> FromIterator<(&'a str, &'a [u8])> for Keys {

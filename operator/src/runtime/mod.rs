@@ -67,13 +67,16 @@ pub enum Kind {
     CompositeTool,
     /// MCPServerEntry.
     Entry,
+    /// MCPRemoteProxy.
+    RemoteProxy,
     /// VirtualMCPServer.
     VirtualServer,
 }
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Kind {
+    /// Its name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Group => "MCPGroup",
             Self::ExternalAuth => "MCPExternalAuthConfig",
             Self::Oidc => "MCPOIDCConfig",
@@ -81,8 +84,15 @@ impl fmt::Display for Kind {
             Self::TelemetryConfig => "MCPTelemetryConfig",
             Self::CompositeTool => "VirtualMCPCompositeToolDefinition",
             Self::Entry => "MCPServerEntry",
+            Self::RemoteProxy => "MCPRemoteProxy",
             Self::VirtualServer => "VirtualMCPServer",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

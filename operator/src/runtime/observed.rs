@@ -8,6 +8,7 @@ use std::{
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
 use kube::{
@@ -16,7 +17,7 @@ use kube::{
     core::PartialObjectMeta,
 };
 use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
+    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
     VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 
@@ -39,6 +40,8 @@ pub struct Observed {
     pub telemetry_configs: Cache<MCPTelemetryConfig>,
     /// VirtualMCPCompositeToolDefinitions.
     pub composite_tools: Cache<VirtualMCPCompositeToolDefinition>,
+    /// MCPRemoteProxies.
+    pub remote_proxies: Cache<MCPRemoteProxy>,
     /// VirtualMCPServers.
     pub virtual_servers: Cache<VirtualMCPServer>,
     /// Metadata of Secrets.
@@ -60,6 +63,7 @@ pub struct Owned {
     config_maps: Cache<DynamicObject>,
     deployments: Cache<DynamicObject>,
     services: Cache<DynamicObject>,
+    disruption_budgets: Cache<DynamicObject>,
 }
 
 /// The kinds of what the operator makes.
@@ -77,12 +81,21 @@ pub enum OwnedKind {
     Deployment,
     /// Service.
     Service,
+    /// PodDisruptionBudget.
+    PodDisruptionBudget,
 }
 
 impl OwnedKind {
     /// Every kind, in the order in which objects are written.
-    pub const ALL: [Self; 6] =
-        [Self::ServiceAccount, Self::Role, Self::RoleBinding, Self::ConfigMap, Self::Service, Self::Deployment];
+    pub const ALL: [Self; 7] = [
+        Self::ServiceAccount,
+        Self::Role,
+        Self::RoleBinding,
+        Self::ConfigMap,
+        Self::Service,
+        Self::Deployment,
+        Self::PodDisruptionBudget,
+    ];
 
     /// Where the API serves the kind.
     pub fn api_resource(self) -> ApiResource {
@@ -92,6 +105,7 @@ impl OwnedKind {
             Self::RoleBinding => ApiResource::erase::<RoleBinding>(&()),
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::Service => ApiResource::erase::<Service>(&()),
         }
     }
@@ -106,6 +120,7 @@ impl Owned {
             OwnedKind::RoleBinding => &self.role_bindings,
             OwnedKind::ConfigMap => &self.config_maps,
             OwnedKind::Deployment => &self.deployments,
+            OwnedKind::PodDisruptionBudget => &self.disruption_budgets,
             OwnedKind::Service => &self.services,
         }
     }
@@ -118,6 +133,7 @@ impl Owned {
             OwnedKind::RoleBinding => &mut self.role_bindings,
             OwnedKind::ConfigMap => &mut self.config_maps,
             OwnedKind::Deployment => &mut self.deployments,
+            OwnedKind::PodDisruptionBudget => &mut self.disruption_budgets,
             OwnedKind::Service => &mut self.services,
         }
     }
@@ -133,6 +149,7 @@ impl Observed {
             && self.tool_configs.synced()
             && self.telemetry_configs.synced()
             && self.composite_tools.synced()
+            && self.remote_proxies.synced()
             && self.virtual_servers.synced()
             && self.secrets.synced()
             && self.config_maps.synced()
@@ -170,6 +187,7 @@ cached! {
     MCPToolConfig => tool_configs,
     MCPTelemetryConfig => telemetry_configs,
     VirtualMCPCompositeToolDefinition => composite_tools,
+    MCPRemoteProxy => remote_proxies,
     VirtualMCPServer => virtual_servers,
     PartialObjectMeta<Secret> => secrets,
     PartialObjectMeta<ConfigMap> => config_maps,
@@ -207,6 +225,10 @@ impl Reconciled for MCPTelemetryConfig {
 
 impl Reconciled for VirtualMCPCompositeToolDefinition {
     const KIND: Kind = Kind::CompositeTool;
+}
+
+impl Reconciled for MCPRemoteProxy {
+    const KIND: Kind = Kind::RemoteProxy;
 }
 
 impl Reconciled for VirtualMCPServer {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use operator_api::{MCPServerEntry, VirtualMCPServer};
+use operator_api::{MCPRemoteProxy, MCPServerEntry, VirtualMCPServer};
 
 use super::{
     Kind, ObjectKey, Target,
@@ -22,6 +22,18 @@ impl Refers for MCPServerEntry {
     fn configurations(&self) -> Vec<(Kind, &str)> {
         let auth = self.spec.external_auth_config_ref.iter();
         auth.map(|auth| (Kind::ExternalAuth, auth.name.as_str())).collect()
+    }
+}
+
+impl Refers for MCPRemoteProxy {
+    fn configurations(&self) -> Vec<(Kind, &str)> {
+        let auth = self.spec.external_auth_config_ref.iter().map(|auth| auth.name.as_str());
+        let server = self.spec.auth_server_ref.iter().map(|server| server.name.as_str());
+        let oidc = self.spec.oidc_config_ref.iter().map(|oidc| (Kind::Oidc, oidc.name.as_str()));
+        let tools = self.spec.tool_config_ref.iter().map(|config| (Kind::ToolConfig, config.name.as_str()));
+        let telemetry = self.spec.telemetry_config_ref.iter();
+        let telemetry = telemetry.map(|config| (Kind::TelemetryConfig, config.name.as_str()));
+        auth.chain(server).map(|name| (Kind::ExternalAuth, name)).chain(oidc).chain(tools).chain(telemetry).collect()
     }
 }
 
@@ -51,7 +63,10 @@ impl Refers for VirtualMCPServer {
 impl Observed {
     /// The objects that refer to the configuration `config`, by kind and name.
     pub fn referrers(&self, config: &Target) -> Vec<Target> {
-        referring(&self.entries, config).chain(referring(&self.virtual_servers, config)).collect()
+        referring(&self.entries, config)
+            .chain(referring(&self.remote_proxies, config))
+            .chain(referring(&self.virtual_servers, config))
+            .collect()
     }
 }
 

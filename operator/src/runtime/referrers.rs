@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
 use operator_api::{
-    CaBundleReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, MCPTelemetryConfig,
-    MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    CaBundleReference, HeaderForward, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 
 use super::{
@@ -32,6 +32,16 @@ fn targets(kind: Kind, keys: impl Iterator<Item = ObjectKey>) -> impl Iterator<I
 /// The entries that refer to the object `key` of the kind `referent`.
 fn entries(observed: &Observed, referent: Referent, key: &ObjectKey) -> impl Iterator<Item = Target> {
     targets(Kind::Entry, observed.entries.referring(referent, key).map(|entry| ObjectKey::of(entry.as_ref())))
+}
+
+/// The MCPRemoteProxies of a namespace for which `refers` holds.
+fn remote_proxies<'a>(
+    observed: &'a Observed,
+    namespace: &'a str,
+    refers: impl Fn(&MCPRemoteProxy) -> bool + 'a,
+) -> impl Iterator<Item = Target> + 'a {
+    let found = observed.remote_proxies.in_namespace(namespace).filter(move |proxy| refers(proxy));
+    targets(Kind::RemoteProxy, found.map(|proxy| ObjectKey::of(proxy.as_ref())))
 }
 
 /// The VirtualMCPServers of a namespace for which `refers` holds.
@@ -64,6 +74,9 @@ impl Watched for MCPGroup {
         };
         if change.old.as_ref().map(face) != change.new.as_ref().map(face) {
             concerned.extend(entries(observed, Referent::Group, &key));
+            concerned.extend(remote_proxies(observed, &key.namespace, |proxy| {
+                proxy.spec.group_ref.as_ref().is_some_and(|group| group.name == key.name)
+            }));
             concerned
                 .extend(virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == key.name));
         }
@@ -119,6 +132,15 @@ macro_rules! configurations {
 
 configurations!(MCPOIDCConfig, MCPToolConfig, MCPTelemetryConfig, VirtualMCPCompositeToolDefinition);
 
+impl Watched for MCPRemoteProxy {
+    fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {
+        let key = changed(change);
+        let groups = change.versions().filter_map(|proxy| proxy.spec.group_ref.as_ref());
+        let groups = groups.map(|group| Target::new(Kind::Group, key.sibling(&group.name)));
+        [Target::new(Kind::RemoteProxy, key.clone())].into_iter().chain(groups).chain(referred(change)).collect()
+    }
+}
+
 impl Watched for VirtualMCPServer {
     fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {
         [Target::new(Kind::VirtualServer, changed(change))].into_iter().chain(referred(change)).collect()
@@ -131,7 +153,13 @@ fn oidc_name(server: &VirtualMCPServer) -> Option<&str> {
 
 impl Watched for PartialObjectMeta<Secret> {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        entries(observed, Referent::Secret, &changed(change)).collect()
+        let key = changed(change);
+        let names = |forward: Option<&HeaderForward>| {
+            let headers = forward.into_iter().flat_map(|forward| &forward.add_headers_from_secret);
+            headers.into_iter().any(|header| header.value_secret_ref.name == key.name)
+        };
+        let proxies = remote_proxies(observed, &key.namespace, |proxy| names(proxy.spec.header_forward.as_ref()));
+        entries(observed, Referent::Secret, &key).chain(proxies).collect()
     }
 }
 
@@ -140,26 +168,37 @@ impl Watched for PartialObjectMeta<ConfigMap> {
         let key = changed(change);
         let name = Some(key.name.as_str());
         let mut concerned: Vec<_> = entries(observed, Referent::ConfigMap, &key).collect();
+        concerned.extend(remote_proxies(observed, &key.namespace, |proxy| {
+            let inline = proxy.spec.oidc_config.as_ref().and_then(|config| config.inline.as_ref());
+            inline.is_some_and(|inline| bundle_name(inline.provider.ca_bundle_ref.as_ref()) == name)
+        }));
         for config in observed.oidc_configs.in_namespace(&key.namespace) {
             let inline = config.spec.inline.as_ref();
             if inline.is_some_and(|inline| bundle_name(inline.ca_bundle_ref.as_ref()) == name) {
                 let config = config.metadata.name.as_deref();
                 concerned.extend(virtual_servers(observed, &key.namespace, |server| oidc_name(server) == config));
+                concerned.extend(remote_proxies(observed, &key.namespace, |proxy| {
+                    proxy.spec.oidc_config_ref.as_ref().map(|oidc| oidc.name.as_str()) == config
+                }));
             }
         }
         concerned
     }
 }
 
-/// The VirtualMCPServers that own either version of an object that the operator made.
+/// The objects of ours that own either version of an object that the operator made.
 pub(super) fn owners(change: &Change<DynamicObject>) -> Vec<Target> {
     let of = |object: &DynamicObject| {
         let key = ObjectKey::of(object);
         let owners = object.metadata.owner_references.clone().unwrap_or_default();
         owners
             .into_iter()
-            .filter(|owner| owner.kind == "VirtualMCPServer" && owner.controller == Some(true))
-            .map(move |owner| Target::new(Kind::VirtualServer, key.sibling(owner.name)))
+            .filter(|owner| owner.controller == Some(true))
+            .filter_map(move |owner| {
+                let kind =
+                    [Kind::RemoteProxy, Kind::VirtualServer].into_iter().find(|kind| kind.name() == owner.kind)?;
+                Some(Target::new(kind, key.sibling(owner.name)))
+            })
             .collect::<Vec<_>>()
     };
     change.versions().flat_map(of).collect()

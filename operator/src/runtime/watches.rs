@@ -11,7 +11,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
+    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
     VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 use serde::de::DeserializeOwned;
@@ -90,6 +90,7 @@ pub fn start(client: Client, scope: &Scope, health: &Health, metrics: Metrics, s
     watches.ours::<MCPTelemetryConfig>();
     watches.ours::<VirtualMCPCompositeToolDefinition>();
     watches.ours::<MCPServerEntry>();
+    watches.ours::<MCPRemoteProxy>();
     watches.ours::<VirtualMCPServer>();
     watches.metadata::<Secret>();
     watches.metadata::<ConfigMap>();

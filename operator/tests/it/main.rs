@@ -13,6 +13,7 @@ mod metrics;
 mod migration;
 mod namespaces;
 mod poisoned;
+mod remote_proxies;
 mod shutdown;
 mod start;
 mod virtual_servers;

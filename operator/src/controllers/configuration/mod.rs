@@ -7,6 +7,7 @@ mod status;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::core::object::{HasSpec, HasStatus};
+use operator_api::{ConfigCondition, ConfigStatus, find_condition, is_true};
 use serde::Serialize;
 
 use super::{Context, ReconcileError};
@@ -33,6 +34,17 @@ pub(super) trait Configuration:
     /// The conditions that the object has.
     fn live_conditions(&self) -> &[Condition] {
         self.status().map(Self::conditions).unwrap_or_default()
+    }
+}
+
+/// Why an object with this status is not Valid, if so.
+pub(super) fn problem(status: Option<&ConfigStatus>) -> Option<String> {
+    let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let valid = ConfigCondition::Valid.as_str();
+    match find_condition(conditions, valid) {
+        _ if is_true(conditions, valid) => None,
+        Some(condition) => Some(condition.message.clone()),
+        None => Some("it has not been checked yet".to_owned()),
     }
 }
 

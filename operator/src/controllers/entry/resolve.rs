@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPServerEntry};
 
 use crate::{
-    controllers::{Context, ReconcileError},
+    controllers::{Context, ReconcileError, headers},
     runtime::{ObjectKey, contents::Keys},
 };
 
@@ -40,21 +40,8 @@ pub(super) async fn references(context: &Context, entry: &MCPServerEntry) -> Res
         references.ca_bundle =
             keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
     }
-    let headers = entry.spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret);
-    for header in headers {
-        let name = &header.value_secret_ref.name;
-        if references.secrets.contains_key(name) {
-            continue;
-        }
-        let key = key.sibling(name);
-        let keys = context
-            .contents
-            .secret(&key)
-            .await
-            .map_err(|source| ReconcileError::Read { what: format!("Secret {key}"), source: Box::new(source) })?;
-        if let Some(keys) = keys {
-            references.secrets.insert(name.clone(), keys);
-        }
+    if let Some(forward) = &entry.spec.header_forward {
+        references.secrets = headers::secrets(context, &key, forward).await?;
     }
     Ok(references)
 }

@@ -1,16 +1,15 @@
 //! The checks of an entry. Each says what it found; all of them run.
 
-use std::collections::BTreeSet;
-
-use operator_api::{
-    ConfigCondition, EntryReason, GroupPhase, HeaderForward, MCPServerEntrySpec, find_condition, is_true,
-};
+use operator_api::{EntryReason, ExternalAuthType, GroupPhase, HeaderForward, MCPServerEntrySpec};
 
 use super::resolve::References;
 use crate::{
-    controllers::headers,
+    controllers::{
+        ca_bundle::{self, Bundle},
+        configuration, headers,
+    },
     remote_url::RemoteUrl,
-    runtime::contents::{Keys, Value},
+    runtime::contents::Keys,
 };
 
 /// What one check found.
@@ -71,7 +70,7 @@ pub fn checks(spec: &MCPServerEntrySpec, references: &References) -> Checks {
         },
         group: group(spec, references),
         auth_config: auth_config(spec, references),
-        ca_bundle: ca_bundle(spec, references.ca_bundle.as_deref()),
+        ca_bundle: trust(spec, references.ca_bundle.as_deref()),
         header_secrets: header_secrets(spec, references),
         headers: spec.header_forward.as_ref().and_then(header_names),
     }
@@ -113,75 +112,34 @@ fn auth_config(spec: &MCPServerEntrySpec, references: &References) -> Check {
             ),
         );
     };
-    let conditions = config.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let valid = ConfigCondition::Valid.as_str();
-    if is_true(conditions, valid) {
-        return Check::passed(EntryReason::AuthConfigValid, format!("MCPExternalAuthConfig {name:?} is Valid"));
+    if config.spec.kind == ExternalAuthType::BearerToken {
+        let message =
+            format!("MCPExternalAuthConfig {name:?}: type bearerToken is not supported for entries by this release");
+        return Check::failed(EntryReason::AuthConfigInvalid, message);
     }
-    let why = match find_condition(conditions, valid) {
-        Some(condition) => condition.message.clone(),
-        None => "it has not been checked yet".to_owned(),
-    };
-    Check::failed(EntryReason::AuthConfigInvalid, format!("MCPExternalAuthConfig {name:?} is not Valid: {why}"))
+    match configuration::problem(config.status.as_ref()) {
+        None => Check::passed(EntryReason::AuthConfigValid, format!("MCPExternalAuthConfig {name:?} is Valid")),
+        Some(why) => {
+            Check::failed(EntryReason::AuthConfigInvalid, format!("MCPExternalAuthConfig {name:?} is not Valid: {why}"))
+        }
+    }
 }
 
-fn ca_bundle(spec: &MCPServerEntrySpec, found: Option<&Keys>) -> Check {
+fn trust(spec: &MCPServerEntrySpec, found: Option<&Keys>) -> Check {
     let Some(reference) = spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref()) else {
         return Check::passed(EntryReason::CABundleRefNotConfigured, "No CA bundle is referred to");
     };
-    let (name, key) = (&reference.name, &reference.key);
-    let optional = reference.optional == Some(true);
-    let absent = |reason, message: String| {
-        if optional {
-            let message = format!("{message}; it is optional, so the system's authorities are trusted alone");
-            Check::passed(EntryReason::CABundleRefNotConfigured, message)
-        } else {
-            Check::failed(reason, message)
-        }
-    };
-    let Some(keys) = found else {
-        return absent(
-            EntryReason::CABundleRefNotFound,
-            format!("ConfigMap {name:?} does not exist in this namespace: create it with the key {key:?}"),
-        );
-    };
-    match keys.get(key) {
-        Some(Value::Certificates) => Check::passed(
-            EntryReason::CABundleRefValid,
-            format!("ConfigMap {name:?} has certificates under the key {key:?}"),
-        ),
-        Some(_) => Check::failed(
-            EntryReason::CABundleRefInvalid,
-            format!("ConfigMap {name:?} has no PEM certificate under the key {key:?}: store the CA bundle there"),
-        ),
-        None => {
-            absent(EntryReason::CABundleRefInvalid, format!("ConfigMap {name:?} has no key {key:?}: {}", present(keys)))
-        }
+    match ca_bundle::judge(reference, found) {
+        Bundle::Present(message) => Check::passed(EntryReason::CABundleRefValid, message),
+        Bundle::NotNeeded(message) => Check::passed(EntryReason::CABundleRefNotConfigured, message),
+        Bundle::NotFound(message) => Check::failed(EntryReason::CABundleRefNotFound, message),
+        Bundle::Invalid(message) => Check::failed(EntryReason::CABundleRefInvalid, message),
     }
 }
 
 fn header_secrets(spec: &MCPServerEntrySpec, references: &References) -> Option<Check> {
-    let headers = &spec.header_forward.as_ref()?.add_headers_from_secret;
-    if headers.is_empty() {
-        return None;
-    }
-    let failures: Vec<_> = headers
-        .iter()
-        .filter_map(|header| {
-            let reference = &header.value_secret_ref;
-            let (header, name, key) = (&header.header_name, &reference.name, &reference.key);
-            match references.secrets.get(name) {
-                None => Some(format!("header {header:?}: Secret {name:?} does not exist in this namespace")),
-                Some(keys) => match keys.get(key) {
-                    None => Some(format!("header {header:?}: Secret {name:?} has no key {key:?}: {}", present(keys))),
-                    Some(Value::Empty) => {
-                        Some(format!("header {header:?}: Secret {name:?} has nothing under the key {key:?}"))
-                    }
-                    Some(_) => None,
-                },
-            }
-        })
-        .collect();
+    let forward = spec.header_forward.as_ref().filter(|forward| !forward.add_headers_from_secret.is_empty())?;
+    let failures = headers::secret_problems(forward, &references.secrets);
     Some(if failures.is_empty() {
         Check::passed(EntryReason::HeaderSecretsValid, "Every Secret of a header exists and has its key")
     } else {
@@ -189,28 +147,7 @@ fn header_secrets(spec: &MCPServerEntrySpec, references: &References) -> Option<
     })
 }
 
-/// Which keys there are instead.
-fn present(keys: &Keys) -> String {
-    let names: Vec<_> = keys.names().take(10).collect();
-    if names.is_empty() { "it has no keys at all".to_owned() } else { format!("it has {}", names.join(", ")) }
-}
-
 fn header_names(forward: &HeaderForward) -> Option<Check> {
-    let mut failures = Vec::new();
-    let mut seen = BTreeSet::new();
-    let secret = forward.add_headers_from_secret.iter().map(|header| &header.header_name);
-    for name in forward.add_plaintext_headers.keys().chain(secret) {
-        if let Some(reason) = headers::refusal(name) {
-            failures.push(format!("header {name:?} cannot be set: {reason}"));
-        }
-        if !seen.insert(name.to_ascii_lowercase()) {
-            failures.push(format!("header {name:?} is set twice"));
-        }
-    }
-    for (name, value) in &forward.add_plaintext_headers {
-        if !headers::is_value(value) {
-            failures.push(format!("header {name:?} has a value with control characters"));
-        }
-    }
+    let failures = headers::problems(forward);
     (!failures.is_empty()).then(|| Check::failed(EntryReason::ConfigInvalid, failures.join("; ")))
 }

@@ -63,8 +63,8 @@ fn each_problem_is_named_by_its_field() {
 fn what_is_not_supported_yet_is_named() {
     for (spec, expected) in [
         (
-            spec(json!({"type": "bearerToken", "bearerToken": {"tokenSecretRef": {"name": "a", "key": "b"}}})),
-            "type bearerToken is not supported by this release: choose another",
+            spec(json!({"type": "upstreamInject", "upstreamInject": {"providerName": "a"}})),
+            "type upstreamInject is not supported by this release: choose another",
         ),
         (
             spec(json!({"type": "upstreamInject", "upstreamInject": {"providerName": "github"}})),

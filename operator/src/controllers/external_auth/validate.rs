@@ -27,6 +27,10 @@ fn block(spec: &MCPExternalAuthConfigSpec) -> Vec<String> {
         (ExternalAuthType::HeaderInjection, _, None) => {
             vec!["headerInjection is required".to_owned()]
         }
+        (ExternalAuthType::BearerToken, ..) => spec.bearer_token.as_ref().map_or_else(
+            || vec!["bearerToken is required".to_owned()],
+            |bearer| secrets::problems(&bearer.token_secret_ref, "bearerToken.tokenSecretRef"),
+        ),
         // The others are not supported yet, and their blocks not judged.
         _ => Vec::new(),
     }

@@ -12,6 +12,8 @@ use crate::{
 pub struct Members {
     /// MCPServerEntries.
     pub entries: Vec<String>,
+    /// MCPRemoteProxies.
+    pub remote_proxies: Vec<String>,
 }
 
 pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), ReconcileError> {
@@ -21,7 +23,13 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
             return Ok(());
         };
         let entries = observed.entries.referring(Referent::Group, key);
-        (group, Members { entries: entries.filter_map(|entry| entry.metadata.name.clone()).collect() })
+        let proxies = observed.remote_proxies.in_namespace(&key.namespace);
+        let proxies = proxies.filter(|proxy| proxy.spec.group_ref.as_ref().is_some_and(|group| group.name == key.name));
+        let members = Members {
+            entries: entries.filter_map(|entry| entry.metadata.name.clone()).collect(),
+            remote_proxies: proxies.filter_map(|proxy| proxy.metadata.name.clone()).collect(),
+        };
+        (group, members)
     };
     let status = status::of(&group, members, now());
     context.applier.status(group.as_ref(), &status).await?;

@@ -22,8 +22,8 @@ pub(super) fn of(group: &MCPGroup, members: Members, now: Timestamp) -> MCPGroup
         // An empty list is left out: the API server drops one whose last element goes.
         servers: None,
         server_count: Some(0),
-        remote_proxies: None,
-        remote_proxy_count: Some(0),
+        remote_proxy_count: i32::try_from(members.remote_proxies.len()).ok(),
+        remote_proxies: Some(members.remote_proxies).filter(|proxies| !proxies.is_empty()),
         entry_count: i32::try_from(members.entries.len()).ok(),
         entries: Some(members.entries).filter(|entries| !entries.is_empty()),
         conditions: conditions.finish(),

@@ -8,7 +8,7 @@ use crate::controllers::unsupported;
 /// Everything that is wrong with `spec`, and what of it this release does not serve.
 pub fn problems(spec: &MCPOIDCConfigSpec) -> Vec<String> {
     let mut problems = match (spec.kind, &spec.inline) {
-        (OidcType::Inline, Some(block)) => inline(block),
+        (OidcType::Inline, Some(block)) => inline_problems(block),
         (OidcType::Inline, None) => vec!["inline is required".to_owned()],
         (OidcType::KubernetesServiceAccount, _) => Vec::new(),
     };
@@ -16,7 +16,8 @@ pub fn problems(spec: &MCPOIDCConfigSpec) -> Vec<String> {
     problems
 }
 
-fn inline(inline: &InlineOidc) -> Vec<String> {
+/// What is wrong with a provider that is written in place.
+pub fn inline_problems(inline: &InlineOidc) -> Vec<String> {
     let jwks = inline.jwks_url.as_deref().map(|text| ("inline.jwksUrl", text));
     let mut problems: Vec<_> = [("inline.issuer", inline.issuer.as_str())]
         .into_iter()

@@ -1,0 +1,127 @@
+//! What a proxy is told: the file that `vmcp proxy` reads.
+
+use operator_api::{HeaderForward, InlineOidc, MCPExternalAuthConfigSpec, MCPRemoteProxy, SecretKeyReference};
+use serde_json::json;
+use vmcp_config::{
+    Oidc,
+    proxy::{
+        BearerToken, HeaderInjection, ProxyClass, ProxyConfig, ProxyHeaders, ProxyIncoming, ProxyIncomingKind,
+        ProxyOutgoing, ProxyOutgoingKind, ProxyTools, SecretHeader, SecretKey, TokenExchange,
+    },
+};
+
+use super::{build, resolve, resolve::References};
+use crate::runtime::ObjectKey;
+
+/// Where the CA bundle of the OpenID provider is in the pod.
+pub(super) const OIDC_CA_FOLDER: &str = "/etc/oidc-ca";
+/// Its file name there.
+pub(super) const OIDC_CA_FILE: &str = "ca.crt";
+
+/// The configuration of `proxy`.
+pub fn of(proxy: &MCPRemoteProxy, references: &References) -> ProxyConfig {
+    let spec = &proxy.spec;
+    ProxyConfig {
+        name: proxy.metadata.name.clone().unwrap_or_default(),
+        url: spec.remote_url.clone(),
+        transport: spec.transport,
+        class: ProxyClass::Proxied,
+        headers: spec.header_forward.as_ref().map(headers),
+        incoming: incoming(proxy, references),
+        outgoing: references.auth_config.as_deref().and_then(|config| outgoing(&config.spec)),
+        tools: references.tools.as_deref().map(|config| ProxyTools {
+            filter: config.spec.tools_filter.clone(),
+            overrides: config.spec.tools_override.clone().unwrap_or_default(),
+        }),
+        trust_proxy_headers: spec.trust_proxy_headers,
+        endpoint_prefix: spec.endpoint_prefix.clone().filter(|prefix| !prefix.is_empty()),
+        authz: None,
+        audit: None,
+        telemetry: None,
+        session_storage: None,
+    }
+}
+
+fn headers(forward: &HeaderForward) -> ProxyHeaders {
+    let secret = forward.add_headers_from_secret.iter().map(|header| SecretHeader {
+        header: header.header_name.clone(),
+        secret: header.value_secret_ref.name.clone(),
+        key: header.value_secret_ref.key.clone(),
+    });
+    ProxyHeaders { plain: forward.add_plaintext_headers.clone(), from_secret: secret.collect() }
+}
+
+/// Who may connect. A provider that is referred to and missing leaves nobody, never everyone.
+fn incoming(proxy: &MCPRemoteProxy, references: &References) -> ProxyIncoming {
+    let spec = &proxy.spec;
+    let inline = spec.oidc_config.as_ref().and_then(|config| config.inline.as_ref());
+    let (audience, scopes, resource) = match (&spec.oidc_config_ref, inline) {
+        (Some(reference), _) => (&reference.audience, &reference.scopes, &reference.resource_url),
+        (None, Some(inline)) => (&inline.audience, &inline.scopes, &inline.resource_url),
+        (None, None) if spec.oidc_config.is_none() => {
+            return ProxyIncoming { kind: ProxyIncomingKind::Anonymous, oidc: None };
+        }
+        (None, None) => return ProxyIncoming { kind: ProxyIncomingKind::Oidc, oidc: None },
+    };
+    let provider = resolve::provider(spec, references.oidc.as_deref());
+    let oidc = provider.map(|provider| Oidc {
+        audience: audience.clone(),
+        resource: Some(resource.clone().unwrap_or_else(|| build::url(&ObjectKey::of(proxy), spec.proxy_port))),
+        scopes: Some(scopes.clone().unwrap_or_else(|| vec!["openid".to_owned()])),
+        ..accepted(provider)
+    });
+    ProxyIncoming { kind: ProxyIncomingKind::Oidc, oidc }
+}
+
+/// Whose tokens are accepted.
+fn accepted(provider: &InlineOidc) -> Oidc {
+    Oidc {
+        issuer: provider.issuer.clone(),
+        jwks_url: provider.jwks_url.clone(),
+        jwks_allow_private_ip: provider.jwks_allow_private_ip,
+        protected_resource_allow_private_ip: provider.protected_resource_allow_private_ip,
+        insecure_allow_http: provider.insecure_allow_http,
+        ca_bundle_path: resolve::ca_bundle(provider).map(|_| format!("{OIDC_CA_FOLDER}/{OIDC_CA_FILE}")),
+        ..Oidc::default()
+    }
+}
+
+/// How the proxy authenticates by `config`; `None` for types that are not served, which are never Valid.
+fn outgoing(config: &MCPExternalAuthConfigSpec) -> Option<ProxyOutgoing> {
+    if let Some(exchange) = &config.token_exchange {
+        let kind = exchange.subject_token_type.as_deref().filter(|kind| !kind.is_empty());
+        return Some(ProxyOutgoing {
+            kind: ProxyOutgoingKind::TokenExchange,
+            token_exchange: Some(TokenExchange {
+                token_url: exchange.token_url.clone(),
+                audience: Some(exchange.audience.clone()).filter(|audience| !audience.is_empty()),
+                client_id: exchange.client_id.clone(),
+                client_secret: exchange.client_secret_ref.as_ref().map(secret_key),
+                scopes: exchange.scopes.clone().unwrap_or_default(),
+                // The schema admits the names that this type reads, and no others.
+                subject_token_type: kind.and_then(|kind| serde_json::from_value(json!(kind)).ok()),
+            }),
+            ..ProxyOutgoing::default()
+        });
+    }
+    if let Some(injection) = &config.header_injection {
+        return Some(ProxyOutgoing {
+            kind: ProxyOutgoingKind::HeaderInjection,
+            header_injection: Some(HeaderInjection {
+                header_name: injection.header_name.clone(),
+                value: secret_key(&injection.value_secret_ref),
+            }),
+            ..ProxyOutgoing::default()
+        });
+    }
+    let bearer = config.bearer_token.as_ref()?;
+    Some(ProxyOutgoing {
+        kind: ProxyOutgoingKind::BearerToken,
+        bearer_token: Some(BearerToken { token: secret_key(&bearer.token_secret_ref) }),
+        ..ProxyOutgoing::default()
+    })
+}
+
+fn secret_key(reference: &SecretKeyReference) -> SecretKey {
+    SecretKey { secret: reference.name.clone(), key: reference.key.clone() }
+}

@@ -1,0 +1,416 @@
+//! The checks, the objects and the phases of proxies.
+#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use k8s_openapi::jiff::Timestamp;
+use operator_api::{MCPRemoteProxy, ProxyCondition, ProxyPhase, ProxyReason, find_condition};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{build, resolve::References, status, validate::judge};
+use crate::{
+    controllers::{Settings, workload::deployment::Deployment},
+    runtime::{contents::Keys, observed::OwnedKind},
+};
+
+fn object<K: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: Value, status: Value) -> Arc<K> {
+    Arc::new(
+        serde_json::from_value(json!({
+            "apiVersion": "toolhive.stacklok.dev/v1beta1", "kind": kind,
+            "metadata": {"name": name, "namespace": "ns", "generation": 3, "uid": "the-uid"},
+            "spec": spec, "status": status
+        }))
+        .unwrap(),
+    )
+}
+
+fn proxy(change: Value) -> Arc<MCPRemoteProxy> {
+    let mut spec = json!({"remoteUrl": "https://mcp.example.com/mcp"});
+    for (key, value) in change.as_object().unwrap() {
+        spec[key] = value.clone();
+    }
+    object("MCPRemoteProxy", "analytics", spec, json!({}))
+}
+
+fn checked(valid: &str) -> Value {
+    json!({"configHash": "abc", "conditions": [{
+        "type": "Valid", "status": valid, "reason": "Any", "message": "the spec is wrong",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"
+    }]})
+}
+
+fn exchange() -> Value {
+    json!({"type": "tokenExchange", "tokenExchange": {
+        "tokenUrl": "https://auth.example.com/token", "audience": "a", "clientId": "c", "subjectTokenType": "jwt",
+        "clientSecretRef": {"name": "client-secret", "key": "value"}
+    }})
+}
+
+fn provider(issuer: &str) -> Value {
+    json!({"type": "inline", "inline": {"issuer": issuer, "caBundleRef": {"configMapRef": {"name": "idp-ca"}}}})
+}
+
+fn keys(names: &[&str]) -> Arc<Keys> {
+    Arc::new(names.iter().map(|name| (*name, b"-----BEGIN CERTIFICATE-----".as_slice())).collect())
+}
+
+/// Everything that [`complete`] refers to, and as it should be.
+fn references() -> References {
+    References {
+        group: Some(object("MCPGroup", "tools", json!({}), json!({"phase": "Ready"}))),
+        auth_config: Some(object("MCPExternalAuthConfig", "auth", exchange(), checked("True"))),
+        auth_server: None,
+        oidc: Some(object("MCPOIDCConfig", "idp", provider("https://idp.example.com"), checked("True"))),
+        oidc_ca: Some(keys(&["ca.crt"])),
+        tools: Some(object(
+            "MCPToolConfig",
+            "selection",
+            json!({"toolsFilter": ["find"], "toolsOverride": {"search": {"name": "find"}}}),
+            checked("True"),
+        )),
+        secrets: [("api-key".to_owned(), keys(&["value"]))].into(),
+    }
+}
+
+/// A proxy that says everything that is served.
+fn complete() -> Value {
+    json!({
+        "transport": "sse", "proxyPort": 9090, "replicas": 2, "sessionAffinity": "None",
+        "groupRef": {"name": "tools"},
+        "oidcConfigRef": {"name": "idp", "audience": "analytics"},
+        "externalAuthConfigRef": {"name": "auth"},
+        "headerForward": {
+            "addPlaintextHeaders": {"X-Tenant": "a"},
+            "addHeadersFromSecret": [{"headerName": "X-Key", "valueSecretRef": {"name": "api-key", "key": "value"}}]
+        },
+        "toolConfigRef": {"name": "selection"},
+        "endpointPrefix": "/analytics", "trustProxyHeaders": true,
+        "resources": {"limits": {"cpu": "2"}},
+        "resourceOverrides": {
+            "proxyDeployment": {
+                "labels": {"team": "data", "toolhive-name": "theirs"}, "annotations": {"note": "deployment"},
+                "podTemplateMetadataOverrides": {"labels": {"pod": "yes", "app": "theirs"}, "annotations": {"note": "pod"}},
+                "env": [{"name": "TOOLHIVE_DEBUG", "value": "true"}, {"name": "VMCP_NAMESPACE", "value": "theirs"}],
+                "imagePullSecrets": [{"name": "registry"}]
+            },
+            "proxyService": {"labels": {"team": "data"}, "annotations": {"note": "service"}}
+        },
+        "podTemplateSpec": {
+            "metadata": {"labels": {"app": "again"}},
+            "spec": {"nodeSelector": {"disk": "ssd"}, "containers": [{"name": "sidecar", "image": "b"}]}
+        }
+    })
+}
+
+fn settings() -> Settings {
+    Settings { image: "registry/vmcp:1".to_owned(), egress_allow: vec!["proxied=10.0.0.0/8".to_owned()] }
+}
+
+fn objects(spec: Value, references: &References) -> Vec<(OwnedKind, Value)> {
+    let verdict = judge(&proxy(spec), references);
+    let plan = verdict.proxy.unwrap_or_else(|| panic!("{:#?}", verdict.checks));
+    build::objects(&plan, &settings())
+}
+
+fn of(objects: &[(OwnedKind, Value)], wanted: OwnedKind) -> Option<Value> {
+    objects.iter().find(|(kind, _)| *kind == wanted).map(|(_, object)| object.clone())
+}
+
+#[test]
+fn the_objects_of_a_proxy_are_these() {
+    let objects: Vec<Value> = objects(complete(), &references()).into_iter().map(|(_, object)| object).collect();
+    insta::assert_yaml_snapshot!("objects", objects);
+}
+
+#[test]
+fn a_minimal_proxy_leaves_its_replicas_to_others_and_serves_everyone() {
+    let objects = objects(json!({}), &References::default());
+    let deployment = of(&objects, OwnedKind::Deployment).unwrap();
+    assert_eq!(deployment["spec"].get("replicas"), None);
+    assert_eq!(of(&objects, OwnedKind::PodDisruptionBudget), None);
+    assert_eq!(of(&objects, OwnedKind::Role).unwrap()["rules"], json!([]));
+    let text = of(&objects, OwnedKind::ConfigMap).unwrap()["data"]["runconfig.json"].as_str().unwrap().to_owned();
+    let config = vmcp_config::proxy::ProxyConfig::parse(&text, "runconfig.json").unwrap();
+    assert_eq!(config.incoming.kind, vmcp_config::proxy::ProxyIncomingKind::Anonymous);
+    assert_eq!(config.url, "https://mcp.example.com/mcp");
+}
+
+#[test]
+fn a_named_service_account_is_used_and_none_is_made() {
+    let objects = objects(json!({"serviceAccount": "theirs"}), &References::default());
+    let kinds: BTreeSet<_> = objects.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [OwnedKind::ConfigMap, OwnedKind::Service, OwnedKind::Deployment].into());
+    let deployment = of(&objects, OwnedKind::Deployment).unwrap();
+    assert_eq!(deployment["spec"]["template"]["spec"]["serviceAccountName"], "theirs");
+}
+
+/// Status, reason and message of the condition `kind`, and whether a proxy is built.
+fn condition(spec: &Value, references: &References, kind: ProxyCondition) -> Option<(bool, String, bool)> {
+    let proxy = proxy(spec.clone());
+    let verdict = judge(&proxy, references);
+    let status = status::of(&proxy, &verdict, None, None, Timestamp::UNIX_EPOCH);
+    assert_eq!(status.observed_generation, Some(3));
+    assert_eq!(status.phase == Some(ProxyPhase::Failed), verdict.proxy.is_none());
+    let found = find_condition(&status.conditions, kind.as_str())?;
+    Some((found.status == "True", found.reason.clone(), verdict.proxy.is_some()))
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one row per reason")]
+fn every_reason_has_its_case() {
+    use ProxyCondition as C;
+    use ProxyReason as R;
+    let auth = |spec: Value, valid: &str| References {
+        auth_config: Some(object("MCPExternalAuthConfig", "auth", spec, checked(valid))),
+        ..references()
+    };
+    let idp = |valid: &str| References {
+        oidc: Some(object("MCPOIDCConfig", "idp", provider("https://idp.example.com"), checked(valid))),
+        ..references()
+    };
+    let server = |kind: &str| References {
+        auth_server: Some(object("MCPExternalAuthConfig", "as", json!({"type": kind}), json!({}))),
+        ..references()
+    };
+    let group = |phase: &str| References {
+        group: Some(object("MCPGroup", "tools", json!({}), json!({"phase": phase}))),
+        ..References::default()
+    };
+    let missing = References::default;
+    let authed =
+        || json!({"externalAuthConfigRef": {"name": "auth"}, "oidcConfigRef": {"name": "idp", "audience": "a"}});
+    let headers = || complete()["headerForward"].clone();
+    let inline = |issuer: &str| json!({"type": "inline", "inline": {"issuer": issuer, "audience": "a"}});
+    for (spec, references, kind, holds, reason, built) in [
+        (complete(), references(), C::ConfigurationValid, true, R::ConfigurationValid, true),
+        (
+            json!({"remoteUrl": "http://127.0.0.1/mcp"}),
+            missing(),
+            C::ConfigurationValid,
+            false,
+            R::RemoteURLInvalid,
+            false,
+        ),
+        (
+            json!({"remoteUrl": "http://169.254.169.254/", "allowPrivateEndpoint": true}),
+            missing(),
+            C::ConfigurationValid,
+            false,
+            R::RemoteURLInvalid,
+            false,
+        ),
+        (
+            json!({"remoteUrl": "http://10.1.2.3/mcp"}),
+            missing(),
+            C::ConfigurationValid,
+            true,
+            R::ConfigurationValid,
+            true,
+        ),
+        (
+            json!({"externalAuthConfigRef": {"name": "auth"}}),
+            missing(),
+            C::ConfigurationValid,
+            false,
+            R::ExternalAuthConfigFetchError,
+            false,
+        ),
+        (json!({"headerForward": headers()}), missing(), C::ConfigurationValid, false, R::HeaderSecretNotFound, false),
+        (
+            json!({"headerForward": {"addPlaintextHeaders": {"Host": "a"}}}),
+            missing(),
+            C::ConfigurationValid,
+            false,
+            R::ConfigurationInvalid,
+            false,
+        ),
+        (
+            json!({"endpointPrefix": "no-slash"}),
+            missing(),
+            C::ConfigurationValid,
+            false,
+            R::ConfigurationInvalid,
+            false,
+        ),
+        (json!({"audit": {"enabled": true}}), missing(), C::ConfigurationValid, false, R::ConfigurationInvalid, false),
+        (json!({"audit": {"enabled": false}}), missing(), C::ConfigurationValid, true, R::ConfigurationValid, true),
+        (
+            json!({"sessionStorage": {"provider": "redis", "address": "a:1"}}),
+            missing(),
+            C::ConfigurationValid,
+            false,
+            R::ConfigurationInvalid,
+            false,
+        ),
+        (
+            json!({"oidcConfig": inline("ftp://idp")}),
+            missing(),
+            C::ConfigurationValid,
+            false,
+            R::OIDCIssuerInvalid,
+            false,
+        ),
+        (
+            json!({"oidcConfig": inline("https://idp.example.com")}),
+            missing(),
+            C::ConfigurationValid,
+            true,
+            R::ConfigurationValid,
+            true,
+        ),
+        (
+            json!({"oidcConfig": inline("https://i.test"), "oidcConfigRef": {"name": "idp", "audience": "a"}}),
+            references(),
+            C::ConfigurationValid,
+            false,
+            R::ConfigurationInvalid,
+            false,
+        ),
+        // The exchange needs tokens of clients.
+        (
+            json!({"externalAuthConfigRef": {"name": "auth"}}),
+            references(),
+            C::ConfigurationValid,
+            false,
+            R::ConfigurationInvalid,
+            false,
+        ),
+        (json!({}), missing(), C::PodTemplateValid, true, R::ValidPodTemplateSpec, true),
+        (
+            json!({"podTemplateSpec": {"spec": 1}}),
+            missing(),
+            C::PodTemplateValid,
+            false,
+            R::InvalidPodTemplateSpec,
+            false,
+        ),
+        (complete(), references(), C::GroupRefValidated, true, R::GroupRefIsValid, true),
+        (json!({"groupRef": {"name": "x"}}), missing(), C::GroupRefValidated, false, R::GroupRefNotFound, true),
+        (json!({"groupRef": {"name": "x"}}), group("Pending"), C::GroupRefValidated, false, R::GroupRefNotReady, true),
+        (authed(), references(), C::ExternalAuthConfigValidated, true, R::ExternalAuthConfigValid, true),
+        (authed(), missing(), C::ExternalAuthConfigValidated, false, R::ExternalAuthConfigNotFound, false),
+        (authed(), auth(exchange(), "False"), C::ExternalAuthConfigValidated, false, R::ValidationFailed, false),
+        (
+            json!({"authServerRef": {"kind": "MCPExternalAuthConfig", "name": "as"}}),
+            missing(),
+            C::AuthServerRefValidated,
+            false,
+            R::AuthServerRefNotFound,
+            false,
+        ),
+        (
+            json!({"authServerRef": {"kind": "MCPExternalAuthConfig", "name": "as"}}),
+            server("unauthenticated"),
+            C::AuthServerRefValidated,
+            false,
+            R::AuthServerRefInvalidType,
+            false,
+        ),
+        (
+            json!({"authServerRef": {"kind": "MCPExternalAuthConfig", "name": "as"}}),
+            server("embeddedAuthServer"),
+            C::AuthServerRefValidated,
+            false,
+            R::AuthServerRefInvalidConfig,
+            false,
+        ),
+        (authed(), references(), C::OIDCConfigRefValidated, true, R::OIDCConfigRefValid, true),
+        (authed(), missing(), C::OIDCConfigRefValidated, false, R::OIDCConfigRefNotFound, false),
+        (authed(), idp("False"), C::OIDCConfigRefValidated, false, R::OIDCConfigRefNotValid, false),
+        (authed(), references(), C::CABundleRefValidated, true, R::CABundleRefValid, true),
+        (
+            authed(),
+            References { oidc_ca: None, ..references() },
+            C::CABundleRefValidated,
+            false,
+            R::CABundleRefNotFound,
+            false,
+        ),
+        (
+            authed(),
+            References { oidc_ca: Some(keys(&["other"])), ..references() },
+            C::CABundleRefValidated,
+            false,
+            R::CABundleRefInvalid,
+            false,
+        ),
+        (complete(), references(), C::ToolConfigValidated, true, R::ToolConfigValid, true),
+        (
+            json!({"toolConfigRef": {"name": "x"}}),
+            missing(),
+            C::ToolConfigValidated,
+            false,
+            R::ToolConfigNotFound,
+            false,
+        ),
+        (
+            json!({"toolConfigRef": {"name": "x"}}),
+            References { tools: Some(object("MCPToolConfig", "x", json!({}), checked("False"))), ..references() },
+            C::ToolConfigValidated,
+            false,
+            R::ValidationFailed,
+            false,
+        ),
+        (json!({}), missing(), C::AuthConfigured, true, R::AuthValid, true),
+        (authed(), missing(), C::AuthConfigured, false, R::AuthInvalid, false),
+        (json!({"replicas": 2}), missing(), C::SessionStorageWarning, true, R::SessionStorageMissingForReplicas, true),
+        (json!({}), missing(), C::SessionStorageWarning, false, R::SessionStorageWarningNotApplicable, true),
+        (authed(), missing(), C::Ready, false, R::NotReady, false),
+        (json!({}), missing(), C::Ready, false, R::DeploymentNotReady, true),
+    ] {
+        let found = condition(&spec, &references, kind);
+        assert_eq!(found, Some((holds, reason.to_string(), built)), "{kind} of {spec}");
+    }
+    assert_eq!(
+        condition(&json!({}), &missing(), C::GroupRefValidated),
+        None,
+        "what is not referred to has no condition"
+    );
+}
+
+#[test]
+fn the_phase_follows_the_deployment() {
+    let failing = Deployment { failure: Some("no image".to_owned()), ..Deployment::default() };
+    for (deployment, refused, replicas, phase) in [
+        (Some(Deployment { ready: 1, failure: None }), None, Some(1), ProxyPhase::Ready),
+        (Some(Deployment { ready: 1, ..failing.clone() }), None, None, ProxyPhase::Ready),
+        (Some(failing), None, None, ProxyPhase::Failed),
+        (Some(Deployment::default()), None, Some(0), ProxyPhase::Pending),
+        (None, None, None, ProxyPhase::Pending),
+        (None, Some("write the Deployment ns/analytics: quota"), None, ProxyPhase::Failed),
+    ] {
+        let proxy = proxy(json!({"replicas": replicas}));
+        let verdict = judge(&proxy, &References::default());
+        let status = status::of(&proxy, &verdict, deployment.as_ref(), refused, Timestamp::UNIX_EPOCH);
+        assert_eq!(status.phase, Some(phase), "{deployment:?} {refused:?}");
+        assert!(!status.message.unwrap().is_empty());
+        assert_eq!(status.url.as_deref(), Some("http://mcp-analytics-remote-proxy.ns.svc.cluster.local:8080"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_spec_gives_a_status_and_the_same_objects_again(
+        parts in proptest::sample::subsequence(
+            complete().as_object().unwrap().keys().cloned().collect::<Vec<_>>(), 0..=14),
+        url in "https?://[a-z0-9.:/\\[\\]@%-]{0,24}",
+        known in any::<bool>(),
+    ) {
+        let all = complete();
+        let mut spec: Value = parts.iter().map(|part| (part.clone(), all[part].clone())).collect::<serde_json::Map<_, _>>().into();
+        spec["remoteUrl"] = url.into();
+        let references = if known { references() } else { References::default() };
+        let proxy = proxy(spec);
+        let verdict = judge(&proxy, &references);
+        let status = status::of(&proxy, &verdict, None, None, Timestamp::UNIX_EPOCH);
+        prop_assert!(status.phase.is_some() && !status.conditions.is_empty());
+        if let Some(plan) = verdict.proxy {
+            prop_assert_eq!(build::objects(&plan, &settings()), build::objects(&plan, &settings()));
+            prop_assert!(plan.config.problems().is_empty());
+        }
+    }
+}
