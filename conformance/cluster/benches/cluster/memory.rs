@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use anyhow::Context as _;
 use embedded_cluster::ApiServer;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, Resource};
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(crate) async fn custom_objects() -> anyhow::Result<Vec<Figure>> {
 /// Pods, whose defaults make most of their size.
 pub(crate) async fn pods() -> anyhow::Result<Vec<Figure>> {
     let (_server, client) = server();
-    measure("Pods", &Api::<Pod>::default_namespaced(client), objects::pod).await
+    measure("Pods", &objects::pods(&client).await?, objects::pod).await
 }
 
 fn server() -> (ApiServer, Client) {

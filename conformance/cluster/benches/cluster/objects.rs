@@ -1,6 +1,6 @@
 //! What is written and read: objects of one to two kilobytes, as operators have them.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -53,6 +53,13 @@ pub(crate) fn pod(number: usize) -> anyhow::Result<Pod> {
     let spec = json!({"containers": [container], "volumes": [{"name": "settings", "configMap": {"name": "settings"}}]});
     let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata(number), "spec": spec});
     Ok(serde_json::from_value(object)?)
+}
+
+/// Makes the service account that Pods need, and answers a client of Pods.
+pub(crate) async fn pods(client: &Client) -> anyhow::Result<Api<Pod>> {
+    let account = serde_json::from_value(json!({"metadata": {"name": "default"}}))?;
+    Api::<ServiceAccount>::default_namespaced(client.clone()).create(&PostParams::default(), &account).await?;
+    Ok(Api::default_namespaced(client.clone()))
 }
 
 /// The kind of the custom objects.

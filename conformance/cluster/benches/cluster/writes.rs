@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use embedded_cluster::ApiServer;
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, Resource};
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub(crate) async fn create() -> anyhow::Result<Vec<Figure>> {
     let client = api.client("default");
     let printers = objects::printers(&client).await?;
     let config_maps = Api::<ConfigMap>::default_namespaced(client.clone());
-    let pods = Api::<Pod>::default_namespaced(client.clone());
+    let pods = objects::pods(&client).await?;
     Ok(vec![
         rate("creates, ConfigMap", create_all(&config_maps, objects::config_map, 1).await?).aim(AIM),
         rate("creates, custom object with schema and CEL", create_all(&printers, objects::printer, 1).await?).aim(AIM),
@@ -44,7 +44,8 @@ pub(crate) async fn patch() -> anyhow::Result<Vec<Figure>> {
     let client = api.client("default");
     let printers = objects::printers(&client).await?;
     let config_maps = Api::<ConfigMap>::default_namespaced(client.clone());
-    let bench = PatchParams::apply("bench");
+    // The objects were created by another manager.
+    let bench = PatchParams::apply("bench").force();
 
     let mut printer = objects::printer(1)?;
     let merge = json!({"spec": {"pagesPerMinute": 20}});
@@ -57,7 +58,7 @@ pub(crate) async fn patch() -> anyhow::Result<Vec<Figure>> {
     }
     let merged = begin.elapsed();
 
-    printers.patch(&objects::name(1), &bench.clone().force(), &Patch::Apply(&printer)).await?;
+    printers.patch(&objects::name(1), &bench, &Patch::Apply(&printer)).await?;
     let begin = Instant::now();
     for round in 0..OBJECTS {
         printer.data["spec"]["trays"][0]["sheets"] = (20 + round % 2).into();
