@@ -21,7 +21,7 @@ use super::amounts::absolute;
 use super::claims::parsed;
 use super::events::EventType;
 use super::pods::{is_finished, is_ready, is_terminating};
-use super::runtime::{Context, ControllerError, drive, post, retry, tracked};
+use super::runtime::{Context, ControllerError, drive, post};
 
 /// How long an evicted pod may take to begin to end, before it counts as healthy again.
 const NOTICED_WITHIN: Duration = Duration::from_mins(2);
@@ -36,11 +36,8 @@ pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
         let near = budgets.state_filter(|budget: &PodDisruptionBudget| budget.namespace() == namespace);
         near.iter().map(|budget| ObjectRef::from_obj(budget.as_ref())).collect::<Vec<_>>()
     };
-    let controller = controller
-        .watches(Api::<Pod>::all(client), watcher::Config::default(), near)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(|budget, context| tracked(budget.clone(), context.clone(), reconcile(budget, context)), retry, context);
-    drive(controller).await;
+    let controller = controller.watches(Api::<Pod>::all(client), watcher::Config::default(), near);
+    drive(controller, context, stop, reconcile).await;
 }
 
 async fn reconcile(seen: Arc<PodDisruptionBudget>, context: Arc<Context>) -> Result<Action, ControllerError> {

@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::pods::{is_finished, is_ready, is_terminating};
-use super::runtime::{Context, ControllerError, controller_reference, drive, has_code, patch, post, retry, tracked};
+use super::runtime::{Context, ControllerError, controller_reference, drive, has_code, patch, post};
 
 /// The label by which an `EndpointSlice` names its Service.
 pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -38,10 +38,8 @@ pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     };
     let controller = controller
         .watches(Api::<Pod>::all(client.clone()), watcher::Config::default(), services_near)
-        .owns(Api::<EndpointSlice>::all(client), watcher::Config::default())
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context);
-    drive(controller).await;
+        .owns(Api::<EndpointSlice>::all(client), watcher::Config::default());
+    drive(controller, context, stop, reconcile).await;
 }
 
 /// The labels of the Service's pods; `None` when somebody else writes its endpoints.

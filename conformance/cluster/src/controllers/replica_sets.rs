@@ -16,17 +16,14 @@ use tokio_util::sync::CancellationToken;
 use super::claims::{claimed, concerned};
 use super::pod_control::{self, BURST, pod_of};
 use super::pods::{Availability, availability, is_finished, is_ready, is_terminating, usefulness};
-use super::runtime::{Context, ControllerError, drive, patch, retry, tracked};
+use super::runtime::{Context, ControllerError, drive, patch};
 
 pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let client = context.client.clone();
     let controller = Controller::new(Api::<ReplicaSet>::all(client.clone()), watcher::Config::default());
     let of_pod = concerned(controller.store(), |set: &ReplicaSet| set.spec.as_ref().map(|spec| spec.selector.clone()));
-    let controller = controller
-        .watches(Api::<Pod>::all(client), watcher::Config::default(), of_pod)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context);
-    drive(controller).await;
+    let controller = controller.watches(Api::<Pod>::all(client), watcher::Config::default(), of_pod);
+    drive(controller, context, stop, reconcile).await;
 }
 
 async fn reconcile(seen: Arc<ReplicaSet>, context: Arc<Context>) -> Result<Action, ControllerError> {

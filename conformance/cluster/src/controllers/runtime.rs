@@ -1,16 +1,18 @@
 //! How the controllers run: one error type, retries with back-off, and names.
 
 use std::collections::HashMap;
-use std::fmt::Display;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{PatchParams, PostParams};
-use kube::runtime::controller::Action;
+use kube::runtime::controller::{Action, Controller};
 use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 use super::events::Recorder;
 use crate::api::Clock;
@@ -61,7 +63,7 @@ pub(super) enum ControllerError {
 
 /// Reports a failure; the object is tried again, later with each failure in a row.
 #[allow(clippy::needless_pass_by_value)] // The signature of an error policy.
-pub(super) fn retry<K: Resource>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action {
+fn retry<K: Resource>(object: Arc<K>, error: &ControllerError, context: Arc<Context>) -> Action {
     tracing::debug!(error = error as &dyn std::error::Error, "a reconciliation is tried again");
     let uid = object.meta().uid.clone().unwrap_or_default();
     let mut failures = context.failures();
@@ -72,7 +74,7 @@ pub(super) fn retry<K: Resource>(object: Arc<K>, error: &ControllerError, contex
 }
 
 /// Waits for a reconciliation; when it succeeds, the failures before it are forgotten.
-pub(super) async fn tracked<K: Resource>(
+async fn tracked<K: Resource>(
     object: Arc<K>,
     context: Arc<Context>,
     reconciled: impl Future<Output = Result<Action, ControllerError>>,
@@ -84,9 +86,19 @@ pub(super) async fn tracked<K: Resource>(
     result
 }
 
-/// Drives a controller until its stream ends.
-pub(super) async fn drive<T, E: Display>(stream: impl Stream<Item = Result<T, E>>) {
-    stream
+/// Runs a controller until `stop` is cancelled and what it has begun is done. Failed objects are tried again.
+pub(super) async fn drive<K, F>(
+    controller: Controller<K>,
+    context: Arc<Context>,
+    stop: CancellationToken,
+    mut reconcile: impl FnMut(Arc<K>, Arc<Context>) -> F,
+) where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+    F: Future<Output = Result<Action, ControllerError>> + Send + 'static,
+{
+    controller
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context)
         .for_each(|result| {
             if let Err(error) = result {
                 tracing::trace!(%error, "a controller reported an error");

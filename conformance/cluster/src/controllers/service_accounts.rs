@@ -12,7 +12,7 @@ use kube::runtime::watcher;
 use kube::{Api, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
-use super::runtime::{Context, ControllerError, drive, has_code, post, retry, tracked};
+use super::runtime::{Context, ControllerError, drive, has_code, post};
 
 const ACCOUNT: &str = "default";
 const ROOT_CA: &str = "kube-root-ca.crt";
@@ -28,16 +28,8 @@ pub(super) async fn run(context: Arc<Context>, root_ca: Option<String>, stop: Ca
     let named = |name: &str| watcher::Config::default().fields(&format!("metadata.name={name}"));
     let controller = Controller::new(Api::<Namespace>::all(client.clone()), watcher::Config::default())
         .watches(Api::<ServiceAccount>::all(client.clone()), named(ACCOUNT), namespace_of)
-        .watches(Api::<ConfigMap>::all(client), named(ROOT_CA), namespace_of)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(
-            move |namespace, context| {
-                tracked(namespace.clone(), context.clone(), reconcile(namespace, context, root_ca.clone()))
-            },
-            retry,
-            context,
-        );
-    drive(controller).await;
+        .watches(Api::<ConfigMap>::all(client), named(ROOT_CA), namespace_of);
+    drive(controller, context, stop, move |namespace, context| reconcile(namespace, context, root_ca.clone())).await;
 }
 
 #[allow(clippy::needless_pass_by_value)] // The signature of a mapper.

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::events::EventType;
-use super::runtime::{Context, ControllerError, drive, retry, tracked};
+use super::runtime::{Context, ControllerError, drive};
 
 /// The reason of an event and its message.
 type Notice = (&'static str, &'static str);
@@ -46,12 +46,6 @@ where
         context.recorder.record(object.as_ref(), kind, notice.0, notice.1);
         Ok::<_, ControllerError>(Action::await_change())
     };
-    let controller = Controller::new(Api::<K>::all(context.client.clone()), watcher::Config::default())
-        .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(
-            move |object, context| tracked(object.clone(), context.clone(), reconcile(object, context)),
-            retry,
-            Arc::clone(context),
-        );
-    drive(controller).await;
+    let controller = Controller::new(Api::<K>::all(context.client.clone()), watcher::Config::default());
+    drive(controller, Arc::clone(context), stop.clone(), reconcile).await;
 }

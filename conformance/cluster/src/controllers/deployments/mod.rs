@@ -21,7 +21,7 @@ use self::rolling::{Strategy, next_sizes};
 use self::sets::{NewSet, Sets};
 use super::claims::concerned;
 use super::events::EventType;
-use super::runtime::{Context, ControllerError, drive, patch, retry, tracked};
+use super::runtime::{Context, ControllerError, drive, patch};
 
 /// The number of the revision, on a Deployment and on its sets.
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -35,11 +35,8 @@ pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let of_set = concerned(controller.store(), |deployment: &Deployment| {
         deployment.spec.as_ref().map(|spec| spec.selector.clone())
     });
-    let controller = controller
-        .watches(Api::<ReplicaSet>::all(client), watcher::Config::default(), of_set)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(|object, context| tracked(object.clone(), context.clone(), reconcile(object, context)), retry, context);
-    drive(controller).await;
+    let controller = controller.watches(Api::<ReplicaSet>::all(client), watcher::Config::default(), of_set);
+    drive(controller, context, stop, reconcile).await;
 }
 
 async fn reconcile(seen: Arc<Deployment>, context: Arc<Context>) -> Result<Action, ControllerError> {

@@ -28,7 +28,7 @@ use self::tally::TRACKING;
 use super::claims::{claimed, concerned};
 use super::events::EventType;
 use super::pod_control::{self, BURST, pod_of};
-use super::runtime::{Context, ControllerError, drive, has_code, patch, post, retry, tracked};
+use super::runtime::{Context, ControllerError, drive, has_code, patch, post};
 
 /// The name by which a Job names this controller; others are theirs who name themselves.
 const MANAGED_BY: &str = "kubernetes.io/job-controller";
@@ -37,15 +37,10 @@ pub(super) async fn run(context: Arc<Context>, back_off: Duration, stop: Cancell
     let client = context.client.clone();
     let controller = Controller::new(Api::<Job>::all(client.clone()), watcher::Config::default());
     let of_pod = concerned(controller.store(), |job: &Job| job.spec.as_ref().and_then(|spec| spec.selector.clone()));
-    let controller = controller
-        .watches(Api::<Pod>::all(client), watcher::Config::default(), of_pod)
-        .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(
-            move |job, context| tracked(job.clone(), context.clone(), reconcile(job, context, back_off)),
-            retry,
-            context.clone(),
-        );
-    tokio::join!(drive(controller), orphans::run(context, stop));
+    let controller = controller.watches(Api::<Pod>::all(client), watcher::Config::default(), of_pod);
+    let counting =
+        drive(controller, context.clone(), stop.clone(), move |job, context| reconcile(job, context, back_off));
+    tokio::join!(counting, orphans::run(context, stop));
 }
 
 pub(super) fn is_indexed(job: &Job) -> bool {

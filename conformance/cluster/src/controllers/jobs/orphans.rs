@@ -11,17 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::release;
 use super::tally::has_finalizer;
-use crate::controllers::runtime::{Context, ControllerError, drive, retry, tracked};
+use crate::controllers::runtime::{Context, ControllerError, drive};
 
 /// The label of every pod of a Job.
 const JOB_UID: &str = "batch.kubernetes.io/controller-uid";
 
 pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let pods = Api::<Pod>::all(context.client.clone());
-    let controller = Controller::new(pods, watcher::Config::default().labels(JOB_UID))
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(|pod, context| tracked(pod.clone(), context.clone(), reconcile(pod, context)), retry, context);
-    drive(controller).await;
+    let controller = Controller::new(pods, watcher::Config::default().labels(JOB_UID));
+    drive(controller, context, stop, reconcile).await;
 }
 
 async fn reconcile(seen: Arc<Pod>, context: Arc<Context>) -> Result<Action, ControllerError> {

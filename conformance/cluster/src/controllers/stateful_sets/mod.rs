@@ -21,17 +21,14 @@ use self::revisions::Revisions;
 use super::claims::{claimed, concerned};
 use super::events::EventType;
 use super::pod_control::delete_one;
-use super::runtime::{Context, ControllerError, drive, has_code, post, retry, tracked};
+use super::runtime::{Context, ControllerError, drive, has_code, post};
 
 pub(super) async fn run(context: Arc<Context>, stop: CancellationToken) {
     let client = context.client.clone();
     let controller = Controller::new(Api::<StatefulSet>::all(client.clone()), watcher::Config::default());
     let of_pod = concerned(controller.store(), |set: &StatefulSet| set.spec.as_ref().map(|spec| spec.selector.clone()));
-    let controller = controller
-        .watches(Api::<Pod>::all(client), watcher::Config::default(), of_pod)
-        .graceful_shutdown_on(stop.cancelled_owned())
-        .run(|set, context| tracked(set.clone(), context.clone(), reconcile(set, context)), retry, context);
-    drive(controller).await;
+    let controller = controller.watches(Api::<Pod>::all(client), watcher::Config::default(), of_pod);
+    drive(controller, context, stop, reconcile).await;
 }
 
 async fn reconcile(seen: Arc<StatefulSet>, context: Arc<Context>) -> Result<Action, ControllerError> {
