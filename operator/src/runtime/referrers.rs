@@ -187,7 +187,7 @@ impl Watched for PartialObjectMeta<ConfigMap> {
 }
 
 /// The objects of ours that own either version of an object that the operator made.
-pub(super) fn owners(change: &Change<DynamicObject>) -> Vec<Target> {
+pub fn owners(change: &Change<DynamicObject>) -> Vec<Target> {
     let of = |object: &DynamicObject| {
         let key = ObjectKey::of(object);
         let owners = object.metadata.owner_references.clone().unwrap_or_default();
