@@ -18,6 +18,8 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watches the cluster of KUBECONFIG, or the one that this pod runs in, and reconciles it.
+    ///
+    /// RUST_LOG says what is logged, such as info,operator=debug. With OTEL_EXPORTER_OTLP_ENDPOINT, traces are exported there.
     Run(RunOptions),
     /// Prints the CustomResourceDefinitions.
     Crds,

@@ -11,6 +11,8 @@
 
 #![allow(clippy::doc_markdown, reason = "the names of kinds are words here")]
 
+pub mod api_calls;
+mod causes;
 pub mod cli;
 pub mod controllers;
 pub mod health;
@@ -22,6 +24,7 @@ pub mod migration;
 pub mod remote_url;
 pub mod run;
 pub mod runtime;
+mod traces;
 
 /// The name of the operator: its field manager, its ServiceAccount and its Deployment.
 pub const NAME: &str = "toolhive-operator";

@@ -12,18 +12,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api_calls::ObserveCalls,
     cli::{GatewayOptions, RunOptions},
     controllers::{Context, Settings},
     health::{Health, Tasks},
     lease::{Elector, Lost, Terms},
     logs,
-    metrics::{CountCalls, Metrics},
+    metrics::Metrics,
     migration,
     runtime::{
         observed::Shared,
         watches::{self, Scope},
         worker::{self, Work},
     },
+    traces::Traces,
 };
 
 /// The Lease of the replica that works.
@@ -37,22 +39,23 @@ pub struct Prepared {
     metrics_listener: Option<TcpListener>,
     options: RunOptions,
     elector: Option<Elector>,
+    traces: Option<Traces>,
 }
 
 /// Finds the cluster and listens for health checks; what fails here is for the administrator to correct.
 pub async fn prepare(options: RunOptions) -> anyhow::Result<Prepared> {
-    logs::init()?;
+    let traces = logs::init()?;
     let config = Config::infer().await.context("find a cluster: set KUBECONFIG, or run in a pod")?;
     let metrics = Metrics::default();
     let client = ClientBuilder::try_from(config).context("make a client for the cluster")?;
-    let client = client.with_layer(&CountCalls(metrics.clone())).build();
+    let client = client.with_layer(&ObserveCalls(metrics.clone())).build();
     let elector = elector(&options, &client)?;
     let health_listener = listen(options.health_address, "health checks").await?;
     let metrics_listener = match options.metrics_address {
         Some(address) => Some(listen(address, "metrics").await?),
         None => None,
     };
-    Ok(Prepared { client, metrics, health_listener, metrics_listener, options, elector })
+    Ok(Prepared { client, metrics, health_listener, metrics_listener, options, elector, traces })
 }
 
 async fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
@@ -101,6 +104,9 @@ impl Prepared {
         signals.abort();
         // Whoever still holds a connection is not waited for.
         servers.abort_all();
+        if let Some(traces) = self.traces {
+            traces.end().await;
+        }
         Ok(ended?)
     }
 }

@@ -3,7 +3,6 @@
 //! Labels are kinds, outcomes, verbs, resources and codes: none is the name of an object, so that the number of series does
 //! not grow with the cluster.
 
-mod api_calls;
 mod queue;
 
 use std::{
@@ -24,8 +23,6 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-
-pub use api_calls::CountCalls;
 
 use crate::runtime::{Kind, worker::Work};
 
@@ -48,7 +45,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Error => "error",
@@ -132,6 +129,11 @@ impl Metrics {
             self.retries.get_or_create(&[("kind", kind.clone())]).inc();
         }
         self.reconciles.get_or_create(&[("kind", kind), ("outcome", outcome.as_str().to_owned())]).inc();
+    }
+
+    /// The API server was asked to do `verb` with `resource`, and answered with `code`.
+    pub(crate) fn api_called(&self, verb: &str, resource: String, code: String) {
+        self.api_calls.get_or_create(&[("verb", verb.to_owned()), ("resource", resource), ("code", code)]).inc();
     }
 
     /// A watch of `resource` was interrupted.

@@ -13,13 +13,14 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field::Empty};
 
 use super::{
     Target,
     queue::{Queue, State},
 };
 use crate::{
+    causes::chain,
     controllers::{Context, reconcile},
     metrics::Outcome,
 };
@@ -123,7 +124,7 @@ pub async fn run(context: Arc<Context>, work: Work, stop: CancellationToken) {
             && let Some(target) = work.take()
         {
             let taken = target.clone();
-            let span = tracing::info_span!("reconcile", kind = %target.kind, namespace = target.key.namespace, name = target.key.name);
+            let span = span(&target);
             let task = running.spawn(one(context.clone(), target).instrument(span));
             targets.insert(task.id(), taken);
         }
@@ -150,14 +151,28 @@ pub async fn run(context: Arc<Context>, work: Work, stop: CancellationToken) {
     }
 }
 
+/// The span of a reconciliation; how it ended is recorded when it has.
+fn span(target: &Target) -> Span {
+    let (namespace, name) = (&target.key.namespace, &target.key.name);
+    tracing::info_span!(
+        "reconcile", kind = %target.kind, namespace, name,
+        outcome = Empty, otel.status_code = Empty, otel.status_description = Empty,
+    )
+}
+
 /// Reconciles `target`, for [`LIMIT`] at most.
 async fn one(context: Arc<Context>, target: Target) -> Result<(), String> {
     let began = Instant::now();
     let (outcome, result) = match timeout(LIMIT, reconcile(&context, &target)).await {
         Ok(Ok(())) => (Outcome::Success, Ok(())),
-        Ok(Err(error)) => (Outcome::Error, Err(explain(&error))),
+        Ok(Err(error)) => (Outcome::Error, Err(format!("failed to {}", chain(&error)))),
         Err(_) => (Outcome::Timeout, Err(format!("failed to end within {LIMIT:?}"))),
     };
+    let span = Span::current();
+    span.record("outcome", outcome.as_str());
+    if let Err(error) = &result {
+        span.record("otel.status_code", "ERROR").record("otel.status_description", error);
+    }
     context.metrics.reconciled(target.kind, outcome, began.elapsed());
     result
 }
@@ -175,15 +190,4 @@ fn finished(work: &Work, target: &Target, result: Result<(), String>, jitter: &R
     let delay = work.lock().failed(target, now, fraction);
     let (namespace, name) = (&target.key.namespace, &target.key.name);
     tracing::warn!(kind = %target.kind, namespace, name, error, ?delay, "will try again");
-}
-
-/// An error with its causes, in one line.
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = format!("failed to {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -49,6 +49,9 @@ gateway:
     digest: sha256:0123456789012345678901234567890123456789012345678901234567890123
   egressAllow: [127.0.0.0/8, 'workload=10.0.0.0/8']
 metrics: {podMonitor: {enabled: true, interval: 1m, labels: {release: prometheus}}}
+tracing:
+  endpoint: https://collector.example:4318
+  env: [{name: OTEL_TRACES_SAMPLER, value: always_on}]
 crds: {keep: false}
 ",
     ),
@@ -212,6 +215,8 @@ fn wrong_values_are_refused() {
         ("gateway: {egressAllow: [10.0.0.0]}", "gateway.egressAllow.0"),
         ("gateway: {egressAllow: ['remotes=10.0.0.0/8']}", "gateway.egressAllow.0"),
         ("metrics: {podMonitor: {interval: often}}", "metrics.podMonitor.interval"),
+        ("tracing: {endpoint: 'collector:4318'}", "tracing.endpoint"),
+        ("tracing: {env: [{name: PATH, value: /}]}", "tracing.env.0"),
         ("imagePullSecrets: [registry]", "imagePullSecrets.0"),
         ("crds: {install: 'yes'}", "crds.install"),
     ] {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Debug,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use axum::http::{Method, Request};
-use embedded_cluster::api::{ApiOptions, ApiServer};
+use embedded_cluster::api::{ApiOptions, ApiServer, Served};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -90,9 +91,19 @@ impl TestCluster {
         self.api.faults()
     }
 
+    /// Lets programs reach its API server.
+    pub(crate) async fn serve(&self, address: SocketAddr) -> Served {
+        self.api.serve(address).await.unwrap()
+    }
+
+    /// A token of a service account.
+    pub(crate) fn token(&self, namespace: &str, service_account: &str) -> String {
+        self.api.issue_token(namespace, service_account)
+    }
+
     /// A client with the rights that the operator's manifests give it and no others.
     pub(crate) fn operator_client(&self) -> Client {
-        let token = self.api.issue_token(&InstallOptions::default().namespace, operator::NAME);
+        let token = self.token(&InstallOptions::default().namespace, operator::NAME);
         self.api.client_with_token(&token, NAMESPACE)
     }
 

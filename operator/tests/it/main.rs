@@ -18,5 +18,6 @@ mod reasons;
 mod remote_proxies;
 mod shutdown;
 mod start;
+mod traces;
 mod virtual_servers;
 mod world;

@@ -6,10 +6,7 @@ use std::time::Duration;
 use axum::http::Request;
 use kube::{Client, client::Body};
 use operator::{
-    cli::InstallOptions,
-    metrics::{CountCalls, Metrics},
-    run::Operator,
-    runtime::watches::Scope,
+    api_calls::ObserveCalls, cli::InstallOptions, metrics::Metrics, run::Operator, runtime::watches::Scope,
 };
 use tokio_util::sync::CancellationToken;
 use tower::Layer;
@@ -26,7 +23,7 @@ fn recorded(server: Client, requests: Requests, metrics: &Metrics) -> Client {
         let server = server.clone();
         async move { server.send(request).await }
     });
-    Client::new(CountCalls(metrics.clone()).layer(service), NAMESPACE)
+    Client::new(ObserveCalls(metrics.clone()).layer(service), NAMESPACE)
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,9 +19,9 @@ fn refusal(arguments: &[&str], environment: (&str, &str)) -> String {
 }
 
 #[test]
-fn a_collector_is_not_ignored_in_silence() {
-    let text = refusal(&[], ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"));
-    assert!(text.contains("OTEL_EXPORTER_OTLP_ENDPOINT is set, but"), "{text}");
+fn a_wrong_collector_is_refused() {
+    let text = refusal(&[], ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"));
+    assert!(text.contains("OTEL_EXPORTER_OTLP_ENDPOINT: expected an http or https URL"), "{text}");
 }
 
 #[test]

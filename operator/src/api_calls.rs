@@ -1,4 +1,4 @@
-//! Counts what the API server answers, as a layer of the client.
+//! Sees what the API server is asked and what it answers, as a layer of the client: counted, and with a span for each request.
 
 use std::{
     pin::Pin,
@@ -7,29 +7,30 @@ use std::{
 
 use axum::http::{Method, Request, Response};
 use tower::{Layer, Service};
+use tracing::{Instrument, Span, field::Empty};
 
-use super::Metrics;
+use crate::metrics::Metrics;
 
-/// A layer that counts requests and their answers.
+/// A layer that observes requests and their answers.
 #[derive(Debug, Clone)]
-pub struct CountCalls(pub Metrics);
+pub struct ObserveCalls(pub Metrics);
 
-impl<S> Layer<S> for CountCalls {
-    type Service = Counted<S>;
+impl<S> Layer<S> for ObserveCalls {
+    type Service = Observed<S>;
 
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted { inner, metrics: self.0.clone() }
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed { inner, metrics: self.0.clone() }
     }
 }
 
-/// A client whose requests are counted.
+/// A client whose requests are observed.
 #[derive(Debug, Clone)]
-pub struct Counted<S> {
+pub struct Observed<S> {
     inner: S,
     metrics: Metrics,
 }
 
-impl<S, A, B> Service<Request<A>> for Counted<S>
+impl<S, A, B> Service<Request<A>> for Observed<S>
 where
     S: Service<Request<A>, Response = Response<B>>,
     S::Future: Send + 'static,
@@ -44,17 +45,39 @@ where
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let (verb, resource) = call(request.method(), request.uri().path(), request.uri().query().unwrap_or_default());
+        let span = span(&request, verb, &resource);
         let metrics = self.metrics.clone();
-        let answer = self.inner.call(request);
-        Box::pin(async move {
+        let answer = span.in_scope(|| self.inner.call(request));
+        let observed = async move {
             let answer = answer.await;
-            let code =
-                answer.as_ref().map_or_else(|_| "error".to_owned(), |answer| answer.status().as_u16().to_string());
-            let labels = [("verb", verb.to_owned()), ("resource", resource), ("code", code)];
-            metrics.api_calls.get_or_create(&labels).inc();
+            let status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            if let Some(status) = status {
+                Span::current().record("http.response.status_code", status);
+            }
+            let code = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
+            if status.is_none_or(|status| status >= 400) {
+                Span::current().record("error.type", &code).record("otel.status_code", "ERROR");
+            }
+            metrics.api_called(verb, resource, code);
             answer
-        })
+        };
+        Box::pin(observed.instrument(span))
     }
+}
+
+/// The span of a request, as the semantic conventions of HTTP clients have it. It is told to collectors, and to logs that
+/// ask for as much as that.
+fn span<A>(request: &Request<A>, verb: &str, resource: &str) -> Span {
+    tracing::debug_span!(
+        "api_call",
+        otel.name = format!("{verb} {resource}").trim_end(),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = %request.method(),
+        url.path = request.uri().path(),
+        http.response.status_code = Empty,
+        "error.type" = Empty,
+    )
 }
 
 /// The verb and the resource of a request, as RBAC names them; of a path that is no resource, the HTTP method and
