@@ -18,6 +18,7 @@
 //! ```
 
 mod addresses;
+pub mod control;
 mod duration;
 mod journal;
 mod live;

@@ -5,7 +5,7 @@
 
 mod serve;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,8 +34,12 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// The world file (YAML).
-    file: PathBuf,
+    /// The world file (YAML). Without one, worlds are made by the control API alone.
+    #[arg(required_unless_present = "control")]
+    file: Option<PathBuf>,
+    /// Serve the control API here; a loopback address.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    control: Option<SocketAddr>,
     /// Listen on the first address of this block of loopback addresses.
     #[arg(long, value_name = "CIDR", conflicts_with = "listen")]
     listen_block: Option<Ipv4Net>,
@@ -89,11 +93,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             Ok(())
         }
         Command::Serve(options) => {
-            let world = read(&options.file)?;
+            let world = options.file.as_deref().map(read).transpose()?;
             let addresses = options.listen_block.map_or(AddressPool::Shared(options.listen), AddressPool::Block);
             let simulator =
                 SimulatorOptions { addresses, exact_ports: options.exact_ports, ..SimulatorOptions::default() };
-            serve::serve(world, simulator, options.ca_dir, options.tokens_for.as_deref()).await
+            serve::serve(world, simulator, options.control, options.ca_dir, options.tokens_for.as_deref()).await
         }
     }
 }

@@ -1,19 +1,26 @@
-//! `simulator serve`: a world until interrupted, with a table of where everything is.
+//! `simulator serve`: a world until interrupted, with a table of where everything is, or the control API, or both.
 
 use std::fs::OpenOptions;
 use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
+use simulator::control::{Control, ControlError};
 use simulator::{Simulator, SimulatorOptions, TokenRequest, World, WorldHandle};
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
 
+/// Name of the file's world in the control API.
+const NAME: &str = "default";
+
 pub(super) async fn serve(
-    world: World,
+    world: Option<World>,
     options: SimulatorOptions,
+    control: Option<SocketAddr>,
     ca_dir: Option<PathBuf>,
     audience: Option<&str>,
 ) -> Result<(), Failure> {
@@ -26,18 +33,52 @@ pub(super) async fn serve(
         .init();
 
     let simulator = Simulator::start(options).await.map_err(|error| Failure::World(error.into()))?;
-    let handle = simulator.add_world(world.clone()).await.map_err(|error| Failure::World(error.into()))?;
-    let url = first_url(&world, &handle)
-        .context("the world has no servers and no authorization servers: there is nothing to serve")
-        .map_err(Failure::World)?;
-    let folder = ca_dir.unwrap_or_else(|| std::env::temp_dir().join(format!("simulator-{}", std::process::id())));
-    let description = describe(&world, &handle, &folder, audience).map_err(Failure::World)?;
-    eprintln!("{description}\n");
-    say_ready(&url).map_err(|error| Failure::World(error.into()))?;
-    interrupted()
-        .await
-        .map_err(|error| Failure::World(anyhow::Error::new(error).context("failed to wait for a signal")))?;
-    handle.remove().await;
+    let running = match &world {
+        Some(world) => Some(simulator.add_world(world.clone()).await.map_err(|error| Failure::World(error.into()))?),
+        None => None,
+    };
+    let mut ready = None;
+    if let (Some(world), Some(handle)) = (&world, &running) {
+        let url = first_url(world, handle)
+            .context("the world has no servers and no authorization servers: there is nothing to serve")
+            .map_err(Failure::World)?;
+        let folder = ca_dir.unwrap_or_else(|| std::env::temp_dir().join(format!("simulator-{}", std::process::id())));
+        let description = describe(world, handle, &folder, audience).map_err(Failure::World)?;
+        eprintln!("{description}\n");
+        ready = Some(url);
+    }
+    let serving = match control {
+        Some(address) => {
+            let control = Control::listen(simulator, address).await.map_err(|error| match error {
+                ControlError::NotLoopback(_) => Failure::Usage(error.into()),
+                ControlError::Listen { .. } => Failure::World(error.into()),
+            })?;
+            if let Some(handle) = &running {
+                control.adopt(NAME, handle.clone());
+            }
+            let url = format!("http://{}", control.address().map_err(|error| Failure::World(error.into()))?);
+            eprintln!("control API           {url}");
+            ready.get_or_insert(url);
+            control.serve().boxed()
+        }
+        None => {
+            // The simulator stays as long as its world is served.
+            async move {
+                let _simulator = simulator;
+                std::future::pending().await
+            }
+            .boxed()
+        }
+    };
+    say_ready(&ready.unwrap_or_default()).map_err(|error| Failure::World(error.into()))?;
+    tokio::select! {
+        ended = serving => ended.context("failed to serve the control API"),
+        interrupted = interrupted() => interrupted.context("failed to wait for a signal"),
+    }
+    .map_err(Failure::World)?;
+    if let Some(handle) = running {
+        handle.remove().await;
+    }
     Ok(())
 }
 

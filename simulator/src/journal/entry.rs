@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, Version};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::oauth::decode_claims;
@@ -14,7 +14,7 @@ use crate::oauth::decode_claims;
 ///
 /// Serialized, its keys are in camel case, as assertions write them. It holds secrets, such as tokens; `Debug` shows
 /// it [redacted](JournalEntry::redacted).
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JournalEntry {
     /// Position in the journal, counted from zero.
@@ -60,7 +60,7 @@ pub struct JournalEntry {
 }
 
 /// How the request was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpFacts {
     /// The HTTP method.
@@ -70,7 +70,7 @@ pub struct HttpFacts {
 }
 
 /// What is known of the TLS connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TlsFacts {
     /// The name that the client asked for (SNI).
@@ -82,7 +82,7 @@ pub struct TlsFacts {
 }
 
 /// The claims of a bearer token.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenFacts {
     /// `sub`.
@@ -96,7 +96,7 @@ pub struct TokenFacts {
 }
 
 /// What was answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseFacts {
     /// The HTTP status.

@@ -54,7 +54,9 @@ struct Kept {
 }
 
 impl Journal {
-    pub(crate) fn new(limits: JournalLimits) -> Self {
+    /// An empty journal: of a world to come, or of one whose entries are [taken over](Self::take_over) from elsewhere.
+    #[must_use]
+    pub fn new(limits: JournalLimits) -> Self {
         let (next, _) = watch::channel(0);
         Self { shared: Arc::new(Shared { limits, kept: Mutex::default(), next }) }
     }
@@ -63,11 +65,24 @@ impl Journal {
         self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends an entry and wakes whoever waits for one.
+    /// Appends an entry under the next number, and wakes whoever waits for one.
     pub(crate) fn record(&self, mut entry: JournalEntry) {
-        let mut kept = self.kept();
+        let kept = self.kept();
         entry.sequence = kept.next;
-        kept.next += 1;
+        self.append(kept, entry);
+    }
+
+    /// Appends an entry of another simulator's journal under the number that it has there; one that is here already is
+    /// passed over.
+    pub fn take_over(&self, entry: JournalEntry) {
+        let kept = self.kept();
+        if entry.sequence >= kept.next {
+            self.append(kept, entry);
+        }
+    }
+
+    fn append(&self, mut kept: MutexGuard<'_, Kept>, entry: JournalEntry) {
+        kept.next = entry.sequence + 1;
         kept.bytes += entry.weight();
         kept.entries.push_back(Arc::new(entry));
         while kept.entries.len() > self.shared.limits.entries
@@ -107,6 +122,12 @@ impl Journal {
     #[must_use]
     pub fn subscribe_from(&self, sequence: u64) -> JournalSubscription {
         JournalSubscription { journal: self.clone(), position: sequence, next: self.shared.next.subscribe() }
+    }
+
+    /// Waits until the journal has come to `position`. The caller bounds the wait.
+    pub async fn reaches(&self, position: u64) {
+        // The sender lives in `self`, so this ends only when the position is reached.
+        let _ = self.shared.next.subscribe().wait_for(|next| *next >= position).await;
     }
 
     /// Sequence number that the next entry will have: an entry with this number or a higher one is newer than this moment.

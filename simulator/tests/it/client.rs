@@ -30,6 +30,12 @@ pub(crate) fn client(handle: &WorldHandle, authorities: &[&str]) -> Client {
     builder.build().unwrap()
 }
 
+/// A client that knows no world.
+pub(crate) fn http_client() -> Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::builder().no_proxy().timeout(LIMIT).build().unwrap()
+}
+
 /// The URL with the port where the world really listens, since a client without root cannot use 443.
 pub(crate) fn url(handle: &WorldHandle, url: &str) -> String {
     let mut parsed: url::Url = url.parse().unwrap();

@@ -1,6 +1,6 @@
 //! The program: what it prints and how it ends.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -54,6 +54,35 @@ fn a_container_listens_on_the_ports_of_its_urls() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(line, format!("ready http://127.0.0.1:{port}\n"));
+}
+
+#[test]
+fn without_a_file_there_is_the_control_api_alone() {
+    let mut child = simulator()
+        .args(["serve", "--control", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("ready http://").unwrap().to_owned();
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    write!(stream, "GET /worlds HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(answer.ends_with("{\"worlds\":[]}"), "{answer}");
+
+    for (arguments, expected) in
+        [(&["serve"][..], "<FILE>"), (&["serve", "--control", "0.0.0.0:9901"], "expected a loopback address")]
+    {
+        let refused = simulator().args(arguments).output().unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]

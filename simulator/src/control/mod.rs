@@ -1,0 +1,163 @@
+//! The control API: worlds are made, read, changed and removed over HTTP, in JSON.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET /worlds` | lists the worlds |
+//! | `PUT /worlds/NAME` WORLD | makes a world; answers its [`WorldState`] |
+//! | `GET /worlds/NAME` | tells its [`WorldState`] |
+//! | `DELETE /worlds/NAME` | ends it |
+//! | `POST /worlds/NAME/changes` CHANGE | changes it; answers its state afterwards |
+//! | `POST /worlds/NAME/tokens` REQUEST | gives a token: `{"token": TEXT}` |
+//! | `GET /worlds/NAME/journal?since=N` | the entries from number N on, as [`JournalPage`] |
+//! | `GET /worlds/NAME/journal?since=N&follow=true` | the same as they come, one JSON object per line, until the world ends |
+//! | `DELETE /worlds/NAME/journal` | forgets the entries |
+//!
+//! What is refused is refused whole, as `{"error": TEXT}` with all reasons. Whoever reaches the API reads the secrets that
+//! clients sent and may get tokens: it listens on loopback only, and takes requests for loopback hosts only, so that no web
+//! page can lead a browser here.
+
+mod answers;
+mod journal;
+mod worlds;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use self::answers::Refusal;
+use self::worlds::Worlds;
+use crate::journal::JournalEntry;
+use crate::live::Name;
+use crate::{Simulator, WorldHandle};
+
+/// The largest body that is read: a world of thousands of servers.
+const LARGEST_BODY: usize = 8 * 1024 * 1024;
+
+/// What a client needs to know of a world.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorldState {
+    /// Its host names, and where they lead as seen from the simulator.
+    pub names: Vec<Name>,
+    /// Its authorities, `public` first.
+    pub authorities: Vec<Authority>,
+    /// Number that the next entry of its journal will have.
+    pub position: u64,
+}
+
+/// A certificate authority of a world.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authority {
+    /// Its name in the world.
+    pub name: String,
+    /// Its root certificate in PEM.
+    pub certificate: String,
+}
+
+/// Entries of a journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalPage {
+    /// Number that the next entry will have.
+    pub position: u64,
+    /// The entries, oldest first.
+    pub entries: Vec<JournalEntry>,
+}
+
+/// Why the API is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Others than this machine would reach it.
+    #[error(
+        "the control API cannot listen on {0}: expected a loopback address such as 127.0.0.1:9901, since it tells secrets"
+    )]
+    NotLoopback(SocketAddr),
+    /// The system does not let it listen.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// The control API of a simulator.
+#[derive(Debug)]
+pub struct Control {
+    listener: TcpListener,
+    worlds: Arc<Worlds>,
+}
+
+impl Control {
+    /// Listens for requests, which [`serve`](Self::serve) answers.
+    ///
+    /// # Errors
+    ///
+    /// When the address is not a loopback one, or cannot be listened on.
+    pub async fn listen(simulator: Simulator, address: SocketAddr) -> Result<Self, ControlError> {
+        if !address.ip().is_loopback() {
+            return Err(ControlError::NotLoopback(address));
+        }
+        let listener = TcpListener::bind(address).await.map_err(|source| ControlError::Listen { address, source })?;
+        Ok(Self { listener, worlds: Arc::new(Worlds::new(simulator)) })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not know.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Puts a world that runs already under the control of the API.
+    pub fn adopt(&self, name: &str, world: WorldHandle) {
+        self.worlds.adopt(name, world);
+    }
+
+    /// Answers requests until this is dropped. The worlds end with it.
+    ///
+    /// # Errors
+    ///
+    /// When the system takes the listener away.
+    pub async fn serve(self) -> io::Result<()> {
+        axum::serve(self.listener, router(self.worlds)).await
+    }
+}
+
+fn router(worlds: Arc<Worlds>) -> Router {
+    Router::new()
+        .route("/worlds", get(worlds::list))
+        .route("/worlds/{name}", put(worlds::make).get(worlds::state).delete(worlds::remove))
+        .route("/worlds/{name}/changes", post(worlds::change))
+        .route("/worlds/{name}/tokens", post(worlds::token))
+        .route("/worlds/{name}/journal", get(journal::read).delete(journal::clear))
+        .fallback(answers::unknown_path)
+        .method_not_allowed_fallback(answers::wrong_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn(for_this_machine))
+        .with_state(worlds)
+}
+
+/// Refuses requests for other hosts: their names were made to lead here.
+async fn for_this_machine(request: Request, next: Next) -> Result<Response, Refusal> {
+    let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let named = host.parse::<axum::http::uri::Authority>().ok();
+    let name = named.as_ref().map_or("", |authority| authority.host());
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    if name == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
+        return Ok(next.run(request).await);
+    }
+    Err(Refusal::misdirected(host))
+}

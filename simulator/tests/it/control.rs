@@ -1,0 +1,181 @@
+//! The control API, with an HTTP client that knows nothing of the library.
+
+use futures::StreamExt as _;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use simulator::control::{Control, ControlError};
+use simulator::{Simulator, SimulatorOptions};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::client::http_client;
+
+/// A control API that ends with this.
+struct Api {
+    url: String,
+    client: Client,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Api {
+    async fn start() -> Self {
+        let client = http_client();
+        let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+        let control = Control::listen(simulator, "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let url = format!("http://{}", control.address().unwrap());
+        let task = tokio::spawn(async move { control.serve().await.unwrap() });
+        Self { url, client, _task: AbortOnDropHandle::new(task) }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    async fn make(&self, name: &str) -> Value {
+        let (status, state) = self.send(Method::PUT, &format!("/worlds/{name}"), Some(world())).await;
+        assert_eq!(status, StatusCode::CREATED, "{state}");
+        state
+    }
+}
+
+fn world() -> Value {
+    json!({
+        "authorities": ["partner-ca"],
+        "authorizationServers": [{"host": "idp.example.com", "users": ["alice"]}],
+        "servers": [{"url": "http://mcp.example.com/mcp", "tools": [{"name": "echo"}]}],
+    })
+}
+
+/// The address that listens for a host and port.
+fn address(state: &Value, host: &str, port: &str) -> String {
+    let name = state["names"].as_array().unwrap().iter().find(|name| name["host"] == host).unwrap();
+    name["ports"][port].as_str().unwrap().to_owned()
+}
+
+/// Sends a ping to the world's MCP server.
+async fn ping(api: &Api, state: &Value, id: u64) -> StatusCode {
+    let url = format!("http://{}/mcp", address(state, "mcp.example.com", "80"));
+    let message = json!({"jsonrpc": "2.0", "id": id, "method": "ping"});
+    let request =
+        api.client.post(url).header("host", "mcp.example.com").header("accept", "application/json, text/event-stream");
+    request.json(&message).send().await.unwrap().status()
+}
+
+#[tokio::test]
+async fn a_world_is_made_read_changed_and_ended() {
+    let api = Api::start().await;
+    let state = api.make("one").await;
+    assert_eq!(state["authorities"][0]["name"], "public");
+    assert_eq!(state["authorities"][1]["name"], "partner-ca");
+    assert_eq!(api.send(Method::GET, "/worlds", None).await.1, json!({"worlds": ["one"]}));
+    // Another with the same names lives beside it.
+    let other = api.make("two").await;
+    assert_ne!(address(&state, "mcp.example.com", "80"), address(&other, "mcp.example.com", "80"));
+
+    ping(&api, &state, 1).await;
+    let (status, journal) = api.send(Method::GET, "/worlds/one/journal", None).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!((journal["position"].clone(), journal["entries"][0]["method"].clone()), (json!(1), json!("ping")));
+    let later = api.send(Method::GET, "/worlds/one/journal?since=1", None).await.1;
+    assert_eq!(later, json!({"position": 1, "entries": []}));
+    assert_eq!(api.send(Method::GET, "/worlds/two", None).await.1["position"], 0);
+
+    let change = json!({"rotateAuthority": "partner-ca"});
+    let (status, rotated) = api.send(Method::POST, "/worlds/one/changes", Some(change)).await;
+    assert_eq!(status, StatusCode::OK, "{rotated}");
+    assert_ne!(rotated["authorities"][1]["certificate"], state["authorities"][1]["certificate"]);
+    assert_eq!(rotated["authorities"][0], state["authorities"][0]);
+
+    let request = json!({"issuer": "idp.example.com", "subject": "alice", "audience": "a", "lifetime": "5m"});
+    let (status, token) = api.send(Method::POST, "/worlds/one/tokens", Some(request)).await;
+    assert_eq!((status, token["token"].as_str().unwrap().split('.').count()), (StatusCode::OK, 3));
+
+    assert_eq!(api.send(Method::DELETE, "/worlds/one/journal", None).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.send(Method::GET, "/worlds/one/journal", None).await.1, json!({"position": 1, "entries": []}));
+    assert_eq!(api.send(Method::DELETE, "/worlds/one", None).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(api.send(Method::GET, "/worlds", None).await.1, json!({"worlds": ["two"]}));
+}
+
+#[tokio::test]
+async fn a_journal_is_followed_until_its_world_ends() {
+    let api = Api::start().await;
+    let state = api.make("one").await;
+    ping(&api, &state, 1).await;
+    let url = format!("{}/worlds/one/journal?follow=true", api.url);
+    let mut lines = api.client.get(url).send().await.unwrap().bytes_stream();
+    let mut seen = Vec::new();
+    for id in 1..=3 {
+        let line = lines.next().await.unwrap().unwrap();
+        let entry: Value = serde_json::from_slice(&line).unwrap();
+        seen.push((entry["sequence"].as_u64().unwrap(), entry["message"]["id"].as_u64().unwrap()));
+        if id < 3 {
+            ping(&api, &state, id + 1).await;
+        }
+    }
+    assert_eq!(seen, [(0, 1), (1, 2), (2, 3)]);
+    api.send(Method::DELETE, "/worlds/one", None).await;
+    assert!(lines.next().await.is_none());
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_whole_with_all_reasons() {
+    let api = Api::start().await;
+    api.make("one").await;
+    let unknown = json!({"servers": [{"url": "http://a/mcp", "certificate": {"issuer": "x"}}, {"url": "http://b/mcp", "accepts": {"issuer": "y", "audience": "z"}}]});
+    for (method, path, body, status, reasons) in [
+        (Method::PUT, "/worlds/two", Some(unknown), 422, &["`x`", "`y`"][..]),
+        (Method::PUT, "/worlds/two", Some(json!({"server": []})), 422, &["did you mean `servers`?"]),
+        (Method::PUT, "/worlds/one", Some(world()), 409, &["there is a world `one` already"]),
+        (Method::GET, "/worlds/two", None, 404, &["there is no world `two`: there are one"]),
+        (
+            Method::POST,
+            "/worlds/one/changes",
+            Some(json!({"takeDown": "http://a/"})),
+            422,
+            &["http://mcp.example.com/mcp"],
+        ),
+        (
+            Method::POST,
+            "/worlds/one/changes",
+            Some(json!({"takedown": "http://a/"})),
+            400,
+            &["did you mean `takeDown`?"],
+        ),
+        (
+            Method::POST,
+            "/worlds/one/tokens",
+            Some(json!({"issuer": "idp.example.com", "subject": "eve"})),
+            422,
+            &["has no user `eve`"],
+        ),
+        (Method::GET, "/worlds/one/journal?until=3", None, 400, &["until"]),
+        (Method::POST, "/worlds/one", None, 405, &["POST does nothing at /worlds/one"]),
+        (Method::GET, "/journal", None, 404, &["expected /worlds"]),
+    ] {
+        let (got, answer) = api.send(method.clone(), path, body).await;
+        let error = answer["error"].as_str().unwrap_or_default();
+        assert_eq!(got.as_u16(), status, "{method} {path}: {answer}");
+        assert!(reasons.iter().all(|reason| error.contains(reason)), "{method} {path}: {error}");
+    }
+    assert_eq!(api.send(Method::GET, "/worlds", None).await.1, json!({"worlds": ["one"]}));
+}
+
+#[tokio::test]
+async fn web_pages_and_other_machines_are_kept_out() {
+    let api = Api::start().await;
+    api.make("one").await;
+    let led_here = api.client.get(format!("{}/worlds", api.url)).header("host", "evil.example.com:80");
+    assert_eq!(led_here.send().await.unwrap().status(), StatusCode::MISDIRECTED_REQUEST);
+    let form = api.client.post(format!("{}/worlds/one/changes", api.url)).header("content-type", "text/plain");
+    let form = form.body(json!({"rotateAuthority": "partner-ca"}).to_string());
+    assert_eq!(form.send().await.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+
+    let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+    let refused = Control::listen(simulator, "0.0.0.0:0".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(refused, ControlError::NotLoopback(_)), "{refused}");
+}
