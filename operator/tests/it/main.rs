@@ -1,6 +1,7 @@
 //! The operator against an API server in the same process, under paused time: an hour passes in milliseconds.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::doc_markdown)]
 
+mod any_spec;
 mod chart;
 mod cluster;
 mod configurations;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::world::{
-    Definition, Id, Objects, Outcome, World, admit, base, block_on, definition, difference, merge, read,
+    Definition, Id, Objects, Outcome, World, admit, block_on, definition, difference, merge, read, settled_base,
 };
 
 pub(crate) use path::{Path, leaves, other};
@@ -20,7 +20,7 @@ pub(crate) use path::{Path, leaves, other};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Row {
-    /// The object that is changed; the first of the kind when absent.
+    /// The object that is changed; the first of the kind by name when absent.
     #[serde(default)]
     object: Option<String>,
     /// What the spec of that object is before, as a merge patch.
@@ -156,12 +156,10 @@ fn check(kind: &str) {
             problems.push(format!("{kind}.yaml: {field} has not exactly one row that says what a change of it does"));
         }
     }
+    let settled = settled_base();
+    let first = settled.iter().find(|(id, _)| id.kind == kind).unwrap_or_else(|| panic!("base.yaml has no {kind}"));
+    let first = first.0.name.clone();
     block_on(async {
-        let base = base();
-        let first =
-            base.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("base.yaml has no {kind}"));
-        let first = first["metadata"]["name"].as_str().unwrap().to_owned();
-        let settled = World::settled(base).await.objects();
         for (name, row) in &table {
             let field = Path::parse(name);
             let trial = Trial { kind, is_leaf: fields.contains(&field), field, row };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fields,
-    world::{Id, World, admit, base, block_on, merge, read},
+    world::{Id, World, admit, block_on, merge, read, settled_base},
 };
 
 /// What follows from a change of the objects that the tests begin with.
@@ -41,8 +41,8 @@ fn cases() -> BTreeMap<String, Case> {
 #[test]
 fn each_case_has_its_conditions() {
     let mut problems = Vec::new();
+    let settled = settled_base();
     block_on(async {
-        let settled = World::settled(base()).await.objects();
         for (rule, case) in cases() {
             let world = World::resumed(settled.clone());
             for change in &case.change {

@@ -8,7 +8,11 @@ mod kinds;
 mod outcome;
 mod store;
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+};
 
 use kube::runtime::watcher;
 use operator::{
@@ -25,7 +29,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use admission::{Definition, admit, definition};
-pub(crate) use outcome::{Outcome, difference};
+pub(crate) use outcome::{Outcome, difference, of as outcome};
 use store::Store;
 pub(crate) use store::{Id, Objects, merge};
 
@@ -41,7 +45,7 @@ pub(crate) struct World {
 
 impl World {
     /// The cluster with `objects`, for which the operator has done all that it wants.
-    pub(crate) async fn settled(objects: impl IntoIterator<Item = Value>) -> Self {
+    async fn settled(objects: impl IntoIterator<Item = Value>) -> Self {
         let world = Self::resumed(Objects::default());
         for object in objects {
             world.put(object);
@@ -118,7 +122,7 @@ impl World {
 
     /// What the operator made of the objects.
     pub(crate) fn outcome(&self) -> Outcome {
-        outcome::of(&self.store.objects())
+        outcome(&self.store.objects())
     }
 
     /// Lets the operator work until it wants nothing more.
@@ -142,13 +146,19 @@ impl World {
 }
 
 /// The objects of `base.yaml`: everything that is referred to is there, and as it should be.
-pub(crate) fn base() -> Vec<Value> {
+fn base() -> Vec<Value> {
     let mut objects: Vec<Value> = serde_saphyr::from_multiple(&text("world/base.yaml")).unwrap();
     for object in &mut objects {
         let name = object["metadata"]["name"].clone();
         admit(object).unwrap_or_else(|error| panic!("{} {name}: {error}", object["kind"]));
     }
     objects
+}
+
+/// The objects of `base.yaml` after all that the operator wants for them. To be asked for outside of [`block_on`].
+pub(crate) fn settled_base() -> Objects {
+    static SETTLED: LazyLock<Objects> = LazyLock::new(|| block_on(async { World::settled(base()).await.objects() }));
+    SETTLED.clone()
 }
 
 /// What a YAML file of the tests says.

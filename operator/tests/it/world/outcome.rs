@@ -44,7 +44,7 @@ pub(crate) fn difference<'a>(before: &'a Outcome, after: &'a Outcome) -> BTreeMa
 }
 
 /// The outcome that `objects` show.
-pub(super) fn of(objects: &Objects) -> Outcome {
+pub(crate) fn of(objects: &Objects) -> Outcome {
     let mut outcome = Outcome::default();
     for (id, object) in objects.iter() {
         if definition(&id.kind).is_some() {
