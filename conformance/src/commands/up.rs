@@ -85,7 +85,7 @@ async fn print_ways_in(target: &dyn Target, stage: &Stage<'_>, kubeconfig: &Kube
     println!("\nThe cluster runs until Ctrl-C.\n");
     match &kubeconfig.path {
         Some(path) => println!(
-            "kubectl:\n  export KUBECONFIG={}\n  kubectl get mcpgroups,mcpserverentries,virtualmcpservers,pods -n {}",
+            "kubectl:\n  export KUBECONFIG={}\n  kubectl get mcpgroups,mcpserverentries,mcpremoteproxies,virtualmcpservers,pods -n {}",
             path.display(),
             stage.namespace()
         ),
@@ -97,7 +97,7 @@ async fn print_ways_in(target: &dyn Target, stage: &Stage<'_>, kubeconfig: &Kube
             continue;
         };
         let endpoint = format!("http://{address}/mcp");
-        println!("\nVirtualMCPServer {name}, in the cluster {url}, from here {endpoint}");
+        println!("\n{name}, in the cluster {url}, from here {endpoint}");
         let header = token.as_ref().map_or_else(String::new, |token| format!(" -H 'Authorization: Bearer {token}'"));
         println!(
             "curl:\n  curl -i {endpoint}{header} -H 'Content-Type: application/json' -H 'Accept: application/json, \

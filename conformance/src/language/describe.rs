@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Action, Apply, Count, OperatorState, Scenario, Step, Token, Until, What};
 use crate::diagnostic::Position;
 use crate::expression::Expression;
+use crate::mcp::Transport;
 use crate::world::World;
 
 /// What a world has, a line per thing.
@@ -143,8 +144,9 @@ fn words(step: &Step) -> String {
             None => format!("look at {}", spec.object.text()),
         },
         Action::Connect(spec) => format!(
-            "open an MCP session with {}{}{}{}",
+            "open an MCP session with {}{}{}{}{}",
             spec.to.text(),
+            if spec.transport == Transport::Sse { " over HTTP+SSE" } else { "" },
             token(spec.token.as_ref()),
             and("; the answer has ", spec.expect.as_ref()),
             and("; it is refused, and ", spec.refused.as_ref()),

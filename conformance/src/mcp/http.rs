@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url};
 use serde_json::{Value, json};
 
-use super::sse;
+use super::sse::{Decoder, Event};
 use crate::causes::chain;
 
 /// How a URL is reached: its name is kept, the address is the target's.
@@ -48,8 +50,39 @@ pub struct Response {
     pub headers: BTreeMap<String, String>,
     /// The body; of an event stream, all of it that was read.
     pub body: String,
-    /// The messages of an event stream.
-    pub events: Vec<Value>,
+    /// What was read of an event stream.
+    pub events: Vec<Event>,
+}
+
+/// How far an event stream is read; any other answer is read whole.
+#[derive(Clone, Copy, Debug)]
+pub enum Extent<'a> {
+    /// To its end.
+    Whole,
+    /// To the answer to the request of this id.
+    Answer(&'a Value),
+    /// So many events.
+    Events(usize),
+}
+
+impl Extent<'_> {
+    fn is_reached(self, events: &[Event]) -> bool {
+        match self {
+            Self::Whole => false,
+            Self::Answer(id) => events.iter().any(|event| answers(&message(event), id)),
+            Self::Events(count) => events.len() >= count,
+        }
+    }
+}
+
+/// The JSON-RPC message of an event; null when it has none.
+pub(super) fn message(event: &Event) -> Value {
+    serde_json::from_str(&event.data).unwrap_or(Value::Null)
+}
+
+/// Whether a message is the answer to the request of this id.
+pub(super) fn answers(message: &Value, id: &Value) -> bool {
+    message.get("id") == Some(id) && message.get("method").is_none()
 }
 
 impl Response {
@@ -60,6 +93,7 @@ impl Response {
             "headers": self.headers,
             "body": self.body,
             "json": self.json(),
+            "events": self.events,
         })
     }
 
@@ -71,6 +105,11 @@ impl Response {
     /// Whether the status says success.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// Whether the body is an event stream.
+    fn streams(&self) -> bool {
+        self.headers.get("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"))
     }
 }
 
@@ -91,14 +130,14 @@ impl Http {
         Ok(Self { authorities })
     }
 
-    /// Sends a request and reads the whole answer; of an event stream, up to the answer to `id`.
+    /// Sends a request and reads the answer; of an event stream, as much as `extent` says.
     pub async fn send(
         &self,
         route: &Route,
         method: &str,
         headers: &BTreeMap<String, String>,
         body: Option<String>,
-        id: Option<&Value>,
+        extent: Extent<'_>,
         timeout: Duration,
     ) -> Result<Response, HttpError> {
         let unanswered =
@@ -106,9 +145,30 @@ impl Http {
         let sending = self.start(route, method, headers, body)?;
         let answer = async {
             let response = sending.await.map_err(|error| unanswered(chain(&error)))?;
-            read(response, id).await.map_err(|error| unanswered(chain(&error)))
+            read(response, extent).await.map_err(|error| unanswered(chain(&error)))
         };
         tokio::time::timeout(timeout, answer).await.map_err(|_| unanswered(format!("no answer within {timeout:?}")))?
+    }
+
+    /// Opens an event stream; an answer that is none is returned whole.
+    pub(super) async fn open(
+        &self,
+        route: &Route,
+        headers: &BTreeMap<String, String>,
+        timeout: Duration,
+    ) -> Result<Result<EventStream, Response>, HttpError> {
+        let unanswered =
+            |reason: String| HttpError::Unanswered { method: "GET".to_owned(), url: route.url.to_string(), reason };
+        let sending = self.start(route, "GET", headers, None)?;
+        let opening = async {
+            let response = sending.await.map_err(|error| unanswered(chain(&error)))?;
+            let head = head(&response);
+            if head.is_success() && head.streams() {
+                return Ok(Ok(EventStream { bytes: response.bytes_stream().boxed() }));
+            }
+            read(response, Extent::Whole).await.map(Err).map_err(|error| unanswered(chain(&error)))
+        };
+        tokio::time::timeout(timeout, opening).await.map_err(|_| unanswered(format!("no answer within {timeout:?}")))?
     }
 
     fn start(
@@ -150,7 +210,30 @@ impl Http {
     }
 }
 
-async fn read(response: reqwest::Response, id: Option<&Value>) -> reqwest::Result<Response> {
+/// An event stream that is open.
+pub(super) struct EventStream {
+    /// What comes of it.
+    pub(super) bytes: BoxStream<'static, reqwest::Result<Bytes>>,
+}
+
+async fn read(response: reqwest::Response, extent: Extent<'_>) -> reqwest::Result<Response> {
+    let mut answer = head(&response);
+    if !answer.streams() {
+        answer.body = response.text().await?;
+        return Ok(answer);
+    }
+    let mut decoder = Decoder::default();
+    let mut bytes = response.bytes_stream();
+    while !extent.is_reached(&answer.events) {
+        let Some(chunk) = bytes.next().await.transpose()? else { break };
+        answer.body.push_str(&String::from_utf8_lossy(&chunk));
+        answer.events.extend(decoder.feed(&chunk));
+    }
+    Ok(answer)
+}
+
+/// Status and headers of an answer.
+fn head(response: &reqwest::Response) -> Response {
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in response.headers() {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -162,27 +245,5 @@ async fn read(response: reqwest::Response, id: Option<&Value>) -> reqwest::Resul
             })
             .or_insert(value);
     }
-    let mut answer = Response { status: response.status().as_u16(), headers, ..Response::default() };
-    let streams = answer.headers.get("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
-    if !streams {
-        answer.body = response.text().await?;
-        return Ok(answer);
-    }
-    let mut decoder = sse::Decoder::default();
-    let mut bytes = response.bytes_stream();
-    while let Some(chunk) = bytes.next().await {
-        let chunk = chunk?;
-        answer.body.push_str(&String::from_utf8_lossy(&chunk));
-        for event in decoder.feed(&chunk) {
-            if let Ok(message) = serde_json::from_str::<Value>(&event.data) {
-                answer.events.push(message);
-            }
-        }
-        let is_answer =
-            |message: &Value| id.is_some_and(|id| message.get("id") == Some(id) && message.get("method").is_none());
-        if answer.events.iter().any(is_answer) {
-            break;
-        }
-    }
-    Ok(answer)
+    Response { status: response.status().as_u16(), headers, ..Response::default() }
 }

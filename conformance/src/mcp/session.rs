@@ -1,23 +1,54 @@
-//! A session: initialize, requests, and the end with DELETE.
+//! A session: initialize, requests, and its end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::http::{Http, HttpError, Response, Route};
+use super::http::{Extent, Http, HttpError, Response, Route, answers, message};
+use super::http_sse::Channel;
 use super::transcript::Transcript;
 
-/// The revision that the client asks for.
-pub(crate) const PROTOCOL: &str = "2025-11-25";
+/// How the client speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Streamable HTTP.
+    #[default]
+    StreamableHttp,
+    /// HTTP+SSE, of revision 2024-11-05.
+    Sse,
+}
+
+impl Transport {
+    /// The revision that the client asks for.
+    pub fn revision(self) -> &'static str {
+        match self {
+            Self::StreamableHttp => "2025-11-25",
+            Self::Sse => "2024-11-05",
+        }
+    }
+
+    /// Where servers are expected whose URL has no path.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::StreamableHttp => "/mcp",
+            Self::Sse => "/sse",
+        }
+    }
+}
 
 /// A session with one MCP server.
 #[derive(Clone, Debug)]
 pub struct Session {
     http: Http,
+    transport: Transport,
     route: Route,
+    /// The stream of HTTP+SSE, once it is open.
+    channel: Option<Channel>,
     headers: BTreeMap<String, String>,
     transcript: Transcript,
     next_id: Arc<AtomicU64>,
@@ -37,12 +68,8 @@ pub struct Reply {
 impl Reply {
     fn read(response: Response, id: Option<&Value>) -> Self {
         let body = response.json();
-        let message = response
-            .events
-            .iter()
-            .find(|message| id.is_some() && message.get("id") == id && message.get("method").is_none())
-            .unwrap_or(&body)
-            .clone();
+        let answer = |id| response.events.iter().map(message).find(|message| answers(message, id));
+        let message = id.and_then(answer).unwrap_or(body);
         Self {
             response,
             result: message.get("result").cloned().unwrap_or(Value::Null),
@@ -53,12 +80,27 @@ impl Reply {
 
 impl Session {
     /// A session that is not open yet. `headers` go with every request.
-    pub fn new(http: Http, route: Route, headers: BTreeMap<String, String>, transcript: Transcript) -> Self {
-        Self { http, route, headers, transcript, next_id: Arc::new(AtomicU64::new(1)) }
+    pub fn new(
+        http: Http,
+        transport: Transport,
+        route: Route,
+        headers: BTreeMap<String, String>,
+        transcript: Transcript,
+    ) -> Self {
+        Self { http, transport, route, channel: None, headers, transcript, next_id: Arc::new(AtomicU64::new(1)) }
     }
 
     /// Sends initialize and, when it was accepted, the notification that follows it.
     pub async fn open(&mut self, protocol: &str, timeout: Duration) -> Result<Reply, HttpError> {
+        if self.transport == Transport::Sse {
+            match Channel::open(&self.http, &self.route, &self.headers, timeout).await? {
+                Ok(channel) => self.channel = Some(channel),
+                Err(refusal) => {
+                    self.transcript.add(format!("GET {}", self.route.url), None, &Ok(refusal.clone()));
+                    return Ok(Reply::read(refusal, None));
+                }
+            }
+        }
         let params = json!({
             "protocolVersion": protocol,
             "capabilities": {},
@@ -71,8 +113,10 @@ impl Session {
         if let Some(session) = reply.response.headers.get("mcp-session-id") {
             self.headers.insert("mcp-session-id".to_owned(), session.clone());
         }
-        let version = reply.result["protocolVersion"].as_str().unwrap_or(protocol);
-        self.headers.insert("mcp-protocol-version".to_owned(), version.to_owned());
+        if self.transport == Transport::StreamableHttp {
+            let version = reply.result["protocolVersion"].as_str().unwrap_or(protocol);
+            self.headers.insert("mcp-protocol-version".to_owned(), version.to_owned());
+        }
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
         self.post(&initialized, None, timeout).await?;
         Ok(reply)
@@ -105,11 +149,15 @@ impl Session {
         Ok(Reply::read(response, id.as_ref()))
     }
 
-    /// Ends the session.
-    pub async fn close(&self, timeout: Duration) -> Result<Response, HttpError> {
-        let answer = self.http.send(&self.route, "DELETE", &self.headers, None, None, timeout).await;
+    /// Ends the session; over HTTP+SSE, where it ends with its stream, there is no answer.
+    pub async fn close(&self, timeout: Duration) -> Result<Option<Response>, HttpError> {
+        if let Some(channel) = &self.channel {
+            channel.close();
+            return Ok(None);
+        }
+        let answer = self.http.send(&self.route, "DELETE", &self.headers, None, Extent::Whole, timeout).await;
         self.transcript.add(format!("DELETE {}", self.route.url), None, &answer);
-        answer
+        answer.map(Some)
     }
 
     /// The headers that go with every request of the session.
@@ -122,8 +170,17 @@ impl Session {
         headers.insert("content-type".to_owned(), "application/json".to_owned());
         headers.insert("accept".to_owned(), "application/json, text/event-stream".to_owned());
         let sent = message.to_string();
-        let answer = self.http.send(&self.route, "POST", &headers, Some(sent.clone()), id, timeout).await;
-        self.transcript.add(format!("POST {}", self.route.url), Some(sent), &answer);
+        let route = self.channel.as_ref().map_or(&self.route, |channel| &channel.endpoint);
+        let extent = id.map_or(Extent::Whole, Extent::Answer);
+        let answering = async {
+            let mut answer = self.http.send(route, "POST", &headers, Some(sent.clone()), extent, timeout).await?;
+            if let (Some(channel), Some(id), true) = (&self.channel, id, answer.is_success()) {
+                answer.events.push(channel.answer(id, timeout).await?);
+            }
+            Ok(answer)
+        };
+        let answer = answering.await;
+        self.transcript.add(format!("POST {}", route.url), Some(sent.clone()), &answer);
         answer
     }
 }

@@ -1,10 +1,14 @@
 //! Server-sent events (WHATWG HTML, 9.2), as far as MCP uses them.
 
+use serde::Serialize;
+
 /// One event.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Event {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// Its type; `message` when none is given.
+    pub event: String,
     /// The lines of data, joined.
-    pub(super) data: String,
+    pub data: String,
 }
 
 /// Turns bytes into events, however they are cut.
@@ -12,6 +16,7 @@ pub(super) struct Event {
 pub(super) struct Decoder {
     line: Vec<u8>,
     after_return: bool,
+    event: Option<String>,
     data: Option<String>,
 }
 
@@ -39,18 +44,19 @@ impl Decoder {
 
     fn line(&mut self, line: &str) -> Option<Event> {
         if line.is_empty() {
-            return self.data.take().map(|data| Event { data });
+            let event = self.event.take().unwrap_or_else(|| "message".to_owned());
+            return self.data.take().map(|data| Event { event, data });
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
-        if field == "data" {
-            let value = value.strip_prefix(' ').unwrap_or(value);
-            match &mut self.data {
-                Some(data) => {
-                    data.push('\n');
-                    data.push_str(value);
-                }
-                None => self.data = Some(value.to_owned()),
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match (field, &mut self.data) {
+            ("event", _) => self.event = Some(value.to_owned()).filter(|event| !event.is_empty()),
+            ("data", Some(data)) => {
+                data.push('\n');
+                data.push_str(value);
             }
+            ("data", data) => *data = Some(value.to_owned()),
+            _ => {}
         }
         None
     }
@@ -72,6 +78,13 @@ mod tests {
 
     #[test]
     fn an_event_without_data_is_none() {
-        assert!(decode(&["id: 1\n\n"]).is_empty());
+        assert!(decode(&["id: 1\n\n", "event: endpoint\n\n"]).is_empty());
+    }
+
+    #[test]
+    fn the_type_of_an_event_is_its_own() {
+        let events = Decoder::default().feed(b"event: endpoint\ndata: /a\n\ndata: b\n\n");
+        let events: Vec<_> = events.iter().map(|event| (event.event.as_str(), event.data.as_str())).collect();
+        assert_eq!(events, [("endpoint", "/a"), ("message", "b")]);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::session::{Attempts, served_at};
 use super::{Stage, Trouble};
 use crate::language::{Moment, Request, Step, resolve_text, resolve_value};
-use crate::mcp::Route;
+use crate::mcp::{Extent, Route};
 
 pub(super) async fn request(
     stage: &Stage<'_>,
@@ -44,10 +44,14 @@ pub(super) async fn request(
     }
     let timeout = if spec.eventually { stage.target.allows(Moment::Call) } else { stage.deadline(step, Moment::Call) };
     // An event stream that answers a JSON-RPC request is read up to the answer.
-    let id = spec.json.as_ref().and_then(|json| json.get("id")).cloned();
+    let id = spec.json.as_ref().and_then(|json| json.get("id"));
+    let extent = match spec.events {
+        Some(count) => Extent::Events(count.get()),
+        None => id.map_or(Extent::Whole, Extent::Answer),
+    };
     let mut attempts = Attempts::until(spec.eventually, stage.deadline(step, Moment::Live));
     loop {
-        let answer = stage.http()?.send(&route, method, &headers, body.clone(), id.as_ref(), timeout).await;
+        let answer = stage.http()?.send(&route, method, &headers, body.clone(), extent, timeout).await;
         stage.transcript.add(format!("{method} {}", route.url), body.clone(), &answer);
         let outcome = match answer {
             Err(error) => Err(Trouble::unanswered(&error, &format!("an answer to {method} {path}"), step.at)),

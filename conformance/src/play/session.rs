@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Stage, Trouble, admission, http};
 use crate::expression::{Expression, Variables};
 use crate::language::{Call, Connect, Disconnect, List, ListKind, Message, Moment, Step, resolve_text, resolve_value};
-use crate::mcp::{PROTOCOL, Reply, Session};
+use crate::mcp::{Reply, Session, Transport};
 use crate::objects::watch;
 
 /// Trying again, at growing intervals, while there is time.
@@ -56,8 +56,8 @@ pub(super) async fn connect(
     if let Some(token) = stage.token(spec.token.as_ref(), &variables)? {
         headers.insert("authorization".to_owned(), format!("Bearer {token}"));
     }
-    let protocol = spec.protocol.as_deref().unwrap_or(PROTOCOL);
-    let endpoint = mcp_endpoint(&url);
+    let protocol = spec.protocol.as_deref().unwrap_or(spec.transport.revision());
+    let endpoint = mcp_endpoint(&url, spec.transport);
     let timeout = stage.target.allows(Moment::Call);
     // A Service may lag behind the object's condition for a moment.
     let mut attempts = Attempts::until(true, stage.deadline(step, Moment::Ready));
@@ -69,7 +69,7 @@ pub(super) async fn connect(
                 continue;
             }
         };
-        let mut session = Session::new(stage.http()?, route, headers.clone(), stage.transcript.clone());
+        let mut session = Session::new(stage.http()?, spec.transport, route, headers.clone(), stage.transcript.clone());
         match session.open(protocol, timeout).await {
             Ok(reply) if reply.response.status != 503 => break (session, reply),
             Ok(reply) => {
@@ -162,10 +162,10 @@ fn ready_url(object: &Value) -> Option<String> {
     status["url"].as_str().filter(|url| ready && !url.is_empty()).map(str::to_owned)
 }
 
-/// Where MCP is served: at the URL's own path, or at `/mcp` when it has none.
-fn mcp_endpoint(url: &str) -> String {
+/// Where MCP is served: at the URL's own path, or at the usual one when it has none.
+fn mcp_endpoint(url: &str, transport: Transport) -> String {
     match url::Url::parse(url) {
-        Ok(parsed) if parsed.path() == "/" => format!("{}/mcp", url.trim_end_matches('/')),
+        Ok(parsed) if parsed.path() == "/" => format!("{}{}", url.trim_end_matches('/'), transport.path()),
         _ => url.to_owned(),
     }
 }
@@ -291,6 +291,12 @@ pub(super) async fn disconnect(
         .close(stage.deadline(step, Moment::Call))
         .await
         .map_err(|error| Trouble::unanswered(&error, "an answer to DELETE", step.at))?;
+    let Some(response) = response else {
+        return match &spec.expect {
+            None => Ok(Value::Null),
+            Some(_) => Err(Trouble::harness("a session over HTTP+SSE ends without an answer that `expect` could see")),
+        };
+    };
     if let Some(expect) = &spec.expect {
         let variables = stage.variables(row).with("response", response.to_json());
         expect.check(&variables)??;

@@ -217,20 +217,19 @@ impl<'a> Stage<'a> {
         self.token(None, &self.variables(None)).ok().flatten()
     }
 
-    /// The gateways of the scenario: their names and URLs.
+    /// What serves clients in the scenario: kinds and names, and URLs.
     pub async fn gateways(&self) -> Vec<(String, String)> {
         let objects = self.target.objects();
-        let Ok(kind) = objects.kinds.named("virtualmcpservers").await else {
-            return Vec::new();
-        };
-        let found = objects.list(&kind, &self.namespace, None).await.unwrap_or_default();
-        found
-            .iter()
-            .filter_map(|object| {
-                let name = object["metadata"]["name"].as_str()?;
-                Some((name.to_owned(), object["status"]["url"].as_str()?.to_owned()))
-            })
-            .collect()
+        let mut gateways = Vec::new();
+        for plural in ["virtualmcpservers", "mcpremoteproxies", "mcpservers"] {
+            let Ok(kind) = objects.kinds.named(plural).await else { continue };
+            let found = objects.list(&kind, &self.namespace, None).await.unwrap_or_default();
+            gateways.extend(found.iter().filter_map(|object| {
+                let name = format!("{} {}", object["kind"].as_str()?, object["metadata"]["name"].as_str()?);
+                Some((name, object["status"]["url"].as_str()?.to_owned()))
+            }));
+        }
+        gateways
     }
 
     /// An HTTP client that trusts the world as it is now.

@@ -151,3 +151,45 @@ async fn apply_removes_what_left_the_manifest() {
     .await;
     assert_eq!(outcome, (Verdict::Passed, String::new()));
 }
+
+#[tokio::test]
+async fn a_session_over_http_sse_is_like_any_other() {
+    let world = "world:\n  servers:\n    - {url: https://a.example.com/sse, transport: sse, tools: [{name: echo}]}\n";
+    let steps = "
+  - connect: https://a.example.com/sse
+    transport: sse
+    expect: result.protocolVersion == '2024-11-05' && response.status == 202
+  - list: tools
+    expect: names == ['echo']
+  - call: echo
+    arguments: {text: hello}
+    expect: result.content[0].text == 'hello'
+  - call: nothing
+    expect: error.code == -32602
+  - disconnect: current
+  - call: echo
+    arguments: {text: again}
+    verifies: [ENTRY-001]
+";
+    let (library, played) = played(&format!("{world}steps:{steps}")).await;
+    let message = played.message.clone().unwrap_or_default();
+    assert!(message.contains("the call of echo") && message.contains("[ENTRY-001]"), "{message}");
+    assert_eq!(judged(&library, &played, "ENTRY-001"), BehaviourVerdict::Failed, "its end is the end of its stream");
+}
+
+#[tokio::test]
+async fn of_an_open_stream_so_many_events_are_read() {
+    let world = "world:\n  servers:\n    - {url: https://a.example.com/sse, transport: sse, tools: [{name: echo}]}\n";
+    let steps = "
+  - request: GET /sse
+    to: https://a.example.com
+    headers: {Accept: text/event-stream}
+    events: 1
+    expect: size(response.events) == 1 && response.events[0].event == 'endpoint' && response.events[0].data.startsWith('/')
+  - connect: https://a.example.com/nothing
+    transport: sse
+    refused: response.status == 404
+";
+    let (_, played) = played(&format!("{world}steps:{steps}")).await;
+    assert_eq!((played.verdict, played.message), (Verdict::Passed, None));
+}

@@ -1,12 +1,14 @@
 //! Steps that talk to a gateway.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
 use super::Target;
 use crate::expression::Expression;
+use crate::mcp::Transport;
 use crate::yaml::Located;
 
 /// Opens an MCP session.
@@ -16,6 +18,9 @@ pub struct Connect {
     /// `kind/name` of an object with `status.url`, or an http URL.
     #[serde(rename = "connect")]
     pub to: Target,
+    /// How the client speaks.
+    #[serde(default)]
+    pub transport: Transport,
     /// Who connects.
     pub token: Option<Token>,
     /// Sent with every request of the session.
@@ -124,6 +129,8 @@ pub struct Request {
     pub json: Option<Value>,
     /// A body as it stands.
     pub body: Option<String>,
+    /// How many events are read of a stream that does not end.
+    pub events: Option<NonZeroUsize>,
     /// What must hold.
     pub expect: Option<Expression>,
     /// Asks again until it holds.
