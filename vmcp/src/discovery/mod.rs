@@ -10,6 +10,7 @@
 mod decide;
 mod fixed;
 mod member;
+mod pauses;
 mod proxied;
 mod resolve;
 mod strategy;

@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, DynamicObject};
 use kube::core::ApiResource;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{WatchStreamExt, utils::Backoff};
 use kube::{Client, Resource, ResourceExt};
 use operator_api::MCPExternalAuthConfig;
 use serde::de::DeserializeOwned;
@@ -26,10 +25,9 @@ use tokio_util::sync::CancellationToken;
 use super::Snapshot;
 use super::decide::{Decide, Needed, Objects};
 use super::member::{Member, MemberKind};
+use super::pauses::Pauses;
 use super::resolve::{Contents, Lookup};
 
-/// Pauses between attempts at a watch that fails: first, and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Changes that may wait to be taken in.
 const QUEUE: usize = 64;
 
@@ -333,24 +331,4 @@ fn config_map(config_map: ConfigMap) -> Contents {
     let text = config_map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes()));
     let binary = config_map.binary_data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0));
     text.chain(binary).collect()
-}
-
-/// Pauses that double, up to a bound that keeps repairs quick.
-#[derive(Default)]
-struct Pauses(Option<Duration>);
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let pause = self.0.map_or(PAUSES.0, |last| (last * 2).min(PAUSES.1));
-        self.0 = Some(pause);
-        Some(pause)
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {
-        self.0 = None;
-    }
 }
