@@ -2,7 +2,7 @@
 
 use crate::catalog::{Catalog, CatalogOptions, Naming};
 use crate::cli::Serve;
-use crate::discovery::{self, Snapshot};
+use crate::discovery::{self, Snapshot, Surroundings};
 use crate::egress::Egress;
 use crate::health::{Health, ProbeSchedule, probe_all};
 use crate::ingress::{GroupReport, Ingress, Patience, Report, ToolGateway};
@@ -60,8 +60,12 @@ impl Gateway {
         let health = Health::new(u32::try_from(failures.unhealthy_threshold).unwrap_or(u32::MAX));
         let egress = Egress::new(client, TokenCache::new(serving.token_cache_max));
         let background = CancellationToken::new();
-        let members = cluster.api().filter(|_| is_discovered(&config));
-        let discovered = discovery::start(&config, members, background.clone())?;
+        let surroundings = Surroundings {
+            members: cluster.api().filter(|_| is_discovered(&config)),
+            // Only the operator names the object that a gateway belongs to.
+            operated: name.is_some(),
+        };
+        let discovered = discovery::start(&config, surroundings, background.clone())?;
         let catalog =
             Arc::new(Catalog::new(catalog_options(&config), discovered.clone(), egress.clone(), health.clone()));
         let ingress = Arc::new(Ingress {
@@ -71,7 +75,7 @@ impl Gateway {
             upstream: Arc::new(ToolGateway { name: config.name.clone(), catalog: Arc::clone(&catalog) }),
             http_sse: None,
             report: Report {
-                mode: if serving.namespace.is_some() { "dynamic" } else { "static" },
+                mode: if serving.namespace.is_some() && is_discovered(&config) { "dynamic" } else { "static" },
                 discovered: discovered.clone(),
                 group: Some(GroupReport { name: config.group_ref.clone(), health: health.clone() }),
             },

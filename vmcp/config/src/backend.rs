@@ -22,6 +22,15 @@ pub struct StaticBackend {
     /// Absolute path of a PEM file with the authorities to trust; for entries only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_path: Option<String>,
+    /// Whether an entry may be in a private network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_private_endpoint: Option<bool>,
+    /// Headers that every request to the backend carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
+    /// Headers whose values are in environment variables, with the names of those.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers_from_env: Option<BTreeMap<String, String>>,
     /// Free-form labels of the backend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<BTreeMap<String, String>>,

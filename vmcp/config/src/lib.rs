@@ -49,8 +49,8 @@ pub use load::{ConfigError, Problem, load, parse};
 pub use observability::{Audit, Telemetry};
 pub use operational::{CircuitBreaker, FailureHandling, LogLevel, Operational, PartialFailureMode, Timeouts};
 pub use outgoing::{
-    AwsRoleMapping, AwsSts, HeaderInjection, OnBehalfOf, OutgoingAuth, OutgoingAuthSource, OutgoingStrategy,
-    TokenExchange, UpstreamInject, Xaa,
+    AwsRoleMapping, AwsSts, ExternalAuthConfig, HeaderInjection, OnBehalfOf, OutgoingAuth, OutgoingAuthSource,
+    OutgoingStrategy, SecretKey, TokenExchange, UpstreamInject, Xaa,
 };
 pub use schema::FreeObject;
 pub use secret::Secret;

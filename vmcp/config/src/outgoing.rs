@@ -36,9 +36,13 @@ pub enum OutgoingAuthSource {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutgoingStrategy {
-    /// `unauthenticated`, `discovered`, `header_injection`, `token_exchange`, `upstream_inject`, `aws_sts`, `xaa` or `obo`.
+    /// `unauthenticated`, `discovered`, `external_auth_config`, `header_injection`, `token_exchange`, `upstream_inject`,
+    /// `aws_sts`, `xaa` or `obo`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// For type `external_auth_config`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_auth_config: Option<ExternalAuthConfig>,
     /// For type `header_injection`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header_injection: Option<HeaderInjection>,
@@ -59,6 +63,14 @@ pub struct OutgoingStrategy {
     pub obo: Option<OnBehalfOf>,
 }
 
+/// Authenticates as an MCPExternalAuthConfig of the gateway's namespace says. The gateway follows its changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExternalAuthConfig {
+    /// Name of the MCPExternalAuthConfig.
+    pub name: String,
+}
+
 /// Sets one header on every request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -71,6 +83,30 @@ pub struct HeaderInjection {
     /// Environment variable with the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header_value_env: Option<String>,
+    /// Secret of the gateway's namespace with the value. The gateway follows its changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_value_secret: Option<SecretKey>,
+    /// What is sent, with {token} for the value; the value alone when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header_format: Option<String>,
+}
+
+impl HeaderInjection {
+    /// The header's value for the secret `token`.
+    pub fn format(&self, token: &str) -> String {
+        let token = token.trim_end_matches(['\r', '\n']);
+        self.header_format.as_ref().map_or_else(|| token.to_owned(), |format| format.replace("{token}", token))
+    }
+}
+
+/// One key of a Secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKey {
+    /// Name of the Secret.
+    pub name: String,
+    /// Key in the Secret.
+    pub key: String,
 }
 
 /// Exchanges the client's token for one of the backend (RFC 8693).

@@ -1,10 +1,10 @@
 //! Rules that the types do not express.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Aggregation, Config, ConflictResolution, FailureHandling, IncomingAuthKind, Oidc, OutgoingAuth, OutgoingStrategy,
-    SessionProvider, SessionStorage, StaticBackendKind, ToolVisibility, selection_problems,
+    Aggregation, Config, ConflictResolution, FailureHandling, HeaderInjection, IncomingAuthKind, Oidc, OutgoingAuth,
+    OutgoingStrategy, SessionProvider, SessionStorage, StaticBackendKind, ToolVisibility, selection_problems,
 };
 
 /// A rule that a configuration breaks.
@@ -135,6 +135,21 @@ impl Config {
                     format!("{:?} is not an http:// or https:// URL", backend.url),
                 ));
             }
+            if backend.allow_private_endpoint == Some(true) && backend.kind != Some(StaticBackendKind::Entry) {
+                found.push(Violation::new(
+                    format!("{path}.allowPrivateEndpoint"),
+                    "only a backend of type entry is kept out of private networks",
+                ));
+            }
+            let from_env = backend.headers_from_env.iter().flat_map(BTreeMap::keys);
+            for name in backend.headers.iter().flat_map(BTreeMap::keys).chain(from_env) {
+                if let Some(reason) = request_header_problem(name) {
+                    found.push(Violation::new(
+                        format!("{path}.headers"),
+                        format!("header {name:?} cannot be set: {reason}"),
+                    ));
+                }
+            }
             if let Some(file) = &backend.ca_bundle_path {
                 let path = format!("{path}.caBundlePath");
                 if backend.kind != Some(StaticBackendKind::Entry) {
@@ -190,6 +205,7 @@ fn outgoing_auth(outgoing: &OutgoingAuth, found: &mut Vec<Violation>) {
 fn outgoing_strategy(strategy: &OutgoingStrategy, path: &str, found: &mut Vec<Violation>) {
     let (block, present) = match strategy.kind.as_str() {
         "unauthenticated" | "discovered" => return,
+        "external_auth_config" => ("externalAuthConfig", strategy.external_auth_config.is_some()),
         "header_injection" => ("headerInjection", strategy.header_injection.is_some()),
         "token_exchange" => ("tokenExchange", strategy.token_exchange.is_some()),
         "upstream_inject" => ("upstreamInject", strategy.upstream_inject.is_some()),
@@ -200,8 +216,8 @@ fn outgoing_strategy(strategy: &OutgoingStrategy, path: &str, found: &mut Vec<Vi
             found.push(Violation::new(
                 format!("{path}.type"),
                 format!(
-                    "unknown type {other:?}: expected unauthenticated, discovered, header_injection, token_exchange, \
-                     upstream_inject, aws_sts, xaa or obo"
+                    "unknown type {other:?}: expected unauthenticated, discovered, external_auth_config, \
+                     header_injection, token_exchange, upstream_inject, aws_sts, xaa or obo"
                 ),
             ));
             return;
@@ -210,12 +226,25 @@ fn outgoing_strategy(strategy: &OutgoingStrategy, path: &str, found: &mut Vec<Vi
     if !present {
         found.push(Violation::new(format!("{path}.{block}"), format!("required when type is {}", strategy.kind)));
     }
-    if let Some(header) = &strategy.header_injection
-        && header.header_value.is_some() == header.header_value_env.is_some()
-    {
+    if let Some(header) = &strategy.header_injection {
+        header_injection(header, path, found);
+    }
+}
+
+/// The value comes from one place, and the format has a place for it.
+fn header_injection(header: &HeaderInjection, path: &str, found: &mut Vec<Violation>) {
+    let sources =
+        [header.header_value.is_some(), header.header_value_env.is_some(), header.header_value_secret.is_some()];
+    if sources.into_iter().filter(|set| *set).count() != 1 {
         found.push(Violation::new(
             format!("{path}.headerInjection"),
-            "set exactly one of headerValue and headerValueEnv",
+            "set exactly one of headerValue, headerValueEnv and headerValueSecret",
+        ));
+    }
+    if header.header_format.as_ref().is_some_and(|format| !format.contains("{token}")) {
+        found.push(Violation::new(
+            format!("{path}.headerInjection.headerFormat"),
+            "must contain {token}, which stands for the value: for example \"Bearer {token}\"",
         ));
     }
 }
@@ -295,6 +324,16 @@ fn failure_handling(failures: &FailureHandling, found: &mut Vec<Violation>) {
         if breaker.timeout < crate::Duration::from_secs(1) {
             found.push(Violation::new(format!("{PATH}.circuitBreaker.timeout"), "must be at least 1s"));
         }
+    }
+}
+
+/// Why a backend's requests may not be given the header `name`, if so. Credentials may be configured, and only passing
+/// on the client's is refused.
+fn request_header_problem(name: &str) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    match lower.as_str() {
+        "authorization" | "cookie" | "set-cookie" | "content-encoding" => None,
+        _ => restricted_header(name),
     }
 }
 

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use operator_api::MCPExternalAuthConfig;
 
 use super::Snapshot;
+use super::fixed::Fixed;
 use super::member::{Judged, Member, MemberKind, Verdict};
-use super::resolve::{self, Referenced, ResolveError};
-use super::strategy::Strategies;
+use super::resolve::{self, AuthConfigs, Referenced, ResolveError};
+use super::strategy::{Choice, Strategies, Strategy};
 use crate::backend::{Backend, Backends};
 
 /// The objects that are known. A kind that has not been listed yet is absent.
@@ -44,22 +45,22 @@ pub(super) trait Decide: Send {
 pub(super) struct Decider {
     group: String,
     strategies: Strategies,
-    fixed: BTreeMap<String, Arc<Backend>>,
+    fixed: Fixed,
     members: BTreeMap<(String, MemberKind), Member>,
-    auth_configs: BTreeMap<String, Arc<MCPExternalAuthConfig>>,
-    discovered: BTreeMap<String, Arc<Backend>>,
+    auth_configs: AuthConfigs,
+    served: BTreeMap<String, Arc<Backend>>,
 }
 
 impl Decider {
-    /// Nothing is known yet. `fixed` backends are always served.
-    pub(super) fn new(group: String, strategies: Strategies, fixed: BTreeMap<String, Arc<Backend>>) -> Self {
+    /// Nothing is known yet but the backends of the configuration.
+    pub(super) fn new(group: String, strategies: Strategies, fixed: Fixed) -> Self {
         Self {
             group,
             strategies,
             fixed,
             members: BTreeMap::new(),
             auth_configs: BTreeMap::new(),
-            discovered: BTreeMap::new(),
+            served: BTreeMap::new(),
         }
     }
 }
@@ -83,39 +84,23 @@ impl Decide for Decider {
     fn decide(&mut self, objects: &Objects) -> Snapshot {
         let listed = objects.members.len() == MemberKind::ALL.len() && objects.auth_configs.is_some();
         let mut left_out = self.open_members(objects);
-        let mut discovered = BTreeMap::new();
-        let mut taken: Option<(&str, MemberKind)> = None;
+        let mut served = BTreeMap::new();
         let mut reading = false;
-        for ((name, kind), member) in &self.members {
-            if self.fixed.contains_key(name) {
-                left_out.insert(name.clone(), "a backend of the configuration has the same name".to_owned());
-                continue;
-            }
-            if let Some((_, owner)) = taken.filter(|(taken, _)| taken == name) {
-                // Health and status have one place per name, and so has the catalog.
-                let reason = format!(
-                    "the {} of this name is not served, because {} of the group has the same name: rename one of them",
-                    kind.as_str(),
-                    owner.with_article()
-                );
-                left_out.insert(name.clone(), reason);
-                continue;
-            }
-            taken = Some((name, *kind));
-            let previous = self.discovered.get(name);
-            match self.resolve(name, member, objects) {
+        for (name, resolved) in self.fixed_backends(objects).chain(self.resolved_members(objects)) {
+            let previous = self.served.get(name);
+            match resolved {
                 Ok(backend) => {
                     let backend = previous
                         .filter(|previous| previous.identity == backend.identity)
                         .map_or_else(|| Arc::new(backend), Arc::clone);
-                    discovered.insert(name.clone(), backend);
+                    served.insert(name.clone(), backend);
                 }
                 Err(error @ (ResolveError::Reading(_) | ResolveError::Waiting(_))) => {
                     reading |= matches!(error, ResolveError::Reading(_));
                     // What is on its way takes the place of the previous backend when it has arrived.
                     match previous {
                         Some(previous) => {
-                            discovered.insert(name.clone(), Arc::clone(previous));
+                            served.insert(name.clone(), Arc::clone(previous));
                         }
                         None => {
                             left_out.insert(name.clone(), error.to_string());
@@ -123,20 +108,52 @@ impl Decide for Decider {
                     }
                 }
                 Err(ResolveError::Broken(reason)) => {
-                    left_out.insert(name.clone(), reason);
+                    left_out.entry(name.clone()).or_insert(reason);
                 }
             }
         }
-        self.discovered = discovered;
-        let all = self.fixed.iter().chain(&self.discovered).map(|(name, backend)| (name.clone(), Arc::clone(backend)));
-        Snapshot { backends: Backends::new(all.collect()), left_out, synced: listed && !reading }
+        self.served = served;
+        Snapshot { backends: Backends::new(self.served.clone()), left_out, synced: listed && !reading }
     }
 }
 
 impl Decider {
-    fn resolve(&self, name: &str, member: &Member, objects: &Objects) -> Result<Backend, ResolveError> {
-        let auth_config = member.auth_config().and_then(|name| self.auth_configs.get(name)).map(Arc::as_ref);
-        resolve::member(name, member, auth_config, &self.strategies, &objects.referenced)
+    /// The backends of the configuration.
+    fn fixed_backends<'a>(
+        &'a self,
+        objects: &'a Objects,
+    ) -> impl Iterator<Item = (&'a String, Result<Backend, ResolveError>)> {
+        self.fixed.iter().map(|(name, backend)| {
+            let resolved = match backend {
+                Ok(backend) => resolve::fixed(backend, &self.strategies, &self.auth_configs, &objects.referenced),
+                Err(error) => Err(ResolveError::Broken(error.to_string())),
+            };
+            (name, resolved)
+        })
+    }
+
+    /// The accepted members of the group. A name that is taken has one place in the catalog, in health and in the status.
+    fn resolved_members<'a>(
+        &'a self,
+        objects: &'a Objects,
+    ) -> impl Iterator<Item = (&'a String, Result<Backend, ResolveError>)> {
+        let mut taken: Option<(&str, MemberKind)> = None;
+        self.members.iter().map(move |((name, kind), member)| {
+            if self.fixed.contains_key(name) {
+                let reason = "a backend of the configuration has the same name".to_owned();
+                return (name, Err(ResolveError::Broken(reason)));
+            }
+            if let Some((_, owner)) = taken.filter(|(taken, _)| taken == name) {
+                let reason = format!(
+                    "the {} of this name is not served, because {} of the group has the same name: rename one of them",
+                    kind.as_str(),
+                    owner.with_article()
+                );
+                return (name, Err(ResolveError::Broken(reason)));
+            }
+            taken = Some((name, *kind));
+            (name, resolve::member(name, member, &self.strategies, &self.auth_configs, &objects.referenced))
+        })
     }
 
     /// Members of the group that the operator has not accepted, and no earlier spec of which is in force.
@@ -164,17 +181,23 @@ impl Decider {
                     needed.secrets.insert(header.value_secret_ref.name.clone());
                 }
             }
-            if self.strategies.overrides(name) {
-                continue;
-            }
-            let auth_config = member.auth_config().and_then(|name| self.auth_configs.get(name));
-            if let Some(config) = auth_config {
-                let exchange = config.spec.token_exchange.as_ref().and_then(|block| block.client_secret_ref.as_ref());
-                let injection = config.spec.header_injection.as_ref().map(|block| &block.value_secret_ref);
-                needed.secrets.extend(exchange.into_iter().chain(injection).map(|reference| reference.name.clone()));
-            }
+            needed.secrets.extend(self.credentials(name, member.auth_config()));
+        }
+        for name in self.fixed.keys() {
+            needed.secrets.extend(self.credentials(name, None));
         }
         needed
+    }
+
+    /// Names of the Secrets with which the gateway authenticates to a backend whose own object refers to `own`.
+    fn credentials(&self, backend: &str, own: Option<&str>) -> Vec<String> {
+        if let Choice::Configured(Strategy::SecretHeader { secret, .. }) =
+            self.strategies.choose(backend, own.is_some())
+        {
+            return vec![secret.name.clone()];
+        }
+        let config = self.strategies.auth_config(backend, own).and_then(|name| self.auth_configs.get(name));
+        config.into_iter().flat_map(|config| config.spec.secrets()).map(|reference| reference.name.clone()).collect()
     }
 }
 

@@ -1,12 +1,10 @@
 //! Backends that are written into the configuration (`backends`).
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::sync::Arc;
 
 use vmcp_config::{StaticBackend, StaticBackendKind};
 
-use super::strategy::{Strategies, server_url};
+use super::strategy::server_url;
 use crate::backend::{Backend, EgressClass, Trust};
 use crate::outgoing::{ForwardedHeaders, OutgoingAuth};
 
@@ -31,27 +29,38 @@ pub enum FixedError {
         /// Why not.
         reason: String,
     },
+    /// A header cannot be set.
+    #[error("a header of backend {name:?} cannot be set: {reason}")]
+    Header {
+        /// Name of the backend.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// Two backends have one name.
     #[error("two backends are named {0:?}: names must be unique")]
     Duplicate(String),
 }
 
-/// Resolves the backends of the configuration.
-pub(super) fn backends(
-    configured: &[StaticBackend],
-    strategies: &Strategies,
-) -> Result<BTreeMap<String, Arc<Backend>>, FixedError> {
-    let mut backends = BTreeMap::new();
+/// The backends of the configuration by name, each without its authentication, or why it cannot be used.
+pub(super) type Fixed = BTreeMap<String, Result<Backend, FixedError>>;
+
+/// Resolves the backends of the configuration; `environment` looks up the variables that they name.
+pub(super) fn backends(configured: &[StaticBackend], environment: impl Fn(&str) -> Option<String>) -> Fixed {
+    let mut backends = Fixed::new();
     for backend in configured {
-        let resolved = Arc::new(resolve(backend, strategies)?);
-        if backends.insert(backend.name.clone(), resolved).is_some() {
-            return Err(FixedError::Duplicate(backend.name.clone()));
+        let name = backend.name.clone();
+        let resolved = resolve(backend, &environment);
+        if backends.contains_key(&name) {
+            backends.insert(name.clone(), Err(FixedError::Duplicate(name)));
+        } else {
+            backends.insert(name, resolved);
         }
     }
-    Ok(backends)
+    backends
 }
 
-fn resolve(backend: &StaticBackend, strategies: &Strategies) -> Result<Backend, FixedError> {
+fn resolve(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>) -> Result<Backend, FixedError> {
     let name = backend.name.clone();
     let url = server_url(&backend.url).map_err(|reason| FixedError::Url { name: name.clone(), reason })?;
     let trust = match &backend.ca_bundle_path {
@@ -66,21 +75,32 @@ fn resolve(backend: &StaticBackend, strategies: &Strategies) -> Result<Backend, 
         Some(StaticBackendKind::Entry) => EgressClass::Remote,
         Some(StaticBackendKind::Service) | None => EgressClass::Workload,
     };
-    let own: Option<fn() -> Result<OutgoingAuth, Infallible>> = None;
-    let Ok(auth) = strategies.choose(&name, own);
-    let unidentified = Backend {
+    let headers = headers(backend, environment).map_err(|reason| FixedError::Header { name: name.clone(), reason })?;
+    Ok(Backend {
         name,
         url,
         transport: backend.transport,
         class,
-        allow_private: false,
+        allow_private: backend.allow_private_endpoint == Some(true),
         trust,
-        auth,
+        auth: OutgoingAuth::Unauthenticated,
         auth_config_ref: None,
-        headers: ForwardedHeaders::default(),
+        headers,
         identity: 0,
-    };
-    Ok(unidentified.with_identity())
+    })
+}
+
+fn headers(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>) -> Result<ForwardedHeaders, String> {
+    let mut headers = ForwardedHeaders::default();
+    for (name, value) in backend.headers.iter().flatten() {
+        headers.insert(name, value).map_err(|error| error.to_string())?;
+    }
+    for (name, variable) in backend.headers_from_env.iter().flatten() {
+        let value = environment(variable)
+            .ok_or_else(|| format!("there is no environment variable {variable} with the value of header {name}"))?;
+        headers.insert(name, &value).map_err(|error| error.to_string())?;
+    }
+    Ok(headers)
 }
 
 fn read_bundle(path: &str) -> Result<Trust, String> {

@@ -1,11 +1,11 @@
 //! Which backends there are: from the configuration, and from the objects of the gateway's group.
 //!
 //! Two parts. The pure one decides: `decide` takes the objects that are known, and returns a [`Snapshot`] and the
-//! names of the Secrets and `ConfigMap`s that it needs; `resolve` turns one entry into a backend. The other one, `watch`,
-//! feeds it: it watches the members of groups and the auth configs of the namespace, and each needed Secret and `ConfigMap` by name,
-//! since that is what the gateway's Role permits. A proxy has one backend, whose Secrets are watched in the same way
-//! (`proxied`). Nothing here needs a restart: rotated secrets and authorities arrive
-//! like every other change.
+//! names of the Secrets and `ConfigMap`s that it needs; `fixed` and `resolve` turn one backend of the configuration and
+//! one entry into a backend. The other one, `watch`, feeds it: it watches the members of groups and the auth configs of the
+//! namespace, and each needed Secret and `ConfigMap` by name, since that is what the gateway's Role permits. A proxy has one backend,
+//! whose Secrets are watched in the same way (`proxied`). Nothing here needs a restart: rotated secrets and authorities
+//! arrive like every other change.
 
 mod decide;
 mod fixed;
@@ -33,7 +33,7 @@ use decide::{Decide, Objects};
 
 pub use fixed::FixedError;
 pub use proxied::ProxiedError;
-pub use strategy::{Strategies, Strategy, StrategyError};
+pub use strategy::{Choice, Strategies, Strategy, StrategyError};
 
 /// What discovery knows at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -60,24 +60,47 @@ pub enum DiscoveryError {
     Proxied(#[from] ProxiedError),
 }
 
+/// What discovery has to do with Kubernetes.
+pub struct Surroundings {
+    /// A client and the gateway's namespace, when the members of its group are to be discovered.
+    pub members: Option<(Client, String)>,
+    /// Whether the operator wrote the configuration: then a backend that cannot be used is left out and harms no other.
+    /// Who wrote it by hand is told at the start.
+    pub operated: bool,
+}
+
 /// Starts discovery and returns what it knows, now and after each change.
 ///
-/// The backends of the configuration are always there. With a `cluster`, a client and the gateway's namespace, the
-/// members of the group join them where names differ, until `stop`.
+/// The backends of the configuration are always there. The members of the group join them where names differ, until
+/// `stop`.
 pub fn start(
     config: &Config,
-    cluster: Option<(Client, String)>,
+    surroundings: Surroundings,
     stop: CancellationToken,
 ) -> Result<Receiver<Snapshot>, DiscoveryError> {
-    let strategies = Strategies::read(config.outgoing_auth.as_ref(), |name| std::env::var(name).ok())?;
-    let fixed = fixed::backends(config.backends.as_deref().unwrap_or_default(), &strategies)?;
-    let synced = cluster.is_none();
-    let (sender, receiver) =
-        channel(Snapshot { backends: Backends::new(fixed.clone()), left_out: BTreeMap::new(), synced });
-    if let Some((client, namespace)) = cluster {
-        let decider = decide::Decider::new(config.group_ref.clone(), strategies, fixed);
-        let watches = watch::Watches::new(client, namespace).with_members();
-        tokio::spawn(watch::run(watches, decider, sender, stop));
+    let environment = |name: &str| std::env::var(name).ok();
+    let strategies = Strategies::read(config.outgoing_auth.as_ref(), environment);
+    let fixed = fixed::backends(config.backends.as_deref().unwrap_or_default(), environment);
+    let Surroundings { members, operated } = surroundings;
+    if !operated {
+        strategies.check(members.is_some())?;
+        if let Some(error) = fixed.values().find_map(|backend| backend.as_ref().err()) {
+            return Err(error.clone().into());
+        }
+    }
+    let mut decider = decide::Decider::new(config.group_ref.clone(), strategies, fixed);
+    let first = decider.decide(&Objects::default());
+    let (sender, receiver) = channel(Snapshot { synced: members.is_none(), ..first });
+    match members {
+        Some((client, namespace)) => {
+            let watches = watch::Watches::new(client, namespace).with_members();
+            tokio::spawn(watch::run(watches, decider, sender, stop));
+        }
+        None => {
+            for (name, reason) in &receiver.borrow().left_out {
+                tracing::warn!(backend = name, reason, "a backend of the configuration is left out");
+            }
+        }
     }
     Ok(receiver)
 }

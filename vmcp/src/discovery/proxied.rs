@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
 use operator_api::SecretKeyReference;
 use vmcp_config::proxy::{ProxyClass, ProxyConfig, ProxyOutgoing, ProxyOutgoingKind, SecretKey};
 
@@ -120,9 +119,7 @@ fn auth(outgoing: &ProxyOutgoing, referenced: &Referenced) -> Result<OutgoingAut
         }
         ProxyOutgoingKind::BearerToken => {
             let block = outgoing.bearer_token.as_ref().ok_or_else(|| missing("bearerToken"))?;
-            let value = format!("Bearer {}", secret(&block.token)?);
-            let value = parse_value(&AUTHORIZATION, &value).map_err(|error| broken(error.to_string()))?;
-            Ok(OutgoingAuth::HeaderInjection { name: AUTHORIZATION, value })
+            OutgoingAuth::bearer(&secret(&block.token)?).map_err(|error| broken(error.to_string()))
         }
         ProxyOutgoingKind::TokenExchange => {
             let block = outgoing.token_exchange.as_ref().ok_or_else(|| missing("tokenExchange"))?;

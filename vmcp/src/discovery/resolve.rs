@@ -9,7 +9,7 @@ use operator_api::{
 };
 
 use super::member::{Member, Served};
-use super::strategy::{Strategies, client, server_url, token_url};
+use super::strategy::{Choice, Strategies, Strategy, client, injected, server_url, token_url};
 use crate::backend::{Backend, EgressClass, Transport, Trust};
 use crate::outgoing::{ForwardedHeaders, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
 
@@ -23,6 +23,9 @@ pub(super) enum Lookup<T> {
     /// Its contents.
     Found(T),
 }
+
+/// The auth configs that are accepted, by name.
+pub(super) type AuthConfigs = BTreeMap<String, Arc<MCPExternalAuthConfig>>;
 
 /// Values by key.
 pub(super) type Contents = BTreeMap<String, Vec<u8>>;
@@ -52,29 +55,60 @@ pub(super) fn broken(reason: impl Into<String>) -> ResolveError {
     ResolveError::Broken(reason.into())
 }
 
-/// Resolves a member; `auth_config` is what its externalAuthConfigRef names.
+/// How the gateway authenticates to a backend whose own object refers to the auth config `own`; `auth_configs` has those
+/// that are accepted.
+fn authentication(
+    backend: &str,
+    own: Option<&str>,
+    strategies: &Strategies,
+    auth_configs: &AuthConfigs,
+    referenced: &Referenced,
+) -> Result<OutgoingAuth, ResolveError> {
+    if let Some(name) = strategies.auth_config(backend, own) {
+        return match auth_configs.get(name) {
+            Some(config) => auth(config, referenced),
+            None => Err(ResolveError::Waiting(format!("MCPExternalAuthConfig {name:?} is not there or not Valid yet"))),
+        };
+    }
+    match strategies.choose(backend, own.is_some()) {
+        Choice::Configured(Strategy::Fixed(auth)) => Ok(auth.clone()),
+        Choice::Configured(Strategy::SecretHeader { secret, header }) => {
+            injected(header, &referenced.secret(secret)?).map_err(|error| broken(error.to_string()))
+        }
+        Choice::Configured(Strategy::Unusable(error)) => Err(broken(error.to_string())),
+        _ => Ok(OutgoingAuth::Unauthenticated),
+    }
+}
+
+/// Resolves a member.
 pub(super) fn member(
     name: &str,
     member: &Member,
-    auth_config: Option<&MCPExternalAuthConfig>,
     strategies: &Strategies,
+    auth_configs: &AuthConfigs,
     referenced: &Referenced,
 ) -> Result<Backend, ResolveError> {
-    let auth_ref = member.auth_config();
-    let own = auth_ref.map(|name| {
-        move || match auth_config {
-            Some(config) => auth(config, referenced),
-            None => Err(ResolveError::Waiting(format!("MCPExternalAuthConfig {name:?} is not there or not Valid yet"))),
-        }
-    });
-    let auth = strategies.choose(name, own)?;
-    let auth_config_ref = auth_ref.filter(|_| !strategies.overrides(name)).map(str::to_owned);
+    let own = member.auth_config();
+    let auth = authentication(name, own, strategies, auth_configs, referenced)?;
+    let auth_config_ref = strategies.auth_config(name, own).map(str::to_owned);
     let backend = match member {
         Member::Entry(entry) => self::entry(name, entry, referenced)?,
         Member::Server(_) | Member::RemoteProxy(_) => workload(name, member)?,
     };
     let backend = Backend { auth, auth_config_ref, ..backend };
     Ok(backend.with_identity())
+}
+
+/// Gives a backend of the configuration its authentication.
+pub(super) fn fixed(
+    backend: &Backend,
+    strategies: &Strategies,
+    auth_configs: &AuthConfigs,
+    referenced: &Referenced,
+) -> Result<Backend, ResolveError> {
+    let auth = authentication(&backend.name, None, strategies, auth_configs, referenced)?;
+    let auth_config_ref = strategies.auth_config(&backend.name, None).map(str::to_owned);
+    Ok(Backend { auth, auth_config_ref, ..backend.clone() }.with_identity())
 }
 
 /// A workload of the cluster, without its authentication.
@@ -142,6 +176,11 @@ fn auth(config: &MCPExternalAuthConfig, referenced: &Referenced) -> Result<Outgo
         ExternalAuthType::HeaderInjection => {
             let block = config.spec.header_injection.as_ref().ok_or_else(|| missing("headerInjection"))?;
             header_injection(block, referenced)
+        }
+        ExternalAuthType::BearerToken => {
+            let block = config.spec.bearer_token.as_ref().ok_or_else(|| missing("bearerToken"))?;
+            let token = referenced.secret(&block.token_secret_ref)?;
+            OutgoingAuth::bearer(&token).map_err(|error| broken(error.to_string()))
         }
         ExternalAuthType::TokenExchange => {
             let block = config.spec.token_exchange.as_ref().ok_or_else(|| missing("tokenExchange"))?;

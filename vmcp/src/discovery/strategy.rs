@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use operator_api::SecretKeyReference;
 use url::Url;
 use vmcp_config::{HeaderInjection, OutgoingStrategy, Secret, TokenExchange as TokenExchangeConfig};
 
 use crate::egress::Trust;
-use crate::outgoing::{ClientCredentials, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
+use crate::outgoing::{
+    ClientCredentials, HeaderError, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value,
+};
 
 /// The strategies of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +29,28 @@ pub enum Strategy {
     Discovered,
     /// This one.
     Fixed(OutgoingAuth),
+    /// As the `MCPExternalAuthConfig` of this name says.
+    ExternalAuthConfig(String),
+    /// A header with the value of a Secret.
+    SecretHeader {
+        /// Where the value is.
+        secret: SecretKeyReference,
+        /// The header, and how its value is made of the secret.
+        header: HeaderInjection,
+    },
+    /// One that cannot be used: a backend that needs it is left out.
+    Unusable(StrategyError),
+}
+
+/// What authenticates the gateway to one backend.
+#[derive(Debug, Clone, Copy)]
+pub enum Choice<'a> {
+    /// Nothing.
+    Nothing,
+    /// What the backend's own object refers to.
+    Own,
+    /// A strategy of the configuration, which is not [`Strategy::Discovered`].
+    Configured(&'a Strategy),
 }
 
 /// Why a strategy cannot be used.
@@ -50,7 +75,7 @@ pub enum StrategyError {
     /// The type is not served.
     #[error(
         "{place}.type {kind:?} is not supported by this release: \
-         use unauthenticated, header_injection, token_exchange or discovered"
+         use unauthenticated, header_injection, token_exchange, external_auth_config or discovered"
     )]
     Unsupported {
         /// The key of the strategy.
@@ -62,36 +87,54 @@ pub enum StrategyError {
 
 impl Strategies {
     /// Reads the strategies; `environment` looks up the variables that they name.
-    pub fn read(
-        config: Option<&vmcp_config::OutgoingAuth>,
-        environment: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, StrategyError> {
-        let Some(config) = config else { return Ok(Self::default()) };
-        let read = |place: &str, strategy| Reader { place, environment: &environment }.strategy(strategy);
-        let default = config.default.as_ref().map(|strategy| read("outgoingAuth.default", strategy)).transpose()?;
-        let mut backends = BTreeMap::new();
-        for (name, strategy) in config.backends.iter().flatten() {
-            backends.insert(name.clone(), read(&format!("outgoingAuth.backends.{name}"), strategy)?);
-        }
-        Ok(Self { default, backends })
-    }
-
-    /// The authentication of a backend whose own object refers to `own`.
-    pub fn choose<E>(
-        &self,
-        backend: &str,
-        own: Option<impl FnOnce() -> Result<OutgoingAuth, E>>,
-    ) -> Result<OutgoingAuth, E> {
-        match (self.backends.get(backend), own, &self.default) {
-            (Some(Strategy::Fixed(auth)), _, _) | (None, None, Some(Strategy::Fixed(auth))) => Ok(auth.clone()),
-            (_, Some(own), _) => own(),
-            (_, None, _) => Ok(OutgoingAuth::Unauthenticated),
+    pub fn read(config: Option<&vmcp_config::OutgoingAuth>, environment: impl Fn(&str) -> Option<String>) -> Self {
+        let Some(config) = config else { return Self::default() };
+        let read = |place: &str, strategy| {
+            let read = Reader { place, environment: &environment }.strategy(strategy);
+            read.unwrap_or_else(Strategy::Unusable)
+        };
+        let backends = config.backends.iter().flatten();
+        Self {
+            default: config.default.as_ref().map(|strategy| read("outgoingAuth.default", strategy)),
+            backends: backends
+                .map(|(name, strategy)| (name.clone(), read(&format!("outgoingAuth.backends.{name}"), strategy)))
+                .collect(),
         }
     }
 
-    /// Whether the configuration overrides what the object of this backend says.
-    pub fn overrides(&self, backend: &str) -> bool {
-        matches!(self.backends.get(backend), Some(Strategy::Fixed(_)))
+    /// The first strategy that cannot be used is an error. Without a `cluster`, those that look into it cannot.
+    pub fn check(&self, cluster: bool) -> Result<(), StrategyError> {
+        let named = self.backends.iter().map(|(name, strategy)| (format!("outgoingAuth.backends.{name}"), strategy));
+        let default = self.default.iter().map(|strategy| ("outgoingAuth.default".to_owned(), strategy));
+        for (place, strategy) in default.chain(named) {
+            match strategy {
+                Strategy::Unusable(error) => return Err(error.clone()),
+                Strategy::ExternalAuthConfig(_) | Strategy::SecretHeader { .. } if !cluster => {
+                    let what = "a Kubernetes cluster to read from: run in a pod of the operator".to_owned();
+                    return Err(StrategyError::Missing { place, what });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What counts for a backend; `own` says whether its own object refers to an auth config.
+    pub fn choose(&self, backend: &str, own: bool) -> Choice<'_> {
+        match (self.backends.get(backend), &self.default) {
+            (None | Some(Strategy::Discovered), _) if own => Choice::Own,
+            (Some(Strategy::Discovered), _) | (None, None | Some(Strategy::Discovered)) => Choice::Nothing,
+            (Some(strategy), _) | (None, Some(strategy)) => Choice::Configured(strategy),
+        }
+    }
+
+    /// The `MCPExternalAuthConfig` that counts for a backend whose own object refers to `own`, if one does.
+    pub fn auth_config<'a>(&'a self, backend: &str, own: Option<&'a str>) -> Option<&'a str> {
+        match self.choose(backend, own.is_some()) {
+            Choice::Own => own,
+            Choice::Configured(Strategy::ExternalAuthConfig(name)) => Some(name),
+            _ => None,
+        }
     }
 }
 
@@ -104,9 +147,17 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
     fn strategy(&self, strategy: &OutgoingStrategy) -> Result<Strategy, StrategyError> {
         Ok(Strategy::Fixed(match strategy.kind.as_str() {
             "discovered" => return Ok(Strategy::Discovered),
+            "external_auth_config" => {
+                let block = strategy.external_auth_config.as_ref().ok_or_else(|| self.missing("externalAuthConfig"))?;
+                return Ok(Strategy::ExternalAuthConfig(block.name.clone()));
+            }
             "unauthenticated" => OutgoingAuth::Unauthenticated,
             "header_injection" => {
                 let block = strategy.header_injection.as_ref().ok_or_else(|| self.missing("headerInjection"))?;
+                if let Some(secret) = &block.header_value_secret {
+                    let secret = SecretKeyReference { name: secret.name.clone(), key: secret.key.clone() };
+                    return Ok(Strategy::SecretHeader { secret, header: block.clone() });
+                }
                 self.header_injection(block)?
             }
             "token_exchange" => {
@@ -123,9 +174,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
         let value = self
             .secret(block.header_value.as_ref(), block.header_value_env.as_deref())?
             .ok_or_else(|| self.missing("headerInjection.headerValue or headerValueEnv"))?;
-        let name = parse_name(&block.header_name).map_err(|error| self.invalid(&error))?;
-        let value = parse_value(&name, &value).map_err(|error| self.invalid(&error))?;
-        Ok(OutgoingAuth::HeaderInjection { name, value })
+        injected(block, &value).map_err(|error| self.invalid(&error))
     }
 
     fn token_exchange(&self, block: &TokenExchangeConfig) -> Result<TokenExchange, StrategyError> {
@@ -163,6 +212,13 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
     fn invalid(&self, reason: &dyn ToString) -> StrategyError {
         StrategyError::Invalid { place: self.place.to_owned(), reason: reason.to_string() }
     }
+}
+
+/// The header that `block` describes, with the secret `token`.
+pub(super) fn injected(block: &HeaderInjection, token: &str) -> Result<OutgoingAuth, HeaderError> {
+    let name = parse_name(&block.header_name)?;
+    let value = parse_value(&name, &block.format(token))?;
+    Ok(OutgoingAuth::HeaderInjection { name, value })
 }
 
 /// Reads a token URL.

@@ -260,8 +260,9 @@ fn an_auth_config_counts_once_valid_at_its_generation() {
 }
 
 #[test]
-fn header_injection_and_unauthenticated_are_read() {
+fn header_injection_bearer_tokens_and_unauthenticated_are_read() {
     let mut world = World::new(vec![
+        entry("c", json!({"externalAuthConfigRef": {"name": "bearer"}})),
         entry("a", json!({"externalAuthConfigRef": {"name": "inject"}})),
         entry("b", json!({"externalAuthConfigRef": {"name": "none"}})),
     ]);
@@ -270,8 +271,12 @@ fn header_injection_and_unauthenticated_are_read() {
     }});
     world.put_auth(auth_config("inject", inject, 1, 1, "True"));
     world.put_auth(auth_config("none", json!({"type": "unauthenticated"}), 1, 1, "True"));
+    let bearer = json!({"type": "bearerToken", "bearerToken": {"tokenSecretRef": {"name": "key", "key": "value"}}});
+    world.put_auth(auth_config("bearer", bearer, 1, 1, "True"));
     world.secret("key", contents(&[("value", "k-1")]));
     let snapshot = world.decide();
+    let OutgoingAuth::HeaderInjection { name, value } = &snapshot.backends["c"].auth else { panic!("no header") };
+    assert_eq!((name.as_str(), value.as_bytes()), ("authorization", b"Bearer k-1".as_slice()));
     assert_eq!(snapshot.backends["a"].auth.kind(), "header_injection");
     assert_eq!(snapshot.backends["b"].auth.kind(), "unauthenticated");
     assert!(!format!("{snapshot:?}").contains("k-1"), "secrets do not show");
@@ -347,7 +352,7 @@ fn what_is_on_its_way_replaces_the_previous_backend_only_when_it_arrives() {
 
 fn strategies(config: Value) -> Strategies {
     let config: vmcp_config::OutgoingAuth = serde_json::from_value(config).unwrap();
-    Strategies::read(Some(&config), |name| (name == "KEY").then(|| "from-env".to_owned())).unwrap()
+    Strategies::read(Some(&config), |name| (name == "KEY").then(|| "from-env".to_owned()))
 }
 
 #[test]
@@ -394,9 +399,58 @@ fn a_strategy_that_cannot_be_used_stops_the_start() {
     ] {
         let config: vmcp_config::OutgoingAuth =
             serde_json::from_value(json!({"source": "inline", "default": strategy})).unwrap();
-        let error = Strategies::read(Some(&config), |_| None).unwrap_err().to_string();
+        let strategies = Strategies::read(Some(&config), |_| None);
+        let error = strategies.check(true).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
+        let mut world = World::with_strategies(vec![entry("a", json!({}))], strategies);
+        let left_out = world.decide().left_out;
+        assert!(left_out["a"].contains(expected), "the operator's gateway leaves the backend out: {left_out:?}");
     }
+}
+
+#[test]
+fn strategies_that_look_into_the_cluster_need_one() {
+    for strategy in [
+        json!({"type": "external_auth_config", "externalAuthConfig": {"name": "auth"}}),
+        json!({"type": "header_injection", "headerInjection": {
+            "headerName": "X", "headerValueSecret": {"name": "s", "key": "k"}
+        }}),
+    ] {
+        let strategies = strategies(json!({"source": "inline", "backends": {"a": strategy}}));
+        assert_eq!(strategies.check(true), Ok(()));
+        let error = strategies.check(false).unwrap_err().to_string();
+        assert!(error.contains("outgoingAuth.backends.a needs a Kubernetes cluster"), "{error}");
+    }
+}
+
+#[test]
+fn strategies_may_name_an_auth_config_or_a_secret_and_follow_them() {
+    let configured = [fixed_backend(json!({"name": "fixed", "url": "http://10.0.0.1/mcp", "transport": "sse"}))];
+    let mut world = World::new(vec![entry("member", json!({"externalAuthConfigRef": {"name": "own"}}))]);
+    let strategies = strategies(json!({
+        "source": "discovered",
+        "default": {"type": "external_auth_config", "externalAuthConfig": {"name": "shared"}},
+        "backends": {"member": {"type": "header_injection", "headerInjection": {
+            "headerName": "Authorization", "headerFormat": "Token {token}",
+            "headerValueSecret": {"name": "key", "key": "value"}
+        }}},
+    }));
+    world.decider = Decider::new("tools".to_owned(), strategies, fixed::backends(&configured, |_| None));
+    let snapshot = world.decide();
+    assert!(snapshot.left_out["fixed"].contains("\"shared\" is not there"), "{:?}", snapshot.left_out);
+    assert!(!snapshot.synced, "the Secret is being read");
+
+    world.put_auth(auth_config("shared", exchange_spec(), 1, 1, "True"));
+    world.secret("client", contents(&[("secret", "s3cr3t")]));
+    world.secret("key", contents(&[("value", "abc\n")]));
+    let snapshot = world.decide();
+    assert_eq!(world.needed.secrets.iter().collect::<Vec<_>>(), ["client", "key"]);
+    assert_eq!(names(&snapshot), ["fixed", "member"]);
+    assert_eq!(snapshot.backends["fixed"].auth.kind(), "token_exchange");
+    assert_eq!(snapshot.backends["fixed"].auth_config_ref.as_deref(), Some("shared"));
+    let OutgoingAuth::HeaderInjection { value, .. } = &snapshot.backends["member"].auth else { panic!("no header") };
+    assert_eq!(value.as_bytes(), b"Token abc");
+    assert_eq!(snapshot.backends["member"].auth_config_ref, None);
 }
 
 fn fixed_backend(value: Value) -> vmcp_config::StaticBackend {
@@ -409,22 +463,42 @@ fn backends_of_the_configuration_are_services_unless_they_say_entry() {
         fixed_backend(json!({"name": "a", "url": "http://127.0.0.1:9/mcp", "transport": "streamable-http"})),
         fixed_backend(json!({"name": "b", "url": "https://b.example.com/sse", "transport": "sse", "type": "entry"})),
     ];
-    let backends = fixed::backends(&configured, &Strategies::default()).unwrap();
-    assert_eq!(backends["a"].class, crate::backend::EgressClass::Workload);
-    assert_eq!(backends["b"].class, crate::backend::EgressClass::Remote);
+    let backends = fixed::backends(&configured, |_| None);
+    assert_eq!(backends["a"].as_ref().unwrap().class, crate::backend::EgressClass::Workload);
+    assert_eq!(backends["b"].as_ref().unwrap().class, crate::backend::EgressClass::Remote);
     let twice = [configured[0].clone(), configured[0].clone()];
-    assert_eq!(fixed::backends(&twice, &Strategies::default()), Err(FixedError::Duplicate("a".to_owned())));
-    let missing = [fixed_backend(json!({
-        "name": "c", "url": "https://c.example.com", "transport": "sse", "type": "entry", "caBundlePath": "/nowhere/ca.crt",
-    }))];
-    let error = fixed::backends(&missing, &Strategies::default()).unwrap_err().to_string();
-    assert!(error.contains("/nowhere/ca.crt"), "{error}");
+    assert_eq!(fixed::backends(&twice, |_| None)["a"], Err(FixedError::Duplicate("a".to_owned())));
+}
+
+#[test]
+fn one_broken_backend_of_the_configuration_is_left_out_with_its_reason() {
+    let entry = |name: &str, change: Value| {
+        let mut value = json!({"name": name, "url": "https://e.example.com", "transport": "sse", "type": "entry"});
+        value.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        fixed_backend(value)
+    };
+    let configured = [
+        entry("fine", json!({"headers": {"X-Tenant": "a"}, "headersFromEnv": {"X-Key": "KEY"}})),
+        entry("no-ca", json!({"caBundlePath": "/nowhere/ca.crt"})),
+        entry("no-variable", json!({"headersFromEnv": {"X-Key": "NONE"}})),
+        entry("no-header", json!({"headers": {"Host": "x"}})),
+    ];
+    let fixed = fixed::backends(&configured, |name| (name == "KEY").then(|| "from-env".to_owned()));
+    let mut decider = Decider::new("tools".to_owned(), Strategies::default(), fixed);
+    let snapshot = decider.decide(&Objects::default());
+    assert_eq!(names(&snapshot), ["fine"]);
+    assert_eq!(snapshot.backends["fine"].headers.names().collect::<Vec<_>>(), ["x-key", "x-tenant"]);
+    for (name, expected) in
+        [("no-ca", "/nowhere/ca.crt"), ("no-variable", "environment variable NONE"), ("no-header", "Host")]
+    {
+        assert!(snapshot.left_out[name].contains(expected), "{:?}", snapshot.left_out);
+    }
 }
 
 #[test]
 fn a_backend_of_the_configuration_keeps_its_name() {
     let configured = [fixed_backend(json!({"name": "a", "url": "http://127.0.0.1:9/mcp", "transport": "sse"}))];
-    let fixed = fixed::backends(&configured, &Strategies::default()).unwrap();
+    let fixed = fixed::backends(&configured, |_| None);
     let mut world = World::new(vec![entry("a", json!({})), entry("b", json!({}))]);
     world.decider = Decider::new("tools".to_owned(), Strategies::default(), fixed);
     let snapshot = world.decide();

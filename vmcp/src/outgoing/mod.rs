@@ -16,6 +16,7 @@ pub use token_exchange::{ClientCredentials, TokenExchange, TokenType};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 
 /// How the gateway authenticates to a backend.
@@ -35,6 +36,12 @@ pub enum OutgoingAuth {
 }
 
 impl OutgoingAuth {
+    /// A fixed token in the Authorization header (RFC 6750).
+    pub fn bearer(token: &str) -> Result<Self, HeaderError> {
+        let value = parse_value(&AUTHORIZATION, &format!("Bearer {token}"))?;
+        Ok(Self::HeaderInjection { name: AUTHORIZATION, value })
+    }
+
     /// The name of the strategy, as configuration and status spell it.
     pub fn kind(&self) -> &'static str {
         match self {

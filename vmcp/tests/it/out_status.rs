@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
-use vmcp::discovery::{self, Snapshot};
+use vmcp::discovery::{self, Snapshot, Surroundings};
 use vmcp::outgoing::OutgoingAuth;
 use vmcp::status::{BackendStatus, Observation, Observations, StatusTarget, write_status};
 
@@ -174,7 +174,8 @@ impl Discovered {
         let config = vmcp_config::Config { group_ref: "tools".to_owned(), ..vmcp_config::Config::default() };
         let stop = CancellationToken::new();
         let cluster = Some((api.client(), "ns".to_owned()));
-        Self { snapshots: discovery::start(&config, cluster, stop.clone()).unwrap(), stop }
+        let surroundings = Surroundings { members: cluster, operated: false };
+        Self { snapshots: discovery::start(&config, surroundings, stop.clone()).unwrap(), stop }
     }
 
     async fn until(&mut self, fits: impl Fn(&Snapshot) -> bool) -> Snapshot {

@@ -18,7 +18,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ConfigStatus;
+use crate::{ConfigStatus, SecretKeyReference};
 
 /// One way to authenticate: a type, and the block named after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]
@@ -106,6 +106,16 @@ pub struct MCPExternalAuthConfigSpec {
     /// For type xaa.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xaa: Option<CrossApplicationAccess>,
+}
+
+impl MCPExternalAuthConfigSpec {
+    /// The Secrets that hold what is sent to a server, or to the authorization server that exchanges tokens for it.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretKeyReference> {
+        let exchange = self.token_exchange.as_ref().and_then(|block| block.client_secret_ref.as_ref());
+        let header = self.header_injection.as_ref().map(|block| &block.value_secret_ref);
+        let bearer = self.bearer_token.as_ref().map(|block| &block.token_secret_ref);
+        exchange.into_iter().chain(header).chain(bearer)
+    }
 }
 
 /// The ways to authenticate.

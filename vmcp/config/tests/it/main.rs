@@ -127,3 +127,27 @@ fn every_documented_key_is_known() {
     assert_eq!(unknown_keys(&config), []);
     serde_json::from_value::<Config>(config).unwrap();
 }
+
+#[test]
+fn a_backend_has_headers_of_its_own_and_a_strategy_one_source_of_its_secret() {
+    let with = |backend: &str, header: &str| {
+        COMPLETE
+            .replace("  type: entry\n", &format!("  type: entry\n{backend}"))
+            .replace("{headerName: X-Api-Key, headerValue: s3cr3t}", header)
+    };
+    let header = "{headerName: Authorization, headerValueSecret: {name: a, key: b}, headerFormat: 'Bearer {token}'}";
+    let config =
+        parse(&with("  headers: {X-A: b}\n  headersFromEnv: {Authorization: KEY}\n", header), "vmcp.yaml").unwrap();
+    let strategy = &config.outgoing_auth.as_ref().unwrap().backends.as_ref().unwrap()["github"];
+    assert_eq!(strategy.header_injection.as_ref().unwrap().format("t\n"), "Bearer t");
+    for (backend, header, expected) in [
+        ("  headers: {Host: b}\n", "{headerName: X, headerValue: v}", "header \"Host\" cannot be set"),
+        ("  headersFromEnv: {Mcp-Session-Id: K}\n", "{headerName: X, headerValue: v}", "it belongs to the protocol"),
+        ("", "{headerName: X}", "set exactly one of headerValue, headerValueEnv and headerValueSecret"),
+        ("", "{headerName: X, headerValue: v, headerValueEnv: V}", "set exactly one"),
+        ("", "{headerName: X, headerValue: v, headerFormat: plain}", "must contain {token}"),
+    ] {
+        let found = problems(&with(backend, header));
+        assert!(found.contains(expected), "{found}");
+    }
+}
