@@ -25,6 +25,12 @@ macro_rules! names {
             }
         }
 
+        impl From<$name> for std::borrow::Cow<'static, str> {
+            fn from(name: $name) -> Self {
+                Self::Borrowed(name.as_str())
+            }
+        }
+
         impl From<$name> for &'static str {
             fn from(name: $name) -> Self {
                 name.as_str()

@@ -23,8 +23,6 @@ pub enum Values {
     All,
     /// This value.
     Only(&'static str),
-    /// Every value but this.
-    Except(&'static str),
 }
 
 const fn field(path: &'static str) -> Unsupported {
@@ -33,10 +31,6 @@ const fn field(path: &'static str) -> Unsupported {
 
 const fn value(path: &'static str, value: &'static str) -> Unsupported {
     Unsupported { path, values: Values::Only(value) }
-}
-
-const fn other_than(path: &'static str, value: &'static str) -> Unsupported {
-    Unsupported { path, values: Values::Except(value) }
 }
 
 /// Of an MCPExternalAuthConfig.
@@ -77,25 +71,10 @@ pub const REMOTE_PROXY: &[Unsupported] = &[
 pub const VIRTUAL_SERVER: &[Unsupported] = &[
     field("incomingAuth.authzConfig"),
     field("incomingAuth.authzConfigRef"),
-    value("outgoingAuth.source", "inline"),
-    other_than("outgoingAuth.default.type", "discovered"),
-    field("outgoingAuth.default.externalAuthConfigRef"),
-    field("outgoingAuth.default.serviceAccount"),
-    other_than("outgoingAuth.backends{}.type", "discovered"),
-    field("outgoingAuth.backends{}.externalAuthConfigRef"),
-    field("outgoingAuth.backends{}.serviceAccount"),
     field("authServerConfig"),
-    field("aggregation"),
-    field("compositeTools"),
-    field("operational"),
-    field("config.backends"),
-    field("passthroughHeaders"),
     field("telemetryConfigRef"),
     field("embeddingServerRef"),
     value("sessionStorage.provider", "redis"),
-    other_than("replicas", "1"),
-    field("serviceAccount"),
-    field("imagePullSecrets"),
 ];
 
 /// One sentence per row that `spec` runs into, each starting with the field's path.
@@ -111,9 +90,6 @@ pub fn problems<S: Serialize>(spec: &S, rows: &[Unsupported]) -> Vec<String> {
                 }
                 Values::Only(unserved) if text == unserved => {
                     problems.push(format!("{path} {unserved} is not supported by this release: choose another"));
-                }
-                Values::Except(served) if text != served => {
-                    problems.push(format!("{path} {text} is not supported by this release: use {served}"));
                 }
                 _ => {}
             }
@@ -190,7 +166,7 @@ mod tests {
         ] {
             for row in rows {
                 let schema = schema(kind, row.path).unwrap_or_else(|| panic!("{kind} has no {}", row.path));
-                if let (Values::Only(value) | Values::Except(value), Some(known)) = (row.values, schema.get("enum")) {
+                if let (Values::Only(value), Some(known)) = (row.values, schema.get("enum")) {
                     assert!(known.as_array().unwrap().contains(&json!(value)), "{kind} {} {value}", row.path);
                 }
             }
@@ -199,19 +175,12 @@ mod tests {
 
     #[test]
     fn what_is_set_and_not_served_is_named_with_its_path() {
-        let rows = [
-            field("a.b"),
-            field("list[].x"),
-            value("map{}.type", "new"),
-            other_than("count", "1"),
-            field("empty"),
-            field("off"),
-        ];
+        let rows = [field("a.b"), field("list[].x"), value("map{}.type", "new"), field("empty"), field("off")];
         let spec = json!({
             "a": {"b": {"c": 1}},
             "list": [{"y": 1}, {"x": "text"}],
             "map": {"k": {"type": "new"}, "l": {"type": "old"}},
-            "count": 2, "empty": [], "off": false
+            "empty": [], "off": false
         });
         assert_eq!(
             problems(&spec, &rows),
@@ -219,9 +188,8 @@ mod tests {
                 "a.b is not supported by this release: remove it",
                 "list[1].x is not supported by this release: remove it",
                 "map[\"k\"].type new is not supported by this release: choose another",
-                "count 2 is not supported by this release: use 1",
             ]
         );
-        assert_eq!(problems(&json!({"count": 1, "map": {}}), &rows), Vec::<String>::new());
+        assert_eq!(problems(&json!({"map": {}}), &rows), Vec::<String>::new());
     }
 }

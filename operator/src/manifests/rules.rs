@@ -85,17 +85,24 @@ fn namespaced() -> Value {
             "verbs": ["create", "get", "list", "patch", "watch"],
         },
         {
+            // Says why pods do not start.
+            "apiGroups": [""],
+            "resources": ["pods"],
+            "verbs": ["get", "list", "watch"],
+        },
+        {
             "apiGroups": ["rbac.authorization.k8s.io"],
             "resources": ["rolebindings", "roles"],
             "verbs": ["create", "delete", "get", "list", "patch", "watch"],
         },
         {
+            // They go when there is one pod again.
             "apiGroups": ["policy"],
             "resources": ["poddisruptionbudgets"],
             "verbs": ["create", "delete", "get", "list", "patch", "watch"],
         },
         {
-            // A proxy may come to use another ServiceAccount than the one that was made for it.
+            // Pods may come to use another ServiceAccount than the one that was made for them.
             "apiGroups": [""],
             "resources": ["serviceaccounts"],
             "verbs": ["delete"],

@@ -1,5 +1,7 @@
 //! Writing conditions: their times change only when what they say does.
 
+use std::borrow::Cow;
+
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
     jiff::Timestamp,
@@ -27,18 +29,18 @@ impl<'a> Conditions<'a> {
     /// Says whether `kind` holds, and why.
     pub fn set(
         &mut self,
-        kind: impl Into<&'static str>,
+        kind: impl Into<Cow<'static, str>>,
         holds: bool,
         reason: impl Into<&'static str>,
         message: impl Into<String>,
     ) {
         let kind = kind.into();
         let status = if holds { "True" } else { "False" };
-        let since = find_condition(self.live, kind)
+        let since = find_condition(self.live, &kind)
             .filter(|live| live.status == status)
             .map_or(Time(self.now), |live| live.last_transition_time.clone());
         self.written.push(Condition {
-            type_: kind.to_owned(),
+            type_: kind.into_owned(),
             status: status.to_owned(),
             reason: reason.into().to_owned(),
             message: bounded(message.into()),

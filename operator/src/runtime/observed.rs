@@ -7,7 +7,7 @@ use std::{
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Secret, Service, ServiceAccount},
+    core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
@@ -48,6 +48,8 @@ pub struct Observed {
     pub secrets: Cache<PartialObjectMeta<Secret>>,
     /// Metadata of ConfigMaps.
     pub config_maps: Cache<PartialObjectMeta<ConfigMap>>,
+    /// Metadata and status of the pods of what the operator made.
+    pub pods: Cache<Pod>,
     /// What the operator made.
     pub owned: Owned,
     /// Objects of our kinds that passed admission and that this release cannot read, and why.
@@ -153,6 +155,7 @@ impl Observed {
             && self.virtual_servers.synced()
             && self.secrets.synced()
             && self.config_maps.synced()
+            && self.pods.synced()
             && OwnedKind::ALL.into_iter().all(|kind| self.owned.of(kind).synced())
     }
 }
@@ -191,6 +194,7 @@ cached! {
     VirtualMCPServer => virtual_servers,
     PartialObjectMeta<Secret> => secrets,
     PartialObjectMeta<ConfigMap> => config_maps,
+    Pod => pods,
 }
 
 /// A kind that has a controller.

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
 use operator_api::{
     CaBundleReference, HeaderForward, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry,
@@ -17,6 +17,11 @@ use super::{
     index::Referent,
     observed::{Cached, Observed, Reconciled},
     references::referred,
+};
+use crate::controllers::virtual_server::{
+    build::gateway_of,
+    configuration::is_inline,
+    resolve::{self, Inputs},
 };
 
 /// A kind whose changes concern objects to reconcile.
@@ -159,7 +164,8 @@ impl Watched for PartialObjectMeta<Secret> {
             headers.into_iter().any(|header| header.value_secret_ref.name == key.name)
         };
         let proxies = remote_proxies(observed, &key.namespace, |proxy| names(proxy.spec.header_forward.as_ref()));
-        entries(observed, Referent::Secret, &key).chain(proxies).collect()
+        let gateways = inline_servers(observed, &key.namespace, |inputs| inputs.secrets.contains_key(&key.name));
+        entries(observed, Referent::Secret, &key).chain(proxies).chain(gateways).collect()
     }
 }
 
@@ -182,8 +188,28 @@ impl Watched for PartialObjectMeta<ConfigMap> {
                 }));
             }
         }
+        let needs = |inputs: &Inputs| inputs.config_maps.contains_key(&key.name);
+        concerned.extend(inline_servers(observed, &key.namespace, needs));
         concerned
     }
+}
+
+impl Watched for Pod {
+    fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {
+        let key = changed(change);
+        let gateways = change.versions().filter_map(gateway_of);
+        gateways.map(|name| Target::new(Kind::VirtualServer, key.sibling(name))).collect()
+    }
+}
+
+/// The VirtualMCPServers of a namespace whose pods take what is in Secrets and ConfigMaps when they start, and for whose
+/// `needs` that holds.
+fn inline_servers<'a>(
+    observed: &'a Observed,
+    namespace: &'a str,
+    needs: impl Fn(&Inputs) -> bool + 'a,
+) -> impl Iterator<Item = Target> + 'a {
+    virtual_servers(observed, namespace, move |server| is_inline(server) && needs(&resolve::needs(observed, server)))
 }
 
 /// The objects of ours that own either version of an object that the operator made.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Debug};
 
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{
     Api, Client, Resource,
     api::DynamicObject,
@@ -94,6 +94,7 @@ pub fn start(client: Client, scope: &Scope, health: &Health, metrics: Metrics, s
     watches.ours::<VirtualMCPServer>();
     watches.metadata::<Secret>();
     watches.metadata::<ConfigMap>();
+    watches.pods();
     for kind in OwnedKind::ALL {
         watches.owned(kind);
     }
@@ -158,6 +159,24 @@ impl Watches {
                     work.add(changes.iter().flat_map(|change| PartialObjectMeta::<K>::concerned(&observed, change)));
                 },
             );
+        }
+    }
+
+    /// Watches the pods of what the operator made. Of what they are to be, nothing is kept.
+    fn pods(&mut self) {
+        for part in self.parts.clone() {
+            Pod::cache_mut(&mut self.shared.write()).expect(part.clone());
+            let config = watcher::Config::default().labels(MANAGED_BY);
+            let stream = watcher(api::<Pod>(&self.client, &part), config).modify(|pod| {
+                pod.spec = None;
+                pod.metadata.managed_fields = None;
+            });
+            let (shared, work) = (self.shared.clone(), self.work.clone());
+            self.spawn("pods", &part.clone(), stream.boxed(), move |event| {
+                let mut observed = shared.write();
+                let changes = Pod::cache_mut(&mut observed).event(&part, event);
+                work.add(changes.iter().flat_map(|change| Pod::concerned(&observed, change)));
+            });
         }
     }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{ConfigMap, Service, ServiceAccount},
+    core::v1::{ConfigMap, Pod, Service, ServiceAccount},
+    policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
 };
 use kube::{
@@ -243,5 +244,68 @@ async fn an_object_that_cannot_be_read_says_so_and_does_not_hide_others() {
     cluster.apply(&unreadable.replace("99999999999h", "10s")).await;
     cluster.quiet().await;
     assert_eq!(phase(&cluster.get("unreadable").await), Some(VirtualServerPhase::Pending));
+    cluster.stop().await;
+}
+
+/// A pod of the gateway, whose container waits with a reason.
+async fn pod_waits(cluster: &TestCluster, waiting: serde_json::Value, last: serde_json::Value) {
+    let labels = json!({
+        "app.kubernetes.io/name": "vmcp", "app.kubernetes.io/instance": "engineering",
+        "app.kubernetes.io/managed-by": "toolhive-operator"
+    });
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "vmcp-engineering-1", "labels": labels},
+        "spec": {"serviceAccountName": "vmcp-engineering", "containers": [{"name": "vmcp", "image": "vmcp"}]}
+    });
+    let pods = cluster.all::<Pod>();
+    let parameters = PatchParams::apply("test").force();
+    pods.patch("vmcp-engineering-1", &parameters, &Patch::Apply(&pod)).await.unwrap();
+    let status = json!({"status": {"containerStatuses": [{
+        "name": "vmcp", "image": "vmcp", "imageID": "", "ready": false, "restartCount": 1,
+        "state": {"waiting": waiting}, "lastState": last
+    }]}});
+    pods.patch_status("vmcp-engineering-1", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    cluster.quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_whose_pod_does_not_come_to_run_is_failed_at_once_with_the_reason() {
+    let cluster = TestCluster::start().await;
+    cluster.apply(&[GROUP, SERVER].join("\n---")).await;
+    cluster.quiet().await;
+    pod_waits(&cluster, json!({"reason": "ContainerCreating"}), json!({})).await;
+    assert_eq!(phase(&cluster.get("engineering").await), Some(VirtualServerPhase::Pending));
+
+    let ended = json!({"terminated": {"exitCode": 2, "reason": "Error", "message": "the configuration is wrong\n"}});
+    pod_waits(&cluster, json!({"reason": "CrashLoopBackOff"}), ended).await;
+    let server: VirtualMCPServer = cluster.get("engineering").await;
+    assert_eq!(phase(&server), Some(VirtualServerPhase::Failed));
+    assert_eq!(reason(&server, "Ready").as_deref(), Some("DeploymentFailed"));
+    let message = server.status.unwrap().message.unwrap();
+    assert!(message.contains("CrashLoopBackOff") && message.contains("the configuration is wrong"), "{message}");
+
+    pod_is_ready(&cluster).await;
+    gateway_says(&cluster, json!([{"name": "a", "status": "ready"}])).await;
+    cluster.quiet().await;
+    assert_eq!(phase(&cluster.get("engineering").await), Some(VirtualServerPhase::Ready), "another pod serves");
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_pods_have_a_disruption_budget_and_one_has_none() {
+    let cluster = TestCluster::start().await;
+    let scaled = format!("{}  replicas: 3\n", SERVER.trim_end_matches(' '));
+    cluster.apply(&[GROUP, &scaled].join("\n---")).await;
+    cluster.quiet().await;
+    let budgets = cluster.all::<PodDisruptionBudget>();
+    assert!(budgets.get_opt("vmcp-engineering").await.unwrap().is_some());
+    let server: VirtualMCPServer = cluster.get("engineering").await;
+    assert_eq!(reason(&server, "SessionStorageWarning").as_deref(), Some("SessionStorageMissingForReplicas"));
+
+    cluster.apply(&scaled.replace("replicas: 3", "replicas: 1")).await;
+    cluster.quiet().await;
+    assert!(budgets.get_opt("vmcp-engineering").await.unwrap().is_none());
+    let deployment: Deployment = cluster.get("vmcp-engineering").await;
+    assert_eq!(deployment.spec.unwrap().replicas, Some(1));
     cluster.stop().await;
 }

@@ -180,6 +180,12 @@ names! {
         OIDCConfigRefValidated,
         /// Clients can be authenticated.
         AuthConfigured,
+        /// The auth config of outgoingAuth.default, if any, can be used.
+        DefaultAuthConfig,
+        /// The auth config that outgoingAuth.backends names for a backend can be used; a dash and the backend's name follow.
+        BackendAuthConfig,
+        /// There are several pods, and they do not share their sessions.
+        SessionStorageWarning,
         /// The gateway knows its backends; written by the gateway.
         BackendsDiscovered,
         /// Clients are served, and every backend answers.
@@ -214,6 +220,16 @@ names! {
         AuthValid,
         /// Clients cannot be authenticated.
         AuthInvalid,
+        /// The auth config can be used.
+        ConversionSucceeded,
+        /// The auth config does not exist, or is not Valid.
+        ConversionFailed,
+        /// Several pods do not share their sessions.
+        SessionStorageMissingForReplicas,
+        /// Several pods share their sessions.
+        SessionStorageConfigured,
+        /// There is one pod at most.
+        SessionStorageWarningNotApplicable,
         /// BackendsDiscovered is True.
         BackendsDiscovered,
         /// A pod serves, and no backend is known to fail.

@@ -1,6 +1,6 @@
 //! The checks of an entry. Each says what it found; all of them run.
 
-use operator_api::{EntryReason, ExternalAuthType, GroupPhase, HeaderForward, MCPServerEntrySpec};
+use operator_api::{EntryReason, GroupPhase, HeaderForward, MCPServerEntrySpec};
 
 use super::resolve::References;
 use crate::{
@@ -112,11 +112,6 @@ fn auth_config(spec: &MCPServerEntrySpec, references: &References) -> Check {
             ),
         );
     };
-    if config.spec.kind == ExternalAuthType::BearerToken {
-        let message =
-            format!("MCPExternalAuthConfig {name:?}: type bearerToken is not supported for entries by this release");
-        return Check::failed(EntryReason::AuthConfigInvalid, message);
-    }
     match configuration::problem(config.status.as_ref()) {
         None => Check::passed(EntryReason::AuthConfigValid, format!("MCPExternalAuthConfig {name:?} is Valid")),
         Some(why) => {

@@ -1,14 +1,25 @@
 //! What a VirtualMCPServer refers to, and what its backends do.
 
-use std::{collections::BTreeMap, sync::Arc};
-
-use operator_api::{
-    ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry, VirtualMCPServer,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
+use kube::ResourceExt;
+use operator_api::{
+    BackendAuth, ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
+    VirtualMCPServer,
+};
+
+use super::{build, configuration};
 use crate::{
     controllers::{Context, ReconcileError},
-    runtime::{ObjectKey, contents::Keys, index::Referent},
+    runtime::{
+        ObjectKey,
+        contents::Keys,
+        index::Referent,
+        observed::{Observed, OwnedKind},
+    },
 };
 
 /// What a VirtualMCPServer refers to; `None` where it does not exist, or where nothing is referred to.
@@ -22,8 +33,22 @@ pub struct References {
     pub oidc_ca: Option<Arc<Keys>>,
     /// The entries of the group.
     pub entries: Vec<Arc<MCPServerEntry>>,
-    /// The auth configs of those entries, by name.
+    /// The auth configs of those entries and of the VirtualMCPServer itself, by name.
     pub auth_configs: BTreeMap<String, Arc<MCPExternalAuthConfig>>,
+    /// What its backends need.
+    pub inputs: Inputs,
+    /// How many pods its Deployment is to have.
+    pub deployment_replicas: Option<i32>,
+}
+
+/// The Secrets and ConfigMaps that backends need, with the version of each that exists. Versions are known where new
+/// ones take new pods, which is in inline mode.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inputs {
+    /// By name of the Secret.
+    pub secrets: BTreeMap<String, Option<String>>,
+    /// By name of the ConfigMap.
+    pub config_maps: BTreeMap<String, Option<String>>,
 }
 
 /// The CA bundle of the provider `config`.
@@ -34,24 +59,7 @@ pub(super) fn ca_bundle(config: &MCPOIDCConfig) -> Option<&ConfigMapKeyReference
 /// Reads what `server` refers to.
 pub(super) async fn references(context: &Context, server: &VirtualMCPServer) -> Result<References, ReconcileError> {
     let key = ObjectKey::of(server);
-    let mut references = {
-        let observed = context.shared.read();
-        let group = &server.spec.group_ref.name;
-        let oidc = server.spec.incoming_auth.oidc_config_ref.as_ref();
-        let entries: Vec<_> = observed.entries.referring(Referent::Group, &key.sibling(group)).cloned().collect();
-        let names = entries.iter().filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
-        let auth_configs = names.filter_map(|reference| {
-            let config = observed.auth_configs.get(&key.sibling(&reference.name))?;
-            Some((reference.name.clone(), config.clone()))
-        });
-        References {
-            group: observed.groups.get(&key.sibling(group)).cloned(),
-            oidc: oidc.and_then(|oidc| observed.oidc_configs.get(&key.sibling(&oidc.name)).cloned()),
-            oidc_ca: None,
-            auth_configs: auth_configs.collect(),
-            entries,
-        }
-    };
+    let mut references = known(&context.shared.read(), server, &key);
     if let Some(bundle) = references.oidc.as_deref().and_then(ca_bundle) {
         let key = key.sibling(&bundle.name);
         let keys = context.contents.config_map(&key).await;
@@ -59,4 +67,93 @@ pub(super) async fn references(context: &Context, server: &VirtualMCPServer) -> 
             keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
     }
     Ok(references)
+}
+
+/// The Secrets and ConfigMaps that the backends of `server` need, as far as the caches know.
+pub(crate) fn needs(observed: &Observed, server: &VirtualMCPServer) -> Inputs {
+    let key = ObjectKey::of(server);
+    let entries = entries(observed, server, &key);
+    let auth_configs = auth_configs(observed, server, &key, &entries);
+    inputs(server, &entries, auth_configs.values())
+}
+
+/// The entries of the group.
+fn entries(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Vec<Arc<MCPServerEntry>> {
+    observed.entries.referring(Referent::Group, &key.sibling(&server.spec.group_ref.name)).cloned().collect()
+}
+
+/// The auth configs of `entries` and of `server` itself, by name.
+fn auth_configs(
+    observed: &Observed,
+    server: &VirtualMCPServer,
+    key: &ObjectKey,
+    entries: &[Arc<MCPServerEntry>],
+) -> BTreeMap<String, Arc<MCPExternalAuthConfig>> {
+    let own = strategies(server).filter_map(|auth| auth.external_auth_config_ref.as_ref());
+    let of_entries = entries.iter().filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
+    own.chain(of_entries)
+        .filter_map(|reference| {
+            let config = observed.auth_configs.get(&key.sibling(&reference.name))?;
+            Some((reference.name.clone(), config.clone()))
+        })
+        .collect()
+}
+
+/// What the caches know of `server`, which is named `key`.
+fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> References {
+    let group = &server.spec.group_ref.name;
+    let oidc = server.spec.incoming_auth.oidc_config_ref.as_ref();
+    let entries = entries(observed, server, key);
+    let auth_configs = auth_configs(observed, server, key, &entries);
+    let deployment = observed.owned.of(OwnedKind::Deployment).get(&key.sibling(build::name(&key.name)));
+    let replicas = deployment.and_then(|deployment| deployment.data.pointer("/spec/replicas")?.as_i64());
+    let mut inputs = inputs(server, &entries, auth_configs.values());
+    if configuration::is_inline(server) {
+        for (name, version) in &mut inputs.secrets {
+            *version = observed.secrets.get(&key.sibling(name)).and_then(|secret| secret.resource_version());
+        }
+        for (name, version) in &mut inputs.config_maps {
+            *version = observed.config_maps.get(&key.sibling(name)).and_then(|map| map.resource_version());
+        }
+    }
+    References {
+        group: observed.groups.get(&key.sibling(group)).cloned(),
+        oidc: oidc.and_then(|oidc| observed.oidc_configs.get(&key.sibling(&oidc.name)).cloned()),
+        oidc_ca: None,
+        entries,
+        auth_configs,
+        inputs,
+        deployment_replicas: replicas.and_then(|replicas| i32::try_from(replicas).ok()),
+    }
+}
+
+/// What `server` itself says of how to authenticate to backends.
+fn strategies(server: &VirtualMCPServer) -> impl Iterator<Item = &BackendAuth> {
+    let outgoing = server.spec.outgoing_auth.as_ref();
+    let default = outgoing.and_then(|auth| auth.default.as_ref());
+    default.into_iter().chain(outgoing.and_then(|auth| auth.backends.as_ref()).into_iter().flat_map(BTreeMap::values))
+}
+
+/// The Secrets and ConfigMaps that the backends of `server` need.
+pub(super) fn inputs<'a>(
+    server: &VirtualMCPServer,
+    entries: &[Arc<MCPServerEntry>],
+    auth_configs: impl Iterator<Item = &'a Arc<MCPExternalAuthConfig>>,
+) -> Inputs {
+    let mut secrets = BTreeSet::new();
+    let mut config_maps = BTreeSet::new();
+    for entry in entries {
+        let headers = entry.spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret);
+        secrets.extend(headers.map(|header| header.value_secret_ref.name.clone()));
+        let bundle = entry.spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref());
+        config_maps.extend(bundle.map(|bundle| bundle.name.clone()));
+    }
+    for config in auth_configs {
+        secrets.extend(config.spec.secrets().map(|reference| reference.name.clone()));
+    }
+    let accounts = strategies(server).filter_map(|auth| auth.service_account.as_ref());
+    secrets.extend(accounts.map(|account| account.credentials_ref.name.clone()));
+    // A rule with an empty name would match nothing, and the API server refuses it.
+    let named = |names: BTreeSet<String>| names.into_iter().filter(|name| !name.is_empty()).map(|name| (name, None));
+    Inputs { secrets: named(secrets).collect(), config_maps: named(config_maps).collect() }
 }

@@ -28,6 +28,9 @@ pub fn of(
     for check in &verdict.checks {
         conditions.set(check.kind, check.holds, check.reason, check.message.clone());
     }
+    for notice in &verdict.notices {
+        conditions.set(notice.kind.clone(), notice.holds, notice.reason, notice.message.clone());
+    }
     let (phase, reason, message) = match (&verdict.gateway, refused) {
         (None, _) => {
             let failures: Vec<_> = verdict.checks.iter().filter(|check| !check.holds).collect();
@@ -38,6 +41,11 @@ pub fn of(
         (Some(_), Some(refused)) => {
             (VirtualServerPhase::Failed, VirtualServerReason::DeploymentFailed, format!("failed to {refused}"))
         }
+        (Some(gateway), None) if gateway.replicas == Some(0) => (
+            VirtualServerPhase::Pending,
+            VirtualServerReason::DeploymentNotReady,
+            "There is no pod, as spec.replicas says".to_owned(),
+        ),
         (Some(_), None) => running(&live, deployment),
     };
     let ready = phase == VirtualServerPhase::Ready;

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
-use std::sync::Arc;
+mod outgoing;
+mod scale;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::jiff::Timestamp;
 use operator_api::{
@@ -12,7 +15,12 @@ use operator_api::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{build, resolve::References, status, validate::judge};
+use super::{
+    build,
+    resolve::{References, inputs},
+    status,
+    validate::judge,
+};
 use crate::{
     controllers::{Settings, workload::deployment::Deployment},
     runtime::contents::Keys,
@@ -84,12 +92,15 @@ fn references() -> References {
         valid(),
     );
     let group: Arc<MCPGroup> = object("MCPGroup", "tools", json!({}), json!({"phase": "Ready"}));
+    let inputs = inputs(&server(json!({})), std::slice::from_ref(&entry), [&auth].into_iter());
     References {
         group: Some(group),
         oidc: Some(provider),
         oidc_ca: Some(keys("ca.crt")),
         entries: vec![entry],
         auth_configs: [("auth".to_owned(), auth)].into(),
+        inputs,
+        deployment_replicas: None,
     }
 }
 
@@ -206,16 +217,23 @@ fn a_config_that_cannot_work_is_refused_early() {
 
 #[test]
 fn a_field_that_is_not_supported_yet_is_refused_with_its_path() {
-    let reference = json!({"type": "externalAuthConfigRef", "externalAuthConfigRef": {"name": "auth"}});
     for (change, expected) in [
         (json!({"telemetryConfigRef": {"name": "otel"}}), "spec.telemetryConfigRef is not supported by this release"),
-        (json!({"outgoingAuth": {"source": "inline"}}), "spec.outgoingAuth.source inline is not supported"),
+        (json!({"embeddingServerRef": {"name": "e"}}), "spec.embeddingServerRef is not supported by this release"),
         (
-            json!({"outgoingAuth": {"backends": {"github": reference}}}),
-            "spec.outgoingAuth.backends[\"github\"].type externalAuthConfigRef is not supported",
+            json!({"sessionStorage": {"provider": "redis", "address": "redis:6379"}}),
+            "spec.sessionStorage.provider redis is not supported",
         ),
-        (json!({"replicas": 2}), "spec.replicas 2 is not supported by this release: use 1"),
-        (json!({"operational": {}}), "spec.operational is not supported by this release"),
+        (
+            json!({"compositeTools": [{"name": "a", "steps": []}]}),
+            "spec.compositeTools is not supported by this release: remove it",
+        ),
+        (
+            json!({"config": {"compositeToolRefs": [{"name": "a"}]}}),
+            "spec.config.compositeToolRefs is not supported by this release: remove it",
+        ),
+        (json!({"passthroughHeaders": ["X-Request-Id"]}), "spec.passthroughHeaders is not supported by this release"),
+        (json!({"aggregation": {"excludeAllTools": true}}), "spec.aggregation.excludeAllTools is not supported"),
     ] {
         let verdict = judge(&server(change), &references());
         let check = verdict.checks.iter().find(|check| check.kind == VirtualServerCondition::Valid).unwrap();
@@ -229,12 +247,67 @@ fn a_field_that_is_not_supported_yet_is_refused_with_its_path() {
 }
 
 #[test]
+fn fields_that_may_stand_in_two_places_stand_in_one() {
+    for name in ["aggregation", "operational"] {
+        let found = |change: Value| {
+            let verdict = judge(&server(change), &references());
+            verdict.checks.into_iter().find(|check| check.kind == VirtualServerCondition::Valid).unwrap()
+        };
+        let twice = found(json!({name: {}, "config": {name: {}}}));
+        assert_eq!(twice.message, format!("spec.{name} and spec.config.{name} are both set: keep one of them"));
+        assert_eq!(twice.reason, operator_api::VirtualServerReason::ValidationFailed);
+        assert!(found(json!({name: {}})).holds);
+    }
+    let telemetry = json!({"telemetryConfigRef": {"name": "a"}, "config": {"telemetry": {"endpoint": "b"}}});
+    let verdict = judge(&server(telemetry), &references());
+    assert!(verdict.checks[0].message.contains("spec.telemetryConfigRef and spec.config.telemetry are both set"));
+
+    let server = server(json!({
+        "aggregation": {"conflictResolutionConfig": {"prefixFormat": "{workload}."}},
+        "operational": {"logLevel": "debug", "timeouts": {"default": "45s"}}
+    }));
+    let config = judge(&server, &references()).gateway.unwrap().configuration.config;
+    assert_eq!(config.aggregation.unwrap().prefix_format(), "{workload}.");
+    assert_eq!(config.operational.unwrap().timeouts.unwrap().default, vmcp_config::Duration::from_secs(45));
+}
+
+#[test]
+fn what_is_wrong_is_said_where_it_was_written() {
+    for (change, expected) in [
+        (
+            json!({"aggregation": {"conflictResolution": "priority"}}),
+            "spec.aggregation.conflictResolutionConfig.priority",
+        ),
+        (
+            json!({"operational": {"timeouts": {"perWorkload": {"a": "0s"}}}}),
+            "spec.operational.timeouts.perWorkload.a: must be longer than 0s",
+        ),
+        (
+            json!({"config": {"operational": {"timeouts": {"default": "0s"}}}}),
+            "spec.config.operational.timeouts.default: must be longer than 0s",
+        ),
+        (
+            json!({"passthroughHeaders": ["X-Forwarded-For"]}),
+            "spec.passthroughHeaders[0]: header \"X-Forwarded-For\" cannot be passed through",
+        ),
+        (
+            json!({"config": {"passthroughHeaders": ["Cookie"]}}),
+            "spec.config.passthroughHeaders[0]: header \"Cookie\" cannot be passed through",
+        ),
+    ] {
+        let verdict = judge(&server(change), &references());
+        assert!(verdict.gateway.is_none());
+        assert!(verdict.checks[0].message.contains(expected), "{}", verdict.checks[0].message);
+    }
+}
+
+#[test]
 fn what_the_spec_says_replaces_what_its_config_says_of_it() {
     let server = server(json!({"config": {
         "name": "other", "groupRef": "other", "incomingAuth": {"type": "local"}, "outgoingAuth": {"source": "inline"}
     }}));
     let verdict = judge(&server, &references());
-    let config = &verdict.gateway.unwrap().config;
+    let config = &verdict.gateway.unwrap().configuration.config;
     assert_eq!((config.name.as_str(), config.group_ref.as_str()), ("engineering", "tools"));
     assert_eq!(config.problems(), []);
     assert_eq!(config.unsupported(), Vec::<String>::new());
@@ -319,15 +392,25 @@ fn a_gateway_waits_for_the_first_check_of_a_backend_and_only_for_that() {
 
 proptest! {
     #[test]
-    fn any_name_and_template_gives_a_status_and_never_a_panic(
+    fn any_spec_gives_a_status_and_never_a_panic(
         name in "[a-z0-9.-]{1,80}",
         label in ".*",
         container in "[a-z]{0,8}",
+        source in prop_oneof![Just("discovered"), Just("inline")],
+        replicas in proptest::option::of(0..5),
+        (backend, auth, header, format) in (".{0,12}", ".{0,12}", "[ -~]{1,12}", "[ -~]{0,20}"),
+        kind in prop_oneof![Just("discovered"), Just("externalAuthConfigRef"), Just("service_account")],
     ) {
         let mut server = server(json!({"podTemplateSpec": {
             "metadata": {"labels": {"app.kubernetes.io/name": label}},
             "spec": {"containers": [{"name": container}]}
-        }})).as_ref().clone();
+        }, "outgoingAuth": {"source": source, "backends": {backend: {
+            "type": kind, "externalAuthConfigRef": {"name": auth},
+            "serviceAccount": {
+                "credentialsRef": {"name": auth, "key": label}, "headerName": header, "headerFormat": format
+            }
+        }, "auth": {"type": "externalAuthConfigRef", "externalAuthConfigRef": {"name": "auth"}}}}})).as_ref().clone();
+        server.spec.replicas = replicas;
         server.metadata.name = Some(name);
         let verdict = judge(&server, &references());
         if let Some(gateway) = &verdict.gateway {
@@ -335,5 +418,7 @@ proptest! {
         }
         let status = status::of(&server, &verdict, None, None, Timestamp::UNIX_EPOCH);
         prop_assert!(status.phase.is_some());
+        let problem = |name: &str| !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || name.len() > 316;
+        prop_assert!(!status.conditions.iter().any(|condition| problem(&condition.type_)));
     }
 }

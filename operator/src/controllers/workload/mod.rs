@@ -6,6 +6,7 @@
 
 pub mod deployment;
 pub mod pod;
+pub mod pods;
 pub mod rbac;
 pub mod strategic_merge;
 

@@ -27,12 +27,17 @@ pub fn role(owner: &Owner, name: &str, rules: &[Value]) -> Value {
 
 /// Gives the Role `name` to the ServiceAccount `name`.
 pub fn role_binding(owner: &Owner, name: &str) -> Value {
+    role_binding_to(owner, name, name)
+}
+
+/// Gives the Role `name` to the ServiceAccount `account`.
+pub fn role_binding_to(owner: &Owner, name: &str, account: &str) -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": owner.metadata(name),
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": owner.key.namespace}],
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": owner.key.namespace}],
     })
 }
 

@@ -1,6 +1,6 @@
 //! What the operator's caches are told of each kind.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{api::DynamicObject, core::PartialObjectMeta, runtime::watcher};
 use operator::runtime::{
     ObjectKey, Target,
@@ -49,6 +49,7 @@ macro_rules! ours {
                 tell: tell_one::<PartialObjectMeta<ConfigMap>>,
                 forget: forget_one::<PartialObjectMeta<ConfigMap>>,
             },
+            KnownKind { name: "Pod", listed: listed::<Pod>, tell: tell_one::<Pod>, forget: forget_one::<Pod> },
         ]
     };
 }

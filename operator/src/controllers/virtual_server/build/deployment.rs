@@ -1,11 +1,13 @@
 //! The Deployment of a gateway.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::{CONTAINER, Gateway, PORT, config_map_name, name};
+use super::{CONTAINER, Gateway, PORT, account, config_map_name, image_pull_secrets, name};
 use crate::controllers::{
     Settings,
-    virtual_server::configuration::{OIDC_CA_FILE, OIDC_CA_FOLDER},
+    virtual_server::configuration::{CA_FILE, OIDC_CA_FOLDER},
     workload::{
         Owner,
         pod::{self, CHECKSUM},
@@ -19,30 +21,46 @@ pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings, 
     let mut template = json!({
         "metadata": {
             "labels": owner.labels(),
-            "annotations": {CHECKSUM: pod::checksum(config)},
+            "annotations": {CHECKSUM: pod::checksum(&format!("{config}{}", inputs(gateway)))},
         },
         "spec": {
-            "serviceAccountName": name(&gateway.key.name),
+            "serviceAccountName": account(gateway),
             "terminationGracePeriodSeconds": 30,
             "securityContext": pod::security(),
             "containers": [container(gateway, settings)],
             "volumes": volumes(gateway),
         },
     });
+    if !gateway.image_pull_secrets.is_empty() {
+        template["spec"]["imagePullSecrets"] = image_pull_secrets(gateway);
+    }
     if let Some(user) = &gateway.pod_template {
         pod::customize(&mut template, user, owner);
+    }
+    let mut spec = json!({
+        "progressDeadlineSeconds": 120,
+        "selector": {"matchLabels": owner.selector},
+        "template": template,
+    });
+    // Without a number of its own the gateway's pods are counted by whoever says so, such as an autoscaler.
+    if let Some(replicas) = gateway.replicas {
+        spec["replicas"] = json!(replicas);
     }
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": owner.metadata(&name(&gateway.key.name)),
-        "spec": {
-            "replicas": 1,
-            "progressDeadlineSeconds": 120,
-            "selector": {"matchLabels": owner.selector},
-            "template": template,
-        },
+        "spec": spec,
     })
+}
+
+/// The versions of what pods read from their environment and from files when they start: new ones take new pods.
+fn inputs(gateway: &Gateway) -> String {
+    let versions = |all: &BTreeMap<String, Option<String>>| {
+        let known = all.iter().filter_map(|(name, version)| Some(format!("{name}={}", version.as_ref()?)));
+        known.collect::<Vec<_>>().join(",")
+    };
+    versions(&gateway.inputs.secrets) + &versions(&gateway.inputs.config_maps)
 }
 
 fn container(gateway: &Gateway, settings: &Settings) -> Value {
@@ -57,15 +75,22 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
     if gateway.oidc_ca.is_some() {
         mounts.push(json!({"name": "oidc-ca", "mountPath": OIDC_CA_FOLDER, "readOnly": true}));
     }
+    let bundles = gateway.configuration.bundles.iter();
+    mounts.extend(bundles.map(|bundle| json!({"name": bundle.volume, "mountPath": bundle.folder, "readOnly": true})));
+    let mut environment = vec![
+        json!({"name": "VMCP_NAMESPACE", "value": gateway.key.namespace}),
+        json!({"name": "VMCP_NAME", "value": gateway.key.name}),
+    ];
+    environment.extend(gateway.configuration.variables.iter().map(|variable| {
+        let source = json!({"name": variable.secret, "key": variable.key, "optional": true});
+        json!({"name": variable.name, "valueFrom": {"secretKeyRef": source}})
+    }));
     json!({
         "name": CONTAINER,
         "image": settings.image,
         "imagePullPolicy": "IfNotPresent",
         "args": arguments,
-        "env": [
-            {"name": "VMCP_NAMESPACE", "value": gateway.key.namespace},
-            {"name": "VMCP_NAME", "value": gateway.key.name},
-        ],
+        "env": environment,
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "startupProbe": pod::probe("/health", 1, 2, 60),
         "readinessProbe": pod::probe("/readyz", 2, 5, 3),
@@ -75,18 +100,25 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
             "limits": {"cpu": "500m", "memory": "512Mi"},
         },
         "securityContext": pod::container_security(),
+        // So that the status can say why a gateway ended.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     })
 }
 
 fn volumes(gateway: &Gateway) -> Vec<Value> {
     let config = json!({"name": "config", "configMap": {"name": config_map_name(&gateway.key.name)}});
-    let bundle = gateway.oidc_ca.as_ref().map(|(name, key)| {
-        json!({"name": "oidc-ca", "configMap": {
-            "name": name,
-            "optional": true,
-            "items": [{"key": key, "path": OIDC_CA_FILE}],
-        }})
-    });
-    [config].into_iter().chain(bundle).collect()
+    let provider = gateway.oidc_ca.as_ref().map(|(name, key)| bundle_volume("oidc-ca", name, key));
+    let bundles = gateway.configuration.bundles.iter();
+    let bundles = bundles.map(|bundle| bundle_volume(&bundle.volume, &bundle.config_map, &bundle.key));
+    [config].into_iter().chain(provider).chain(bundles).collect()
+}
+
+/// A volume with one CA bundle. It is optional: a gateway starts without it, and says what does not work.
+fn bundle_volume(volume: &str, config_map: &str, key: &str) -> Value {
+    json!({"name": volume, "configMap": {
+        "name": config_map,
+        "optional": true,
+        "items": [{"key": key, "path": CA_FILE}],
+    }})
 }

@@ -2,6 +2,7 @@
 
 mod deployment;
 
+use k8s_openapi::api::core::v1::Pod;
 use operator_api::GROUP;
 use serde_json::{Value, json};
 
@@ -18,6 +19,10 @@ use crate::{
 pub const PORT: u16 = 4483;
 /// The name of the gateway's container in its pods.
 pub const CONTAINER: &str = "vmcp";
+/// The label that says what a pod runs.
+const NAME_LABEL: &str = "app.kubernetes.io/name";
+/// The label that says for which object.
+const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 
 /// The name of the objects of the gateway `name`, but for its ConfigMap.
 pub fn name(name: &str) -> String {
@@ -39,19 +44,57 @@ pub fn objects(gateway: &Gateway, settings: &Settings) -> Vec<(OwnedKind, Value)
     let owner = owner(gateway);
     let config = config_yaml(gateway);
     let config_map = owner.config_map(&config_map_name(&gateway.key.name), "config.yaml", &config);
-    let account = name(&gateway.key.name);
-    vec![
-        (OwnedKind::ServiceAccount, rbac::service_account(&owner, &account)),
-        (OwnedKind::Role, rbac::role(&owner, &account, &rules(gateway))),
-        (OwnedKind::RoleBinding, rbac::role_binding(&owner, &account)),
+    let role = name(&gateway.key.name);
+    let mut objects = Vec::new();
+    if gateway.service_account.is_none() {
+        let mut account = rbac::service_account(&owner, &role);
+        if !gateway.image_pull_secrets.is_empty() {
+            account["imagePullSecrets"] = image_pull_secrets(gateway);
+        }
+        objects.push((OwnedKind::ServiceAccount, account));
+    }
+    objects.extend([
+        (OwnedKind::Role, rbac::role(&owner, &role, &rules(gateway))),
+        (OwnedKind::RoleBinding, rbac::role_binding_to(&owner, &role, &account(gateway))),
         (OwnedKind::ConfigMap, config_map),
         (OwnedKind::Service, service(gateway, &owner)),
         (OwnedKind::Deployment, deployment::deployment(gateway, &owner, settings, &config)),
-    ]
+    ]);
+    if gateway.has_several_pods {
+        objects.push((OwnedKind::PodDisruptionBudget, disruption_budget(gateway, &owner)));
+    }
+    objects
+}
+
+/// What `gateway` may have had before and has no longer.
+pub fn obsolete(gateway: &Gateway) -> Vec<(OwnedKind, ObjectKey)> {
+    let made = name(&gateway.key.name);
+    let budget = (!gateway.has_several_pods).then_some(OwnedKind::PodDisruptionBudget);
+    let account = (account(gateway) != made).then_some(OwnedKind::ServiceAccount);
+    budget.into_iter().chain(account).map(|kind| (kind, gateway.key.sibling(made.clone()))).collect()
+}
+
+/// The ServiceAccount of the pods.
+fn account(gateway: &Gateway) -> String {
+    gateway.service_account.clone().unwrap_or_else(|| name(&gateway.key.name))
+}
+
+fn image_pull_secrets(gateway: &Gateway) -> Value {
+    gateway.image_pull_secrets.iter().map(|name| json!({"name": name})).collect()
+}
+
+/// Drained nodes take one pod at a time, so that the others serve.
+fn disruption_budget(gateway: &Gateway, owner: &Owner) -> Value {
+    json!({
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": owner.metadata(&name(&gateway.key.name)),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": owner.selector}},
+    })
 }
 
 fn owner(gateway: &Gateway) -> Owner {
-    let labels = [("app.kubernetes.io/name", CONTAINER), ("app.kubernetes.io/instance", &gateway.key.name)];
+    let labels = [(NAME_LABEL, CONTAINER), (INSTANCE_LABEL, &gateway.key.name)];
     Owner {
         kind: "VirtualMCPServer",
         key: gateway.key.clone(),
@@ -60,17 +103,17 @@ fn owner(gateway: &Gateway) -> Owner {
     }
 }
 
-/// What a gateway may do: read its group's objects and exactly the Secrets and ConfigMaps that these name, and write
-/// its own part of its status.
+/// The name of the gateway that `pod` belongs to, if it does to one.
+pub fn gateway_of(pod: &Pod) -> Option<String> {
+    let labels = pod.metadata.labels.as_ref()?;
+    let name = labels.get(NAME_LABEL).filter(|name| *name == CONTAINER);
+    name.and_then(|_| labels.get(INSTANCE_LABEL).cloned())
+}
+
+/// What a gateway may do: write its own part of its status, and, unless its configuration has its backends, read its
+/// group's objects and exactly the Secrets and ConfigMaps that these name.
 fn rules(gateway: &Gateway) -> Vec<Value> {
     let mut rules = vec![
-        json!({
-            "apiGroups": [GROUP],
-            "resources": [
-                "mcpgroups", "mcpserverentries", "mcpremoteproxies", "mcpservers", "mcpexternalauthconfigs"
-            ],
-            "verbs": ["get", "list", "watch"],
-        }),
         json!({
             "apiGroups": [GROUP],
             "resources": ["virtualmcpservers"],
@@ -84,15 +127,24 @@ fn rules(gateway: &Gateway) -> Vec<Value> {
             "verbs": ["get", "patch", "update"],
         }),
     ];
-    rules.extend(rbac::named("secrets", &gateway.secrets));
-    rules.extend(rbac::named("configmaps", &gateway.config_maps));
+    if gateway.discovers {
+        rules.push(json!({
+            "apiGroups": [GROUP],
+            "resources": [
+                "mcpgroups", "mcpserverentries", "mcpremoteproxies", "mcpservers", "mcpexternalauthconfigs"
+            ],
+            "verbs": ["get", "list", "watch"],
+        }));
+        rules.extend(rbac::named("secrets", &gateway.inputs.secrets.keys().cloned().collect()));
+        rules.extend(rbac::named("configmaps", &gateway.inputs.config_maps.keys().cloned().collect()));
+    }
     rules
 }
 
 /// The file that the gateway reads.
 fn config_yaml(gateway: &Gateway) -> String {
     // JSON is YAML; the detour over a value leaves no way to fail but one that the types rule out.
-    let value = serde_json::to_value(&gateway.config).unwrap_or_default();
+    let value = serde_json::to_value(&gateway.configuration.config).unwrap_or_default();
     serde_saphyr::to_string(&value).unwrap_or_else(|_| value.to_string())
 }
 

@@ -1,0 +1,129 @@
+//! What a gateway is told: `spec.config`, with what the spec says elsewhere, and what its pods must have for it.
+
+mod inline;
+mod outgoing;
+
+use operator_api::{IncomingAuthType, OutgoingAuthSource, VirtualMCPServer};
+use vmcp_config::{Aggregation, Config, IncomingAuth, IncomingAuthKind, Oidc};
+
+use super::{build, resolve, resolve::References};
+use crate::{controllers::workload::pod::checksum, runtime::ObjectKey};
+
+/// Where the CA bundle of the OpenID provider is in the pod.
+pub(super) const OIDC_CA_FOLDER: &str = "/etc/vmcp-oidc-ca";
+/// The file name of a CA bundle in its folder in the pod.
+pub(super) const CA_FILE: &str = "ca.crt";
+
+/// What a gateway is told, and what its pods must have so that it can follow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Configuration {
+    /// The file.
+    pub config: Config,
+    /// Secrets that are environment variables.
+    pub variables: Vec<Variable>,
+    /// CA bundles of backends.
+    pub bundles: Vec<Bundle>,
+}
+
+/// An environment variable with the value of a Secret's key.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Variable {
+    /// Name of the variable.
+    pub name: String,
+    /// Name of the Secret.
+    pub secret: String,
+    /// Key in the Secret.
+    pub key: String,
+}
+
+impl Variable {
+    /// The variable for a key of a Secret. Its name depends on these two alone, so that other changes do not start new
+    /// pods, and has no characters of theirs, so that no two collide.
+    fn of(secret: &str, key: &str) -> Self {
+        let name = format!("VMCP_SECRET_{}", checksum(&format!("{secret}/{key}")).to_uppercase());
+        Self { name, secret: secret.to_owned(), key: key.to_owned() }
+    }
+}
+
+/// The CA bundle of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// Name of the volume.
+    pub volume: String,
+    /// Where it is mounted.
+    pub folder: String,
+    /// Name of the ConfigMap.
+    pub config_map: String,
+    /// Key in the ConfigMap.
+    pub key: String,
+}
+
+/// Whether the members of the group are part of the configuration of `server`, and not discovered by its pods.
+pub fn is_inline(server: &VirtualMCPServer) -> bool {
+    server.spec.outgoing_auth.as_ref().is_some_and(|auth| auth.source == OutgoingAuthSource::Inline)
+}
+
+/// The configuration of the gateway of `server`. What the spec says elsewhere replaces what `spec.config` says of it.
+pub fn of(server: &VirtualMCPServer, references: &References) -> Configuration {
+    let mut config = written(server);
+    config.name = server.metadata.name.clone().unwrap_or_default();
+    config.group_ref.clone_from(&server.spec.group_ref.name);
+    config.incoming_auth = Some(match server.spec.incoming_auth.kind {
+        IncomingAuthType::Anonymous => IncomingAuth { kind: IncomingAuthKind::Anonymous, oidc: None, authz: None },
+        IncomingAuthType::Oidc => {
+            IncomingAuth { kind: IncomingAuthKind::Oidc, oidc: Some(oidc(server, references)), authz: None }
+        }
+    });
+    config.aggregation.get_or_insert_with(Aggregation::default);
+    if is_inline(server) {
+        return inline::of(server, references, config);
+    }
+    config.outgoing_auth = Some(outgoing::discovered(server));
+    Configuration { config, ..Configuration::default() }
+}
+
+/// `spec.config` with the fields that may also stand beside it.
+pub(super) fn written(server: &VirtualMCPServer) -> Config {
+    let mut config = server.spec.config.as_deref().cloned().unwrap_or_default();
+    let spec = &server.spec;
+    config.aggregation = spec.aggregation.clone().or(config.aggregation);
+    config.composite_tools = spec.composite_tools.clone().or(config.composite_tools);
+    config.operational = spec.operational.clone().or(config.operational);
+    config.passthrough_headers = spec.passthrough_headers.clone().or(config.passthrough_headers);
+    config
+}
+
+/// Where the user wrote the `path` of [`written`].
+pub(super) fn place(server: &VirtualMCPServer, path: &str) -> String {
+    let spec = &server.spec;
+    let beside = [
+        ("aggregation", spec.aggregation.is_some()),
+        ("compositeTools", spec.composite_tools.is_some()),
+        ("operational", spec.operational.is_some()),
+        ("passthroughHeaders", spec.passthrough_headers.is_some()),
+    ];
+    if beside.into_iter().any(|(name, there)| there && path.starts_with(name)) {
+        format!("spec.{path}")
+    } else {
+        format!("spec.config.{path}")
+    }
+}
+
+fn oidc(server: &VirtualMCPServer, references: &References) -> Oidc {
+    let reference = server.spec.incoming_auth.oidc_config_ref.clone().unwrap_or_default();
+    let provider = references.oidc.as_deref();
+    let inline = provider.and_then(|provider| provider.spec.inline.clone()).unwrap_or_default();
+    let bundle = provider.and_then(resolve::ca_bundle);
+    Oidc {
+        issuer: inline.issuer,
+        audience: reference.audience,
+        resource: Some(reference.resource_url.unwrap_or_else(|| build::url(&ObjectKey::of(server)))),
+        scopes: Some(reference.scopes.unwrap_or_else(|| vec!["openid".to_owned()])),
+        jwks_url: inline.jwks_url,
+        jwks_allow_private_ip: inline.jwks_allow_private_ip,
+        protected_resource_allow_private_ip: inline.protected_resource_allow_private_ip,
+        insecure_allow_http: inline.insecure_allow_http,
+        ca_bundle_path: bundle.map(|_| format!("{OIDC_CA_FOLDER}/{CA_FILE}")),
+        ..Oidc::default()
+    }
+}

@@ -1,0 +1,74 @@
+//! What people should know of a VirtualMCPServer although it can be built: sessions that pods do not share, and auth
+//! configs that cannot be used.
+
+use std::borrow::Cow;
+
+use operator_api::{BackendAuth, BackendAuthType, VirtualMCPServer, VirtualServerCondition, VirtualServerReason};
+use vmcp_config::SessionProvider;
+
+use super::{Notice, pods};
+use crate::controllers::{configuration, virtual_server::resolve::References};
+
+pub(super) fn of(server: &VirtualMCPServer, references: &References) -> Vec<Notice> {
+    let mut notices = vec![session_storage(server, references)];
+    if let Some(outgoing) = &server.spec.outgoing_auth {
+        let default = outgoing.default.iter().map(|auth| (VirtualServerCondition::DefaultAuthConfig.into(), auth));
+        let backends = outgoing.backends.iter().flatten().map(|(name, auth)| (backend_condition(name), auth));
+        notices.extend(default.chain(backends).filter_map(|(kind, auth)| auth_config(kind, auth, references)));
+    }
+    notices
+}
+
+/// The condition about the auth config of the backend `name`.
+fn backend_condition(name: &str) -> Cow<'static, str> {
+    // A condition's type takes the characters of names. What is none is refused by the check of the spec.
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')).take(253).collect();
+    let name = name.trim_end_matches(['-', '.']);
+    format!("{}-{name}", VirtualServerCondition::BackendAuthConfig).trim_end_matches('-').to_owned().into()
+}
+
+/// Sessions are kept by the pod that opened them unless there is a storage that all pods share.
+fn session_storage(server: &VirtualMCPServer, references: &References) -> Notice {
+    let shared = server.spec.session_storage.as_ref().is_some_and(|storage| storage.provider == SessionProvider::Redis);
+    let pods = pods(server, references);
+    let (holds, reason, message) = match (pods > 1, shared) {
+        (true, false) => (
+            true,
+            VirtualServerReason::SessionStorageMissingForReplicas,
+            format!(
+                "{pods} pods share no session storage: a client must stay with the pod that opened its session, so keep \
+                 sessionAffinity ClientIP, or set sessionStorage.provider to redis"
+            ),
+        ),
+        (true, true) => {
+            (false, VirtualServerReason::SessionStorageConfigured, format!("{pods} pods share their sessions"))
+        }
+        (false, _) => (
+            false,
+            VirtualServerReason::SessionStorageWarningNotApplicable,
+            "There is one pod at most, which needs no shared session storage".to_owned(),
+        ),
+    };
+    Notice { kind: VirtualServerCondition::SessionStorageWarning.into(), holds, reason, message }
+}
+
+/// Whether the auth config that `auth` names can be used. Backends that need one that cannot are left out.
+fn auth_config(kind: Cow<'static, str>, auth: &BackendAuth, references: &References) -> Option<Notice> {
+    if auth.kind != BackendAuthType::ExternalAuthConfigRef {
+        return None;
+    }
+    let name = &auth.external_auth_config_ref.as_ref()?.name;
+    let problem = match references.auth_configs.get(name) {
+        None => Some(format!(
+            "MCPExternalAuthConfig {name:?} does not exist in this namespace, and backends that need it are left out: \
+             create it, or change externalAuthConfigRef.name"
+        )),
+        Some(config) => configuration::problem(config.status.as_ref()).map(|why| {
+            format!("MCPExternalAuthConfig {name:?} is not Valid, and backends that need it are left out: {why}")
+        }),
+    };
+    let holds = problem.is_none();
+    let reason = if holds { VirtualServerReason::ConversionSucceeded } else { VirtualServerReason::ConversionFailed };
+    let message = problem.unwrap_or_else(|| format!("MCPExternalAuthConfig {name:?} is Valid"));
+    Some(Notice { kind, holds, reason, message })
+}
