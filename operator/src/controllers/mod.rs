@@ -5,6 +5,7 @@
 mod ca_bundle;
 mod composite_tool;
 mod configuration;
+mod endpoint;
 pub mod entry;
 pub mod external_auth;
 pub mod group;

@@ -42,6 +42,20 @@ fn each_problem_is_named_by_its_field() {
 }
 
 #[test]
+fn the_cluster_as_a_provider_is_reached_by_tls() {
+    let cluster = |block: Value| {
+        let spec = json!({"type": "kubernetesServiceAccount", "kubernetesServiceAccount": block});
+        problems(&serde_json::from_value(spec).unwrap())
+    };
+    for field in ["issuer", "jwksUrl", "introspectionUrl"] {
+        let problems = cluster(json!({field: "http://kubernetes.default.svc"}));
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].starts_with(&format!("kubernetesServiceAccount.{field} ")), "{problems:?}");
+    }
+    assert_eq!(cluster(json!({"jwksUrl": "https://kubernetes.default.svc/openid/v1/jwks"})).len(), 1);
+}
+
+#[test]
 fn what_is_not_supported_yet_is_named() {
     let cluster = serde_json::from_value(json!({"type": "kubernetesServiceAccount", "kubernetesServiceAccount": {}}));
     assert_eq!(
