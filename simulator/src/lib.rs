@@ -20,6 +20,7 @@
 mod addresses;
 pub mod control;
 mod duration;
+mod faults;
 mod journal;
 mod live;
 mod mcp;

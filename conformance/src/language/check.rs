@@ -14,7 +14,7 @@ const WARNINGS: &[&str] = &["warnings"];
 const RESPONSE: &[&str] = &["response"];
 const ENTRY: &[&str] = &[
     "entry", "at", "url", "host", "path", "query", "http", "headers", "body", "message", "method", "params", "form",
-    "token", "tls", "peer", "session", "response", "verdict", "sequence", "server",
+    "token", "tls", "peer", "session", "response", "verdict", "faults", "sequence", "server",
 ];
 
 /// Names that every expression may use, besides those that earlier steps kept.

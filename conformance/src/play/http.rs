@@ -90,7 +90,13 @@ pub(super) async fn route(stage: &Stage<'_>, step: &Step, namespace: &str, url: 
     let url = url::Url::parse(url).map_err(|error| Trouble::harness(format!("`{url}` is not a URL: {error}")))?;
     let host = url.host_str().unwrap_or_default().to_owned();
     let port = url.port_or_known_default().unwrap_or(80);
-    let address = match in_world(stage, &host, port) {
+    // A literal address is somebody's own: a node's, or a load balancer's.
+    let literal = match url.host() {
+        Some(url::Host::Ipv4(address)) => Some(SocketAddr::new(address.into(), port)),
+        Some(url::Host::Ipv6(address)) => Some(SocketAddr::new(address.into(), port)),
+        _ => None,
+    };
+    let address = match in_world(stage, &host, port).or(literal) {
         Some(address) => Some(address),
         None => stage.target.dial(namespace, &host, port).await,
     };

@@ -57,6 +57,8 @@ pub struct JournalEntry {
     pub response: Option<ResponseFacts>,
     /// Why the request was refused; null when it was not.
     pub verdict: Option<String>,
+    /// The names of the faults that acted on it, in their order.
+    pub faults: Vec<String>,
 }
 
 /// How the request was written.
@@ -118,6 +120,7 @@ impl JournalEntry {
             headers: BTreeMap::new(),
             body: String::new(),
             message: None,
+            faults: Vec::new(),
             method: None,
             params: None,
             form: None,

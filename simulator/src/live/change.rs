@@ -7,7 +7,7 @@ use crate::mcp::McpServer;
 use crate::oauth::{Issuer, find_issuer};
 use crate::world::{
     Accepts, Certificate, Located, Problem, Requires, Server, ServerUrl, WorldChange, certificate_problem,
-    server_problems, unknown,
+    fault_problems, server_problems, unknown,
 };
 
 impl LiveWorld {
@@ -51,6 +51,16 @@ impl LiveWorld {
                 }
                 self.check_certificate(&certificate)?;
                 self.certificates.set(&host, certificate);
+                Ok(())
+            }
+            WorldChange::SetFaults { server: url, faults } => {
+                let site = self.known_site(&url)?;
+                let transport = site.mcp().map(|server| server.definition().transport);
+                let problems = fault_problems("setFaults", &faults, transport, url.position());
+                if !problems.is_empty() {
+                    return Err(WorldError::Problems(problems));
+                }
+                site.set_faults(faults);
                 Ok(())
             }
             WorldChange::TakeDown(url) => self.known_site(&url).map(|site| site.set_down(true)),

@@ -9,6 +9,7 @@ use hyper::body::{Bytes, Incoming};
 use jiff::Timestamp;
 
 use super::{LiveWorld, Site};
+use crate::faults::{Acting, Edits};
 use crate::journal::{HttpFacts, JournalEntry, ResponseFacts, version_text};
 use crate::wire::{Body, Connection, Dropped, Outcome, Received, Service};
 
@@ -45,7 +46,7 @@ impl Service for LiveWorld {
             .authority()
             .cloned()
             .or_else(|| parts.headers.get(header::HOST)?.to_str().ok()?.parse::<Authority>().ok());
-        let received = Received {
+        let mut received = Received {
             at,
             connection,
             method: parts.method,
@@ -56,20 +57,31 @@ impl Service for LiveWorld {
             query: parts.uri.query().map(str::to_owned),
             headers: parts.headers,
             body: body.as_ref().map_or_else(|_| Bytes::new(), Clone::clone),
+            edits: Edits::default(),
         };
+        let mut acting = Acting::default();
         let (site, outcome) = match self.route(&received) {
             Ok(site) if body.is_err() && !site.is_down() => {
                 let reason = format!("the body was cut off or is larger than {LARGEST_BODY} bytes");
                 (Some(site), Outcome::refused_with(StatusCode::PAYLOAD_TOO_LARGE, reason))
             }
             Ok(site) => {
-                let outcome = site.answer(&received, &self.issuers);
+                acting = site.faults().acting_on(&received);
+                received.edits = acting.edits();
+                let outcome = if acting.leaves_unanswered() {
+                    Outcome::dropped("a fault keeps the answer back")
+                } else if let Some(response) = acting.instead() {
+                    Outcome::refused(response, "a fault answers in the place of the server")
+                } else {
+                    site.answer(&received, &self.issuers)
+                };
                 (Some(site), outcome)
             }
             Err(outcome) => (None, *outcome),
         };
-        self.note(&received, site.as_deref(), &outcome);
-        outcome.response.ok_or(Dropped)
+        // Before any waiting: a client that gives up has been here nevertheless.
+        self.note(&received, site.as_deref(), &outcome, &acting);
+        acting.deliver(outcome.response, &received.connection).await
     }
 }
 
@@ -106,7 +118,7 @@ impl LiveWorld {
         }
     }
 
-    fn note(&self, received: &Received, site: Option<&Site>, outcome: &Outcome) {
+    fn note(&self, received: &Received, site: Option<&Site>, outcome: &Outcome, acting: &Acting) {
         let mut entry = JournalEntry::connection(received.at, &received.host, received.url(), received.connection.peer);
         entry.server = site.map(|site| site.url().to_string());
         entry.path.clone_from(&received.path);
@@ -120,6 +132,7 @@ impl LiveWorld {
         }
         entry.response = outcome.response.as_ref().map(|response| ResponseFacts { status: response.status().as_u16() });
         entry.verdict.clone_from(&outcome.verdict);
+        entry.faults = acting.names();
         let status = entry.response.as_ref().map(|response| response.status);
         tracing::info!(http = %received.method, url = entry.url, method = entry.method, status, verdict = entry.verdict, "request");
         self.journal.record(entry);

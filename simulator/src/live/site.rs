@@ -1,12 +1,13 @@
 //! One thing that a world serves: an MCP server or an authorization server.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::faults::Faults;
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, Issuers};
 use crate::wire::{Outcome, Received};
-use crate::world::ServerUrl;
+use crate::world::{Fault, ServerUrl};
 
 /// What a site is.
 pub(crate) enum Kind {
@@ -19,15 +20,16 @@ pub(crate) struct Site {
     url: ServerUrl,
     kind: Kind,
     down: AtomicBool,
+    faults: RwLock<Arc<Faults>>,
 }
 
 impl Site {
     pub(crate) fn new(kind: Kind) -> Self {
-        let url = match &kind {
-            Kind::Mcp(server) => server.url(),
-            Kind::Issuer(issuer) => issuer.url().clone(),
+        let (url, faults) = match &kind {
+            Kind::Mcp(server) => (server.url(), server.definition().faults.clone()),
+            Kind::Issuer(issuer) => (issuer.url().clone(), issuer.faults()),
         };
-        Self { url, kind, down: AtomicBool::new(false) }
+        Self { url, kind, down: AtomicBool::new(false), faults: RwLock::new(Arc::new(Faults::new(faults))) }
     }
 
     /// The URL under which the world knows it.
@@ -41,6 +43,16 @@ impl Site {
             Kind::Mcp(server) => Some(server),
             Kind::Issuer(_) => None,
         }
+    }
+
+    /// What it does wrong.
+    pub(crate) fn faults(&self) -> Arc<Faults> {
+        Arc::clone(&self.faults.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces its faults.
+    pub(crate) fn set_faults(&self, faults: Vec<Fault>) {
+        *self.faults.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Faults::new(faults));
     }
 
     pub(crate) fn is_down(&self) -> bool {

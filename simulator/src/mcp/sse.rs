@@ -48,7 +48,7 @@ impl McpServer {
         let session = self.sessions.begin(subject);
         let events = session.open_stream();
         let endpoint = format!("{}?{SESSION}={}", server.messages_path(), session.id);
-        session.send_event(&server_sent_event("endpoint", &endpoint));
+        session.send_event(&server_sent_event("endpoint", &received.edits.endpoint(endpoint)));
         let guard = EndsSession { sessions: Arc::clone(&self.sessions), id: session.id.clone() };
         Ok(Outcome::answered(event_stream(events, guard)).in_session(&session.id))
     }
@@ -93,7 +93,8 @@ impl McpServer {
             Message::Request { id, method, params } => {
                 let reply = call(server, &session, &id, &method, &params);
                 outcome.verdict = refusal(&reply);
-                if !session.send(&response(&id, &reply)) {
+                let messages = received.edits.messages(response(&id, &reply));
+                if !messages.iter().all(|message| session.send(message)) {
                     outcome.verdict = Some("the answer was lost: the client does not read its stream".to_owned());
                 }
             }

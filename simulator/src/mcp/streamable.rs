@@ -55,7 +55,7 @@ impl McpServer {
         })?;
         if let Value::Array(batch) = &body {
             let session = self.session(server, received, subject.as_deref())?;
-            return self::batch(server, &session, batch);
+            return self::batch(server, received, &session, batch);
         }
         let message = Message::read(&body).map_err(bad_message)?;
         match message {
@@ -63,12 +63,12 @@ impl McpServer {
                 if received.headers.contains_key(SESSION) {
                     return Err(bad_message("`initialize` begins a session and must not name one"));
                 }
-                Ok(self.begin(server, subject, &id, &params))
+                Ok(self.begin(server, received, subject, &id, &params))
             }
             Message::Request { id, method, params } => {
                 let session = self.session(server, received, subject.as_deref())?;
                 let reply = call(server, &session, &id, &method, &params);
-                let mut outcome = answer(server, &response(&id, &reply));
+                let mut outcome = answer(server, received, response(&id, &reply));
                 outcome.verdict = refusal(&reply);
                 Ok(outcome)
             }
@@ -85,14 +85,21 @@ impl McpServer {
     }
 
     /// Begins a session; a handshake that fails leaves none.
-    fn begin(&self, server: &Server, subject: Option<String>, id: &Value, params: &Map<String, Value>) -> Outcome {
+    fn begin(
+        &self,
+        server: &Server,
+        received: &Received,
+        subject: Option<String>,
+        id: &Value,
+        params: &Map<String, Value>,
+    ) -> Outcome {
         let session = self.sessions.begin(subject);
         let reply = call(server, &session, id, "initialize", params);
         if let Some(verdict) = refusal(&reply) {
             self.sessions.end(&session.id);
             return Outcome::refused(json_response(StatusCode::OK, &response(id, &reply)), verdict);
         }
-        let mut outcome = answer(server, &response(id, &reply)).in_session(&session.id);
+        let mut outcome = answer(server, received, response(id, &reply)).in_session(&session.id);
         if let (Some(response), Ok(value)) = (&mut outcome.response, HeaderValue::from_str(&session.id)) {
             response.headers_mut().insert(SESSION, value);
         }
@@ -183,7 +190,7 @@ fn stated_version(server: &Server, received: &Received) -> Checked<Option<Protoc
 }
 
 /// Batches existed in 2025-03-26 alone.
-fn batch(server: &Server, session: &Session, batch: &[Value]) -> Checked<Outcome> {
+fn batch(server: &Server, received: &Received, session: &Session, batch: &[Value]) -> Checked<Outcome> {
     if session.version() != Some(ProtocolVersion::V20250326) {
         let reason = "the body is a batch, which the session's revision does not have";
         return Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)));
@@ -206,7 +213,7 @@ fn batch(server: &Server, session: &Session, batch: &[Value]) -> Checked<Outcome
     if responses.is_empty() {
         return Ok(Outcome::answered(empty_response(StatusCode::ACCEPTED)));
     }
-    Ok(answer(server, &json!(responses)))
+    Ok(answer(server, received, json!(responses)))
 }
 
 fn bad_message(reason: &'static str) -> Box<Outcome> {
@@ -222,17 +229,21 @@ pub(super) fn refusal(reply: &Result<Value, MethodError>) -> Option<String> {
         .map(|error| format!("JSON-RPC error {}: {}", error.code, error.message))
 }
 
-fn answer(server: &Server, message: &Value) -> Outcome {
-    Outcome::answered(match server.replies {
-        Replies::Json => json_response(StatusCode::OK, message),
-        Replies::EventStream => stream_of(message),
+/// What carries `message`, as the faults that act on the request leave it. Only a stream carries other than one message.
+fn answer(server: &Server, received: &Received, message: Value) -> Outcome {
+    let messages = received.edits.messages(message);
+    Outcome::answered(match (server.replies, messages.as_slice()) {
+        (Replies::Json, [message]) => json_response(StatusCode::OK, message),
+        _ => stream_of(&messages),
     })
 }
 
-/// A stream that ends after its only message.
-fn stream_of(message: &Value) -> Response<Body> {
-    let (sender, receiver) = mpsc::channel(1);
-    // The channel is new and has room for one event.
-    let _sent = sender.try_send(server_sent_event("message", &message.to_string()));
+/// A stream that ends after its messages.
+fn stream_of(messages: &[Value]) -> Response<Body> {
+    let (sender, receiver) = mpsc::channel(messages.len().max(1));
+    for message in messages {
+        // The channel is new and has room for all.
+        let _sent = sender.try_send(server_sent_event("message", &message.to_string()));
+    }
     event_stream(receiver, ())
 }

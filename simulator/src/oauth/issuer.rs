@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::keys::{SigningKey, replace_claims, unsigned};
 use crate::token::{TokenError, TokenFault, TokenRequest};
-use crate::world::{AuthorizationServer, Certificate, Client, Secret, ServerUrl, UrlError, User};
+use crate::world::{AuthorizationServer, Certificate, Client, Fault, Secret, ServerUrl, UrlError, User};
 
 /// Keys stay published after a rotation until the next one, so that tokens in use stay valid.
 const PUBLISHED_KEYS: usize = 2;
@@ -56,6 +56,11 @@ impl Issuer {
     /// What the world says of its host's certificate.
     pub(crate) fn certificate(&self) -> Option<Certificate> {
         self.definition.certificate.clone()
+    }
+
+    /// What the world says that it does wrong.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        self.definition.faults.clone()
     }
 
     /// The issuer identifier as a URL.

@@ -1,6 +1,6 @@
 //! Response bodies: complete ones, and event streams that stay open.
 
-use std::convert::Infallible;
+use std::io;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// The body of every response.
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 pub(super) fn complete(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// An event stream of what arrives at `events`; it ends when the sender is gone. `guard` is dropped when the stream is, be it at
@@ -23,7 +23,7 @@ pub(super) fn complete(bytes: impl Into<Bytes>) -> Body {
 pub(crate) fn event_stream<G: Send + 'static>(events: mpsc::Receiver<Bytes>, guard: G) -> Response<Body> {
     let frames = ReceiverStream::new(events).map(move |event| {
         let _held = &guard;
-        Ok::<_, Infallible>(Frame::data(event))
+        Ok::<_, io::Error>(Frame::data(event))
     });
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     *response.status_mut() = StatusCode::OK;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::socket::Ending;
 use crate::journal::TlsFacts;
 
 /// A connection that was accepted and, on TLS, is through its handshake.
@@ -15,9 +16,25 @@ pub(crate) struct Connection {
     pub(crate) local: SocketAddr,
     /// TLS, if it is spoken.
     pub(crate) tls: Option<TlsFacts>,
+    pub(super) ending: Ending,
 }
 
 impl Connection {
+    /// Ends it in order, without what was not sent yet.
+    pub(crate) fn close(&self) {
+        self.ending.close();
+    }
+
+    /// Resets it.
+    pub(crate) fn reset(&self) {
+        self.ending.reset();
+    }
+
+    /// Ends our side of it alone.
+    pub(crate) fn end_writing(&self) {
+        self.ending.end_writing();
+    }
+
     /// Scheme of the URLs that this connection serves.
     pub(crate) fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::body::Body;
 use super::connection::Connection;
 use super::received::{Dropped, origin};
+use super::socket::Socket;
 use crate::journal::{JournalEntry, TlsFacts};
 
 /// How long a client may take for its first byte, its TLS handshake and its request's head.
@@ -121,7 +122,8 @@ async fn serve<S: Service>(stream: TcpStream, peer: SocketAddr, url_port: u16, s
     if !matches!(timeout(HANDSHAKE_LIMIT, stream.peek(&mut first)).await, Ok(Ok(1))) {
         return;
     }
-    let connection = Connection { peer, url_port, local, tls: None };
+    let (stream, ending) = Socket::new(stream);
+    let connection = Connection { peer, url_port, local, tls: None, ending };
     if first[0] == TLS_HANDSHAKE {
         serve_tls(stream, connection, service).await;
     } else {
@@ -129,7 +131,7 @@ async fn serve<S: Service>(stream: TcpStream, peer: SocketAddr, url_port: u16, s
     }
 }
 
-async fn serve_tls<S: Service>(stream: TcpStream, mut connection: Connection, service: Arc<S>) {
+async fn serve_tls<S: Service>(stream: Socket, mut connection: Connection, service: Arc<S>) {
     let at = Timestamp::now();
     let mut facts = TlsFacts::default();
     match timeout(HANDSHAKE_LIMIT, handshake(stream, &connection, &mut facts, &*service)).await {
@@ -153,11 +155,11 @@ async fn serve_tls<S: Service>(stream: TcpStream, mut connection: Connection, se
 }
 
 async fn handshake<S: Service>(
-    stream: TcpStream,
+    stream: Socket,
     connection: &Connection,
     facts: &mut TlsFacts,
     service: &S,
-) -> Result<tokio_rustls::server::TlsStream<TcpStream>, String> {
+) -> Result<tokio_rustls::server::TlsStream<Socket>, String> {
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream)
         .await
         .map_err(|error| error.to_string())?;
@@ -179,6 +181,7 @@ async fn serve_http<S: Service>(
     connection: Connection,
     service: Arc<S>,
 ) {
+    let ended = connection.ending.ended();
     let connection = Arc::new(connection);
     let handler = service_fn(move |request| {
         let (service, connection) = (Arc::clone(&service), Arc::clone(&connection));
@@ -187,7 +190,8 @@ async fn serve_http<S: Service>(
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HANDSHAKE_LIMIT);
     builder.http2().timer(TokioTimer::new());
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), handler).await {
+    let served = ended.run_until_cancelled(builder.serve_connection(TokioIo::new(stream), handler)).await;
+    if let Some(Err(error)) = served {
         tracing::debug!(%error, "a connection ended early");
     }
 }

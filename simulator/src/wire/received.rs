@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::body::{Body, complete};
 use super::connection::Connection;
+use crate::faults::Edits;
 
 /// A request with its whole body.
 pub(crate) struct Received {
@@ -25,6 +26,8 @@ pub(crate) struct Received {
     pub(crate) query: Option<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// What faults do to the messages of the answer.
+    pub(crate) edits: Edits,
 }
 
 impl Received {
@@ -119,23 +122,26 @@ impl Outcome {
 pub(crate) struct Dropped;
 
 pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Body> {
-    let mut response = Response::new(complete(value.to_string()));
-    *response.status_mut() = status;
+    let mut response = page(status, value.to_string());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-pub(crate) fn text_response(status: StatusCode, text: &str) -> Response<Body> {
-    let mut response = Response::new(complete(format!("{text}\n")));
+/// An answer without headers.
+pub(crate) fn page(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(complete(body));
     *response.status_mut() = status;
+    response
+}
+
+pub(crate) fn text_response(status: StatusCode, text: &str) -> Response<Body> {
+    let mut response = page(status, format!("{text}\n"));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
 pub(crate) fn empty_response(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(complete(Bytes::new()));
-    *response.status_mut() = status;
-    response
+    page(status, String::new())
 }
 
 pub(crate) fn method_not_allowed(allowed: &'static str, verdict: impl Into<String>) -> Outcome {

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{Certificate, Located, Secret, ServerUrl};
+use super::{Certificate, Fault, Located, Secret, ServerUrl};
 use crate::duration;
 
 /// An identity provider or token endpoint: it publishes metadata and keys, issues tokens for its users and answers its clients.
@@ -46,6 +46,9 @@ pub struct AuthorizationServer {
     /// Path of the key set below the issuer identifier.
     #[serde(default = "jwks_path")]
     pub jwks_path: String,
+    /// What it does wrong.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
 }
 
 fn one_hour() -> Duration {
@@ -76,6 +79,7 @@ impl AuthorizationServer {
             token_lifetime: one_hour(),
             token_path: token_path(),
             jwks_path: jwks_path(),
+            faults: Vec::new(),
         }
     }
 

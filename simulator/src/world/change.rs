@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Accepts, Certificate, Located, Secret, Server, ServerUrl, Tool};
+use super::{Accepts, Certificate, Fault, Located, Secret, Server, ServerUrl, Tool};
 
 /// One change of a running world. In YAML: a mapping with the one key that names the change.
 #[derive(Clone, Debug, Deserialize)]
@@ -50,6 +50,13 @@ pub enum WorldChange {
         host: Located<String>,
         /// Its certificate from now on.
         certificate: Certificate,
+    },
+    /// Replaces the faults of a server, or of an authorization server named by its issuer identifier. Their counts begin anew.
+    SetFaults {
+        /// The server.
+        server: Located<ServerUrl>,
+        /// All its faults from now on.
+        faults: Vec<Fault>,
     },
     /// Makes a server, or an authorization server named by its issuer identifier, drop every connection without an answer. Its
     /// sessions are forgotten.

@@ -5,6 +5,7 @@
 
 mod authorization_server;
 mod change;
+mod fault;
 mod file;
 mod located;
 mod location;
@@ -14,6 +15,7 @@ mod validate;
 
 pub use authorization_server::{AuthorizationServer, Client, ClientAuthentication, User};
 pub use change::WorldChange;
+pub use fault::{Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
 pub use file::{Mistake, WorldFileError};
 pub use located::Located;
 pub use location::{ServerUrl, UrlError};
@@ -52,4 +54,4 @@ impl World {
     }
 }
 
-pub(crate) use validate::{certificate_problem, server_problems, unknown};
+pub(crate) use validate::{certificate_problem, fault_problems, server_problems, unknown};

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Located, Secret, ServerUrl};
+use super::{Fault, Located, Secret, ServerUrl};
 
 /// One MCP server.
 #[derive(Clone, Debug, Deserialize)]
@@ -44,6 +44,9 @@ pub struct Server {
     /// Where an SSE server takes messages. Absent: the URL's path with a final `/sse` replaced by `/messages`.
     #[serde(default)]
     pub messages_path: Option<String>,
+    /// What it does wrong.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
 }
 
 impl Server {
@@ -62,6 +65,7 @@ impl Server {
             replies: Replies::default(),
             protocol_versions: None,
             messages_path: None,
+            faults: Vec::new(),
         }
     }
 

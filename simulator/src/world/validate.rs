@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::{AuthorizationServer, Certificate, Located, PUBLIC_AUTHORITY, Server, ServerUrl, Transport, World};
+use super::{
+    AuthorizationServer, Certificate, Fault, Located, PUBLIC_AUTHORITY, Server, ServerUrl, Transport, World, fault,
+};
 
 /// One thing that is wrong with a world whose form is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +134,7 @@ impl World {
                 );
             }
         }
+        found.0.extend(fault_problems(path, &server.faults, None, server.host.position()));
         if server.token_lifetime.is_zero() {
             found.add(
                 format!("{path}.tokenLifetime"),
@@ -249,6 +252,7 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
             "a server needs at least one revision: leave the key out to support all".to_owned(),
         );
     }
+    found.0.extend(fault_problems(path, &server.faults, Some(server.transport), url.position()));
     match server.transport {
         Transport::StreamableHttp if server.messages_path.is_some() => {
             found.add(
@@ -274,6 +278,19 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
         _ => {}
     }
     found.0
+}
+
+/// What is wrong with the faults of an MCP server with this transport, or of an authorization server.
+pub(crate) fn fault_problems(
+    path: &str,
+    faults: &[Fault],
+    transport: Option<Transport>,
+    position: Option<(u64, u64)>,
+) -> Vec<Problem> {
+    fault::problems(faults, transport.is_some(), transport == Some(Transport::Sse))
+        .into_iter()
+        .map(|(index, field, message)| Problem { path: format!("{path}.faults[{index}].{field}"), message, position })
+        .collect()
 }
 
 /// What is wrong with a certificate, given the authorities that there are.

@@ -8,6 +8,7 @@ mod client;
 mod control;
 mod discovery;
 mod exchange;
+mod faults;
 mod journal;
 mod program;
 mod sse;

@@ -59,3 +59,23 @@ fn the_readme_examples_are_worlds() {
         serde_saphyr::from_str::<Vec<simulator::WorldChange>>(text).unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+#[test]
+fn faults_that_make_no_sense_are_refused_with_their_place() {
+    insta::assert_snapshot!(refusal(
+        "
+authorizationServers:
+  - host: auth.company.com
+    faults: [{does: {merge: {}}}]
+servers:
+  - url: https://mcp.example.com/mcp
+    faults:
+      - {on: {http: post, path: mcp, method: ping, tool: echo}, does: hang}
+      - {does: {latency: {from: 2s, to: 1s}}}
+      - {does: {respond: {status: 100, headers: {'a b': c}}}}
+      - {does: {headers: {X: \"a\\nb\"}}}
+      - {does: {endpoint: https://elsewhere.example.com/}}
+"
+    ));
+    insta::assert_snapshot!(refusal("servers: [{url: 'https://mcp.example.com/mcp', faults: [{does: hangs}]}]\n"));
+}

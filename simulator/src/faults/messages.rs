@@ -1,0 +1,51 @@
+//! What faults do to the JSON-RPC messages of an answer.
+
+use serde_json::Value;
+
+use crate::world::Misbehaviour;
+
+/// The changes to one answer.
+#[derive(Default)]
+pub(crate) struct Edits(Vec<Misbehaviour>);
+
+impl Edits {
+    pub(super) fn of<'a>(all: impl Iterator<Item = &'a Misbehaviour>) -> Self {
+        let about_messages = |does: &&Misbehaviour| {
+            matches!(
+                does,
+                Misbehaviour::Merge(_) | Misbehaviour::Repeat(_) | Misbehaviour::Unanswered | Misbehaviour::Endpoint(_)
+            )
+        };
+        Self(all.filter(about_messages).cloned().collect())
+    }
+
+    /// The messages to send where an honest server sends `answer`.
+    pub(crate) fn messages(&self, answer: Value) -> Vec<Value> {
+        let mut messages = vec![answer];
+        for edit in &self.0 {
+            match edit {
+                Misbehaviour::Merge(patch) => {
+                    let patch = Value::Object(patch.clone());
+                    for message in &mut messages {
+                        json_patch::merge(message, &patch);
+                    }
+                }
+                Misbehaviour::Repeat(times) => {
+                    messages = std::iter::repeat_n(messages, times.get()).flatten().collect();
+                }
+                Misbehaviour::Unanswered => messages.clear(),
+                _ => {}
+            }
+        }
+        messages
+    }
+
+    /// The address for messages to announce in the place of `honest`.
+    pub(crate) fn endpoint(&self, honest: String) -> String {
+        let named = self.0.iter().find_map(|edit| match edit {
+            Misbehaviour::Endpoint(address) => Some(address.clone()),
+            _ => None,
+        });
+        named.unwrap_or(honest)
+    }
+}
