@@ -21,4 +21,5 @@ mod shutdown;
 mod start;
 mod traces;
 mod virtual_servers;
+mod wakes;
 mod world;

@@ -291,6 +291,14 @@ fn what_is_wrong_is_said_where_it_was_written() {
             "spec.passthroughHeaders[0]: header \"X-Forwarded-For\" cannot be passed through",
         ),
         (
+            json!({"config": {"incomingAuth": {"type": "anonymous"}}}),
+            "spec.config.incomingAuth does not count: remove it, and write spec.incomingAuth",
+        ),
+        (
+            json!({"config": {"outgoingAuth": {"source": "inline"}}}),
+            "spec.config.outgoingAuth does not count: remove it, and write spec.outgoingAuth",
+        ),
+        (
             json!({"config": {"passthroughHeaders": ["Cookie"]}}),
             "spec.config.passthroughHeaders[0]: header \"Cookie\" cannot be passed through",
         ),
@@ -303,9 +311,7 @@ fn what_is_wrong_is_said_where_it_was_written() {
 
 #[test]
 fn what_the_spec_says_replaces_what_its_config_says_of_it() {
-    let server = server(json!({"config": {
-        "name": "other", "groupRef": "other", "incomingAuth": {"type": "local"}, "outgoingAuth": {"source": "inline"}
-    }}));
+    let server = server(json!({"config": {"name": "other", "groupRef": "other"}}));
     let verdict = judge(&server, &references());
     let config = &verdict.gateway.unwrap().configuration.config;
     assert_eq!((config.name.as_str(), config.group_ref.as_str()), ("engineering", "tools"));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use operator_api::{
     ConfigCondition, ConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason, ProxyCondition,
-    ProxyReason, WorkflowCondition, WorkflowReason,
+    ProxyReason, VirtualServerCondition, VirtualServerReason, WorkflowCondition, WorkflowReason,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -97,6 +97,9 @@ macro_rules! names {
     };
 }
 
+/// What the pods of gateways say themselves: the condition, and its reason.
+const OF_PODS: &str = "BackendsDiscovered";
+
 #[test]
 fn every_condition_and_every_reason_is_produced() {
     let expected = expected();
@@ -107,13 +110,17 @@ fn every_condition_and_every_reason_is_produced() {
         (&["VirtualMCPCompositeToolDefinition"][..], names!(WorkflowCondition), names!(WorkflowReason)),
         (&["MCPServerEntry"][..], names!(EntryCondition), names!(EntryReason)),
         (&["MCPRemoteProxy"][..], names!(ProxyCondition), names!(ProxyReason)),
+        (&["VirtualMCPServer"][..], names!(VirtualServerCondition), names!(VirtualServerReason)),
     ];
     let mut missing = Vec::new();
     for (kinds, conditions, reasons) in vocabularies {
         let of_kinds = || expected.iter().filter(|(kind, ..)| kinds.contains(&kind.as_str()));
-        let unseen = conditions.into_iter().filter(|name| !of_kinds().any(|(_, condition, _)| condition == name));
+        // Conditions about one backend have its name behind theirs.
+        let is = |condition: &str, name: &str| condition.split('-').next() == Some(name) || name == OF_PODS;
+        let unseen = conditions.into_iter().filter(|name| !of_kinds().any(|(_, condition, _)| is(condition, name)));
         missing.extend(unseen.map(|name| format!("condition {name} of {}", kinds[0])));
-        let unseen = reasons.into_iter().filter(|name| !of_kinds().any(|(_, _, reason)| reason == name));
+        let unseen =
+            reasons.into_iter().filter(|name| !of_kinds().any(|(_, _, reason)| reason == name || *name == OF_PODS));
         missing.extend(unseen.map(|name| format!("reason {name} of {}", kinds[0])));
     }
     assert!(missing.is_empty(), "no table shows the {}", missing.join(", the "));

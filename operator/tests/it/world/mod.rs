@@ -19,6 +19,7 @@ use operator::{
     controllers::{Context, Settings},
     metrics::Metrics,
     runtime::{
+        Target,
         cache::Part,
         observed::{OwnedKind, Shared},
         worker::{self, Work},
@@ -85,6 +86,18 @@ impl World {
         self.settle().await;
     }
 
+    /// The objects that the operator would reconcile for a change to `object`.
+    pub(crate) fn concerns(&self, object: Value) -> Vec<Target> {
+        let object = self.store.put(object);
+        kinds::tell(&mut self.context.shared.write(), &object)
+    }
+
+    /// The objects that the operator would reconcile for the end of the object `id`.
+    pub(crate) fn concerns_deletion(&self, id: &Id) -> Vec<Target> {
+        let object = self.objects().get(id).unwrap_or_else(|| panic!("there is no {id}")).clone();
+        kinds::forget(&mut self.context.shared.write(), &object)
+    }
+
     /// Has another writer say `status` of an object, and lets the operator do what follows.
     pub(crate) async fn report(&self, id: &Id, status: &Value) {
         self.tell(&self.store.report(id, status));
@@ -100,7 +113,7 @@ impl World {
     }
 
     fn put(&self, object: Value) {
-        self.tell(&self.store.put(object));
+        self.work.add(self.concerns(object));
     }
 
     /// As a watch would, tells the operator that `object` is new or has changed.

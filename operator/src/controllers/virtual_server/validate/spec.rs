@@ -23,6 +23,7 @@ pub(super) fn spec(server: &VirtualMCPServer) -> Check {
     let unserved = unsupported::problems(&server.spec, unsupported::VIRTUAL_SERVER);
     problems.extend(unserved.iter().map(|sentence| format!("spec.{sentence}")));
     problems.extend(written_twice(&server.spec));
+    problems.extend(written_in_vain(&server.spec));
     problems.extend(outgoing(&server.spec));
     problems.extend(config(server));
     check(
@@ -72,6 +73,19 @@ fn written_twice(spec: &VirtualMCPServerSpec) -> Vec<String> {
         let other = if name == "telemetryConfigRef" { "telemetry" } else { name };
         format!("spec.{name} and spec.config.{other} are both set: keep one of them")
     })
+    .collect()
+}
+
+/// Blocks of a gateway's own file that are written here in the spec alone: who relies on them must not be let down.
+fn written_in_vain(spec: &VirtualMCPServerSpec) -> Vec<String> {
+    let config = spec.config.as_deref();
+    [
+        ("incomingAuth", config.is_some_and(|config| config.incoming_auth.is_some())),
+        ("outgoingAuth", config.is_some_and(|config| config.outgoing_auth.is_some())),
+    ]
+    .into_iter()
+    .filter(|(_, written)| *written)
+    .map(|(name, _)| format!("spec.config.{name} does not count: remove it, and write spec.{name}"))
     .collect()
 }
 
