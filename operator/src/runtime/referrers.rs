@@ -113,10 +113,13 @@ fn configuration<K: Reconciled>(observed: &Observed, change: &Change<K>) -> Vec<
 impl Watched for MCPExternalAuthConfig {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let mut concerned = configuration(observed, change);
-        // The gateway's Role names the Secrets of its entries' auth configs.
-        let entries = concerned.iter().filter(|target| target.kind == Kind::Entry);
-        let entries = entries.filter_map(|target| observed.entries.get(&target.key));
-        let groups: BTreeSet<_> = entries.map(|entry| entry.spec.group_ref.name.as_str()).collect();
+        // The gateway's Role names the Secrets of its members' auth configs.
+        let group = |member: &Target| match member.kind {
+            Kind::Entry => Some(&observed.entries.get(&member.key)?.spec.group_ref),
+            Kind::RemoteProxy => observed.remote_proxies.get(&member.key)?.spec.group_ref.as_ref(),
+            _ => None,
+        };
+        let groups: BTreeSet<_> = concerned.iter().filter_map(group).map(|group| group.name.as_str()).collect();
         let namespace = changed(change).namespace;
         concerned.extend(virtual_servers(observed, &namespace, |server| {
             groups.contains(server.spec.group_ref.name.as_str())
@@ -138,11 +141,19 @@ macro_rules! configurations {
 configurations!(MCPOIDCConfig, MCPToolConfig, MCPTelemetryConfig, VirtualMCPCompositeToolDefinition);
 
 impl Watched for MCPRemoteProxy {
-    fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {
+    fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
-        let groups = change.versions().filter_map(|proxy| proxy.spec.group_ref.as_ref());
-        let groups = groups.map(|group| Target::new(Kind::Group, key.sibling(&group.name)));
-        [Target::new(Kind::RemoteProxy, key.clone())].into_iter().chain(groups).chain(referred(change)).collect()
+        let groups: Vec<_> = change.versions().filter_map(|proxy| proxy.spec.group_ref.as_ref()).collect();
+        let mut concerned = vec![Target::new(Kind::RemoteProxy, key.clone())];
+        concerned.extend(groups.iter().map(|group| Target::new(Kind::Group, key.sibling(&group.name))));
+        concerned.extend(referred(change));
+        // Gateways look at nothing else of a proxy: its status changes with each of its pods.
+        let face = |proxy: &Arc<Self>| (proxy.spec.group_ref.clone(), proxy.spec.external_auth_config_ref.clone());
+        if change.old.as_ref().map(face) != change.new.as_ref().map(face) {
+            concerned
+                .extend(virtual_servers(observed, &key.namespace, |server| groups.contains(&&server.spec.group_ref)));
+        }
+        concerned
     }
 }
 

@@ -12,7 +12,7 @@ use kube::{
     Api,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
 };
-use operator_api::{MCPOIDCConfig, VirtualMCPServer, VirtualServerPhase, find_condition, is_true};
+use operator_api::{MCPOIDCConfig, MCPRemoteProxy, VirtualMCPServer, VirtualServerPhase, find_condition, is_true};
 use serde_json::json;
 
 use crate::cluster::TestCluster;
@@ -55,6 +55,16 @@ spec:
   incomingAuth: {type: anonymous}
 ";
 
+const PROXY: &str = "
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPRemoteProxy
+metadata: {name: analytics}
+spec:
+  groupRef: {name: tools}
+  remoteUrl: https://mcp.analytics.example.com/mcp
+  externalAuthConfigRef: {name: auth}
+";
+
 fn phase(server: &VirtualMCPServer) -> Option<VirtualServerPhase> {
     server.status.as_ref().and_then(|status| status.phase)
 }
@@ -62,6 +72,14 @@ fn phase(server: &VirtualMCPServer) -> Option<VirtualServerPhase> {
 fn reason(server: &VirtualMCPServer, kind: &str) -> Option<String> {
     let conditions = &server.status.as_ref()?.conditions;
     find_condition(conditions, kind).map(|condition| condition.reason.clone())
+}
+
+/// The Secrets that a gateway may read.
+async fn secrets(cluster: &TestCluster) -> Vec<String> {
+    let role: Role = cluster.get("vmcp-engineering").await;
+    let rules = role.rules.unwrap_or_default().into_iter();
+    let of_secrets = rules.filter(|rule| rule.resources.iter().flatten().any(|resource| resource == "secrets"));
+    of_secrets.flat_map(|rule| rule.resource_names.unwrap_or_default()).collect()
 }
 
 /// Says that one pod of the gateway is ready, as the Deployment's controller would.
@@ -308,4 +326,22 @@ async fn several_pods_have_a_disruption_budget_and_one_has_none() {
     let deployment: Deployment = cluster.get("vmcp-engineering").await;
     assert_eq!(deployment.spec.unwrap().replicas, Some(1));
     cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_may_read_what_signs_it_in_at_the_proxies_of_its_group() {
+    let cluster = TestCluster::start().await;
+    cluster.apply(&[GROUP, SERVER, PROXY].join("\n---")).await;
+    cluster.quiet().await;
+    assert_eq!(secrets(&cluster).await, Vec::<String>::new());
+    cluster.apply(AUTH).await;
+    cluster.quiet().await;
+    assert_eq!(secrets(&cluster).await, ["api-key"]);
+    cluster.apply(&AUTH.replace("api-key", "other-key")).await;
+    cluster.quiet().await;
+    assert_eq!(secrets(&cluster).await, ["other-key"]);
+    let leave = Patch::Merge(json!({"spec": {"groupRef": null}}));
+    cluster.all::<MCPRemoteProxy>().patch("analytics", &PatchParams::default(), &leave).await.unwrap();
+    cluster.quiet().await;
+    assert_eq!(secrets(&cluster).await, Vec::<String>::new());
 }

@@ -7,7 +7,7 @@ use std::{
 
 use kube::ResourceExt;
 use operator_api::{
-    BackendAuth, ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
+    BackendAuth, ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry,
     VirtualMCPServer,
 };
 
@@ -33,7 +33,7 @@ pub struct References {
     pub oidc_ca: Option<Arc<Keys>>,
     /// The entries of the group.
     pub entries: Vec<Arc<MCPServerEntry>>,
-    /// The auth configs of those entries and of the VirtualMCPServer itself, by name.
+    /// The auth configs of those entries, of the group's proxies and of the VirtualMCPServer itself, by name.
     pub auth_configs: BTreeMap<String, Arc<MCPExternalAuthConfig>>,
     /// What its backends need.
     pub inputs: Inputs,
@@ -82,7 +82,17 @@ fn entries(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> V
     observed.entries.referring(Referent::Group, &key.sibling(&server.spec.group_ref.name)).cloned().collect()
 }
 
-/// The auth configs of `entries` and of `server` itself, by name.
+/// The MCPRemoteProxies of the group. Inline mode does not serve them.
+fn proxies<'a>(
+    observed: &'a Observed,
+    server: &'a VirtualMCPServer,
+    key: &'a ObjectKey,
+) -> impl Iterator<Item = &'a Arc<MCPRemoteProxy>> {
+    let all = observed.remote_proxies.in_namespace(&key.namespace).filter(|_| !configuration::is_inline(server));
+    all.filter(|proxy| proxy.spec.group_ref.as_ref() == Some(&server.spec.group_ref))
+}
+
+/// The auth configs of `entries`, of the group's proxies and of `server` itself, by name.
 fn auth_configs(
     observed: &Observed,
     server: &VirtualMCPServer,
@@ -91,7 +101,9 @@ fn auth_configs(
 ) -> BTreeMap<String, Arc<MCPExternalAuthConfig>> {
     let own = strategies(server).filter_map(|auth| auth.external_auth_config_ref.as_ref());
     let of_entries = entries.iter().filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
+    let of_proxies = proxies(observed, server, key).filter_map(|proxy| proxy.spec.external_auth_config_ref.as_ref());
     own.chain(of_entries)
+        .chain(of_proxies)
         .filter_map(|reference| {
             let config = observed.auth_configs.get(&key.sibling(&reference.name))?;
             Some((reference.name.clone(), config.clone()))
