@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write as _};
 use conformance::target::{Connection, TargetError};
 
 /// Asks, unless `--yes` was given.
-pub(super) async fn ask(connection: &Connection, yes: bool) -> Result<(), TargetError> {
+pub(super) async fn ask(connection: &Connection, yes: bool, simulator: bool) -> Result<(), TargetError> {
     if yes {
         return Ok(());
     }
@@ -14,11 +14,13 @@ pub(super) async fn ask(connection: &Connection, yes: bool) -> Result<(), Target
         return Err(TargetError::Usage(message));
     }
     let mut terminal = std::io::stderr();
+    let more =
+        if simulator { " A simulator runs there meanwhile, and an admission policy for these namespaces." } else { "" };
     // A prompt that cannot be written is answered by nobody.
     let _ = write!(
         terminal,
         "Scenarios will be played on {connection}: they make namespaces there and remove them, and some stop the operator \
-         for a while.\nGo on? (yes/no) "
+         for a while.{more}\nGo on? (yes/no) "
     );
     let _ = terminal.flush();
     if is_yes(&answer().await) {

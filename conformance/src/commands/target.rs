@@ -31,6 +31,9 @@ pub(crate) struct TargetArguments {
     /// kubeconfig: do not ask before the cluster is touched
     #[arg(long)]
     yes: bool,
+    /// kubeconfig: run this image of the simulator in the cluster, for scenarios with a world
+    #[arg(long, value_name = "IMAGE")]
+    simulator_image: Option<String>,
     /// kind: the name of the cluster to make, instead of waggle-conformance
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
@@ -62,6 +65,7 @@ impl TargetArguments {
             ("--programs", self.programs.is_some(), TargetName::Embedded),
             ("--context", self.context.is_some(), TargetName::Kubeconfig),
             ("--yes", self.yes, TargetName::Kubeconfig),
+            ("--simulator-image", self.simulator_image.is_some(), TargetName::Kubeconfig),
             ("--cluster", self.cluster.is_some(), TargetName::Kind),
             ("--image-tag", self.image_tag.is_some(), TargetName::Kind),
             ("--chart", self.chart.is_some(), TargetName::Kind),
@@ -99,9 +103,9 @@ impl TargetArguments {
 
     async fn existing(&self, progress: &Progress) -> Result<Box<dyn Target>, TargetError> {
         let connection = Connection::open(self.context.as_deref()).await?;
-        progress.suspended(consent::ask(&connection, self.yes)).await?;
+        progress.suspended(consent::ask(&connection, self.yes, self.simulator_image.is_some())).await?;
         progress.stage(&format!("looking at {connection}"));
-        Ok(Box::new(Existing::start(connection).await?))
+        Ok(Box::new(Existing::start(connection, self.simulator_image.as_deref()).await?))
     }
 
     fn kind(&self) -> KindOptions {

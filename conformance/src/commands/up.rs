@@ -91,7 +91,7 @@ async fn print_ways_in(target: &dyn Target, stage: &Stage<'_>, kubeconfig: &Kube
         ),
         None => println!("kubectl: the kubeconfig could not be written"),
     }
-    let token = stage.default_token();
+    let token = stage.default_token().await;
     for (name, url) in stage.gateways().await {
         let Some(address) = address_of(target, stage.namespace(), &url).await else {
             continue;

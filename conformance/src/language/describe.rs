@@ -183,7 +183,7 @@ fn words(step: &Step) -> String {
             and(" until one with ", spec.until.as_ref()),
             spec.lasting.as_ref().map_or_else(String::new, |time| format!(" for {}", time.value)),
         ),
-        Action::Change(spec) => format!("change the world: {:?}", spec.change),
+        Action::Change(spec) => format!("change the world: {:?}", spec.change.description()),
         Action::Logs(spec) => format!("expect that the log of {} has {}", spec.of.text(), text(&spec.expect)),
         Action::Operator(spec) => match spec.operator {
             OperatorState::Stopped => "stop the operator".to_owned(),

@@ -113,8 +113,8 @@ fn check_id(id: &Located<String>) -> Result<(), Refusal> {
 }
 
 fn read_world(node: &Node) -> Result<World, Refusal> {
-    let world: World = yaml::decode(node)?;
-    match crate::world::problem(&world) {
+    let world = World::read(node)?;
+    match world.problem() {
         Some(problem) => Err(Refusal::at(node.at, format!("in `world`: {problem}"))),
         None => Ok(world),
     }

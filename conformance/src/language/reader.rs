@@ -167,7 +167,7 @@ impl<'a> StepReader<'a> {
                 }
                 Action::Never(step)
             }
-            "change" => Action::Change(yaml::decode(node)?),
+            "change" => Action::Change(super::Change::read(node)?),
             "logs" => Action::Logs(yaml::decode(node)?),
             "operator" => {
                 if !self.alone {

@@ -47,6 +47,8 @@ pub(super) async fn write(stage: &Stage<'_>, folder: &Path, message: Option<&str
     pretty("events.json", &list(stage, "events").await)?;
     pretty("transcript.json", &stage.transcript.exchanges())?;
     if let Some(world) = stage.world() {
+        // What is known here is better than nothing.
+        let _ = world.catch_up().await;
         let entries: Vec<_> = world.journal().entries().iter().map(|entry| entry.redacted()).collect();
         pretty("journal.json", &entries)?;
     }

@@ -28,7 +28,7 @@ pub(super) async fn request(
     if let Some(session) = &spec.session {
         headers.extend(stage.session(Some(session))?.headers().clone());
     }
-    if let Some(token) = stage.token(spec.token.as_ref(), &variables)? {
+    if let Some(token) = stage.token(spec.token.as_ref(), &variables).await? {
         headers.insert("authorization".to_owned(), format!("Bearer {token}"));
     }
     let body = match (&spec.json, &spec.body) {
@@ -111,5 +111,5 @@ pub(super) async fn route(stage: &Stage<'_>, step: &Step, namespace: &str, url: 
 }
 
 fn in_world(stage: &Stage<'_>, host: &str, port: u16) -> Option<SocketAddr> {
-    stage.world()?.names().into_iter().find(|name| name.host == host)?.ports.get(&port).copied()
+    stage.world()?.address(host, port)
 }

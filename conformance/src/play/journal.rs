@@ -97,6 +97,7 @@ pub(super) async fn journal(
     if let Ok(outcome) = tokio::time::timeout(deadline, arriving).await {
         outcome?;
     }
+    selection.world.catch_up().await?;
     let selected = selection.now()?;
     let right = match spec.count {
         Some(Count::Exactly(count)) => selected.len() == count,

@@ -53,7 +53,7 @@ pub(super) async fn connect(
     for (name, value) in &spec.headers {
         headers.insert(name.to_lowercase(), resolve_text(value, &variables)?);
     }
-    if let Some(token) = stage.token(spec.token.as_ref(), &variables)? {
+    if let Some(token) = stage.token(spec.token.as_ref(), &variables).await? {
         headers.insert("authorization".to_owned(), format!("Bearer {token}"));
     }
     let protocol = spec.protocol.as_deref().unwrap_or(spec.transport.revision());

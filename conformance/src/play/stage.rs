@@ -16,7 +16,7 @@ use crate::language::{Deadline, Library, Moment, Scenario, Step, Token, resolve_
 use crate::mcp::{Http, Session, Transcript};
 use crate::objects::Applied;
 use crate::target::{Target, TargetError};
-use crate::world::{self, TokenRequest, WorldHandle};
+use crate::world::{self, WorldHandle};
 
 /// A scenario's stage.
 pub struct Stage<'a> {
@@ -78,7 +78,7 @@ impl<'a> Stage<'a> {
             self.target.remove_namespace(namespace).await?;
         }
         if let Some(world) = self.world {
-            world.remove().await;
+            world.remove().await.map_err(|error| TargetError::World(error.to_string()))?;
         }
         Ok(())
     }
@@ -151,8 +151,11 @@ impl<'a> Stage<'a> {
     }
 
     /// Where the journal stands.
-    pub(super) fn journal_position(&self) -> u64 {
-        self.world.as_ref().map_or(0, |world| world.journal().position())
+    pub(super) async fn journal_position(&self) -> Result<u64, Trouble> {
+        match &self.world {
+            Some(world) => Ok(world.catch_up().await?),
+            None => Ok(0),
+        }
     }
 
     /// How long a step may wait.
@@ -194,18 +197,16 @@ impl<'a> Stage<'a> {
     }
 
     /// The text of a bearer token.
-    pub(super) fn token(&self, token: Option<&Token>, variables: &Variables) -> Result<Option<String>, Trouble> {
+    pub(super) async fn token(&self, token: Option<&Token>, variables: &Variables) -> Result<Option<String>, Trouble> {
         let token = match token.or(self.scenario.defaults.token.as_ref()) {
             None | Some(Token::None) => return Ok(None),
             Some(Token::Literal(text)) => resolve_text(text, variables)?,
             Some(Token::Issued(request)) => {
                 let request = resolve_value(&Value::Object(request.clone()), variables)?;
-                let request: TokenRequest = serde_json::from_value(request)
-                    .map_err(|error| Trouble::harness(format!("a token cannot be issued: {error}")))?;
                 let world = self.world.as_ref().ok_or_else(|| {
                     Trouble::harness("a token needs an authorization server, and the scenario has no world")
                 })?;
-                world.token(&request).map_err(|error| Trouble::harness(error.to_string()))?
+                world.token(request).await?
             }
         };
         self.state().secrets.add(&token);
@@ -213,8 +214,8 @@ impl<'a> Stage<'a> {
     }
 
     /// A token for the user that the scenario's steps call as, if they do.
-    pub fn default_token(&self) -> Option<String> {
-        self.token(None, &self.variables(None)).ok().flatten()
+    pub async fn default_token(&self) -> Option<String> {
+        self.token(None, &self.variables(None)).await.ok().flatten()
     }
 
     /// What serves clients in the scenario: kinds and names, and URLs.

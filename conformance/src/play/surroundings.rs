@@ -15,7 +15,7 @@ pub(super) async fn change(stage: &Stage<'_>, spec: &Change) -> Result<Value, Tr
     let world =
         stage.world().ok_or_else(|| Trouble::harness("there is nothing to change: the scenario has no world"))?;
     world
-        .update(spec.change.clone())
+        .update(&spec.change)
         .await
         .map_err(|error| Trouble::harness(format!("the world cannot be changed: {error}")))?;
     let others = stage.state().other_namespaces.clone();

@@ -6,6 +6,7 @@ use crate::expression::{EvaluationError, Mismatch};
 use crate::mcp::HttpError;
 use crate::objects::ApiError;
 use crate::target::TargetError;
+use crate::world::WorldError;
 
 /// The implementation does not do what the scenario expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +135,12 @@ impl From<EvaluationError> for Trouble {
 impl From<ApiError> for Trouble {
     fn from(error: ApiError) -> Self {
         Self::harness(error.to_string())
+    }
+}
+
+impl From<WorldError> for Trouble {
+    fn from(error: WorldError) -> Self {
+        Self::harness(format!("the world does not do that: {error}"))
     }
 }
 

@@ -36,7 +36,10 @@ fn list<'a>(stage: &'a Stage<'_>, steps: &'a [Step], row: Option<&'a Value>) -> 
 }
 
 async fn one(stage: &Stage<'_>, step: &Step, row: Option<&Value>) -> Result<(), Trouble> {
-    let before = stage.journal_position();
+    let before = match &step.keep {
+        Some(_) => stage.journal_position().await?,
+        None => 0,
+    };
     let outcome = act(stage, step, row).await;
     let proof = |passed| Proof { behaviours: step.verifies.clone(), passed, at: step.at };
     match outcome {
@@ -44,7 +47,7 @@ async fn one(stage: &Stage<'_>, step: &Step, row: Option<&Value>) -> Result<(), 
             if let Some(name) = &step.keep {
                 stage.keep(name, value);
                 // Requests that a step caused itself belong to it; of a change only what follows counts.
-                let position = if causes_requests(&step.action) { before } else { stage.journal_position() };
+                let position = if causes_requests(&step.action) { before } else { stage.journal_position().await? };
                 stage.mark(name, position);
             }
             if !step.verifies.is_empty() {

@@ -9,6 +9,7 @@ use embedded_cluster::cluster::{Cluster, ClusterOptions};
 use embedded_cluster::node::Program;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde_json::json;
 use simulator::{Simulator, SimulatorOptions};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -135,7 +136,7 @@ impl Target for Embedded {
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             self.tell(name, world)?;
-            provision::make_namespace(&self.objects, name, self.allows(Moment::Ready)).await
+            provision::make_namespace(&self.objects, name, &json!({}), self.allows(Moment::Ready)).await
         }
         .boxed()
     }
@@ -145,7 +146,11 @@ impl Target for Embedded {
     }
 
     fn start_world(&self, world: World) -> BoxFuture<'_, Result<WorldHandle, TargetError>> {
-        async move { self.simulator.add_world(world).await.map_err(|error| TargetError::World(chain(&error))) }.boxed()
+        async move {
+            let started = self.simulator.add_world(world.into_description()).await;
+            started.map(WorldHandle::from).map_err(|error| TargetError::World(chain(&error)))
+        }
+        .boxed()
     }
 
     fn reconnect_world<'a>(

@@ -38,7 +38,7 @@ impl Outside {
         let connect_to: Vec<String> = ports.map(|(host, port, address)| format!("{host}:{port}={address}")).collect();
         add("VMCP_CONNECT_TO", connect_to.join(","));
         let trust = folder.join(format!("{namespace}.pem"));
-        std::fs::write(&trust, world.ca_pem("public").unwrap_or_default())
+        std::fs::write(&trust, world.public_authority())
             .map_err(|source| TargetError::File { file: trust.display().to_string(), source })?;
         add("SSL_CERT_FILE", trust.display().to_string());
         outside.names = names.into_iter().map(|name| (name.host, name.address)).collect();

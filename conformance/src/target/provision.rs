@@ -97,8 +97,13 @@ pub(super) fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a str> {
 }
 
 /// Makes a namespace, and waits for what a cluster puts into each.
-pub(super) async fn make_namespace(objects: &Objects, name: &str, within: Duration) -> Result<(), TargetError> {
-    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+pub(super) async fn make_namespace(
+    objects: &Objects,
+    name: &str,
+    labels: &Value,
+    within: Duration,
+) -> Result<(), TargetError> {
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
     create(objects, &object).await?;
     // What the cluster itself puts into every namespace is no scenario's doing: it must be there before.
     for (kind, own) in [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")] {

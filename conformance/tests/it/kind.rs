@@ -112,7 +112,8 @@ async fn a_program_that_fails_is_quoted_and_the_cluster_goes() {
         (
             "docker",
             "echo 'No such image' >&2; exit 1",
-            "the images ghcr.io/waggle/operator:1 and ghcr.io/waggle/vmcp:1 are needed; deploy/images.sh builds them: ",
+            "the images ghcr.io/waggle/operator:1, ghcr.io/waggle/vmcp:1, ghcr.io/waggle/simulator:1 are needed; \
+             deploy/images.sh builds them: ",
             "docker image inspect",
         ),
     ] {

@@ -9,3 +9,4 @@ mod report;
 mod targets;
 mod verdicts;
 mod without_nodes;
+mod worlds;

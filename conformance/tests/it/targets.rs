@@ -3,13 +3,18 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use conformance::diagnostic::Source;
 use conformance::objects::Objects;
 use conformance::target::{Programs, install};
 use embedded_cluster::{ApiOptions, ApiServer};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::runtime::conditions::is_deleted;
+use kube::runtime::wait::await_condition;
+use kube::{Api, Client, Config, ResourceExt};
 use serde_json::Value;
 
 /// A scenario of each sort: admission, status alone, a gateway that is called, a world whose authority is private and
@@ -22,6 +27,9 @@ const SCENARIOS: [&str; 6] = [
     "entry/same-names-*",
     "entry/operator-down",
 ];
+
+/// What the simulator's program stands for.
+const SIMULATOR_IMAGE: &str = "localhost/simulator";
 
 /// The program, with a kubeconfig.
 fn conformance(kubeconfig: &Path, arguments: &[&str]) -> Command {
@@ -107,6 +115,7 @@ impl ClusterProcess {
             .arg(folder.path().join("kubeconfig"))
             .args(["--image", &image("localhost/operator", &programs.operator)])
             .args(["--image", &image("localhost/vmcp", &programs.vmcp)])
+            .args(["--image", &image(SIMULATOR_IMAGE, &programs.operator.with_file_name("simulator"))])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -120,19 +129,37 @@ impl ClusterProcess {
         self.folder.path().join("kubeconfig")
     }
 
-    async fn install_operator(&self, programs: &Programs) {
+    async fn client(&self) -> Client {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        let client = Client::try_from(config).unwrap();
+        Client::try_from(config).unwrap()
+    }
+
+    /// Waits until the namespaces are gone that runs made.
+    async fn is_left_as_it_was(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client().await);
+        for namespace in namespaces.list(&ListParams::default()).await.unwrap() {
+            let name = namespace.name_any();
+            if !["default", "toolhive-system"].contains(&name.as_str()) && !name.starts_with("kube-") {
+                let uid = namespace.uid().unwrap();
+                let gone = await_condition(namespaces.clone(), &name, is_deleted(&uid));
+                tokio::time::timeout(Duration::from_mins(1), gone).await.expect(&name).unwrap();
+            }
+        }
+    }
+
+    async fn install_operator(&self, programs: &Programs) {
+        let client = self.client().await;
         let request = http::Request::get("/embedded/addresses").body(Vec::new()).unwrap();
         let addresses: Value = client.request(request).await.unwrap();
         let mut command = Command::new(&programs.operator);
         command.args(["manifests", "--image", "localhost/operator", "--vmcp-image", "localhost/vmcp"]);
-        for (class, block) in
-            [("remote", "world"), ("oidc", "world"), ("token", "world"), ("workload", "pods"), ("workload", "services")]
-        {
-            let block = addresses[block].as_str().unwrap();
-            command.args(["--vmcp-egress-allow", &format!("{class}={block}")]);
+        // The world is in the runner's process, or a pod.
+        for class in ["remote", "oidc", "token", "workload"] {
+            for block in ["world", "pods", "services"] {
+                let block = addresses[block].as_str().unwrap();
+                command.args(["--vmcp-egress-allow", &format!("{class}={block}")]);
+            }
         }
         let manifests = String::from_utf8(command.output().unwrap().stdout).unwrap();
         install(&Objects::new(client), &Source::new("operator manifests", manifests)).await.unwrap();
@@ -164,17 +191,23 @@ async fn a_cluster_of_another_process_gives_the_verdicts_of_the_embedded_target(
     let reports = tempfile::tempdir().unwrap();
     let mut outcomes = Vec::new();
     let folder = programs.operator.parent().unwrap().display().to_string();
-    for target in [&["--target", "embedded", "--programs", &folder][..], &["--target", "kubeconfig", "--yes"]] {
-        let report = reports.path().join(target[1]);
+    for (name, target) in [
+        ("embedded", &["--target", "embedded", "--programs", &folder][..]),
+        ("kubeconfig", &["--target", "kubeconfig", "--yes"]),
+        ("with a simulator in it", &["--target", "kubeconfig", "--yes", "--simulator-image", SIMULATOR_IMAGE]),
+    ] {
+        let report = reports.path().join(name);
         let mut command = conformance(&cluster.kubeconfig(), &["run", "--report", &report.display().to_string()]);
         command.args(target);
         for pattern in SCENARIOS {
             command.args(["--only", pattern]);
         }
         let output = tokio::process::Command::from(command).output().await.unwrap();
-        assert!(output.status.success(), "{}: {}", target[1], String::from_utf8_lossy(&output.stdout));
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stdout));
         outcomes.push(verdicts(&report));
     }
+    cluster.is_left_as_it_was().await;
     assert_eq!(outcomes[0], outcomes[1]);
+    assert_eq!(outcomes[0], outcomes[2]);
     assert!(outcomes[0].iter().filter(|(_, verdict)| verdict == "passed").count() >= SCENARIOS.len());
 }

@@ -77,8 +77,8 @@ impl Target for WithoutNodes {
 
     fn start_world(&self, world: World) -> BoxFuture<'_, Result<WorldHandle, TargetError>> {
         async move {
-            let handle = self.simulator.add_world(world).await;
-            handle.map_err(|error| TargetError::World(error.to_string()))
+            let handle = self.simulator.add_world(world.into_description()).await;
+            handle.map(WorldHandle::from).map_err(|error| TargetError::World(error.to_string()))
         }
         .boxed()
     }

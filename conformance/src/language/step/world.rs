@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::Target;
 use crate::expression::Expression;
-use crate::world::WorldChange;
-use crate::yaml::Located;
+use crate::world;
+use crate::yaml::{self, DecodeError, Located, Node};
 
 /// Reads what arrived at simulated servers.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,11 +57,25 @@ pub struct Never {
 }
 
 /// Changes the world while everything runs.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// The change, in the simulator's words.
-    pub change: WorldChange,
+    pub change: world::Change,
+}
+
+impl Change {
+    /// Reads the step.
+    pub(in crate::language) fn read(node: &Node) -> Result<Self, DecodeError> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Spec {
+            #[expect(dead_code, reason = "it is read once more, with its place")]
+            change: de::IgnoredAny,
+        }
+        yaml::decode::<Spec>(node)?;
+        let change = node.entry("change").unwrap_or(node);
+        Ok(Self { change: world::Change::read(change)? })
+    }
 }
 
 /// Reads logs.

@@ -1,13 +1,16 @@
 //! A cluster of the user's KUBECONFIG, with an implementation that somebody installed.
 //!
-//! Nothing is installed here. The runner reaches programs by port-forwards of the API server. A simulated world needs pods
-//! that resolve its names, reach the runner and trust its public authority: an embedded cluster on this machine can be told
-//! so ([`Reach`]); elsewhere scenarios with a world are skipped, with that reason.
+//! Of the implementation nothing is installed here. The runner reaches programs by port-forwards of the API server. A simulated
+//! world needs pods that resolve its names, reach it and trust its public authority ([`Reach`]): an embedded cluster on this
+//! machine can be told so; elsewhere the simulator runs in the cluster, and a policy tells the pods of the run's namespaces.
+//! Where neither is possible scenarios with a world are skipped, with that reason.
 
+mod admission;
 mod checks;
 mod connection;
 mod forward;
 mod reach;
+mod simulator;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -44,19 +47,21 @@ pub struct Existing {
 }
 
 impl Existing {
-    /// Checks that the cluster has the CRDs and an operator that is available. Changes nothing.
+    /// Checks that the cluster has the CRDs and an operator that is available. Changes nothing, but that it runs the image of
+    /// a simulator when one is given.
     ///
     /// # Errors
     ///
-    /// [`TargetError::Usage`] when they are not there, others when the cluster cannot be asked.
-    pub async fn start(connection: Connection) -> Result<Self, TargetError> {
+    /// [`TargetError::Usage`] when they are not there, others when the cluster cannot be asked, or the simulator does not
+    /// come up.
+    pub async fn start(connection: Connection, simulator_image: Option<&str>) -> Result<Self, TargetError> {
         let objects = Objects::new(connection.client().clone());
         let version = checks::version(&connection).await?;
         checks::definitions(&objects, &connection).await?;
         let operator_namespace = checks::operator(&objects, &connection).await?;
-        let reach = Reach::of(&connection, &version).await?;
-        let forwards = Forwards::new(connection.client().clone());
         let run = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
+        let reach = Reach::start(&connection, &objects, &version, simulator_image, &run).await?;
+        let forwards = Forwards::new(connection.client().clone());
         let namespaces = Mutex::default();
         Ok(Self { connection, objects, operator_namespace, reach, forwards, run, namespaces, made: None })
     }
@@ -98,9 +103,10 @@ impl Target for Existing {
         world: Option<&'a WorldHandle>,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
-            self.reach.tell(self.connection.client(), name, world).await?;
             self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
-            provision::make_namespace(&self.objects, name, self.allows(Moment::Ready)).await
+            let within = self.allows(Moment::Ready);
+            provision::make_namespace(&self.objects, name, &self.reach.labels(), within).await?;
+            self.reach.introduce(&self.objects, name, world).await
         }
         .boxed()
     }
@@ -108,6 +114,7 @@ impl Target for Existing {
     fn remove_namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             self.forwards.close(name);
+            self.reach.forget(name).await?;
             provision::remove_namespace(&self.objects, name).await?;
             self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
             Ok(())
@@ -124,11 +131,17 @@ impl Target for Existing {
         namespace: &'a str,
         world: &'a WorldHandle,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
-        self.reach.tell(self.connection.client(), namespace, Some(world)).boxed()
+        self.reach.reconnect(&self.objects, namespace, world).boxed()
     }
 
     fn dial<'a>(&'a self, namespace: &'a str, host: &'a str, port: u16) -> BoxFuture<'a, Option<SocketAddr>> {
-        self.forwards.dial(namespace, host, port).boxed()
+        async move {
+            match self.reach.dial(namespace, host, port).await {
+                Some(address) => Some(address),
+                None => self.forwards.dial(namespace, host, port).await,
+            }
+        }
+        .boxed()
     }
 
     fn logs<'a>(&'a self, namespace: &'a str, pod: &'a str) -> BoxFuture<'a, String> {
@@ -150,6 +163,7 @@ impl Target for Existing {
                     tracing::warn!(%error, "the namespace {namespace} was not removed");
                 }
             }
+            self.reach.end(&self.objects).await;
         }
         .boxed()
     }

@@ -18,7 +18,13 @@ const NAMESPACE: &str = "toolhive-system";
 const RELEASE: &str = "toolhive-operator";
 
 /// The images, as `deploy/images.sh` names them.
-const IMAGES: [&str; 2] = ["ghcr.io/waggle/operator", "ghcr.io/waggle/vmcp"];
+const IMAGES: [&str; 3] = ["ghcr.io/waggle/operator", "ghcr.io/waggle/vmcp", SIMULATOR];
+const SIMULATOR: &str = "ghcr.io/waggle/simulator";
+
+/// The addresses of the cluster's Services, as the configuration has them: gateways may connect to those of the simulated world,
+/// by every class of URLs that it has.
+const SERVICES: &str = "10.96.0.0/16";
+const CLASSES: [&str; 5] = ["remote", "proxied", "oidc", "token", "otlp"];
 
 /// How the target starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +52,10 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn images(&self) -> Vec<String> {
         IMAGES.iter().map(|image| format!("{image}:{}", self.options.image_tag)).collect()
+    }
+
+    fn simulator_image(&self) -> String {
+        format!("{SIMULATOR}:{}", self.options.image_tag)
     }
 
     /// Which clusters there are.
@@ -77,7 +87,9 @@ impl Plan<'_> {
         let operator = format!("operator.image.tag={}", self.options.image_tag);
         let gateway = format!("gateway.image.tag={}", self.options.image_tag);
         let place = ["install", RELEASE, &self.options.chart, "--namespace", NAMESPACE, "--create-namespace"];
-        let values = ["--set-string", &operator, "--set-string", &gateway];
+        let ranges: Vec<String> = CLASSES.iter().map(|class| format!("\"{class}={SERVICES}\"")).collect();
+        let egress = format!("gateway.egressAllow=[{}]", ranges.join(","));
+        let values = ["--set-string", &operator, "--set-string", &gateway, "--set-json", &egress];
         let how = ["--kubeconfig", &kubeconfig, "--wait", "--timeout", "3m"];
         Invocation::new("helm", place.into_iter().chain(values).chain(how))
     }
@@ -120,7 +132,7 @@ pub async fn start_kind(options: KindOptions, stage: impl Fn(&str)) -> Result<Ex
     let kubeconfig = cluster.kubeconfig();
     let plan = Plan { options: &cluster.options, kubeconfig: &kubeconfig };
     if let Err(error) = plan.inspect().run().await {
-        let images = plan.images().join(" and ");
+        let images = plan.images().join(", ");
         let message = format!("the images {images} are needed; deploy/images.sh builds them: {error}");
         return Err(TargetError::Usage(message));
     }
@@ -133,7 +145,7 @@ pub async fn start_kind(options: KindOptions, stage: impl Fn(&str)) -> Result<Ex
         plan.install().run().await?;
         let read = Kubeconfig::read_from(&kubeconfig);
         let read = read.map_err(|error| TargetError::Usage(format!("kind wrote no usable kubeconfig: {error}")))?;
-        Existing::start(Connection::of(read, None).await?).await
+        Existing::start(Connection::of(read, None).await?, Some(&plan.simulator_image())).await
     };
     let connected = tokio::select! {
         connected = connecting => connected,
