@@ -222,6 +222,7 @@ mod tests {
     use operator_api::{MCPGroup, MCPGroupSpec, MCPServerEntry};
 
     use super::*;
+    use crate::runtime::{Kind, references::Refers};
 
     fn group(name: &str, version: &str) -> MCPGroup {
         let mut group = MCPGroup::new(name, MCPGroupSpec::default());
@@ -301,12 +302,12 @@ mod tests {
         };
         let of = |cache: &Cache<MCPServerEntry>, namespace: &str, name: &str| -> Vec<_> {
             let key = ObjectKey::new(namespace, name);
-            let found: Vec<_> = cache.referring(Referent::Group, &key).cloned().collect();
+            let found: Vec<_> = cache.referring(Referent::Ours(Kind::Group), &key).cloned().collect();
             found.iter().filter_map(|entry| entry.metadata.name.clone()).collect()
         };
         let mut cache = Cache::default();
         cache.insert(entry("b", "1", "one"));
-        cache.index_by(crate::runtime::index::of_entry);
+        cache.index_by(Refers::references);
         cache.insert(entry("a", "2", "one"));
         assert_eq!(of(&cache, "ns", "one"), ["a", "b"]);
         assert!(of(&cache, "other", "one").is_empty());

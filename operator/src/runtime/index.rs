@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use operator_api::MCPServerEntry;
-
-use super::ObjectKey;
+use super::{Kind, ObjectKey};
 
 /// The kinds by which objects are found that refer to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Referent {
-    /// MCPGroup.
-    Group,
+    /// A kind of ours.
+    Ours(Kind),
     /// Secret.
     Secret,
     /// ConfigMap.
@@ -56,17 +54,4 @@ impl<K> Index<K> {
     pub(super) fn referring(&self, referent: Referent, key: &ObjectKey) -> impl Iterator<Item = &String> {
         self.referrers.get(&(referent, key.clone())).into_iter().flatten()
     }
-}
-
-/// What an entry refers to.
-pub(super) fn of_entry(entry: &MCPServerEntry) -> Vec<(Referent, &str)> {
-    let spec = &entry.spec;
-    let bundle = spec.ca_bundle_ref.iter().filter_map(|bundle| bundle.config_map_ref.as_ref());
-    let headers = spec.header_forward.iter().flat_map(|forward| &forward.add_headers_from_secret);
-    let group = (Referent::Group, spec.group_ref.name.as_str());
-    [group]
-        .into_iter()
-        .chain(bundle.map(|bundle| (Referent::ConfigMap, bundle.name.as_str())))
-        .chain(headers.map(|header| (Referent::Secret, header.value_secret_ref.name.as_str())))
-        .collect()
 }

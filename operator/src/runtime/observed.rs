@@ -21,7 +21,7 @@ use operator_api::{
     VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 
-use super::{Kind, Target, cache::Cache, index};
+use super::{Kind, Target, cache::Cache};
 
 /// A cache per kind. Secrets and ConfigMaps are known by their metadata alone.
 #[derive(Debug, Default)]
@@ -203,40 +203,24 @@ pub trait Reconciled: Cached {
     const KIND: Kind;
 }
 
-impl Reconciled for MCPGroup {
-    const KIND: Kind = Kind::Group;
+macro_rules! reconciled {
+    ($($kind:ty => $name:ident,)+) => {$(
+        impl Reconciled for $kind {
+            const KIND: Kind = Kind::$name;
+        }
+    )+};
 }
 
-impl Reconciled for MCPServerEntry {
-    const KIND: Kind = Kind::Entry;
-}
-
-impl Reconciled for MCPExternalAuthConfig {
-    const KIND: Kind = Kind::ExternalAuth;
-}
-
-impl Reconciled for MCPOIDCConfig {
-    const KIND: Kind = Kind::Oidc;
-}
-
-impl Reconciled for MCPToolConfig {
-    const KIND: Kind = Kind::ToolConfig;
-}
-
-impl Reconciled for MCPTelemetryConfig {
-    const KIND: Kind = Kind::TelemetryConfig;
-}
-
-impl Reconciled for VirtualMCPCompositeToolDefinition {
-    const KIND: Kind = Kind::CompositeTool;
-}
-
-impl Reconciled for MCPRemoteProxy {
-    const KIND: Kind = Kind::RemoteProxy;
-}
-
-impl Reconciled for VirtualMCPServer {
-    const KIND: Kind = Kind::VirtualServer;
+reconciled! {
+    MCPGroup => Group,
+    MCPServerEntry => Entry,
+    MCPExternalAuthConfig => ExternalAuth,
+    MCPOIDCConfig => Oidc,
+    MCPToolConfig => ToolConfig,
+    MCPTelemetryConfig => TelemetryConfig,
+    VirtualMCPCompositeToolDefinition => CompositeTool,
+    MCPRemoteProxy => RemoteProxy,
+    VirtualMCPServer => VirtualServer,
 }
 
 /// The caches, shared between watches and controllers. The lock is never held across an await.
@@ -246,7 +230,7 @@ pub struct Shared(Arc<RwLock<Observed>>);
 impl Default for Shared {
     fn default() -> Self {
         let mut observed = Observed::default();
-        observed.entries.index_by(index::of_entry);
+        observed.index();
         Self(Arc::new(RwLock::new(observed)))
     }
 }

@@ -7,8 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
 use operator_api::{
-    CaBundleReference, HeaderForward, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry,
-    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
+    VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 
 use super::{
@@ -18,11 +18,7 @@ use super::{
     observed::{Cached, Observed, Reconciled},
     references::referred,
 };
-use crate::controllers::virtual_server::{
-    build::gateway_of,
-    configuration::is_inline,
-    resolve::{self, Inputs},
-};
+use crate::controllers::virtual_server::{build::gateway_of, configuration::is_inline};
 
 /// A kind whose changes concern objects to reconcile.
 pub trait Watched: Cached {
@@ -30,42 +26,25 @@ pub trait Watched: Cached {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target>;
 }
 
-fn targets(kind: Kind, keys: impl Iterator<Item = ObjectKey>) -> impl Iterator<Item = Target> {
-    keys.map(move |key| Target::new(kind, key))
-}
-
-/// The entries that refer to the object `key` of the kind `referent`.
-fn entries(observed: &Observed, referent: Referent, key: &ObjectKey) -> impl Iterator<Item = Target> {
-    targets(Kind::Entry, observed.entries.referring(referent, key).map(|entry| ObjectKey::of(entry.as_ref())))
-}
-
-/// The MCPRemoteProxies of a namespace for which `refers` holds.
-fn remote_proxies<'a>(
-    observed: &'a Observed,
-    namespace: &'a str,
-    refers: impl Fn(&MCPRemoteProxy) -> bool + 'a,
-) -> impl Iterator<Item = Target> + 'a {
-    let found = observed.remote_proxies.in_namespace(namespace).filter(move |proxy| refers(proxy));
-    targets(Kind::RemoteProxy, found.map(|proxy| ObjectKey::of(proxy.as_ref())))
-}
-
-/// The VirtualMCPServers of a namespace for which `refers` holds.
-fn virtual_servers<'a>(
-    observed: &'a Observed,
-    namespace: &'a str,
-    refers: impl Fn(&VirtualMCPServer) -> bool + 'a,
-) -> impl Iterator<Item = Target> + 'a {
-    let found = observed.virtual_servers.in_namespace(namespace).filter(move |server| refers(server));
-    targets(Kind::VirtualServer, found.map(|server| ObjectKey::of(server.as_ref())))
-}
-
 /// The key of the changed object.
 fn changed<K: Resource>(change: &Change<K>) -> ObjectKey {
     change.versions().next().map_or_else(|| ObjectKey::new("", ""), ObjectKey::of)
 }
 
-fn bundle_name(bundle: Option<&CaBundleReference>) -> Option<&str> {
-    Some(bundle?.config_map_ref.as_ref()?.name.as_str())
+/// The gateways of the group `name`, in the namespace of `key`.
+fn gateways_of(observed: &Observed, key: &ObjectKey, name: &str) -> Vec<Target> {
+    observed.referring::<VirtualMCPServer>(Referent::Ours(Kind::Group), &key.sibling(name))
+}
+
+/// The gateways of the group that `member` belongs to.
+fn gateways(observed: &Observed, member: &Target) -> Vec<Target> {
+    let key = &member.key;
+    let group = match member.kind {
+        Kind::Entry => observed.entries.get(key).map(|entry| &entry.spec.group_ref),
+        Kind::RemoteProxy => observed.remote_proxies.get(key).and_then(|proxy| proxy.spec.group_ref.as_ref()),
+        _ => None,
+    };
+    group.map(|group| gateways_of(observed, key, &group.name)).unwrap_or_default()
 }
 
 impl Watched for MCPGroup {
@@ -78,12 +57,7 @@ impl Watched for MCPGroup {
             (phase, group.metadata.deletion_timestamp.is_some())
         };
         if change.old.as_ref().map(face) != change.new.as_ref().map(face) {
-            concerned.extend(entries(observed, Referent::Group, &key));
-            concerned.extend(remote_proxies(observed, &key.namespace, |proxy| {
-                proxy.spec.group_ref.as_ref().is_some_and(|group| group.name == key.name)
-            }));
-            concerned
-                .extend(virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == key.name));
+            concerned.extend(observed.referrers(Referent::Ours(Kind::Group), &key));
         }
         concerned
     }
@@ -94,9 +68,7 @@ impl Watched for MCPServerEntry {
         let key = changed(change);
         let mut concerned = vec![Target::new(Kind::Entry, key.clone())];
         for entry in change.versions() {
-            let group = &entry.spec.group_ref.name;
-            concerned.push(Target::new(Kind::Group, key.sibling(group)));
-            concerned.extend(virtual_servers(observed, &key.namespace, |server| server.spec.group_ref.name == *group));
+            concerned.extend(gateways_of(observed, &key, &entry.spec.group_ref.name));
         }
         concerned.extend(referred(change));
         concerned
@@ -105,25 +77,17 @@ impl Watched for MCPServerEntry {
 
 /// The changed configuration, and the objects that refer to it.
 fn configuration<K: Reconciled>(observed: &Observed, change: &Change<K>) -> Vec<Target> {
-    let config = Target::new(K::KIND, changed(change));
-    let referrers = observed.referrers(&config);
-    [config].into_iter().chain(referrers).collect()
+    let key = changed(change);
+    let referrers = observed.referrers(Referent::Ours(K::KIND), &key);
+    [Target::new(K::KIND, key)].into_iter().chain(referrers).collect()
 }
 
 impl Watched for MCPExternalAuthConfig {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let mut concerned = configuration(observed, change);
         // The gateway's Role names the Secrets of its members' auth configs.
-        let group = |member: &Target| match member.kind {
-            Kind::Entry => Some(&observed.entries.get(&member.key)?.spec.group_ref),
-            Kind::RemoteProxy => observed.remote_proxies.get(&member.key)?.spec.group_ref.as_ref(),
-            _ => None,
-        };
-        let groups: BTreeSet<_> = concerned.iter().filter_map(group).map(|group| group.name.as_str()).collect();
-        let namespace = changed(change).namespace;
-        concerned.extend(virtual_servers(observed, &namespace, |server| {
-            groups.contains(server.spec.group_ref.name.as_str())
-        }));
+        let gateways: BTreeSet<_> = concerned.iter().flat_map(|member| gateways(observed, member)).collect();
+        concerned.extend(gateways);
         concerned
     }
 }
@@ -143,15 +107,13 @@ configurations!(MCPOIDCConfig, MCPToolConfig, MCPTelemetryConfig, VirtualMCPComp
 impl Watched for MCPRemoteProxy {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
         let key = changed(change);
-        let groups: Vec<_> = change.versions().filter_map(|proxy| proxy.spec.group_ref.as_ref()).collect();
         let mut concerned = vec![Target::new(Kind::RemoteProxy, key.clone())];
-        concerned.extend(groups.iter().map(|group| Target::new(Kind::Group, key.sibling(&group.name))));
         concerned.extend(referred(change));
         // Gateways look at nothing else of a proxy: its status changes with each of its pods.
         let face = |proxy: &Arc<Self>| (proxy.spec.group_ref.clone(), proxy.spec.external_auth_config_ref.clone());
         if change.old.as_ref().map(face) != change.new.as_ref().map(face) {
-            concerned
-                .extend(virtual_servers(observed, &key.namespace, |server| groups.contains(&&server.spec.group_ref)));
+            let groups = change.versions().filter_map(|proxy| proxy.spec.group_ref.as_ref());
+            concerned.extend(groups.flat_map(|group| gateways_of(observed, &key, &group.name)));
         }
         concerned
     }
@@ -159,50 +121,56 @@ impl Watched for MCPRemoteProxy {
 
 impl Watched for VirtualMCPServer {
     fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {
-        [Target::new(Kind::VirtualServer, changed(change))].into_iter().chain(referred(change)).collect()
+        // A group does not look at its gateways.
+        let referred = referred(change).filter(|target| target.kind != Kind::Group);
+        [Target::new(Kind::VirtualServer, changed(change))].into_iter().chain(referred).collect()
     }
-}
-
-fn oidc_name(server: &VirtualMCPServer) -> Option<&str> {
-    Some(server.spec.incoming_auth.oidc_config_ref.as_ref()?.name.as_str())
 }
 
 impl Watched for PartialObjectMeta<Secret> {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        let key = changed(change);
-        let names = |forward: Option<&HeaderForward>| {
-            let headers = forward.into_iter().flat_map(|forward| &forward.add_headers_from_secret);
-            headers.into_iter().any(|header| header.value_secret_ref.name == key.name)
-        };
-        let proxies = remote_proxies(observed, &key.namespace, |proxy| names(proxy.spec.header_forward.as_ref()));
-        let gateways = inline_servers(observed, &key.namespace, |inputs| inputs.secrets.contains_key(&key.name));
-        entries(observed, Referent::Secret, &key).chain(proxies).chain(gateways).collect()
+        readers(observed, Referent::Secret, &changed(change)).into_iter().collect()
     }
 }
 
 impl Watched for PartialObjectMeta<ConfigMap> {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        let key = changed(change);
-        let name = Some(key.name.as_str());
-        let mut concerned: Vec<_> = entries(observed, Referent::ConfigMap, &key).collect();
-        concerned.extend(remote_proxies(observed, &key.namespace, |proxy| {
-            let inline = proxy.spec.oidc_config.as_ref().and_then(|config| config.inline.as_ref());
-            inline.is_some_and(|inline| bundle_name(inline.provider.ca_bundle_ref.as_ref()) == name)
-        }));
-        for config in observed.oidc_configs.in_namespace(&key.namespace) {
-            let inline = config.spec.inline.as_ref();
-            if inline.is_some_and(|inline| bundle_name(inline.ca_bundle_ref.as_ref()) == name) {
-                let config = config.metadata.name.as_deref();
-                concerned.extend(virtual_servers(observed, &key.namespace, |server| oidc_name(server) == config));
-                concerned.extend(remote_proxies(observed, &key.namespace, |proxy| {
-                    proxy.spec.oidc_config_ref.as_ref().map(|oidc| oidc.name.as_str()) == config
-                }));
+        readers(observed, Referent::ConfigMap, &changed(change)).into_iter().collect()
+    }
+}
+
+/// The objects whose state depends on what is in a Secret or a ConfigMap. Configurations name both and look into neither:
+/// those do that refer to them.
+fn readers(observed: &Observed, referent: Referent, key: &ObjectKey) -> BTreeSet<Target> {
+    let mut readers = BTreeSet::new();
+    for referrer in observed.referrers(referent, key) {
+        let users = || observed.referrers(Referent::Ours(referrer.kind), &referrer.key);
+        match referrer.kind {
+            Kind::Oidc => readers.extend(users()),
+            // Whoever else refers to an auth config has pods that read its Secrets live.
+            Kind::ExternalAuth => {
+                for user in users() {
+                    readers.extend(fixed_gateways(observed, &user));
+                }
+            }
+            _ => {
+                readers.extend(fixed_gateways(observed, &referrer));
+                readers.insert(referrer);
             }
         }
-        let needs = |inputs: &Inputs| inputs.config_maps.contains_key(&key.name);
-        concerned.extend(inline_servers(observed, &key.namespace, needs));
-        concerned
     }
+    readers
+}
+
+/// The gateways whose pods take, when they start, what the entry or the gateway `target` says.
+fn fixed_gateways(observed: &Observed, target: &Target) -> impl Iterator<Item = Target> {
+    let gateways = match target.kind {
+        Kind::Entry => gateways(observed, target),
+        Kind::VirtualServer => vec![target.clone()],
+        _ => Vec::new(),
+    };
+    let is_fixed = |target: &Target| observed.virtual_servers.get(&target.key).is_some_and(|server| is_inline(server));
+    gateways.into_iter().filter(is_fixed)
 }
 
 impl Watched for Pod {
@@ -211,16 +179,6 @@ impl Watched for Pod {
         let gateways = change.versions().filter_map(gateway_of);
         gateways.map(|name| Target::new(Kind::VirtualServer, key.sibling(name))).collect()
     }
-}
-
-/// The VirtualMCPServers of a namespace whose pods take what is in Secrets and ConfigMaps when they start, and for whose
-/// `needs` that holds.
-fn inline_servers<'a>(
-    observed: &'a Observed,
-    namespace: &'a str,
-    needs: impl Fn(&Inputs) -> bool + 'a,
-) -> impl Iterator<Item = Target> + 'a {
-    virtual_servers(observed, namespace, move |server| is_inline(server) && needs(&resolve::needs(observed, server)))
 }
 
 /// The objects of ours that own either version of an object that the operator made.

@@ -11,7 +11,7 @@ use operator_api::{ConfigCondition, ConfigStatus, find_condition, is_true};
 use serde::Serialize;
 
 use super::{Context, ReconcileError};
-use crate::runtime::{ObjectKey, Target, apply::Writable, conditions::now, observed::Reconciled};
+use crate::runtime::{ObjectKey, Target, apply::Writable, conditions::now, index::Referent, observed::Reconciled};
 
 pub(super) use status::{Reasons, of};
 
@@ -53,7 +53,7 @@ pub(super) async fn reconcile<K: Configuration>(context: &Context, key: &ObjectK
     let (config, referrers) = {
         let observed = context.shared.read();
         let Some(config) = K::cache(&observed).get(key).cloned() else { return Ok(()) };
-        (config, observed.referrers(&Target::new(K::KIND, key.clone())))
+        (config, observed.referrers(Referent::Ours(K::KIND), key))
     };
     let Some(config) = protection::protect(context, config, !referrers.is_empty()).await? else {
         return Ok(());

@@ -2,9 +2,11 @@
 
 mod status;
 
+use operator_api::{MCPRemoteProxy, MCPServerEntry};
+
 use crate::{
     controllers::{Context, ReconcileError},
-    runtime::{ObjectKey, conditions::now, index::Referent},
+    runtime::{Kind, ObjectKey, Target, conditions::now, index::Referent},
 };
 
 /// The names of a group's members, sorted.
@@ -22,12 +24,11 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
         let Some(group) = observed.groups.get(key).cloned() else {
             return Ok(());
         };
-        let entries = observed.entries.referring(Referent::Group, key);
-        let proxies = observed.remote_proxies.in_namespace(&key.namespace);
-        let proxies = proxies.filter(|proxy| proxy.spec.group_ref.as_ref().is_some_and(|group| group.name == key.name));
+        let referent = Referent::Ours(Kind::Group);
+        let names = |targets: Vec<Target>| targets.into_iter().map(|target| target.key.name).collect();
         let members = Members {
-            entries: entries.filter_map(|entry| entry.metadata.name.clone()).collect(),
-            remote_proxies: proxies.filter_map(|proxy| proxy.metadata.name.clone()).collect(),
+            entries: names(observed.referring::<MCPServerEntry>(referent, key)),
+            remote_proxies: names(observed.referring::<MCPRemoteProxy>(referent, key)),
         };
         (group, members)
     };

@@ -15,7 +15,7 @@ use super::{build, configuration};
 use crate::{
     controllers::{Context, ReconcileError},
     runtime::{
-        ObjectKey,
+        Kind, ObjectKey,
         contents::Keys,
         index::Referent,
         observed::{Observed, OwnedKind},
@@ -69,27 +69,19 @@ pub(super) async fn references(context: &Context, server: &VirtualMCPServer) -> 
     Ok(references)
 }
 
-/// The Secrets and ConfigMaps that the backends of `server` need, as far as the caches know.
-pub(crate) fn needs(observed: &Observed, server: &VirtualMCPServer) -> Inputs {
-    let key = ObjectKey::of(server);
-    let entries = entries(observed, server, &key);
-    let auth_configs = auth_configs(observed, server, &key, &entries);
-    inputs(server, &entries, auth_configs.values())
-}
-
 /// The entries of the group.
 fn entries(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Vec<Arc<MCPServerEntry>> {
-    observed.entries.referring(Referent::Group, &key.sibling(&server.spec.group_ref.name)).cloned().collect()
+    let group = key.sibling(&server.spec.group_ref.name);
+    observed.entries.referring(Referent::Ours(Kind::Group), &group).cloned().collect()
 }
 
 /// The MCPRemoteProxies of the group. Inline mode does not serve them.
-fn proxies<'a>(
-    observed: &'a Observed,
-    server: &'a VirtualMCPServer,
-    key: &'a ObjectKey,
-) -> impl Iterator<Item = &'a Arc<MCPRemoteProxy>> {
-    let all = observed.remote_proxies.in_namespace(&key.namespace).filter(|_| !configuration::is_inline(server));
-    all.filter(|proxy| proxy.spec.group_ref.as_ref() == Some(&server.spec.group_ref))
+fn proxies(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Vec<Arc<MCPRemoteProxy>> {
+    if configuration::is_inline(server) {
+        return Vec::new();
+    }
+    let group = key.sibling(&server.spec.group_ref.name);
+    observed.remote_proxies.referring(Referent::Ours(Kind::Group), &group).cloned().collect()
 }
 
 /// The auth configs of `entries`, of the group's proxies and of `server` itself, by name.
@@ -101,7 +93,8 @@ fn auth_configs(
 ) -> BTreeMap<String, Arc<MCPExternalAuthConfig>> {
     let own = strategies(server).filter_map(|auth| auth.external_auth_config_ref.as_ref());
     let of_entries = entries.iter().filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
-    let of_proxies = proxies(observed, server, key).filter_map(|proxy| proxy.spec.external_auth_config_ref.as_ref());
+    let proxies = proxies(observed, server, key);
+    let of_proxies = proxies.iter().filter_map(|proxy| proxy.spec.external_auth_config_ref.as_ref());
     own.chain(of_entries)
         .chain(of_proxies)
         .filter_map(|reference| {
