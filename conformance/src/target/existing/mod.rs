@@ -105,7 +105,7 @@ impl Target for Existing {
         async move {
             self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
             let within = self.allows(Moment::Ready);
-            provision::make_namespace(&self.objects, name, &self.reach.labels(), within).await?;
+            provision::make_namespace(&self.objects, name, &self.reach.labels(world), within).await?;
             self.reach.introduce(&self.objects, name, world).await
         }
         .boxed()

@@ -81,13 +81,21 @@ impl Reach {
             }
             Some(image) if admission::is_served(objects).await? => {
                 let within = Moment::Ready.ordinary() * PATIENCE;
-                let simulator = Box::new(Deployed::start(objects, run, image, "127.0.0.1", within).await?);
-                let reach = Self::Deployed { simulator, told: Told::Admission { run: run.to_owned() } };
-                if let Err(error) = admission::install(objects, run).await {
-                    reach.end(objects).await;
-                    return Err(error);
+                // First, so that it is in force when the simulator has started.
+                let started = async {
+                    admission::install(objects, run).await?;
+                    Deployed::start(objects, run, image, "127.0.0.1", within).await
+                };
+                match started.await {
+                    Ok(simulator) => {
+                        let told = Told::Admission { run: run.to_owned() };
+                        Ok(Self::Deployed { simulator: Box::new(simulator), told })
+                    }
+                    Err(error) => {
+                        admission::remove(objects, run).await;
+                        Err(error)
+                    }
                 }
-                Ok(reach)
             }
             Some(_) => Ok(Self::None(
                 "it needs a simulated world, whose names and authority pods learn by a MutatingAdmissionPolicy: this cluster \
@@ -109,10 +117,11 @@ impl Reach {
         }
     }
 
-    /// The labels of the run's namespaces.
-    pub(super) fn labels(&self) -> Value {
+    /// The labels of a namespace whose pods reach this world.
+    pub(super) fn labels(&self, world: Option<&WorldHandle>) -> Value {
+        let reaches = world.is_some_and(|world| !hosts(&world.names()).is_empty());
         match self {
-            Self::Deployed { told: Told::Admission { run }, .. } => json!({RUN_LABEL: run}),
+            Self::Deployed { told: Told::Admission { run }, .. } if reaches => json!({RUN_LABEL: run}),
             _ => json!({}),
         }
     }
