@@ -18,14 +18,15 @@ use kube::{Api, Client, Config, ResourceExt};
 use serde_json::Value;
 
 /// A scenario of each sort: admission, status alone, a gateway that is called, a world whose authority is private and
-/// changes, another namespace, an operator that is away.
-const SCENARIOS: [&str; 6] = [
+/// changes, another namespace, an operator that is away, and streams that stay open.
+const SCENARIOS: [&str; 7] = [
     "entry/required-fields",
     "entry/missing-group",
     "entry/complete-example",
     "entry/rotated-ca",
     "entry/same-names-*",
     "entry/operator-down",
+    "proxy-crd/pass-through",
 ];
 
 /// What the simulator's program stands for.
@@ -155,7 +156,7 @@ impl ClusterProcess {
         let mut command = Command::new(&programs.operator);
         command.args(["manifests", "--image", "localhost/operator", "--vmcp-image", "localhost/vmcp"]);
         // The world is in the runner's process, or a pod.
-        for class in ["remote", "oidc", "token", "workload"] {
+        for class in ["remote", "proxied", "oidc", "token", "workload"] {
             for block in ["world", "pods", "services"] {
                 let block = addresses[block].as_str().unwrap();
                 command.args(["--vmcp-egress-allow", &format!("{class}={block}")]);
