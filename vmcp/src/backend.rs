@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use url::Url;
 
-use crate::outgoing::{ForwardedHeaders, OutgoingAuth};
+use crate::outgoing::{ForwardedHeaders, OutgoingAuth, PassedHeaders};
 
 pub use crate::egress::Trust;
 pub use crate::egress::guard::EgressClass;
@@ -79,6 +79,8 @@ pub struct Caller {
     pub principal: Option<Principal>,
     /// The token that the caller authenticated with. It is exchanged, never forwarded.
     pub subject_token: Option<SubjectToken>,
+    /// Headers of the caller's request that the backend is sent too.
+    pub passed: PassedHeaders,
     /// Why the backend is called.
     pub purpose: Purpose,
 }
@@ -91,12 +93,12 @@ impl Caller {
 
     /// A client that authenticated with `subject_token`.
     pub fn authenticated(principal: Principal, subject_token: SubjectToken) -> Self {
-        Self { principal: Some(principal), subject_token: Some(subject_token), purpose: Purpose::Call }
+        Self { principal: Some(principal), subject_token: Some(subject_token), ..Self::default() }
     }
 
     /// The gateway itself, which asks whether the backend is there.
     pub fn probe() -> Self {
-        Self { principal: None, subject_token: None, purpose: Purpose::Probe }
+        Self { purpose: Purpose::Probe, ..Self::default() }
     }
 }
 

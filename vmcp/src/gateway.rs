@@ -6,7 +6,7 @@ use crate::discovery::{self, Snapshot, Surroundings};
 use crate::egress::Egress;
 use crate::health::{Health, ProbeSchedule, probe_all};
 use crate::ingress::{GroupReport, Ingress, Patience, Report, ToolGateway};
-use crate::outgoing::TokenCache;
+use crate::outgoing::{Passthrough, TokenCache};
 use crate::policy::Policy;
 use crate::start::{self, Bound, Cluster, Server, http_client};
 use crate::status::{StatusTarget, write_status};
@@ -71,6 +71,7 @@ impl Gateway {
         let ingress = Arc::new(Ingress {
             origins: bound.origins(&serving, &policy),
             policy,
+            passthrough: Passthrough::of(config.passthrough_headers.as_deref().unwrap_or_default()),
             sessions: start::sessions(&serving),
             upstream: Arc::new(ToolGateway { name: config.name.clone(), catalog: Arc::clone(&catalog) }),
             http_sse: None,

@@ -4,7 +4,7 @@ use crate::cli::Proxy as Flags;
 use crate::discovery;
 use crate::egress::Egress;
 use crate::ingress::{Ingress, Patience, Report, SseEndpoint};
-use crate::outgoing::TokenCache;
+use crate::outgoing::{Passthrough, TokenCache};
 use crate::policy::Policy;
 use crate::relay::{Relay, ToolSelection};
 use crate::start::{self, Bound, Cluster, Server, StartError, http_client};
@@ -71,6 +71,7 @@ impl Proxy {
         let ingress = Arc::new(Ingress {
             origins: bound.origins(&serving, &policy),
             policy,
+            passthrough: Passthrough::default(),
             sessions: start::sessions(&serving),
             upstream: Arc::<Relay>::clone(&relay),
             http_sse: Some(sse).filter(|_| config.transport == Transport::Sse),

@@ -57,5 +57,5 @@ pub use secret::Secret;
 pub use selection::selection_problems;
 pub use session::{RateLimit, RateLimiting, SessionProvider, SessionStorage, ToolRateLimit};
 pub use tools::{CodeMode, EmbeddingProvider, Optimizer};
-pub use validate::Violation;
+pub use validate::{Violation, passthrough_problem};
 pub use workflow::{WorkflowFault, WorkflowProblem};

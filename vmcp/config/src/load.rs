@@ -76,6 +76,9 @@ pub(crate) trait Checked: DeserializeOwned {
 
     /// Every rule that the configuration breaks.
     fn violations(&self) -> Vec<Violation>;
+
+    /// Paths of the files that the configuration names.
+    fn files(&mut self) -> Vec<&mut String>;
 }
 
 impl Checked for Config {
@@ -85,6 +88,13 @@ impl Checked for Config {
 
     fn violations(&self) -> Vec<Violation> {
         self.problems()
+    }
+
+    fn files(&mut self) -> Vec<&mut String> {
+        let oidc = self.incoming_auth.as_mut().and_then(|auth| auth.oidc.as_mut());
+        let provider = oidc.and_then(|oidc| oidc.ca_bundle_path.as_mut());
+        let backends = self.backends.iter_mut().flatten().filter_map(|backend| backend.ca_bundle_path.as_mut());
+        provider.into_iter().chain(backends).collect()
     }
 }
 
@@ -98,10 +108,15 @@ pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
     check(text, origin)
 }
 
-/// Reads and checks a configuration file of any kind.
+/// Reads and checks a configuration file of any kind. Relative paths of files that it names are of its own folder.
 pub(crate) fn read<T: Checked>(path: &Path) -> Result<T, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    check(&text, &path.display().to_string())
+    let mut config: T = check(&text, &path.display().to_string())?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for file in config.files() {
+        *file = folder.join(&*file).to_string_lossy().into_owned();
+    }
+    Ok(config)
 }
 
 /// Reads and checks a configuration text of any kind.

@@ -148,6 +148,10 @@ impl Checked for ProxyConfig {
     fn violations(&self) -> Vec<Violation> {
         self.problems()
     }
+
+    fn files(&mut self) -> Vec<&mut String> {
+        self.incoming.oidc.as_mut().and_then(|oidc| oidc.ca_bundle_path.as_mut()).into_iter().collect()
+    }
 }
 
 impl ProxyConfig {

@@ -36,7 +36,6 @@ impl Config {
                 self.session_storage.as_ref().is_some_and(|storage| storage.provider == SessionProvider::Redis),
             ),
             ("rateLimiting", self.rate_limiting.is_some()),
-            ("passthroughHeaders", self.passthrough_headers.is_some()),
         ];
         configured
             .into_iter()

@@ -72,7 +72,7 @@ impl Config {
             session_storage(storage, &mut found);
         }
         for (index, name) in self.passthrough_headers.iter().flatten().enumerate() {
-            if let Some(reason) = restricted_header(name) {
+            if let Some(reason) = passthrough_problem(name) {
                 let path = format!("passthroughHeaders[{index}]");
                 found.push(Violation::new(path, format!("header {name:?} cannot be passed through: {reason}")));
             }
@@ -155,8 +155,8 @@ impl Config {
                 if backend.kind != Some(StaticBackendKind::Entry) {
                     found.push(Violation::new(&path, "only a backend of type entry has a CA bundle"));
                 }
-                if !file.starts_with('/') || file.split('/').any(|part| part == "..") || file.contains('\0') {
-                    found.push(Violation::new(&path, "must be an absolute path without \"..\""));
+                if file.is_empty() || file.split('/').any(|part| part == "..") || file.contains('\0') {
+                    found.push(Violation::new(&path, "must be a path without \"..\""));
                 }
             }
         }
@@ -333,14 +333,15 @@ fn request_header_problem(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     match lower.as_str() {
         "authorization" | "cookie" | "set-cookie" | "content-encoding" => None,
-        _ => restricted_header(name),
+        _ => passthrough_problem(name),
     }
 }
 
-/// Why the client header `name` may not be passed on to backends, if so.
-fn restricted_header(name: &str) -> Option<&'static str> {
-    const HOP_BY_HOP: [&str; 9] = [
+/// Why the header `name` of a client may not be passed on to backends, if so.
+pub fn passthrough_problem(name: &str) -> Option<&'static str> {
+    const HOP_BY_HOP: [&str; 10] = [
         "connection",
+        "http2-settings",
         "keep-alive",
         "proxy-authenticate",
         "proxy-authorization",
@@ -363,7 +364,9 @@ fn restricted_header(name: &str) -> Option<&'static str> {
     }
     match lower.as_str() {
         "authorization" | "cookie" | "set-cookie" => Some("it holds the client's credentials"),
-        "host" | "content-length" | "content-type" | "content-encoding" => Some("it belongs to the request itself"),
+        "host" | "accept" | "content-length" | "content-type" | "content-encoding" | "last-event-id" => {
+            Some("it belongs to the request itself")
+        }
         other if HOP_BY_HOP.contains(&other) => Some("it belongs to one connection"),
         _ => None,
     }

@@ -29,17 +29,34 @@ pub(super) struct Key {
 enum Credential {
     /// Nothing: all callers are the same to the backend.
     Shared,
-    /// The caller's token, by hash.
-    Token([u8; 32]),
+    /// The caller's token and the headers that are passed on, by hash.
+    Callers([u8; 32]),
 }
 
 impl Key {
     /// The key of the list that `caller` gets from `backend`.
     pub(super) fn new(backend: &Backend, caller: &Caller) -> Self {
+        Self { backend: backend.name.clone(), identity: backend.identity, credential: Credential::of(backend, caller) }
+    }
+}
+
+impl Credential {
+    fn of(backend: &Backend, caller: &Caller) -> Self {
         let token = caller.subject_token.as_ref().filter(|_| backend.auth.is_user_scoped());
-        let credential = token
-            .map_or(Credential::Shared, |token| Credential::Token(Sha256::digest(token.expose().as_bytes()).into()));
-        Self { backend: backend.name.clone(), identity: backend.identity, credential }
+        if token.is_none() && caller.passed.is_empty() {
+            return Self::Shared;
+        }
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update(bytes.len().to_be_bytes());
+            hash.update(bytes);
+        };
+        part(token.map_or("", |token| token.expose()).as_bytes());
+        for (name, value) in caller.passed.iter() {
+            part(name.as_str().as_bytes());
+            part(value.as_bytes());
+        }
+        Self::Callers(hash.finalize().into())
     }
 }
 
@@ -167,7 +184,7 @@ mod tests {
     use crate::backend::{Principal, SubjectToken};
     use crate::egress::guard::EgressClass;
     use crate::egress::{Cause, Trust};
-    use crate::outgoing::{ForwardedHeaders, OutgoingAuth};
+    use crate::outgoing::{ForwardedHeaders, OutgoingAuth, Passthrough};
     use std::time::SystemTime;
     use vmcp_config::Transport;
 
@@ -202,6 +219,19 @@ mod tests {
         let backend = backend("http://b.example/mcp");
         assert_eq!(Key::new(&backend, &caller("alice")), Key::new(&backend, &caller("bob")));
         assert_eq!(Key::new(&backend, &caller("alice")), Key::new(&backend, &Caller::anonymous()));
+    }
+
+    #[test]
+    fn callers_whose_headers_are_passed_on_have_lists_of_their_own() {
+        let backend = backend("http://b.example/mcp");
+        let passing = |value: &str| {
+            let headers = [("x-tenant".parse().unwrap(), value.parse().unwrap())].into_iter().collect();
+            let passed = Passthrough::of(&["X-Tenant".to_owned()]).capture(&headers);
+            Key::new(&backend, &Caller { passed, ..Caller::anonymous() })
+        };
+        assert_eq!(passing("a"), passing("a"));
+        assert_ne!(passing("a"), passing("b"));
+        assert_ne!(passing("a"), Key::new(&backend, &Caller::anonymous()));
     }
 
     #[test]

@@ -91,16 +91,18 @@ pub fn start(
     let mut decider = decide::Decider::new(config.group_ref.clone(), strategies, fixed);
     let first = decider.decide(&Objects::default());
     let (sender, receiver) = channel(Snapshot { synced: members.is_none(), ..first });
-    match members {
-        Some((client, namespace)) => {
-            let watches = watch::Watches::new(client, namespace).with_members();
-            tokio::spawn(watch::run(watches, decider, sender, stop));
+    if let Some((client, namespace)) = members {
+        let watches = watch::Watches::new(client, namespace).with_members();
+        tokio::spawn(watch::run(watches, decider, sender, stop));
+    } else {
+        for (name, reason) in &receiver.borrow().left_out {
+            tracing::warn!(backend = name, reason, "a backend of the configuration is left out");
         }
-        None => {
-            for (name, reason) in &receiver.borrow().left_out {
-                tracing::warn!(backend = name, reason, "a backend of the configuration is left out");
-            }
-        }
+        // Whoever follows discovery takes its end for the end of the gateway.
+        tokio::spawn(async move {
+            stop.cancelled().await;
+            drop(sender);
+        });
     }
     Ok(receiver)
 }

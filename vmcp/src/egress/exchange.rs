@@ -51,7 +51,8 @@ impl Exchange {
         let settings = Arc::clone(&self.settings.borrow());
         loop {
             let credential = self.credentials.obtain(&settings, caller).await?;
-            let headers = with_settings(headers.clone(), &settings, credential.as_ref());
+            let mut headers = with_settings(headers.clone(), &settings, credential.as_ref());
+            caller.passed.apply(&mut headers);
             let response = self.follow(&method, url, &headers, &body).await?;
             let status = response.status();
             if status == StatusCode::UNAUTHORIZED

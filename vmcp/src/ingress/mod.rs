@@ -34,6 +34,7 @@ use answer::Refused;
 
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, Id, code, notification};
+use crate::outgoing::Passthrough;
 use crate::policy::{Policy, Refusal};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -75,6 +76,8 @@ pub struct Ingress {
     pub policy: Policy,
     /// Which browsers may call.
     pub origins: OriginRules,
+    /// Which headers of clients backends are sent too.
+    pub passthrough: Passthrough,
     /// The clients' sessions.
     pub sessions: Sessions,
     /// What answers the clients.
@@ -127,7 +130,7 @@ impl Ingress {
 
     /// Finds out who calls, or answers what the caller must do first.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
-        self.policy.authenticate(headers).await.map_err(|refusal| {
+        let mut caller = self.policy.authenticate(headers).await.map_err(|refusal| {
             let mut response = answer::json(refusal.status(), refusal.body().to_string());
             if matches!(refusal, Refusal::Unavailable(_)) {
                 return answer::try_later(response, 1);
@@ -135,8 +138,10 @@ impl Ingress {
             if let Some(resource) = self.policy.resource() {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, resource.challenge(&refusal));
             }
-            response.into()
-        })
+            Refused::from(response)
+        })?;
+        caller.passed = self.passthrough.capture(headers);
+        Ok(caller)
     }
 
     /// The session that a request names, or the answer that the protocol has for the lack of it.

@@ -5,11 +5,13 @@
 
 mod credentials;
 mod headers;
+mod passthrough;
 mod token_cache;
 mod token_exchange;
 
 pub use credentials::{Credential, Credentials};
 pub use headers::{ForwardedHeaders, HeaderError, parse_name, parse_value};
+pub use passthrough::{PassedHeaders, Passthrough};
 pub use token_cache::{DEFAULT_LONGEST_USE, TokenCache};
 pub use token_exchange::{ClientCredentials, TokenExchange, TokenType};
 

@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) body: String,
     /// The session that it names.
     pub(crate) session: Option<String>,
+    /// All its headers.
+    pub(crate) headers: HeaderMap,
 }
 
 #[derive(Default)]
@@ -149,6 +151,7 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
         method: message["method"].as_str().unwrap_or(method.as_str()).to_owned(),
         body: String::from_utf8(body.to_vec()).unwrap(),
         session: session.clone(),
+        headers,
     };
     backend.journal.send_modify(|entries| entries.push(entry.clone()));
     let tool = message["params"]["name"].as_str().unwrap_or_default().to_owned();

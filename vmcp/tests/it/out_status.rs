@@ -295,6 +295,39 @@ async fn an_object_that_does_not_decode_hides_no_other() {
     assert_eq!(snapshot.backends.keys().collect::<Vec<_>>(), ["good"]);
 }
 
+fn gate() -> Value {
+    json!({
+        "apiVersion": "toolhive.stacklok.dev/v1beta1", "kind": "VirtualMCPServer",
+        "metadata": {"name": "gate", "namespace": "ns", "generation": 7},
+        "spec": {"groupRef": {"name": "tools"}, "incomingAuth": {"type": "anonymous"}},
+    })
+}
+
+#[tokio::test]
+async fn backends_that_only_the_configuration_names_are_written_too() {
+    let api = Api::default();
+    api.put("virtualmcpservers", gate());
+    let backend = json!([{"name": "listed", "url": "http://10.0.0.1/mcp", "transport": "streamable-http"}]);
+    let backends = Some(serde_json::from_value(backend).unwrap());
+    let config = vmcp_config::Config { backends, ..vmcp_config::Config::default() };
+    let stop = CancellationToken::new();
+    let surroundings = Surroundings { members: None, operated: true };
+    let snapshots = discovery::start(&config, surroundings, stop.clone()).unwrap();
+    let target = StatusTarget { namespace: "ns".to_owned(), name: "gate".to_owned(), interval: PATIENCE };
+    let observations = watch::Sender::new(Observations::new());
+    let writing = tokio::spawn(write_status(api.client(), target, snapshots, observations.subscribe(), stop.clone()));
+    let written = async {
+        while api.patches().is_empty() {
+            assert!(!writing.is_finished(), "nothing was written");
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, written).await.unwrap();
+    assert_eq!(api.patches()[0]["status"]["discoveredBackends"][0]["name"], "listed");
+    stop.cancel();
+    writing.await.unwrap();
+}
+
 /// A gateway's status that is written to a stand-in.
 struct Reported {
     api: Api,
@@ -307,14 +340,7 @@ impl Reported {
     async fn start(interval: Duration) -> Self {
         let api = Api::default();
         api.put("mcpserverentries", entry("a", 1, &json!({})));
-        api.put(
-            "virtualmcpservers",
-            json!({
-                "apiVersion": "toolhive.stacklok.dev/v1beta1", "kind": "VirtualMCPServer",
-                "metadata": {"name": "gate", "namespace": "ns", "generation": 7},
-                "spec": {"groupRef": {"name": "tools"}, "incomingAuth": {"type": "anonymous"}},
-            }),
-        );
+        api.put("virtualmcpservers", gate());
         let snapshot = Discovered::start(&api).until(|snapshot| snapshot.synced).await;
         let (snapshots, observations) = (watch::Sender::new(snapshot), watch::Sender::new(Observations::new()));
         let stop = CancellationToken::new();

@@ -151,3 +151,24 @@ fn a_backend_has_headers_of_its_own_and_a_strategy_one_source_of_its_secret() {
         assert!(found.contains(expected), "{found}");
     }
 }
+
+#[test]
+fn relative_paths_are_of_the_files_folder() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("relative_paths");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("config.yaml");
+    let backend = |name: &str, path: &str| {
+        format!(
+            "{{name: {name}, url: \"https://{name}.example.com\", transport: sse, type: entry, caBundlePath: {path}}}"
+        )
+    };
+    let text = format!(
+        "name: a\ngroupRef: b\nincomingAuth: {{type: anonymous}}\noutgoingAuth: {{source: inline}}\nbackends: [{}, {}]\n",
+        backend("one", "backend-ca/one/ca.crt"),
+        backend("two", "/etc/two/ca.crt")
+    );
+    std::fs::write(&file, text).unwrap();
+    let backends = load(&file).unwrap().backends.unwrap();
+    let paths: Vec<_> = backends.into_iter().map(|backend| backend.ca_bundle_path.unwrap()).collect();
+    assert_eq!(paths, [folder.join("backend-ca/one/ca.crt").to_str().unwrap(), "/etc/two/ca.crt"]);
+}
