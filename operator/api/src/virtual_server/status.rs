@@ -178,6 +178,10 @@ names! {
         GroupRefValidated,
         /// The MCPOIDCConfig, if any, exists and is Valid.
         OIDCConfigRefValidated,
+        /// The workflows that config.compositeToolRefs names can be run.
+        CompositeToolRefsValidated,
+        /// The MCPTelemetryConfig can be used.
+        TelemetryConfigRefValidated,
         /// Clients can be authenticated.
         AuthConfigured,
         /// The auth config of outgoingAuth.default, if any, can be used.
@@ -216,6 +220,18 @@ names! {
         OIDCConfigRefNotFound,
         /// The MCPOIDCConfig exists and is not Valid.
         OIDCConfigRefNotValid,
+        /// All workflows can be run.
+        CompositeToolRefsValid,
+        /// A VirtualMCPCompositeToolDefinition does not exist.
+        CompositeToolRefNotFound,
+        /// A VirtualMCPCompositeToolDefinition cannot be run, or its tool has the name of another.
+        CompositeToolRefInvalid,
+        /// The MCPTelemetryConfig can be used.
+        TelemetryConfigRefValid,
+        /// The MCPTelemetryConfig does not exist.
+        TelemetryConfigRefNotFound,
+        /// The MCPTelemetryConfig is not Valid.
+        TelemetryConfigRefInvalid,
         /// Clients can be authenticated.
         AuthValid,
         /// Clients cannot be authenticated.

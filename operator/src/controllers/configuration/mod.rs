@@ -40,9 +40,18 @@ pub(super) trait Configuration:
 /// Why an object with this status is not Valid, if so.
 pub(super) fn problem(status: Option<&ConfigStatus>) -> Option<String> {
     let conditions = status.map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let valid = ConfigCondition::Valid.as_str();
-    match find_condition(conditions, valid) {
-        _ if is_true(conditions, valid) => None,
+    denied(conditions, ConfigCondition::Valid.as_str())
+}
+
+/// Why the object cannot be used, if so.
+pub(super) fn unusable<K: Configuration>(config: &K) -> Option<String> {
+    denied(config.live_conditions(), K::USABLE)
+}
+
+/// Why `conditions` do not say that `usable` holds, if so.
+fn denied(conditions: &[Condition], usable: &str) -> Option<String> {
+    match find_condition(conditions, usable) {
+        _ if is_true(conditions, usable) => None,
         Some(condition) => Some(condition.message.clone()),
         None => Some("it has not been checked yet".to_owned()),
     }

@@ -8,8 +8,9 @@ use std::{
 use kube::ResourceExt;
 use operator_api::{
     BackendAuth, ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry,
-    VirtualMCPServer,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
+use vmcp_config::Config;
 
 use super::{build, configuration};
 use crate::{
@@ -35,6 +36,12 @@ pub struct References {
     pub entries: Vec<Arc<MCPServerEntry>>,
     /// The auth configs of those entries, of the group's proxies and of the VirtualMCPServer itself, by name.
     pub auth_configs: BTreeMap<String, Arc<MCPExternalAuthConfig>>,
+    /// The workflows that its configuration names and that exist, by name.
+    pub workflows: BTreeMap<String, Arc<VirtualMCPCompositeToolDefinition>>,
+    /// The selections of tools that its aggregation names and that exist, by name.
+    pub tool_configs: BTreeMap<String, Arc<MCPToolConfig>>,
+    /// Where its signals go.
+    pub telemetry: Option<Arc<MCPTelemetryConfig>>,
     /// What its backends need.
     pub inputs: Inputs,
     /// How many pods its Deployment is to have.
@@ -121,7 +128,20 @@ fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Ref
             *version = observed.config_maps.get(&key.sibling(name)).and_then(|map| map.resource_version());
         }
     }
+    let workflows = workflow_names(server).filter_map(|name| {
+        let workflow = observed.composite_tools.get(&key.sibling(name))?;
+        Some((name.to_owned(), workflow.clone()))
+    });
+    let written = configuration::written(server);
+    let tool_configs = tool_config_names(&written).filter_map(|(_, name)| {
+        let config = observed.tool_configs.get(&key.sibling(name))?;
+        Some((name.to_owned(), config.clone()))
+    });
+    let telemetry = server.spec.telemetry_config_ref.as_ref();
     References {
+        workflows: workflows.collect(),
+        tool_configs: tool_configs.collect(),
+        telemetry: telemetry.and_then(|config| observed.telemetry_configs.get(&key.sibling(&config.name)).cloned()),
         group: observed.groups.get(&key.sibling(group)).cloned(),
         oidc: oidc.and_then(|oidc| observed.oidc_configs.get(&key.sibling(&oidc.name)).cloned()),
         oidc_ca: None,
@@ -130,6 +150,18 @@ fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Ref
         inputs,
         deployment_replicas: replicas.and_then(|replicas| i32::try_from(replicas).ok()),
     }
+}
+
+/// Names of the VirtualMCPCompositeToolDefinitions that `server` offers as tools.
+pub(super) fn workflow_names(server: &VirtualMCPServer) -> impl Iterator<Item = &str> {
+    let references = server.spec.config.iter().flat_map(|config| &config.composite_tool_refs).flatten();
+    references.map(|reference| reference.name.as_str())
+}
+
+/// Names of the MCPToolConfigs that `config` selects tools with, each after its index in `aggregation.tools`.
+pub(super) fn tool_config_names(config: &Config) -> impl Iterator<Item = (usize, &str)> {
+    let tools = config.aggregation.iter().flat_map(|aggregation| &aggregation.tools).flatten().enumerate();
+    tools.filter_map(|(index, workload)| Some((index, workload.tool_config_ref.as_ref()?.name.as_str())))
 }
 
 /// What `server` itself says of how to authenticate to backends.

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
 mod outgoing;
+mod referred;
 mod scale;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -100,7 +101,7 @@ fn references() -> References {
         entries: vec![entry],
         auth_configs: [("auth".to_owned(), auth)].into(),
         inputs,
-        deployment_replicas: None,
+        ..References::default()
     }
 }
 
@@ -232,7 +233,6 @@ fn a_field_that_is_not_supported_yet_is_refused_with_its_path() {
             json!({"config": {"compositeToolRefs": [{"name": "a"}]}}),
             "spec.config.compositeToolRefs is not supported by this release: remove it",
         ),
-        (json!({"passthroughHeaders": ["X-Request-Id"]}), "spec.passthroughHeaders is not supported by this release"),
         (json!({"aggregation": {"excludeAllTools": true}}), "spec.aggregation.excludeAllTools is not supported"),
     ] {
         let verdict = judge(&server(change), &references());
@@ -241,7 +241,7 @@ fn a_field_that_is_not_supported_yet_is_refused_with_its_path() {
     }
     let usual = json!({
         "outgoingAuth": {"source": "discovered", "default": {"type": "discovered"}}, "replicas": 1,
-        "sessionStorage": {"provider": "memory"}
+        "sessionStorage": {"provider": "memory"}, "passthroughHeaders": ["X-Request-Id"]
     });
     assert!(judge(&server(usual), &references()).gateway.is_some());
 }

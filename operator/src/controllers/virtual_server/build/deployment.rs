@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{CONTAINER, Gateway, PORT, account, config_map_name, image_pull_secrets, name};
 use crate::controllers::{
     Settings,
-    virtual_server::configuration::{CA_FILE, OIDC_CA_FOLDER},
+    virtual_server::configuration::OIDC_CA,
     workload::{
         Owner,
         pod::{self, CHECKSUM},
@@ -28,7 +28,7 @@ pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings, 
             "terminationGracePeriodSeconds": 30,
             "securityContext": pod::security(),
             "containers": [container(gateway, settings)],
-            "volumes": volumes(gateway),
+            "volumes": [volume(gateway)],
         },
     });
     if !gateway.image_pull_secrets.is_empty() {
@@ -71,12 +71,6 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
         format!("--port={PORT}"),
     ];
     arguments.extend(settings.egress_allow.iter().map(|range| format!("--egress-allow={range}")));
-    let mut mounts = vec![json!({"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": true})];
-    if gateway.oidc_ca.is_some() {
-        mounts.push(json!({"name": "oidc-ca", "mountPath": OIDC_CA_FOLDER, "readOnly": true}));
-    }
-    let bundles = gateway.configuration.bundles.iter();
-    mounts.extend(bundles.map(|bundle| json!({"name": bundle.volume, "mountPath": bundle.folder, "readOnly": true})));
     let mut environment = vec![
         json!({"name": "VMCP_NAMESPACE", "value": gateway.key.namespace}),
         json!({"name": "VMCP_NAME", "value": gateway.key.name}),
@@ -102,23 +96,21 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
         "securityContext": pod::container_security(),
         // So that the status can say why a gateway ended.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts,
+        "volumeMounts": [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": true}],
     })
 }
 
-fn volumes(gateway: &Gateway) -> Vec<Value> {
-    let config = json!({"name": "config", "configMap": {"name": config_map_name(&gateway.key.name)}});
-    let provider = gateway.oidc_ca.as_ref().map(|(name, key)| bundle_volume("oidc-ca", name, key));
-    let bundles = gateway.configuration.bundles.iter();
-    let bundles = bundles.map(|bundle| bundle_volume(&bundle.volume, &bundle.config_map, &bundle.key));
-    [config].into_iter().chain(provider).chain(bundles).collect()
+/// The volume with the configuration and, beside it, the CA bundles that it names by relative paths.
+fn volume(gateway: &Gateway) -> Value {
+    let config = json!({"configMap": {"name": config_map_name(&gateway.key.name)}});
+    let provider = gateway.oidc_ca.as_ref().map(|(name, key)| bundle(name, key, OIDC_CA));
+    let backends = gateway.configuration.bundles.iter();
+    let backends = backends.map(|found| bundle(&found.config_map, &found.key, &found.path));
+    let sources: Vec<_> = [config].into_iter().chain(provider).chain(backends).collect();
+    json!({"name": "config", "projected": {"sources": sources}})
 }
 
-/// A volume with one CA bundle. It is optional: a gateway starts without it, and says what does not work.
-fn bundle_volume(volume: &str, config_map: &str, key: &str) -> Value {
-    json!({"name": volume, "configMap": {
-        "name": config_map,
-        "optional": true,
-        "items": [{"key": key, "path": CA_FILE}],
-    }})
+/// One CA bundle at `path`. It is optional: a gateway starts without it, and says what does not work.
+fn bundle(config_map: &str, key: &str, path: &str) -> Value {
+    json!({"configMap": {"name": config_map, "optional": true, "items": [{"key": key, "path": path}]}})
 }

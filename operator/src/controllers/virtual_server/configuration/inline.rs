@@ -16,13 +16,10 @@ use vmcp_config::{
 };
 
 use super::{
-    Bundle, CA_FILE, Configuration, Variable,
+    Bundle, Configuration, Variable,
     outgoing::{named, of_type},
 };
-use crate::controllers::{configuration, virtual_server::resolve::References, workload::pod::checksum};
-
-/// Where the CA bundles of backends are in the pod.
-const CA_FOLDER: &str = "/etc/vmcp-ca";
+use crate::controllers::{configuration, virtual_server::resolve::References};
 
 /// `config` with the members of the group. The user's own backends come first, and keep their names.
 pub(super) fn of(server: &VirtualMCPServer, references: &References, config: Config) -> Configuration {
@@ -81,7 +78,7 @@ impl Rendering<'_> {
         }
     }
 
-    /// Mounts the CA bundle of an entry and returns its path; `None` when the system's authorities are trusted alone.
+    /// Puts the CA bundle of an entry beside the configuration and returns its path; `None` when the system's authorities are trusted alone.
     fn bundle(&mut self, name: &str, entry: &MCPServerEntry) -> Option<String> {
         let reference = entry.spec.ca_bundle_ref.as_ref()?.config_map_ref.as_ref()?;
         let conditions = &entry.status.as_ref()?.conditions;
@@ -90,11 +87,9 @@ impl Rendering<'_> {
         if found.reason != EntryReason::CABundleRefValid.as_str() {
             return None;
         }
-        let folder = format!("{CA_FOLDER}/{name}");
-        let path = format!("{folder}/{CA_FILE}");
+        let path = format!("backend-ca/{name}/ca.crt");
         self.bundles.push(Bundle {
-            volume: format!("ca-{}", checksum(name)),
-            folder,
+            path: path.clone(),
             config_map: reference.name.clone(),
             key: reference.key.clone(),
         });

@@ -9,10 +9,8 @@ use vmcp_config::{Aggregation, Config, IncomingAuth, IncomingAuthKind, Oidc};
 use super::{build, resolve, resolve::References};
 use crate::{controllers::workload::pod::checksum, runtime::ObjectKey};
 
-/// Where the CA bundle of the OpenID provider is in the pod.
-pub(super) const OIDC_CA_FOLDER: &str = "/etc/vmcp-oidc-ca";
-/// The file name of a CA bundle in its folder in the pod.
-pub(super) const CA_FILE: &str = "ca.crt";
+/// Where the CA bundle of the OpenID provider is in the pod, beside the configuration.
+pub(super) const OIDC_CA: &str = "oidc-ca/ca.crt";
 
 /// What a gateway is told, and what its pods must have so that it can follow.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,10 +46,8 @@ impl Variable {
 /// The CA bundle of a backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
-    /// Name of the volume.
-    pub volume: String,
-    /// Where it is mounted.
-    pub folder: String,
+    /// Where it is in the pod, beside the configuration.
+    pub path: String,
     /// Name of the ConfigMap.
     pub config_map: String,
     /// Key in the ConfigMap.
@@ -123,7 +119,7 @@ fn oidc(server: &VirtualMCPServer, references: &References) -> Oidc {
         jwks_allow_private_ip: inline.jwks_allow_private_ip,
         protected_resource_allow_private_ip: inline.protected_resource_allow_private_ip,
         insecure_allow_http: inline.insecure_allow_http,
-        ca_bundle_path: bundle.map(|_| format!("{OIDC_CA_FOLDER}/{CA_FILE}")),
+        ca_bundle_path: bundle.map(|_| OIDC_CA.to_owned()),
         ..Oidc::default()
     }
 }

@@ -86,6 +86,8 @@ pub struct Verdict {
     pub gateway: Option<Gateway>,
     /// Hash of the OpenID provider's spec.
     pub oidc_hash: Option<String>,
+    /// Hash of the MCPTelemetryConfig's spec.
+    pub telemetry_hash: Option<String>,
 }
 
 impl Verdict {
@@ -99,7 +101,7 @@ impl Verdict {
 /// Checks `server`, and makes a gateway of it when nothing is wrong.
 pub fn judge(server: &VirtualMCPServer, references: &References) -> Verdict {
     let mut checks = vec![
-        spec::spec(server),
+        spec::spec(server, references),
         spec::pod_template(server.spec.pod_template_spec.as_ref()),
         references::group(&server.spec.group_ref.name, references),
     ];
@@ -107,6 +109,11 @@ pub fn judge(server: &VirtualMCPServer, references: &References) -> Verdict {
     if oidc {
         checks.push(references::oidc_config(server, references));
     }
+    if resolve::workflow_names(server).next().is_some() {
+        checks.push(references::workflows(server, references));
+    }
+    let telemetry = server.spec.telemetry_config_ref.as_ref();
+    checks.extend(telemetry.map(|config| references::telemetry(&config.name, references)));
     checks.push(references::authentication(
         server,
         references,
@@ -117,6 +124,7 @@ pub fn judge(server: &VirtualMCPServer, references: &References) -> Verdict {
     Verdict {
         gateway: passed.then(|| gateway(server, references)),
         oidc_hash: provider.and_then(|provider| provider.status.as_ref()?.config_hash.clone()),
+        telemetry_hash: references.telemetry.as_ref().and_then(|config| config.status.as_ref()?.config_hash.clone()),
         notices: notices::of(server, references),
         checks,
     }

@@ -1,4 +1,7 @@
-//! The objects that a VirtualMCPServer refers to: its group, and the provider that authenticates its clients.
+//! The objects that a VirtualMCPServer refers to: its group, the provider that authenticates its clients, its
+//! workflows, and where its signals go.
+
+use std::collections::BTreeSet;
 
 use operator_api::{GroupPhase, IncomingAuthType, VirtualMCPServer, VirtualServerCondition, VirtualServerReason};
 
@@ -6,7 +9,10 @@ use super::{Check, check};
 use crate::{
     controllers::{
         configuration,
-        virtual_server::resolve::{self, References},
+        virtual_server::{
+            configuration::written,
+            resolve::{self, References},
+        },
     },
     runtime::contents,
 };
@@ -47,6 +53,60 @@ pub(super) fn oidc_config(server: &VirtualMCPServer, references: &References) ->
     let fine = format!("MCPOIDCConfig {name:?} is Valid");
     let reasons = (VirtualServerReason::OIDCConfigRefValid, reason);
     check(VirtualServerCondition::OIDCConfigRefValidated, problem, reasons, &fine)
+}
+
+/// Whether the workflows of `config.compositeToolRefs` can be run, each under a name of its own.
+pub(super) fn workflows(server: &VirtualMCPServer, references: &References) -> Check {
+    let mut reason = VirtualServerReason::CompositeToolRefsValid;
+    let mut problems = Vec::new();
+    let written = written(server).composite_tools.unwrap_or_default();
+    let mut taken: BTreeSet<_> = written.iter().map(|workflow| workflow.name.as_str()).collect();
+    for (index, name) in resolve::workflow_names(server).enumerate() {
+        let place = format!("spec.config.compositeToolRefs[{index}]: VirtualMCPCompositeToolDefinition {name:?}");
+        let Some(workflow) = references.workflows.get(name) else {
+            reason = VirtualServerReason::CompositeToolRefNotFound;
+            problems.push(format!("{place} does not exist in this namespace: create it, or remove the reference"));
+            continue;
+        };
+        let tool = &workflow.spec.workflow.name;
+        let problem = match configuration::unusable(workflow.as_ref()) {
+            Some(why) => format!("{place} cannot be run: {why}"),
+            None if !taken.insert(tool) => {
+                format!("{place}: another workflow is named {tool:?} too: rename one of them")
+            }
+            None => continue,
+        };
+        problems.push(problem);
+        if reason == VirtualServerReason::CompositeToolRefsValid {
+            reason = VirtualServerReason::CompositeToolRefInvalid;
+        }
+    }
+    check(
+        VirtualServerCondition::CompositeToolRefsValidated,
+        (!problems.is_empty()).then(|| problems.join("; ")),
+        (VirtualServerReason::CompositeToolRefsValid, reason),
+        "The workflows can be run",
+    )
+}
+
+pub(super) fn telemetry(name: &str, references: &References) -> Check {
+    let (reason, problem) = match &references.telemetry {
+        None => (
+            VirtualServerReason::TelemetryConfigRefNotFound,
+            Some(format!(
+                "MCPTelemetryConfig {name:?} does not exist in this namespace: create it, or change \
+                 telemetryConfigRef.name"
+            )),
+        ),
+        Some(config) => (
+            VirtualServerReason::TelemetryConfigRefInvalid,
+            configuration::problem(config.status.as_ref())
+                .map(|why| format!("MCPTelemetryConfig {name:?} is not Valid: {why}")),
+        ),
+    };
+    let fine = format!("MCPTelemetryConfig {name:?} is Valid");
+    let reasons = (VirtualServerReason::TelemetryConfigRefValid, reason);
+    check(VirtualServerCondition::TelemetryConfigRefValidated, problem, reasons, &fine)
 }
 
 pub(super) fn authentication(server: &VirtualMCPServer, references: &References, provider_valid: bool) -> Check {

@@ -9,15 +9,18 @@ use serde_json::Value;
 use super::{Check, check};
 use crate::{
     controllers::{
-        headers, unsupported,
-        virtual_server::{build, configuration, resolve::References},
+        configuration as verdicts, headers, unsupported,
+        virtual_server::{
+            build, configuration,
+            resolve::{self, References},
+        },
         workload::{name_problem, pod},
     },
     runtime::ObjectKey,
 };
 
 /// Whether the spec can be used.
-pub(super) fn spec(server: &VirtualMCPServer) -> Check {
+pub(super) fn spec(server: &VirtualMCPServer, references: &References) -> Check {
     let key = ObjectKey::of(server);
     let mut problems: Vec<_> = name_problem(&key.name, build::name("").len()).into_iter().collect();
     let unserved = unsupported::problems(&server.spec, unsupported::VIRTUAL_SERVER);
@@ -26,6 +29,7 @@ pub(super) fn spec(server: &VirtualMCPServer) -> Check {
     problems.extend(written_in_vain(&server.spec));
     problems.extend(outgoing(&server.spec));
     problems.extend(config(server));
+    problems.extend(tool_configs(server, references));
     check(
         VirtualServerCondition::Valid,
         (!problems.is_empty()).then(|| problems.join("; ")),
@@ -55,6 +59,22 @@ fn config(server: &VirtualMCPServer) -> Vec<String> {
     let effective = configuration::of(server, &References::default()).config;
     problems.extend(effective.unsupported().iter().map(|sentence| place(sentence)));
     problems
+}
+
+/// Selections of tools that cannot be used.
+fn tool_configs(server: &VirtualMCPServer, references: &References) -> Vec<String> {
+    let written = configuration::written(server);
+    let problem = |(index, name): (usize, &str)| {
+        let place = configuration::place(server, &format!("aggregation.tools[{index}].toolConfigRef"));
+        match references.tool_configs.get(name) {
+            None => Some(format!(
+                "{place}: MCPToolConfig {name:?} does not exist in this namespace: create it, or change the name"
+            )),
+            Some(config) => verdicts::problem(config.status.as_ref())
+                .map(|why| format!("{place}: MCPToolConfig {name:?} is not Valid: {why}")),
+        }
+    };
+    resolve::tool_config_names(&written).filter_map(problem).collect()
 }
 
 /// Fields that may stand in two places, and do.
