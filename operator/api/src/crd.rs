@@ -18,18 +18,8 @@ use crate::{
 /// Asks the operator to rewrite objects that are stored in the deprecated version, when its value is `true`.
 pub const MIGRATE_LABEL: &str = "toolhive.stacklok.dev/auto-migrate-storage-version";
 
-/// Kinds that are defined and have no controller yet: they are not installed, so that nothing is accepted in vain.
-const WITHOUT_CONTROLLER: [&str; 2] = ["MCPAuthzConfig", "MCPServer"];
-
 /// The CustomResourceDefinitions that an administrator installs, by name.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = definitions();
-    crds.retain(|crd| !WITHOUT_CONTROLLER.contains(&crd.spec.names.kind.as_str()));
-    crds
-}
-
-/// Every CustomResourceDefinition, by name: those of [`crds`], and those whose controllers are still to come.
-pub fn definitions() -> Vec<CustomResourceDefinition> {
     [
         MCPAuthzConfig::crd(),
         MCPExternalAuthConfig::crd(),

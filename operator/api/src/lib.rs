@@ -17,6 +17,7 @@ mod external_auth;
 mod group;
 mod mcp_server;
 mod oidc;
+mod proxy_conditions;
 mod references;
 mod remote_proxy;
 mod telemetry_config;
@@ -32,7 +33,7 @@ pub use composite_tool_definition::{
 };
 pub use conditions::{ConditionStatus, condition_status, find_condition, is_true};
 pub use config_status::{ConfigCondition, ConfigReason, ConfigStatus};
-pub use crd::{MIGRATE_LABEL, crds, definitions};
+pub use crd::{MIGRATE_LABEL, crds};
 pub use entry::{
     EntryCondition, EntryPhase, EntryReason, HeaderForward, HeaderFromSecret, MCPServerEntry, MCPServerEntrySpec,
     MCPServerEntryStatus,
@@ -51,14 +52,14 @@ pub use mcp_server::{
     ServerPhase, ServerTransport,
 };
 pub use oidc::{InlineOidc, KubernetesServiceAccountOidc, MCPOIDCConfig, MCPOIDCConfigSpec, OidcType};
+pub use proxy_conditions::{ProxyCondition, ProxyReason};
 pub use references::{
     AuthServerKind, AuthServerReference, AuthzConfigReference, CaBundleReference, ConfigMapKeyReference,
     EmbeddingServerReference, ExternalAuthConfigReference, GroupReference, OidcConfigReference, SecretKeyReference,
     TelemetryConfigReference, WebhookConfigReference,
 };
 pub use remote_proxy::{
-    InlineProxyOidc, MCPRemoteProxy, MCPRemoteProxySpec, MCPRemoteProxyStatus, ProxyCondition, ProxyOidc,
-    ProxyOidcType, ProxyPhase, ProxyReason,
+    InlineProxyOidc, MCPRemoteProxy, MCPRemoteProxySpec, MCPRemoteProxyStatus, ProxyOidc, ProxyOidcType, ProxyPhase,
 };
 pub use telemetry_config::{
     MCPTelemetryConfig, MCPTelemetryConfigSpec, Metrics, OpenTelemetry, Prometheus, SensitiveHeader, Tracing,

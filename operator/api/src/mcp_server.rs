@@ -82,7 +82,7 @@ pub struct MCPServerSpec {
     #[serde(default = "default_proxy_port")]
     #[schemars(range(min = 1, max = 65535))]
     pub proxy_port: i32,
-    /// Port on which the container speaks MCP; proxyPort when absent.
+    /// Port on which the container speaks MCP; 8080 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub mcp_port: Option<i32>,

@@ -10,7 +10,7 @@ use vmcp_config::{FreeObject, ToolConfigReference, Transport};
 use crate::{
     AuditLog, AuthServerReference, Authorization, AuthzConfigReference, ExternalAuthConfigReference, GroupReference,
     HeaderForward, InlineOidc, OidcConfigReference, ResourceOverrides, ResourceRequirements, SessionAffinity,
-    SharedSessionStorage, TelemetryConfigReference, conditions::names,
+    SharedSessionStorage, TelemetryConfigReference,
 };
 
 /// Where a remote MCP server is, who may use it through the proxy, and how the proxy runs.
@@ -226,102 +226,4 @@ const fn default_transport() -> Transport {
 
 const fn default_proxy_port() -> i32 {
     8080
-}
-
-names! {
-    /// Condition types of an MCPRemoteProxy.
-    ProxyCondition {
-        /// The spec can be used.
-        ConfigurationValid,
-        /// The podTemplateSpec can be used.
-        PodTemplateValid,
-        /// The group, if any, exists and is Ready. The proxy runs without it too.
-        GroupRefValidated,
-        /// The MCPExternalAuthConfig, if any, exists and is Valid.
-        ExternalAuthConfigValidated,
-        /// The authorization server, if any, can be run.
-        AuthServerRefValidated,
-        /// The MCPOIDCConfig, if any, exists and is Valid.
-        OIDCConfigRefValidated,
-        /// The CA bundle of the OpenID provider, if any, exists and has the key.
-        CABundleRefValidated,
-        /// The MCPToolConfig, if any, exists and is Valid.
-        ToolConfigValidated,
-        /// Clients, and the proxy itself, can be authenticated.
-        AuthConfigured,
-        /// True when several pods do not share their sessions.
-        SessionStorageWarning,
-        /// Clients are served.
-        Ready,
-    }
-}
-
-names! {
-    /// Condition reasons of an MCPRemoteProxy.
-    ProxyReason {
-        /// ConfigurationValid is True.
-        ConfigurationValid,
-        /// Something else about the spec, which its message names.
-        ConfigurationInvalid,
-        /// remoteUrl may not be called.
-        RemoteURLInvalid,
-        /// A Secret of a header, or a key in it, does not exist.
-        HeaderSecretNotFound,
-        /// The MCPExternalAuthConfig could not be read: it does not exist.
-        ExternalAuthConfigFetchError,
-        /// The OpenID provider that is written in place cannot be used.
-        OIDCIssuerInvalid,
-        /// PodTemplateValid is True.
-        ValidPodTemplateSpec,
-        /// PodTemplateValid is False.
-        InvalidPodTemplateSpec,
-        /// The group exists and is Ready.
-        GroupRefIsValid,
-        /// The group does not exist.
-        GroupRefNotFound,
-        /// The group exists and is not Ready.
-        GroupRefNotReady,
-        /// The MCPExternalAuthConfig exists and is Valid.
-        ExternalAuthConfigValid,
-        /// The MCPExternalAuthConfig does not exist.
-        ExternalAuthConfigNotFound,
-        /// The MCPExternalAuthConfig or the MCPToolConfig exists and is not Valid; its own condition has the same reason.
-        ValidationFailed,
-        /// The configuration of the authorization server does not exist.
-        AuthServerRefNotFound,
-        /// The configuration of the authorization server is of another type than embeddedAuthServer.
-        AuthServerRefInvalidType,
-        /// The configuration of the authorization server cannot be used.
-        AuthServerRefInvalidConfig,
-        /// The MCPOIDCConfig exists and is Valid.
-        OIDCConfigRefValid,
-        /// The MCPOIDCConfig does not exist.
-        OIDCConfigRefNotFound,
-        /// The MCPOIDCConfig exists and is not Valid.
-        OIDCConfigRefNotValid,
-        /// The CA bundle exists and has the key, or is optional.
-        CABundleRefValid,
-        /// The ConfigMap does not exist.
-        CABundleRefNotFound,
-        /// The ConfigMap has no such key, or no certificate under it.
-        CABundleRefInvalid,
-        /// The MCPToolConfig exists and is Valid.
-        ToolConfigValid,
-        /// The MCPToolConfig does not exist.
-        ToolConfigNotFound,
-        /// AuthConfigured is True.
-        AuthValid,
-        /// AuthConfigured is False.
-        AuthInvalid,
-        /// Several pods keep their sessions to themselves.
-        SessionStorageMissingForReplicas,
-        /// There are no several pods.
-        SessionStorageWarningNotApplicable,
-        /// A pod serves.
-        DeploymentReady,
-        /// No pod serves.
-        DeploymentNotReady,
-        /// The spec cannot be used, so there may be no pods.
-        NotReady,
-    }
 }

@@ -7,11 +7,8 @@ use std::{
 
 use operator_api::{HeaderForward, HeaderFromSecret};
 
-use super::{Context, ReconcileError};
-use crate::runtime::{
-    ObjectKey,
-    contents::{Keys, Value},
-};
+use super::secrets;
+use crate::runtime::contents::Keys;
 
 /// What is wrong with the names and the values of `forward`.
 pub(super) fn problems(forward: &HeaderForward) -> Vec<String> {
@@ -34,44 +31,17 @@ pub(super) fn problems(forward: &HeaderForward) -> Vec<String> {
     problems
 }
 
-/// Reads the Secrets of `forward`, an object of the namespace of `key`, that exist.
-pub(super) async fn secrets(
-    context: &Context,
-    key: &ObjectKey,
-    forward: &HeaderForward,
-) -> Result<BTreeMap<String, Arc<Keys>>, ReconcileError> {
-    let mut secrets = BTreeMap::new();
-    for header in &forward.add_headers_from_secret {
-        let name = &header.value_secret_ref.name;
-        if secrets.contains_key(name) {
-            continue;
-        }
-        let key = key.sibling(name);
-        let keys = context
-            .contents
-            .secret(&key)
-            .await
-            .map_err(|source| ReconcileError::Read { what: format!("Secret {key}"), source: Box::new(source) })?;
-        if let Some(keys) = keys {
-            secrets.insert(name.clone(), keys);
-        }
-    }
-    Ok(secrets)
+/// The Secrets that `forward` names.
+pub(super) fn secrets(forward: &HeaderForward) -> impl Iterator<Item = &str> {
+    forward.add_headers_from_secret.iter().map(|header| header.value_secret_ref.name.as_str())
 }
 
 /// Which headers of `forward` have no value in `secrets`, the Secrets that exist.
 pub(super) fn secret_problems(forward: &HeaderForward, secrets: &BTreeMap<String, Arc<Keys>>) -> Vec<String> {
     let problem = |header: &HeaderFromSecret| {
         let reference = &header.value_secret_ref;
-        let (header, name, key) = (&header.header_name, &reference.name, &reference.key);
-        let Some(keys) = secrets.get(name) else {
-            return Some(format!("header {header:?}: Secret {name:?} does not exist in this namespace"));
-        };
-        match keys.get(key) {
-            None => Some(format!("header {header:?}: Secret {name:?} has no key {key:?}: {}", keys.summary())),
-            Some(Value::Empty) => Some(format!("header {header:?}: Secret {name:?} has nothing under the key {key:?}")),
-            Some(_) => None,
-        }
+        let problem = secrets::problem(&reference.name, &reference.key, secrets)?;
+        Some(format!("header {:?}: {problem}", header.header_name))
     };
     forward.add_headers_from_secret.iter().filter_map(problem).collect()
 }

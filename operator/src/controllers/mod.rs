@@ -2,6 +2,7 @@
 //!
 //! Only resolve and the calls to the runtime's `apply` do input and output; the steps between are pure.
 
+mod authz_config;
 mod ca_bundle;
 mod composite_tool;
 mod configuration;
@@ -11,8 +12,10 @@ pub mod external_auth;
 pub mod group;
 mod headers;
 pub mod oidc;
+pub mod proxy;
 pub mod remote_proxy;
 mod secrets;
+pub mod server;
 mod telemetry_config;
 mod tool_config;
 mod unreadable;
@@ -22,7 +25,8 @@ pub mod workload;
 
 use kube::Client;
 use operator_api::{
-    MCPExternalAuthConfig, MCPOIDCConfig, MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition,
+    MCPAuthzConfig, MCPExternalAuthConfig, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPTelemetryConfig, MCPToolConfig,
+    VirtualMCPCompositeToolDefinition,
 };
 
 use crate::{
@@ -114,11 +118,13 @@ pub async fn reconcile(context: &Context, target: &Target) -> Result<(), Reconci
         Kind::Oidc => configuration::reconcile::<MCPOIDCConfig>(context, &target.key).await,
         Kind::ToolConfig => configuration::reconcile::<MCPToolConfig>(context, &target.key).await,
         Kind::TelemetryConfig => configuration::reconcile::<MCPTelemetryConfig>(context, &target.key).await,
+        Kind::AuthzConfig => configuration::reconcile::<MCPAuthzConfig>(context, &target.key).await,
         Kind::CompositeTool => {
             configuration::reconcile::<VirtualMCPCompositeToolDefinition>(context, &target.key).await
         }
         Kind::Entry => entry::reconcile(context, &target.key).await,
-        Kind::RemoteProxy => remote_proxy::reconcile(context, &target.key).await,
+        Kind::RemoteProxy => proxy::reconcile::<MCPRemoteProxy>(context, &target.key).await,
+        Kind::Server => proxy::reconcile::<MCPServer>(context, &target.key).await,
         Kind::VirtualServer => virtual_server::reconcile(context, &target.key).await,
     }
 }

@@ -9,10 +9,10 @@ use kube::{
     api::{ApiResource, DynamicObject},
 };
 use operator_api::{
-    ConfigCondition, ConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason, MCPExternalAuthConfig,
-    MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, ProxyCondition,
-    ProxyReason, VirtualMCPCompositeToolDefinition, VirtualMCPServer, VirtualServerCondition, VirtualServerReason,
-    WorkflowCondition, WorkflowReason, WorkflowValidation,
+    ConfigCondition, ConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason, MCPAuthzConfig,
+    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry, MCPTelemetryConfig,
+    MCPToolConfig, ProxyCondition, ProxyReason, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    VirtualServerCondition, VirtualServerReason, WorkflowCondition, WorkflowReason, WorkflowValidation,
 };
 use serde_json::{Value, json};
 
@@ -44,9 +44,11 @@ fn resource(kind: Kind) -> ApiResource {
         Kind::Oidc => ApiResource::erase::<MCPOIDCConfig>(&()),
         Kind::ToolConfig => ApiResource::erase::<MCPToolConfig>(&()),
         Kind::TelemetryConfig => ApiResource::erase::<MCPTelemetryConfig>(&()),
+        Kind::AuthzConfig => ApiResource::erase::<MCPAuthzConfig>(&()),
         Kind::CompositeTool => ApiResource::erase::<VirtualMCPCompositeToolDefinition>(&()),
         Kind::Entry => ApiResource::erase::<MCPServerEntry>(&()),
         Kind::RemoteProxy => ApiResource::erase::<MCPRemoteProxy>(&()),
+        Kind::Server => ApiResource::erase::<MCPServer>(&()),
         Kind::VirtualServer => ApiResource::erase::<VirtualMCPServer>(&()),
     }
 }
@@ -59,9 +61,11 @@ fn status(kind: Kind, live: &DynamicObject, error: &str) -> Value {
             (ConfigCondition::Valid.into(), ConfigReason::ValidationFailed.into())
         }
         Kind::CompositeTool => (WorkflowCondition::WorkflowValidated.into(), WorkflowReason::ValidationFailed.into()),
-        Kind::Oidc => (ConfigCondition::Valid.into(), ConfigReason::ConfigInvalid.into()),
+        Kind::Oidc | Kind::AuthzConfig => (ConfigCondition::Valid.into(), ConfigReason::ConfigInvalid.into()),
         Kind::Entry => (EntryCondition::Valid.into(), EntryReason::ConfigInvalid.into()),
-        Kind::RemoteProxy => (ProxyCondition::ConfigurationValid.into(), ProxyReason::ConfigurationInvalid.into()),
+        Kind::RemoteProxy | Kind::Server => {
+            (ProxyCondition::ConfigurationValid.into(), ProxyReason::ConfigurationInvalid.into())
+        }
         Kind::VirtualServer => (VirtualServerCondition::Valid.into(), VirtualServerReason::ValidationFailed.into()),
     };
     let before: Vec<Condition> = serde_json::from_value(live.data["status"]["conditions"].clone()).unwrap_or_default();
@@ -71,7 +75,7 @@ fn status(kind: Kind, live: &DynamicObject, error: &str) -> Value {
         "observedGeneration": live.metadata.generation,
         "conditions": conditions.finish(),
     });
-    if matches!(kind, Kind::Group | Kind::Entry | Kind::RemoteProxy | Kind::VirtualServer) {
+    if matches!(kind, Kind::Group | Kind::Entry | Kind::RemoteProxy | Kind::Server | Kind::VirtualServer) {
         status["phase"] = json!("Failed");
     }
     if kind == Kind::CompositeTool {

@@ -23,6 +23,8 @@ pub enum Values {
     All,
     /// This value.
     Only(&'static str),
+    /// Every value but this.
+    Except(&'static str),
 }
 
 const fn field(path: &'static str) -> Unsupported {
@@ -31,6 +33,10 @@ const fn field(path: &'static str) -> Unsupported {
 
 const fn value(path: &'static str, value: &'static str) -> Unsupported {
     Unsupported { path, values: Values::Only(value) }
+}
+
+const fn other_than(path: &'static str, value: &'static str) -> Unsupported {
+    Unsupported { path, values: Values::Except(value) }
 }
 
 /// Of an MCPExternalAuthConfig.
@@ -67,6 +73,20 @@ pub const REMOTE_PROXY: &[Unsupported] = &[
     field("oidcConfig.inline.clientSecretRef"),
 ];
 
+/// Of an MCPServer.
+pub const SERVER: &[Unsupported] = &[
+    field("authServerRef"),
+    field("authzConfig"),
+    field("authzConfigRef"),
+    field("audit.enabled"),
+    field("telemetryConfigRef"),
+    field("webhookConfigRef"),
+    field("rateLimiting"),
+    value("sessionStorage.provider", "redis"),
+    value("permissionProfile.type", "configmap"),
+    other_than("permissionProfile.name", "network"),
+];
+
 /// Of a VirtualMCPServer; what is not served of `spec.config` the configuration says itself.
 pub const VIRTUAL_SERVER: &[Unsupported] = &[
     field("incomingAuth.authzConfig"),
@@ -90,6 +110,9 @@ pub fn problems<S: Serialize>(spec: &S, rows: &[Unsupported]) -> Vec<String> {
                 }
                 Values::Only(unserved) if text == unserved => {
                     problems.push(format!("{path} {unserved} is not supported by this release: choose another"));
+                }
+                Values::Except(served) if text != served => {
+                    problems.push(format!("{path} {text} is not supported by this release: use {served}"));
                 }
                 _ => {}
             }
@@ -142,7 +165,7 @@ mod tests {
 
     /// The schema of the field at `path` of the spec of `kind`.
     fn schema(kind: &str, path: &str) -> Option<Value> {
-        let crd = operator_api::definitions().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
+        let crd = operator_api::crds().into_iter().find(|crd| crd.spec.names.kind == kind).unwrap();
         let crd = serde_json::to_value(crd).unwrap();
         let mut schema = crd["spec"]["versions"][1]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone();
         for step in path.replace("[]", ".[]").replace("{}", ".{}").split('.') {
@@ -162,11 +185,12 @@ mod tests {
             ("MCPExternalAuthConfig", EXTERNAL_AUTH),
             ("MCPOIDCConfig", OIDC),
             ("MCPRemoteProxy", REMOTE_PROXY),
+            ("MCPServer", SERVER),
             ("VirtualMCPServer", VIRTUAL_SERVER),
         ] {
             for row in rows {
                 let schema = schema(kind, row.path).unwrap_or_else(|| panic!("{kind} has no {}", row.path));
-                if let (Values::Only(value), Some(known)) = (row.values, schema.get("enum")) {
+                if let (Values::Only(value) | Values::Except(value), Some(known)) = (row.values, schema.get("enum")) {
                     assert!(known.as_array().unwrap().contains(&json!(value)), "{kind} {} {value}", row.path);
                 }
             }
@@ -175,12 +199,19 @@ mod tests {
 
     #[test]
     fn what_is_set_and_not_served_is_named_with_its_path() {
-        let rows = [field("a.b"), field("list[].x"), value("map{}.type", "new"), field("empty"), field("off")];
+        let rows = [
+            field("a.b"),
+            field("list[].x"),
+            value("map{}.type", "new"),
+            other_than("profile", "network"),
+            field("empty"),
+            field("off"),
+        ];
         let spec = json!({
             "a": {"b": {"c": 1}},
             "list": [{"y": 1}, {"x": "text"}],
             "map": {"k": {"type": "new"}, "l": {"type": "old"}},
-            "empty": [], "off": false
+            "profile": "none", "empty": [], "off": false
         });
         assert_eq!(
             problems(&spec, &rows),
@@ -188,8 +219,9 @@ mod tests {
                 "a.b is not supported by this release: remove it",
                 "list[1].x is not supported by this release: remove it",
                 "map[\"k\"].type new is not supported by this release: choose another",
+                "profile none is not supported by this release: use network",
             ]
         );
-        assert_eq!(problems(&json!({"map": {}}), &rows), Vec::<String>::new());
+        assert_eq!(problems(&json!({"map": {}, "profile": "network"}), &rows), Vec::<String>::new());
     }
 }

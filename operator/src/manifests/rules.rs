@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use crate::run::LEASE;
 
-/// Kinds of members of groups, which gateways read also where the kind is not reconciled.
-const MEMBERS: [&str; 3] = ["mcpremoteproxies", "mcpserverentries", "mcpservers"];
 /// The kinds that it protects from deletion while they are in use.
-const CONFIGURATIONS: [&str; 5] = [
+const CONFIGURATIONS: [&str; 6] = [
+    "mcpauthzconfigs",
     "mcpexternalauthconfigs",
     "mcpoidcconfigs",
     "mcptelemetryconfigs",
@@ -38,15 +37,12 @@ impl Rules {
 /// What the operator does, and what it grants to gateways: Kubernetes lets nobody grant what they do not have.
 fn namespaced() -> Value {
     let kinds: Vec<_> = operator_api::crds().into_iter().map(|crd| crd.spec.names.plural).collect();
-    let mut read: Vec<_> = kinds.iter().map(String::as_str).chain(MEMBERS).collect();
-    read.sort_unstable();
-    read.dedup();
     let statuses: Vec<_> = kinds.iter().map(|kind| format!("{kind}/status")).collect();
     json!([
         {
             // Reads its kinds, and lets gateways read the members of their groups.
             "apiGroups": [GROUP],
-            "resources": read,
+            "resources": kinds,
             "verbs": ["get", "list", "watch"],
         },
         {
@@ -58,7 +54,7 @@ fn namespaced() -> Value {
         {
             // An owner reference that blocks deletion takes this.
             "apiGroups": [GROUP],
-            "resources": ["mcpremoteproxies/finalizers", "virtualmcpservers/finalizers"],
+            "resources": ["mcpremoteproxies/finalizers", "mcpservers/finalizers", "virtualmcpservers/finalizers"],
             "verbs": ["update"],
         },
         {
@@ -74,14 +70,14 @@ fn namespaced() -> Value {
             "verbs": ["get", "list", "watch"],
         },
         {
-            // Makes the objects of gateways and proxies.
+            // Makes the objects of gateways, proxies and servers.
             "apiGroups": [""],
             "resources": ["configmaps", "serviceaccounts", "services"],
             "verbs": ["create", "get", "list", "patch", "watch"],
         },
         {
             "apiGroups": ["apps"],
-            "resources": ["deployments"],
+            "resources": ["deployments", "statefulsets"],
             "verbs": ["create", "get", "list", "patch", "watch"],
         },
         {

@@ -49,6 +49,11 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// What the API server said, when it understood the write and refused it.
+    pub fn refusal(&self) -> Option<String> {
+        matches!(self, Self::Refused { .. }).then(|| self.to_string())
+    }
+
     fn new(what: String, error: kube::Error) -> Self {
         match error {
             kube::Error::Api(status) if matches!(status.code, 400 | 403 | 409 | 422) => {

@@ -63,12 +63,16 @@ pub enum Kind {
     ToolConfig,
     /// MCPTelemetryConfig.
     TelemetryConfig,
+    /// MCPAuthzConfig.
+    AuthzConfig,
     /// VirtualMCPCompositeToolDefinition.
     CompositeTool,
     /// MCPServerEntry.
     Entry,
     /// MCPRemoteProxy.
     RemoteProxy,
+    /// MCPServer.
+    Server,
     /// VirtualMCPServer.
     VirtualServer,
 }
@@ -82,9 +86,11 @@ impl Kind {
             Self::Oidc => "MCPOIDCConfig",
             Self::ToolConfig => "MCPToolConfig",
             Self::TelemetryConfig => "MCPTelemetryConfig",
+            Self::AuthzConfig => "MCPAuthzConfig",
             Self::CompositeTool => "VirtualMCPCompositeToolDefinition",
             Self::Entry => "MCPServerEntry",
             Self::RemoteProxy => "MCPRemoteProxy",
+            Self::Server => "MCPServer",
             Self::VirtualServer => "VirtualMCPServer",
         }
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use k8s_openapi::api::{
-    apps::v1::Deployment,
+    apps::v1::{Deployment, StatefulSet},
     core::v1::{ConfigMap, Pod, Secret, Service, ServiceAccount},
     policy::v1::PodDisruptionBudget,
     rbac::v1::{Role, RoleBinding},
@@ -17,8 +17,8 @@ use kube::{
     core::PartialObjectMeta,
 };
 use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
-    VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 
 use super::{Kind, Target, cache::Cache};
@@ -38,10 +38,14 @@ pub struct Observed {
     pub tool_configs: Cache<MCPToolConfig>,
     /// MCPTelemetryConfigs.
     pub telemetry_configs: Cache<MCPTelemetryConfig>,
+    /// MCPAuthzConfigs.
+    pub authz_configs: Cache<MCPAuthzConfig>,
     /// VirtualMCPCompositeToolDefinitions.
     pub composite_tools: Cache<VirtualMCPCompositeToolDefinition>,
     /// MCPRemoteProxies.
     pub remote_proxies: Cache<MCPRemoteProxy>,
+    /// MCPServers.
+    pub servers: Cache<MCPServer>,
     /// VirtualMCPServers.
     pub virtual_servers: Cache<VirtualMCPServer>,
     /// Metadata of Secrets.
@@ -64,6 +68,7 @@ pub struct Owned {
     role_bindings: Cache<DynamicObject>,
     config_maps: Cache<DynamicObject>,
     deployments: Cache<DynamicObject>,
+    stateful_sets: Cache<DynamicObject>,
     services: Cache<DynamicObject>,
     disruption_budgets: Cache<DynamicObject>,
 }
@@ -81,6 +86,8 @@ pub enum OwnedKind {
     ConfigMap,
     /// Deployment.
     Deployment,
+    /// StatefulSet.
+    StatefulSet,
     /// Service.
     Service,
     /// PodDisruptionBudget.
@@ -89,12 +96,13 @@ pub enum OwnedKind {
 
 impl OwnedKind {
     /// Every kind, in the order in which objects are written.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ServiceAccount,
         Self::Role,
         Self::RoleBinding,
         Self::ConfigMap,
         Self::Service,
+        Self::StatefulSet,
         Self::Deployment,
         Self::PodDisruptionBudget,
     ];
@@ -107,6 +115,7 @@ impl OwnedKind {
             Self::RoleBinding => ApiResource::erase::<RoleBinding>(&()),
             Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::Service => ApiResource::erase::<Service>(&()),
         }
@@ -122,6 +131,7 @@ impl Owned {
             OwnedKind::RoleBinding => &self.role_bindings,
             OwnedKind::ConfigMap => &self.config_maps,
             OwnedKind::Deployment => &self.deployments,
+            OwnedKind::StatefulSet => &self.stateful_sets,
             OwnedKind::PodDisruptionBudget => &self.disruption_budgets,
             OwnedKind::Service => &self.services,
         }
@@ -135,6 +145,7 @@ impl Owned {
             OwnedKind::RoleBinding => &mut self.role_bindings,
             OwnedKind::ConfigMap => &mut self.config_maps,
             OwnedKind::Deployment => &mut self.deployments,
+            OwnedKind::StatefulSet => &mut self.stateful_sets,
             OwnedKind::PodDisruptionBudget => &mut self.disruption_budgets,
             OwnedKind::Service => &mut self.services,
         }
@@ -150,8 +161,10 @@ impl Observed {
             && self.oidc_configs.synced()
             && self.tool_configs.synced()
             && self.telemetry_configs.synced()
+            && self.authz_configs.synced()
             && self.composite_tools.synced()
             && self.remote_proxies.synced()
+            && self.servers.synced()
             && self.virtual_servers.synced()
             && self.secrets.synced()
             && self.config_maps.synced()
@@ -189,8 +202,10 @@ cached! {
     MCPOIDCConfig => oidc_configs,
     MCPToolConfig => tool_configs,
     MCPTelemetryConfig => telemetry_configs,
+    MCPAuthzConfig => authz_configs,
     VirtualMCPCompositeToolDefinition => composite_tools,
     MCPRemoteProxy => remote_proxies,
+    MCPServer => servers,
     VirtualMCPServer => virtual_servers,
     PartialObjectMeta<Secret> => secrets,
     PartialObjectMeta<ConfigMap> => config_maps,
@@ -218,8 +233,10 @@ reconciled! {
     MCPOIDCConfig => Oidc,
     MCPToolConfig => ToolConfig,
     MCPTelemetryConfig => TelemetryConfig,
+    MCPAuthzConfig => AuthzConfig,
     VirtualMCPCompositeToolDefinition => CompositeTool,
     MCPRemoteProxy => RemoteProxy,
+    MCPServer => Server,
     VirtualMCPServer => VirtualServer,
 }
 

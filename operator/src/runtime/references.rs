@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use operator_api::{
-    CaBundleReference, HeaderForward, MCPExternalAuthConfig, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry,
+    CaBundleReference, HeaderForward, MCPExternalAuthConfig, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry,
     VirtualMCPServer,
 };
 
@@ -29,6 +29,7 @@ const AUTH: Referent = Referent::Ours(Kind::ExternalAuth);
 const OIDC: Referent = Referent::Ours(Kind::Oidc);
 const TOOLS: Referent = Referent::Ours(Kind::ToolConfig);
 const TELEMETRY: Referent = Referent::Ours(Kind::TelemetryConfig);
+const AUTHZ: Referent = Referent::Ours(Kind::AuthzConfig);
 const WORKFLOW: Referent = Referent::Ours(Kind::CompositeTool);
 
 /// The ConfigMap of a CA bundle.
@@ -65,9 +66,10 @@ impl Refers for MCPServerEntry {
     }
 }
 
-impl Refers for MCPRemoteProxy {
-    fn references(&self) -> Vec<(Referent, &str)> {
-        let spec = &self.spec;
+/// What the kinds have in common in front of whose server a proxy runs.
+macro_rules! of_proxy {
+    ($spec:expr) => {{
+        let spec = $spec;
         let named = [
             (GROUP, spec.group_ref.as_ref().map(|group| &group.name)),
             (AUTH, spec.external_auth_config_ref.as_ref().map(|auth| &auth.name)),
@@ -75,11 +77,25 @@ impl Refers for MCPRemoteProxy {
             (OIDC, spec.oidc_config_ref.as_ref().map(|oidc| &oidc.name)),
             (TOOLS, spec.tool_config_ref.as_ref().map(|tools| &tools.name)),
             (TELEMETRY, spec.telemetry_config_ref.as_ref().map(|telemetry| &telemetry.name)),
+            (AUTHZ, spec.authz_config_ref.as_ref().map(|authz| &authz.name)),
         ];
-        let named = named.into_iter().filter_map(|(referent, name)| Some((referent, name?.as_str())));
+        named.into_iter().filter_map(|(referent, name)| Some((referent, name?.as_str())))
+    }};
+}
+
+impl Refers for MCPRemoteProxy {
+    fn references(&self) -> Vec<(Referent, &str)> {
+        let spec = &self.spec;
         let inline = spec.oidc_config.as_ref().and_then(|config| config.inline.as_ref());
         let bundle = bundle(inline.and_then(|inline| inline.provider.ca_bundle_ref.as_ref()));
-        named.chain(bundle).chain(headers(spec.header_forward.as_ref())).collect()
+        of_proxy!(spec).chain(bundle).chain(headers(spec.header_forward.as_ref())).collect()
+    }
+}
+
+impl Refers for MCPServer {
+    fn references(&self) -> Vec<(Referent, &str)> {
+        let secrets = self.spec.secrets.iter().flatten().map(|secret| (Referent::Secret, secret.name.as_str()));
+        of_proxy!(&self.spec).chain(secrets).collect()
     }
 }
 
@@ -88,6 +104,7 @@ impl Refers for VirtualMCPServer {
         let spec = &self.spec;
         let mut named = vec![(GROUP, spec.group_ref.name.as_str())];
         named.extend(spec.incoming_auth.oidc_config_ref.iter().map(|oidc| (OIDC, oidc.name.as_str())));
+        named.extend(spec.incoming_auth.authz_config_ref.iter().map(|config| (AUTHZ, config.name.as_str())));
         named.extend(spec.telemetry_config_ref.iter().map(|config| (TELEMETRY, config.name.as_str())));
         if let Some(outgoing) = &spec.outgoing_auth {
             let strategies = outgoing.default.iter().chain(outgoing.backends.iter().flat_map(BTreeMap::values));
@@ -116,6 +133,7 @@ impl Observed {
         self.oidc_configs.index_by(Refers::references);
         self.entries.index_by(Refers::references);
         self.remote_proxies.index_by(Refers::references);
+        self.servers.index_by(Refers::references);
         self.virtual_servers.index_by(Refers::references);
     }
 
@@ -126,6 +144,7 @@ impl Observed {
             self.referring::<MCPOIDCConfig>(referent, key),
             self.referring::<MCPServerEntry>(referent, key),
             self.referring::<MCPRemoteProxy>(referent, key),
+            self.referring::<MCPServer>(referent, key),
             self.referring::<VirtualMCPServer>(referent, key),
         ]
         .concat()

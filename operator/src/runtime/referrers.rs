@@ -7,8 +7,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
 use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
-    VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    ExternalAuthConfigReference, GroupReference, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig,
+    MCPRemoteProxy, MCPServer, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition,
+    VirtualMCPServer,
 };
 
 use super::{
@@ -16,9 +17,9 @@ use super::{
     cache::Change,
     index::Referent,
     observed::{Cached, Observed, Reconciled},
-    references::referred,
+    references::{Refers, referred},
 };
-use crate::controllers::virtual_server::{build::gateway_of, configuration::is_inline};
+use crate::controllers::{virtual_server::configuration::is_inline, workload::pods};
 
 /// A kind whose changes concern objects to reconcile.
 pub trait Watched: Cached {
@@ -42,6 +43,7 @@ fn gateways(observed: &Observed, member: &Target) -> Vec<Target> {
     let group = match member.kind {
         Kind::Entry => observed.entries.get(key).map(|entry| &entry.spec.group_ref),
         Kind::RemoteProxy => observed.remote_proxies.get(key).and_then(|proxy| proxy.spec.group_ref.as_ref()),
+        Kind::Server => observed.servers.get(key).and_then(|server| server.spec.group_ref.as_ref()),
         _ => None,
     };
     group.map(|group| gateways_of(observed, key, &group.name)).unwrap_or_default()
@@ -102,20 +104,36 @@ macro_rules! configurations {
     )+};
 }
 
-configurations!(MCPOIDCConfig, MCPToolConfig, MCPTelemetryConfig, VirtualMCPCompositeToolDefinition);
+configurations!(MCPOIDCConfig, MCPToolConfig, MCPTelemetryConfig, MCPAuthzConfig, VirtualMCPCompositeToolDefinition);
+
+/// What gateways look at of a workload of their group: its status changes with each of its pods.
+type Face<'a> = (Option<&'a GroupReference>, Option<&'a ExternalAuthConfigReference>);
+
+/// The changed workload, what it refers to, and the gateways of its group.
+fn workload<K: Refers>(observed: &Observed, change: &Change<K>, face: impl Fn(&K) -> Face<'_>) -> Vec<Target> {
+    let key = changed(change);
+    let mut concerned = vec![Target::new(K::KIND, key.clone())];
+    concerned.extend(referred(change));
+    if change.old.as_deref().map(&face) != change.new.as_deref().map(&face) {
+        let groups = change.versions().filter_map(|workload| face(workload).0);
+        concerned.extend(groups.flat_map(|group| gateways_of(observed, &key, &group.name)));
+    }
+    concerned
+}
 
 impl Watched for MCPRemoteProxy {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        let key = changed(change);
-        let mut concerned = vec![Target::new(Kind::RemoteProxy, key.clone())];
-        concerned.extend(referred(change));
-        // Gateways look at nothing else of a proxy: its status changes with each of its pods.
-        let face = |proxy: &Arc<Self>| (proxy.spec.group_ref.clone(), proxy.spec.external_auth_config_ref.clone());
-        if change.old.as_ref().map(face) != change.new.as_ref().map(face) {
-            let groups = change.versions().filter_map(|proxy| proxy.spec.group_ref.as_ref());
-            concerned.extend(groups.flat_map(|group| gateways_of(observed, &key, &group.name)));
-        }
-        concerned
+        workload(observed, change, |proxy| {
+            (proxy.spec.group_ref.as_ref(), proxy.spec.external_auth_config_ref.as_ref())
+        })
+    }
+}
+
+impl Watched for MCPServer {
+    fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
+        workload(observed, change, |server| {
+            (server.spec.group_ref.as_ref(), server.spec.external_auth_config_ref.as_ref())
+        })
     }
 }
 
@@ -175,9 +193,7 @@ fn fixed_gateways(observed: &Observed, target: &Target) -> impl Iterator<Item = 
 
 impl Watched for Pod {
     fn concerned(_: &Observed, change: &Change<Self>) -> Vec<Target> {
-        let key = changed(change);
-        let gateways = change.versions().filter_map(gateway_of);
-        gateways.map(|name| Target::new(Kind::VirtualServer, key.sibling(name))).collect()
+        change.versions().filter_map(pods::target).collect()
     }
 }
 
@@ -190,8 +206,8 @@ pub fn owners(change: &Change<DynamicObject>) -> Vec<Target> {
             .into_iter()
             .filter(|owner| owner.controller == Some(true))
             .filter_map(move |owner| {
-                let kind =
-                    [Kind::RemoteProxy, Kind::VirtualServer].into_iter().find(|kind| kind.name() == owner.kind)?;
+                let kinds = [Kind::RemoteProxy, Kind::Server, Kind::VirtualServer];
+                let kind = kinds.into_iter().find(|kind| kind.name() == owner.kind)?;
                 Some(Target::new(kind, key.sibling(owner.name)))
             })
             .collect::<Vec<_>>()

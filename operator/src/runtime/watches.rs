@@ -11,8 +11,8 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
-    VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -88,9 +88,11 @@ pub fn start(client: Client, scope: &Scope, health: &Health, metrics: Metrics, s
     watches.ours::<MCPOIDCConfig>();
     watches.ours::<MCPToolConfig>();
     watches.ours::<MCPTelemetryConfig>();
+    watches.ours::<MCPAuthzConfig>();
     watches.ours::<VirtualMCPCompositeToolDefinition>();
     watches.ours::<MCPServerEntry>();
     watches.ours::<MCPRemoteProxy>();
+    watches.ours::<MCPServer>();
     watches.ours::<VirtualMCPServer>();
     watches.metadata::<Secret>();
     watches.metadata::<ConfigMap>();

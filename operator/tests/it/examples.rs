@@ -62,7 +62,7 @@ impl Admission {
         let namespace = json!({"metadata": {"name": "toolhive-system"}});
         namespaces.create(&PostParams::default(), &serde_json::from_value(namespace).unwrap()).await.unwrap();
         let mut plurals = BTreeMap::new();
-        for crd in operator_api::definitions() {
+        for crd in operator_api::crds() {
             install(&client, &crd).await;
             plurals.insert(crd.spec.names.kind, crd.spec.names.plural);
         }

@@ -17,6 +17,7 @@ mod namespaces;
 mod poisoned;
 mod reasons;
 mod remote_proxies;
+mod servers;
 mod shutdown;
 mod start;
 mod traces;

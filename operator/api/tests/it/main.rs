@@ -4,8 +4,7 @@
 mod published;
 
 use operator_api::{
-    BackendStatus, DiscoveredBackend, MCPServerEntry, Transport, VirtualMCPServer, condition_status, definitions,
-    is_true,
+    BackendStatus, DiscoveredBackend, MCPServerEntry, Transport, VirtualMCPServer, condition_status, crds, is_true,
 };
 use serde_json::{Value, json};
 
@@ -24,7 +23,7 @@ fn walk<'a>(schema: &'a Value, path: &str, visit: &mut impl FnMut(&str, &'a Valu
 
 #[test]
 fn both_versions_have_the_same_schema_and_the_later_one_is_stored() {
-    for crd in definitions() {
+    for crd in crds() {
         let crd = serde_json::to_value(crd).unwrap();
         let versions = crd["spec"]["versions"].as_array().unwrap();
         let names: Vec<_> = versions.iter().map(|version| &version["name"]).collect();
@@ -39,7 +38,7 @@ fn both_versions_have_the_same_schema_and_the_later_one_is_stored() {
 
 #[test]
 fn schemas_are_structural_and_described() {
-    for crd in definitions() {
+    for crd in crds() {
         let name = crd.spec.names.kind.clone();
         let crd = serde_json::to_value(crd).unwrap();
         let root = &crd["spec"]["versions"][1]["schema"]["openAPIV3Schema"];

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use operator_api::{MCPExternalAuthConfig, MCPGroup, MCPServerEntry};
 
 use crate::{
-    controllers::{Context, ReconcileError, headers},
+    controllers::{Context, ReconcileError, headers, secrets},
     runtime::{ObjectKey, contents::Keys},
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn references(context: &Context, entry: &MCPServerEntry) -> Res
             keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
     }
     if let Some(forward) = &entry.spec.header_forward {
-        references.secrets = headers::secrets(context, &key, forward).await?;
+        references.secrets = secrets::read(context, &key, headers::secrets(forward)).await?;
     }
     Ok(references)
 }

@@ -2,7 +2,7 @@
 
 mod status;
 
-use operator_api::{MCPRemoteProxy, MCPServerEntry};
+use operator_api::{MCPRemoteProxy, MCPServer, MCPServerEntry};
 
 use crate::{
     controllers::{Context, ReconcileError},
@@ -16,6 +16,8 @@ pub struct Members {
     pub entries: Vec<String>,
     /// MCPRemoteProxies.
     pub remote_proxies: Vec<String>,
+    /// MCPServers.
+    pub servers: Vec<String>,
 }
 
 pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), ReconcileError> {
@@ -29,6 +31,7 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
         let members = Members {
             entries: names(observed.referring::<MCPServerEntry>(referent, key)),
             remote_proxies: names(observed.referring::<MCPRemoteProxy>(referent, key)),
+            servers: names(observed.referring::<MCPServer>(referent, key)),
         };
         (group, members)
     };

@@ -20,8 +20,8 @@ pub(super) fn of(group: &MCPGroup, members: Members, now: Timestamp) -> MCPGroup
         observed_generation: group.metadata.generation,
         phase: Some(GroupPhase::Ready),
         // An empty list is left out: the API server drops one whose last element goes.
-        servers: None,
-        server_count: Some(0),
+        server_count: i32::try_from(members.servers.len()).ok(),
+        servers: Some(members.servers).filter(|servers| !servers.is_empty()),
         remote_proxy_count: i32::try_from(members.remote_proxies.len()).ok(),
         remote_proxies: Some(members.remote_proxies).filter(|proxies| !proxies.is_empty()),
         entry_count: i32::try_from(members.entries.len()).ok(),

@@ -1,98 +1,140 @@
-//! MCPRemoteProxy: a pod in front of a remote MCP server, with its objects.
+//! MCPRemoteProxy: a proxy in front of a remote MCP server.
 
-pub mod build;
-pub mod configuration;
-pub mod resolve;
-pub mod status;
 #[cfg(test)]
 mod tests;
-pub mod validate;
 
-use operator_api::{
-    ConditionStatus, MCPRemoteProxy, MCPRemoteProxyStatus, ProxyCondition, ProxyPhase, ProxyReason, condition_status,
-    find_condition,
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use operator_api::{MCPRemoteProxy, MCPRemoteProxyStatus, ProxyPhase, ProxyReason, ServerPhase};
+use serde_json::Value;
+use vmcp_config::proxy::ProxyClass;
+
+use super::{
+    Settings, headers,
+    proxy::{
+        Proxied, build,
+        front::{Front, Template},
+        resolve::References,
+        status::{Pods, State},
+        validate::{Proxy, Verdict},
+    },
+    unsupported,
+    workload::{name_problem, pods},
 };
-
 use crate::{
-    controllers::{Context, ReconcileError, Settings, workload::deployment::Deployment},
-    runtime::{ObjectKey, apply::ApplyError, conditions::now, observed::OwnedKind},
+    remote_url::RemoteUrl,
+    runtime::{
+        ObjectKey,
+        observed::{OwnedKind, Reconciled},
+    },
 };
 
-pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), ReconcileError> {
-    let Some(proxy) = context.shared.read().remote_proxies.get(key).cloned() else {
-        return Ok(());
-    };
-    if proxy.metadata.deletion_timestamp.is_some() {
-        return Ok(());
+impl Proxied for MCPRemoteProxy {
+    const NOT_SERVING: ProxyReason = ProxyReason::DeploymentNotReady;
+
+    fn front(&self) -> Front<'_> {
+        let (key, spec) = (ObjectKey::of(self), &self.spec);
+        Front {
+            kind: Self::KIND,
+            uid: self.metadata.uid.as_deref().unwrap_or_default(),
+            app: pods::REMOTE_PROXY,
+            service: service_name(&key.name),
+            account: format!("{}-remote-proxy-runner", key.name),
+            existing_account: spec.service_account.as_deref(),
+            port: spec.proxy_port,
+            server_url: spec.remote_url.clone(),
+            transport: spec.transport,
+            class: ProxyClass::Proxied,
+            headers: spec.header_forward.as_ref(),
+            secrets: spec.header_forward.iter().flat_map(headers::secrets).collect(),
+            group: spec.group_ref.as_ref(),
+            oidc: spec.oidc_config.as_ref(),
+            oidc_config: spec.oidc_config_ref.as_ref(),
+            auth_config: spec.external_auth_config_ref.as_ref(),
+            auth_server: spec.auth_server_ref.as_ref(),
+            authz_config: spec.authz_config_ref.as_ref(),
+            tool_config: spec.tool_config_ref.as_ref(),
+            trust_proxy_headers: spec.trust_proxy_headers,
+            endpoint_prefix: spec.endpoint_prefix.as_deref(),
+            replicas: spec.replicas,
+            session_affinity: spec.session_affinity,
+            resources: spec.resources.as_ref(),
+            overrides: spec.resource_overrides.as_ref(),
+            template: spec
+                .pod_template_spec
+                .as_ref()
+                .map(|template| Template { template, container: build::CONTAINER }),
+            key,
+        }
     }
-    let references = resolve::references(context, &proxy).await?;
-    let verdict = validate::judge(&proxy, &references);
-    let written = match &verdict.proxy {
-        Some(plan) => write(context, plan, &context.settings).await,
-        None => Ok(()),
-    };
-    let refused = match &written {
-        Err(ApplyError::Refused { .. }) => written.as_ref().err().map(ToString::to_string),
-        _ => None,
-    };
-    let deployment = {
-        let observed = context.shared.read();
-        observed.owned.of(OwnedKind::Deployment).get(key).map(|deployment| Deployment::of(deployment))
-    };
-    let status = status::of(&proxy, &verdict, deployment.as_ref(), refused.as_deref(), now());
-    if context.applier.status(proxy.as_ref(), &status).await? {
-        tell(context, &proxy, &status).await;
+
+    fn problems(&self, _: &References) -> Vec<(ProxyReason, String)> {
+        // A proxy may stand before a server in a private network (mcpserverentry-guide, SSRF protection).
+        let url = RemoteUrl::judge(&self.spec.remote_url, true).err();
+        let url = url.map(|error| (ProxyReason::RemoteURLInvalid, error.to_string()));
+        let name = self.metadata.name.as_deref().unwrap_or_default();
+        let name = name_problem(name, service_name("").len()).into_iter();
+        let unserved = unsupported::problems(&self.spec, unsupported::REMOTE_PROXY).into_iter();
+        let invalid = name.chain(unserved.map(|sentence| format!("spec.{sentence}")));
+        url.into_iter().chain(invalid.map(|problem| (ProxyReason::ConfigurationInvalid, problem))).collect()
     }
-    Ok(written?)
+
+    fn objects(&self, proxy: &Proxy<'_>, settings: &Settings) -> Vec<(OwnedKind, Value)> {
+        build::objects(proxy, settings)
+    }
+
+    fn optional(&self) -> Vec<(OwnedKind, String)> {
+        build::optional(&self.front()).to_vec()
+    }
+
+    fn running(&self, made: &Pods) -> State {
+        if made.proxy.ready > 0 {
+            let message = "The proxy serves clients".to_owned();
+            return State { phase: ServerPhase::Ready, reason: ProxyReason::DeploymentReady, message };
+        }
+        let (phase, message) = match (&made.proxy.failure, self.spec.replicas) {
+            (Some(failure), _) => (ServerPhase::Failed, format!("No pod of the proxy serves: {failure}")),
+            (None, Some(0)) => (ServerPhase::Pending, "No pod of the proxy is wanted: replicas is 0".to_owned()),
+            (None, _) => (ServerPhase::Pending, "No pod of the proxy is ready yet".to_owned()),
+        };
+        State { phase, reason: Self::NOT_SERVING, message }
+    }
+
+    fn report(
+        &self,
+        state: State,
+        verdict: &Verdict<'_>,
+        conditions: Vec<Condition>,
+        _: &Pods,
+    ) -> MCPRemoteProxyStatus {
+        let phase = match state.phase {
+            ServerPhase::Ready => ProxyPhase::Ready,
+            ServerPhase::Failed => ProxyPhase::Failed,
+            ServerPhase::Terminating => ProxyPhase::Terminating,
+            ServerPhase::Pending | ServerPhase::Stopped => ProxyPhase::Pending,
+        };
+        let hashes = verdict.hashes.clone();
+        let url = verdict.proxy.as_ref().map(|proxy| proxy.front.url());
+        MCPRemoteProxyStatus {
+            observed_generation: self.metadata.generation,
+            phase: Some(phase),
+            message: Some(state.message),
+            url: url.or_else(|| self.status.as_ref()?.url.clone()),
+            oidc_config_hash: hashes.oidc,
+            authz_config_hash: hashes.authz,
+            tool_config_hash: hashes.tools,
+            external_auth_config_hash: hashes.auth,
+            auth_server_config_hash: hashes.auth_server,
+            conditions,
+            ..MCPRemoteProxyStatus::default()
+        }
+    }
+
+    fn conditions(status: &MCPRemoteProxyStatus) -> &[Condition] {
+        &status.conditions
+    }
 }
 
-/// Writes what is missing or differs, and deletes what an earlier spec wanted.
-async fn write(context: &Context, proxy: &validate::Proxy, settings: &Settings) -> Result<(), ApplyError> {
-    let objects = build::objects(proxy, settings);
-    for (kind, object) in &objects {
-        context.applier.object(*kind, object).await?;
-    }
-    for (kind, name) in build::optional(&proxy.key.name) {
-        let wanted = objects.iter().any(|(other, object)| *other == kind && object["metadata"]["name"] == name);
-        if !wanted {
-            context.applier.delete(kind, &proxy.key.sibling(name), &proxy.uid).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Publishes what came to fail, and that clients are served.
-async fn tell(context: &Context, proxy: &MCPRemoteProxy, status: &MCPRemoteProxyStatus) {
-    let before = proxy.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    for (kind, action) in [
-        (ProxyCondition::ConfigurationValid, "ValidateSpec"),
-        (ProxyCondition::PodTemplateValid, "ValidatePodTemplateSpec"),
-        (ProxyCondition::GroupRefValidated, "Validate"),
-        (ProxyCondition::ExternalAuthConfigValidated, "Validate"),
-        (ProxyCondition::AuthServerRefValidated, "Validate"),
-        (ProxyCondition::OIDCConfigRefValidated, "Validate"),
-        (ProxyCondition::CABundleRefValidated, "Validate"),
-        (ProxyCondition::ToolConfigValidated, "Validate"),
-    ] {
-        let Some(after) = find_condition(&status.conditions, kind.as_str()) else { continue };
-        let known = find_condition(before, kind.as_str());
-        let news = known.is_none_or(|known| known.status != after.status || known.reason != after.reason);
-        if news && condition_status(&status.conditions, kind.as_str()) == Some(ConditionStatus::False) {
-            context.events.warning(proxy, &after.reason, action, &after.message).await;
-        }
-    }
-    let phase = proxy.status.as_ref().and_then(|status| status.phase);
-    let message = status.message.as_deref().unwrap_or_default();
-    match status.phase {
-        after if after == phase => {}
-        Some(ProxyPhase::Ready) => {
-            context.events.normal(proxy, ProxyReason::DeploymentReady.as_str(), "Reconcile", message).await;
-        }
-        _ if phase == Some(ProxyPhase::Ready) => {
-            let ready = find_condition(&status.conditions, ProxyCondition::Ready.as_str());
-            let reason = ready.map_or("", |ready| ready.reason.as_str());
-            context.events.warning(proxy, reason, "Reconcile", message).await;
-        }
-        _ => {}
-    }
+/// The name of the Service of the proxy `name`.
+fn service_name(name: &str) -> String {
+    format!("mcp-{name}-remote-proxy")
 }

@@ -9,22 +9,19 @@ use operator_api::{MCPRemoteProxy, ProxyCondition, ProxyPhase, ProxyReason, find
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{build, resolve::References, status, validate::judge};
 use crate::{
-    controllers::{Settings, workload::deployment::Deployment},
-    runtime::{contents::Keys, observed::OwnedKind},
+    controllers::{
+        proxy::{
+            Proxied,
+            fixtures::{checked, exchange, keys, object, provider, references, settings},
+            resolve::References,
+            status::{self, Pods},
+            validate::judge,
+        },
+        workload::replicas::Replicas,
+    },
+    runtime::observed::OwnedKind,
 };
-
-fn object<K: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: Value, status: Value) -> Arc<K> {
-    Arc::new(
-        serde_json::from_value(json!({
-            "apiVersion": "toolhive.stacklok.dev/v1beta1", "kind": kind,
-            "metadata": {"name": name, "namespace": "ns", "generation": 3, "uid": "the-uid"},
-            "spec": spec, "status": status
-        }))
-        .unwrap(),
-    )
-}
 
 fn proxy(change: Value) -> Arc<MCPRemoteProxy> {
     let mut spec = json!({"remoteUrl": "https://mcp.example.com/mcp"});
@@ -32,46 +29,6 @@ fn proxy(change: Value) -> Arc<MCPRemoteProxy> {
         spec[key] = value.clone();
     }
     object("MCPRemoteProxy", "analytics", spec, json!({}))
-}
-
-fn checked(valid: &str) -> Value {
-    json!({"configHash": "abc", "conditions": [{
-        "type": "Valid", "status": valid, "reason": "Any", "message": "the spec is wrong",
-        "lastTransitionTime": "2026-01-01T00:00:00Z"
-    }]})
-}
-
-fn exchange() -> Value {
-    json!({"type": "tokenExchange", "tokenExchange": {
-        "tokenUrl": "https://auth.example.com/token", "audience": "a", "clientId": "c", "subjectTokenType": "jwt",
-        "clientSecretRef": {"name": "client-secret", "key": "value"}
-    }})
-}
-
-fn provider(issuer: &str) -> Value {
-    json!({"type": "inline", "inline": {"issuer": issuer, "caBundleRef": {"configMapRef": {"name": "idp-ca"}}}})
-}
-
-fn keys(names: &[&str]) -> Arc<Keys> {
-    Arc::new(names.iter().map(|name| (*name, b"-----BEGIN CERTIFICATE-----".as_slice())).collect())
-}
-
-/// Everything that [`complete`] refers to, and as it should be.
-fn references() -> References {
-    References {
-        group: Some(object("MCPGroup", "tools", json!({}), json!({"phase": "Ready"}))),
-        auth_config: Some(object("MCPExternalAuthConfig", "auth", exchange(), checked("True"))),
-        auth_server: None,
-        oidc: Some(object("MCPOIDCConfig", "idp", provider("https://idp.example.com"), checked("True"))),
-        oidc_ca: Some(keys(&["ca.crt"])),
-        tools: Some(object(
-            "MCPToolConfig",
-            "selection",
-            json!({"toolsFilter": ["find"], "toolsOverride": {"search": {"name": "find"}}}),
-            checked("True"),
-        )),
-        secrets: [("api-key".to_owned(), keys(&["value"]))].into(),
-    }
 }
 
 /// A proxy that says everything that is served.
@@ -104,14 +61,11 @@ fn complete() -> Value {
     })
 }
 
-fn settings() -> Settings {
-    Settings { image: "registry/vmcp:1".to_owned(), egress_allow: vec!["proxied=10.0.0.0/8".to_owned()] }
-}
-
 fn objects(spec: Value, references: &References) -> Vec<(OwnedKind, Value)> {
-    let verdict = judge(&proxy(spec), references);
+    let proxy = proxy(spec);
+    let verdict = judge(proxy.as_ref(), references);
     let plan = verdict.proxy.unwrap_or_else(|| panic!("{:#?}", verdict.checks));
-    build::objects(&plan, &settings())
+    proxy.objects(&plan, &settings())
 }
 
 fn of(objects: &[(OwnedKind, Value)], wanted: OwnedKind) -> Option<Value> {
@@ -149,8 +103,8 @@ fn a_named_service_account_is_used_and_none_is_made() {
 /// Status, reason and message of the condition `kind`, and whether a proxy is built.
 fn condition(spec: &Value, references: &References, kind: ProxyCondition) -> Option<(bool, String, bool)> {
     let proxy = proxy(spec.clone());
-    let verdict = judge(&proxy, references);
-    let status = status::of(&proxy, &verdict, None, None, Timestamp::UNIX_EPOCH);
+    let verdict = judge(proxy.as_ref(), references);
+    let status = status::of(proxy.as_ref(), &verdict, &Pods::default(), None, Timestamp::UNIX_EPOCH);
     assert_eq!(status.observed_generation, Some(3));
     assert_eq!(status.phase == Some(ProxyPhase::Failed), verdict.proxy.is_none());
     let found = find_condition(&status.conditions, kind.as_str())?;
@@ -181,6 +135,11 @@ fn every_reason_has_its_case() {
     let missing = References::default;
     let authed =
         || json!({"externalAuthConfigRef": {"name": "auth"}, "oidcConfigRef": {"name": "idp", "audience": "a"}});
+    let policy = || json!({"authzConfigRef": {"name": "policy"}});
+    let unusable_policy = || References {
+        authz: Some(object("MCPAuthzConfig", "policy", json!({"type": "rego", "config": {}}), checked("False"))),
+        ..references()
+    };
     let headers = || complete()["headerForward"].clone();
     let inline = |issuer: &str| json!({"type": "inline", "inline": {"issuer": issuer, "audience": "a"}});
     for (spec, references, kind, holds, reason, built) in [
@@ -353,6 +312,11 @@ fn every_reason_has_its_case() {
             R::ValidationFailed,
             false,
         ),
+        // A policy is not enforced yet, so the proxy does not run; whether the policy could be used is said all the same.
+        (policy(), references(), C::AuthzConfigRefValidated, true, R::AuthzConfigRefValid, false),
+        (policy(), missing(), C::AuthzConfigRefValidated, false, R::AuthzConfigRefNotFound, false),
+        (policy(), unusable_policy(), C::AuthzConfigRefValidated, false, R::AuthzConfigRefNotValid, false),
+        (policy(), references(), C::ConfigurationValid, false, R::ConfigurationInvalid, false),
         (json!({}), missing(), C::AuthConfigured, true, R::AuthValid, true),
         (authed(), missing(), C::AuthConfigured, false, R::AuthInvalid, false),
         (json!({"replicas": 2}), missing(), C::SessionStorageWarning, true, R::SessionStorageMissingForReplicas, true),
@@ -372,18 +336,19 @@ fn every_reason_has_its_case() {
 
 #[test]
 fn the_phase_follows_the_deployment() {
-    let failing = Deployment { failure: Some("no image".to_owned()), ..Deployment::default() };
+    let failing = Replicas { failure: Some("no image".to_owned()), ..Replicas::default() };
     for (deployment, refused, replicas, phase) in [
-        (Some(Deployment { ready: 1, failure: None }), None, Some(1), ProxyPhase::Ready),
-        (Some(Deployment { ready: 1, ..failing.clone() }), None, None, ProxyPhase::Ready),
-        (Some(failing), None, None, ProxyPhase::Failed),
-        (Some(Deployment::default()), None, Some(0), ProxyPhase::Pending),
-        (None, None, None, ProxyPhase::Pending),
-        (None, Some("write the Deployment ns/analytics: quota"), None, ProxyPhase::Failed),
+        (Replicas { ready: 1, failure: None }, None, Some(1), ProxyPhase::Ready),
+        (Replicas { ready: 1, ..failing.clone() }, None, None, ProxyPhase::Ready),
+        (failing, None, None, ProxyPhase::Failed),
+        (Replicas::default(), None, Some(0), ProxyPhase::Pending),
+        (Replicas::default(), None, None, ProxyPhase::Pending),
+        (Replicas::default(), Some("write the Deployment ns/analytics: quota"), None, ProxyPhase::Failed),
     ] {
         let proxy = proxy(json!({"replicas": replicas}));
-        let verdict = judge(&proxy, &References::default());
-        let status = status::of(&proxy, &verdict, deployment.as_ref(), refused, Timestamp::UNIX_EPOCH);
+        let verdict = judge(proxy.as_ref(), &References::default());
+        let pods = Pods { proxy: deployment.clone(), ..Pods::default() };
+        let status = status::of(proxy.as_ref(), &verdict, &pods, refused, Timestamp::UNIX_EPOCH);
         assert_eq!(status.phase, Some(phase), "{deployment:?} {refused:?}");
         assert!(!status.message.unwrap().is_empty());
         assert_eq!(status.url.as_deref(), Some("http://mcp-analytics-remote-proxy.ns.svc.cluster.local:8080"));
@@ -405,11 +370,11 @@ proptest! {
         spec["remoteUrl"] = url.into();
         let references = if known { references() } else { References::default() };
         let proxy = proxy(spec);
-        let verdict = judge(&proxy, &references);
-        let status = status::of(&proxy, &verdict, None, None, Timestamp::UNIX_EPOCH);
+        let verdict = judge(proxy.as_ref(), &references);
+        let status = status::of(proxy.as_ref(), &verdict, &Pods::default(), None, Timestamp::UNIX_EPOCH);
         prop_assert!(status.phase.is_some() && !status.conditions.is_empty());
         if let Some(plan) = verdict.proxy {
-            prop_assert_eq!(build::objects(&plan, &settings()), build::objects(&plan, &settings()));
+            prop_assert_eq!(proxy.objects(&plan, &settings()), proxy.objects(&plan, &settings()));
             prop_assert!(plan.config.problems().is_empty());
         }
     }

@@ -8,9 +8,6 @@ pub mod status;
 mod tests;
 pub mod validate;
 
-use std::sync::Arc;
-
-use k8s_openapi::api::core::v1::Pod;
 use operator_api::{
     VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, find_condition,
 };
@@ -18,14 +15,9 @@ use operator_api::{
 use crate::{
     controllers::{
         Context, ReconcileError,
-        workload::{deployment::Deployment, pods},
+        workload::{pods, replicas::Replicas},
     },
-    runtime::{
-        ObjectKey,
-        apply::ApplyError,
-        conditions::now,
-        observed::{Observed, OwnedKind},
-    },
+    runtime::{ObjectKey, apply::ApplyError, conditions::now, observed::OwnedKind},
 };
 
 pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), ReconcileError> {
@@ -41,11 +33,12 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
         Some(gateway) => write(context, gateway).await,
         None => Ok(()),
     };
-    let refused = match &written {
-        Err(ApplyError::Refused { .. }) => written.as_ref().err().map(ToString::to_string),
-        _ => None,
+    let refused = written.as_ref().err().and_then(ApplyError::refusal);
+    let deployment = {
+        let observed = context.shared.read();
+        let made = key.sibling(build::name(&key.name));
+        Replicas::known(&observed, OwnedKind::Deployment, &made, pods::GATEWAY, &key.name)
     };
-    let deployment = deployment(&context.shared.read(), key);
     let status = status::of(&server, &verdict, deployment.as_ref(), refused.as_deref(), now());
     if context.applier.status(server.as_ref(), &status).await? {
         tell(context, &server, &status).await;
@@ -62,17 +55,6 @@ async fn write(context: &Context, gateway: &validate::Gateway) -> Result<(), App
         context.applier.delete(kind, &key, &gateway.uid).await?;
     }
     Ok(())
-}
-
-/// How the pods of the gateway `key` are.
-fn deployment(observed: &Observed, key: &ObjectKey) -> Option<Deployment> {
-    let object = observed.owned.of(OwnedKind::Deployment).get(&key.sibling(build::name(&key.name)))?;
-    let of_gateway = |pod: &&Arc<Pod>| build::gateway_of(pod.as_ref()).as_deref() == Some(key.name.as_str());
-    let pods = observed.pods.in_namespace(&key.namespace).filter(of_gateway);
-    let mut deployment = Deployment::of(object);
-    // What the pods say is more, and sooner, than what the Deployment does.
-    deployment.failure = pods::failure(pods.map(AsRef::as_ref)).or(deployment.failure);
-    Some(deployment)
 }
 
 /// Publishes an event when the phase changed.

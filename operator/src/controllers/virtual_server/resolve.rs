@@ -7,8 +7,8 @@ use std::{
 
 use kube::ResourceExt;
 use operator_api::{
-    BackendAuth, ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry,
-    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    BackendAuth, ConfigMapKeyReference, ExternalAuthConfigReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig,
+    MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 use vmcp_config::Config;
 
@@ -82,16 +82,19 @@ fn entries(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> V
     observed.entries.referring(Referent::Ours(Kind::Group), &group).cloned().collect()
 }
 
-/// The MCPRemoteProxies of the group. Inline mode does not serve them.
-fn proxies(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Vec<Arc<MCPRemoteProxy>> {
+/// The auth configs that the group's workloads name. Inline mode does not serve them.
+fn of_workloads(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Vec<ExternalAuthConfigReference> {
     if configuration::is_inline(server) {
         return Vec::new();
     }
-    let group = key.sibling(&server.spec.group_ref.name);
-    observed.remote_proxies.referring(Referent::Ours(Kind::Group), &group).cloned().collect()
+    let (referent, group) = (Referent::Ours(Kind::Group), key.sibling(&server.spec.group_ref.name));
+    let proxies = observed.remote_proxies.referring(referent, &group);
+    let servers = observed.servers.referring(referent, &group);
+    let named = proxies.filter_map(|proxy| proxy.spec.external_auth_config_ref.clone());
+    named.chain(servers.filter_map(|server| server.spec.external_auth_config_ref.clone())).collect()
 }
 
-/// The auth configs of `entries`, of the group's proxies and of `server` itself, by name.
+/// The auth configs of `entries`, of the group's workloads and of `server` itself, by name.
 fn auth_configs(
     observed: &Observed,
     server: &VirtualMCPServer,
@@ -100,10 +103,9 @@ fn auth_configs(
 ) -> BTreeMap<String, Arc<MCPExternalAuthConfig>> {
     let own = strategies(server).filter_map(|auth| auth.external_auth_config_ref.as_ref());
     let of_entries = entries.iter().filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
-    let proxies = proxies(observed, server, key);
-    let of_proxies = proxies.iter().filter_map(|proxy| proxy.spec.external_auth_config_ref.as_ref());
+    let of_workloads = of_workloads(observed, server, key);
     own.chain(of_entries)
-        .chain(of_proxies)
+        .chain(&of_workloads)
         .filter_map(|reference| {
             let config = observed.auth_configs.get(&key.sibling(&reference.name))?;
             Some((reference.name.clone(), config.clone()))

@@ -8,7 +8,7 @@ use operator_api::{
 
 use super::{build, validate::Verdict};
 use crate::{
-    controllers::workload::deployment::Deployment,
+    controllers::workload::replicas::Replicas,
     runtime::{ObjectKey, conditions::Conditions},
 };
 
@@ -19,7 +19,7 @@ type State = (VirtualServerPhase, VirtualServerReason, String);
 pub fn of(
     server: &VirtualMCPServer,
     verdict: &Verdict,
-    deployment: Option<&Deployment>,
+    deployment: Option<&Replicas>,
     refused: Option<&str>,
     now: Timestamp,
 ) -> VirtualMCPServerStatus {
@@ -63,7 +63,7 @@ pub fn of(
 }
 
 /// The state of a gateway whose objects are written. What it says of its backends counts only while it serves.
-fn running(live: &VirtualMCPServerStatus, deployment: Option<&Deployment>) -> State {
+fn running(live: &VirtualMCPServerStatus, deployment: Option<&Replicas>) -> State {
     let deployment = deployment.cloned().unwrap_or_default();
     if deployment.ready == 0 {
         return match deployment.failure {

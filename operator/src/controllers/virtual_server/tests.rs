@@ -23,7 +23,7 @@ use super::{
     validate::judge,
 };
 use crate::{
-    controllers::{Settings, workload::deployment::Deployment},
+    controllers::{Settings, workload::replicas::Replicas},
     runtime::contents::Keys,
 };
 
@@ -323,11 +323,11 @@ fn what_the_spec_says_replaces_what_its_config_says_of_it() {
 fn phases_follow_the_deployment_and_the_backends() {
     use VirtualServerPhase::{Degraded, Failed, Pending, Ready};
     let backend = |name: &str, status: &str| json!({"name": name, "status": status});
-    let ready = Deployment { ready: 1, failure: None };
-    let stuck = Deployment { ready: 0, failure: Some("quota".to_owned()) };
+    let ready = Replicas { ready: 1, failure: None };
+    let stuck = Replicas { ready: 0, failure: Some("quota".to_owned()) };
     for (deployment, backends, refused, phase, reason) in [
         (None, json!([]), None, Pending, "DeploymentNotReady"),
-        (Some(Deployment::default()), json!([backend("a", "ready")]), None, Pending, "DeploymentNotReady"),
+        (Some(Replicas::default()), json!([backend("a", "ready")]), None, Pending, "DeploymentNotReady"),
         (Some(stuck), json!([]), None, Failed, "DeploymentFailed"),
         (Some(ready.clone()), json!([]), Some("write the Service: no"), Failed, "DeploymentFailed"),
         (Some(ready.clone()), json!([]), None, Ready, "DeploymentReady"),
@@ -363,7 +363,7 @@ fn phases_follow_the_deployment_and_the_backends() {
 fn a_gateway_waits_for_the_first_check_of_a_backend_and_only_for_that() {
     use VirtualServerPhase::{Degraded, Failed, Pending, Ready};
     let backend = |status: &str| json!({"name": status, "status": status});
-    let ready = Deployment { ready: 1, failure: None };
+    let ready = Replicas { ready: 1, failure: None };
     for (before, backends, phase, reason) in [
         (None, json!(null), Pending, "BackendsPending"),
         (Some(Pending), json!(null), Pending, "BackendsPending"),

@@ -4,10 +4,11 @@
 //! An annotation that somebody else sets, such as `kubectl.kubernetes.io/restartedAt`, stays: objects are applied, and
 //! apply touches the fields that the operator names alone.
 
-pub mod deployment;
 pub mod pod;
 pub mod pods;
+pub mod program;
 pub mod rbac;
+pub mod replicas;
 pub mod strategic_merge;
 
 use std::collections::BTreeMap;

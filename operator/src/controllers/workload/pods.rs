@@ -1,9 +1,23 @@
-//! Why pods do not serve, from what their containers say.
+//! What pods are for, and why they do not serve, from what their containers say.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
-/// The label by which a Deployment tells its pod templates apart.
-const TEMPLATE_LABEL: &str = "pod-template-hash";
+use crate::runtime::{Kind, ObjectKey, Target};
+
+/// The label that says what a pod runs.
+pub const NAME_LABEL: &str = "app.kubernetes.io/name";
+/// The label that says for which object.
+pub const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+/// Pods of a gateway.
+pub const GATEWAY: &str = "vmcp";
+/// Pods of the proxy of an MCPRemoteProxy.
+pub const REMOTE_PROXY: &str = "mcpremoteproxy";
+/// Pods of the proxy of an MCPServer.
+pub const SERVER_PROXY: &str = "mcpserver";
+/// Pods of an MCPServer itself.
+pub const SERVER: &str = "mcpserver-workload";
+/// The labels by which Deployments and StatefulSets tell their pod templates apart.
+const TEMPLATE_LABELS: [&str; 2] = ["pod-template-hash", "controller-revision-hash"];
 /// Reasons for which a container waits that are no step on the way: nothing comes of them by waiting alone.
 const STUCK: [&str; 8] = [
     "CrashLoopBackOff",
@@ -18,10 +32,31 @@ const STUCK: [&str; 8] = [
 /// How much of a container's last words is repeated, in characters: the end counts.
 const LAST_WORDS: usize = 500;
 
+/// What `pod` runs, and the name of the object that it runs it for, if it was made for one of ours.
+pub fn purpose(pod: &Pod) -> Option<(&str, &str)> {
+    let labels = pod.metadata.labels.as_ref()?;
+    Some((labels.get(NAME_LABEL)?, labels.get(INSTANCE_LABEL)?))
+}
+
+/// The object that `pod` was made for, if it was for one of ours.
+pub fn target(pod: &Pod) -> Option<Target> {
+    let (runs, instance) = purpose(pod)?;
+    let kind = match runs {
+        GATEWAY => Kind::VirtualServer,
+        REMOTE_PROXY => Kind::RemoteProxy,
+        SERVER_PROXY | SERVER => Kind::Server,
+        _ => return None,
+    };
+    Some(Target::new(kind, ObjectKey::of(pod).sibling(instance)))
+}
+
 /// Why a container of the newest template of `pods` does not come to run: its reason, and its last words.
 pub fn failure<'a>(pods: impl Iterator<Item = &'a Pod>) -> Option<String> {
     let pods: Vec<_> = pods.filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
-    let template = |pod: &Pod| pod.metadata.labels.as_ref().and_then(|labels| labels.get(TEMPLATE_LABEL).cloned());
+    let template = |pod: &Pod| {
+        let labels = pod.metadata.labels.as_ref()?;
+        TEMPLATE_LABELS.iter().find_map(|label| labels.get(*label).cloned())
+    };
     let newest = pods.iter().max_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0))?;
     // Pods of an older template tell of what was already changed.
     let current = pods.iter().filter(|pod| template(pod) == template(newest));

@@ -191,9 +191,11 @@ kinds! {
     fields_of_oidc_configs_live => "MCPOIDCConfig",
     fields_of_tool_configs_live => "MCPToolConfig",
     fields_of_telemetry_configs_live => "MCPTelemetryConfig",
+    fields_of_authz_configs_live => "MCPAuthzConfig",
     fields_of_composite_tools_live => "VirtualMCPCompositeToolDefinition",
     fields_of_entries_live => "MCPServerEntry",
     fields_of_remote_proxies_live => "MCPRemoteProxy",
+    fields_of_servers_live => "MCPServer",
     fields_of_virtual_servers_live => "VirtualMCPServer",
 }
 

@@ -103,13 +103,14 @@ const OF_PODS: &str = "BackendsDiscovered";
 #[test]
 fn every_condition_and_every_reason_is_produced() {
     let expected = expected();
-    let configurations = ["MCPExternalAuthConfig", "MCPOIDCConfig", "MCPToolConfig", "MCPTelemetryConfig"];
+    let configurations =
+        ["MCPExternalAuthConfig", "MCPOIDCConfig", "MCPToolConfig", "MCPTelemetryConfig", "MCPAuthzConfig"];
     let vocabularies = [
         (&["MCPGroup"][..], names!(GroupCondition), names!(GroupReason)),
         (&configurations[..], names!(ConfigCondition), names!(ConfigReason)),
         (&["VirtualMCPCompositeToolDefinition"][..], names!(WorkflowCondition), names!(WorkflowReason)),
         (&["MCPServerEntry"][..], names!(EntryCondition), names!(EntryReason)),
-        (&["MCPRemoteProxy"][..], names!(ProxyCondition), names!(ProxyReason)),
+        (&["MCPRemoteProxy", "MCPServer"][..], names!(ProxyCondition), names!(ProxyReason)),
         (&["VirtualMCPServer"][..], names!(VirtualServerCondition), names!(VirtualServerReason)),
     ];
     let mut missing = Vec::new();

@@ -17,7 +17,7 @@ pub(crate) struct Definition {
 
 /// The stored version of every definition, by kind.
 static DEFINITIONS: LazyLock<BTreeMap<String, Definition>> = LazyLock::new(|| {
-    let crds = operator_api::definitions().into_iter();
+    let crds = operator_api::crds().into_iter();
     crds.map(|crd| {
         let version = crd.spec.versions.iter().find(|version| version.storage).unwrap();
         let schema = serde_json::to_value(version.schema.as_ref().unwrap().open_api_v3_schema.as_ref()).unwrap();

@@ -9,8 +9,8 @@ use operator::runtime::{
     referrers::Watched,
 };
 use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
-    VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -61,9 +61,11 @@ pub(super) const ALL: &[KnownKind] = ours![
     MCPOIDCConfig,
     MCPToolConfig,
     MCPTelemetryConfig,
+    MCPAuthzConfig,
     VirtualMCPCompositeToolDefinition,
     MCPServerEntry,
     MCPRemoteProxy,
+    MCPServer,
     VirtualMCPServer,
 ];
 

@@ -180,7 +180,7 @@ impl Store {
                 let mut object = body;
                 if let Some((_, before)) = &stored {
                     object["status"] = before["status"].clone();
-                } else if object["kind"] == "Deployment" {
+                } else if matches!(object["kind"].as_str(), Some("Deployment" | "StatefulSet")) {
                     object["status"] = json!({"readyReplicas": 1});
                 }
                 object["metadata"]["uid"] = format!("uid-of-{}", Id::of(&object)).into();

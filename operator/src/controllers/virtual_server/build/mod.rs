@@ -2,7 +2,6 @@
 
 mod deployment;
 
-use k8s_openapi::api::core::v1::Pod;
 use operator_api::GROUP;
 use serde_json::{Value, json};
 
@@ -10,7 +9,7 @@ use super::validate::Gateway;
 use crate::{
     controllers::{
         Settings,
-        workload::{Owner, rbac},
+        workload::{Owner, pods, rbac},
     },
     runtime::{ObjectKey, observed::OwnedKind},
 };
@@ -19,10 +18,6 @@ use crate::{
 pub const PORT: u16 = 4483;
 /// The name of the gateway's container in its pods.
 pub const CONTAINER: &str = "vmcp";
-/// The label that says what a pod runs.
-const NAME_LABEL: &str = "app.kubernetes.io/name";
-/// The label that says for which object.
-const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
 
 /// The name of the objects of the gateway `name`, but for its ConfigMap.
 pub fn name(name: &str) -> String {
@@ -94,20 +89,13 @@ fn disruption_budget(gateway: &Gateway, owner: &Owner) -> Value {
 }
 
 fn owner(gateway: &Gateway) -> Owner {
-    let labels = [(NAME_LABEL, CONTAINER), (INSTANCE_LABEL, &gateway.key.name)];
+    let labels = [(pods::NAME_LABEL, pods::GATEWAY), (pods::INSTANCE_LABEL, &gateway.key.name)];
     Owner {
         kind: "VirtualMCPServer",
         key: gateway.key.clone(),
         uid: gateway.uid.clone(),
         selector: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
     }
-}
-
-/// The name of the gateway that `pod` belongs to, if it does to one.
-pub fn gateway_of(pod: &Pod) -> Option<String> {
-    let labels = pod.metadata.labels.as_ref()?;
-    let name = labels.get(NAME_LABEL).filter(|name| *name == CONTAINER);
-    name.and_then(|_| labels.get(INSTANCE_LABEL).cloned())
 }
 
 /// What a gateway may do: write its own part of its status, and, unless its configuration has its backends, read its

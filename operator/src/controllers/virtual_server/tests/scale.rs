@@ -79,7 +79,7 @@ fn pods_that_share_no_sessions_are_warned_of() {
 fn a_gateway_that_is_to_have_no_pods_says_so() {
     let server = server(json!({"replicas": 0}));
     let verdict = judge(&server, &references());
-    let status = status::of(&server, &verdict, Some(&Deployment::default()), None, Timestamp::UNIX_EPOCH);
+    let status = status::of(&server, &verdict, Some(&Replicas::default()), None, Timestamp::UNIX_EPOCH);
     assert_eq!(status.phase, Some(VirtualServerPhase::Pending));
     assert_eq!(status.message.as_deref(), Some("There is no pod, as spec.replicas says"));
 }

@@ -1,37 +1,27 @@
-//! The checks of an MCPRemoteProxy, and the proxy that comes out of them.
+//! The checks of an object in front of whose server a proxy runs, and the proxy that comes out of them.
 
 use std::collections::BTreeSet;
 
-use operator_api::{
-    ConfigStatus, ExternalAuthType, GroupPhase, MCPRemoteProxy, MCPRemoteProxySpec, ProxyCondition, ProxyReason,
-};
+use operator_api::{ConfigStatus, ExternalAuthType, GroupPhase, ProxyCondition, ProxyReason};
 use vmcp_config::proxy::ProxyConfig;
 
-use super::{build, configuration, resolve, resolve::References};
-use crate::{
-    controllers::{
-        ca_bundle::{self, Bundle},
-        configuration as configurations, headers, oidc, unsupported,
-        workload::{name_problem, pod},
-    },
-    remote_url::RemoteUrl,
-    runtime::ObjectKey,
+use super::{Proxied, configuration, front::Front, resolve, resolve::References};
+use crate::controllers::{
+    ca_bundle::{self, Bundle},
+    configuration as configurations, headers, oidc,
+    workload::pod,
 };
 
 /// A proxy that can be built.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Proxy {
-    /// Namespace and name of the MCPRemoteProxy.
-    pub key: ObjectKey,
-    /// Its uid: the owner of every object.
-    pub uid: String,
-    /// Its spec.
-    pub spec: MCPRemoteProxySpec,
-    /// What the proxy is told.
+pub struct Proxy<'a> {
+    /// What the spec says of it.
+    pub front: Front<'a>,
+    /// What it is told.
     pub config: ProxyConfig,
     /// The ConfigMap and the key with the CA bundle of the OpenID provider.
     pub oidc_ca: Option<(String, String)>,
-    /// Secrets that the proxy reads.
+    /// Secrets that it reads.
     pub secrets: BTreeSet<String>,
 }
 
@@ -65,86 +55,101 @@ impl Check {
 
 /// What all checks found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub struct Verdict<'a> {
     /// What each check found.
     pub checks: Vec<Check>,
     /// The proxy, when no check blocks it.
-    pub proxy: Option<Proxy>,
-    /// Hash of the OpenID provider's spec.
-    pub oidc_hash: Option<String>,
-    /// Hash of the MCPExternalAuthConfig's spec.
-    pub auth_hash: Option<String>,
-    /// Hash of the MCPToolConfig's spec.
-    pub tools_hash: Option<String>,
-    /// Hash of the spec of the authorization server's configuration.
-    pub auth_server_hash: Option<String>,
+    pub proxy: Option<Proxy<'a>>,
+    /// Hashes of what the object refers to.
+    pub hashes: Hashes,
 }
 
-/// Checks `proxy`, and makes a plan of it when nothing is wrong.
-pub fn judge(proxy: &MCPRemoteProxy, references: &References) -> Verdict {
-    let spec = &proxy.spec;
+/// Hashes of the specs of the configurations that an object refers to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hashes {
+    /// Of the OpenID provider.
+    pub oidc: Option<String>,
+    /// Of the MCPExternalAuthConfig.
+    pub auth: Option<String>,
+    /// Of the configuration of the authorization server.
+    pub auth_server: Option<String>,
+    /// Of the MCPToolConfig.
+    pub tools: Option<String>,
+    /// Of the MCPAuthzConfig.
+    pub authz: Option<String>,
+}
+
+impl Hashes {
+    fn of(references: &References) -> Self {
+        let hash = |status: Option<&ConfigStatus>| status?.config_hash.clone();
+        Self {
+            oidc: references.oidc.as_deref().and_then(|config| hash(config.status.as_ref())),
+            auth: references.auth_config.as_deref().and_then(|config| hash(config.status.as_ref())),
+            auth_server: references.auth_server.as_deref().and_then(|config| hash(config.status.as_ref())),
+            tools: references.tools.as_deref().and_then(|config| hash(config.status.as_ref())),
+            authz: references.authz.as_deref().and_then(|config| hash(config.status.as_ref())),
+        }
+    }
+}
+
+/// Checks `object`, and makes a proxy of it when nothing is wrong.
+pub fn judge<'a, K: Proxied>(object: &'a K, references: &References) -> Verdict<'a> {
+    let front = object.front();
     let referred: Vec<_> = [
-        oidc_config(spec, references),
-        trust(spec, references),
-        external_auth(spec, references),
-        auth_server(spec, references),
+        oidc_config(&front, references),
+        trust(&front, references),
+        external_auth(&front, references),
+        auth_server(&front, references),
+        authz(&front, references),
     ]
     .into_iter()
     .flatten()
     .collect();
-    let tools = tools(spec, references);
+    let tools = tools(&front, references);
     let usable = referred.iter().chain(&tools).all(|check| check.holds);
-    let config = configuration::of(proxy, references);
-    let mut checks = vec![configuration_valid(proxy, references, usable.then_some(&config)), pod_template(spec)];
-    checks.extend(group(spec, references));
-    checks.push(authentication(spec, &referred));
+    let config = configuration::of(&front, references);
+    let own = object.problems(references);
+    let mut checks =
+        vec![configuration_valid(&front, references, own, usable.then_some(&config)), pod_template(&front)];
+    checks.extend(group(&front, references));
+    checks.push(authentication(&front, &referred));
     checks.extend(referred);
     checks.extend(tools);
-    checks.push(sessions(spec));
+    checks.push(sessions(&front));
     let passed = !checks.iter().any(Check::blocks);
-    let hash = |status: Option<&ConfigStatus>| status?.config_hash.clone();
-    Verdict {
-        proxy: passed.then(|| plan(proxy, references, config)),
-        oidc_hash: references.oidc.as_deref().and_then(|config| hash(config.status.as_ref())),
-        auth_hash: references.auth_config.as_deref().and_then(|config| hash(config.status.as_ref())),
-        tools_hash: references.tools.as_deref().and_then(|config| hash(config.status.as_ref())),
-        auth_server_hash: references.auth_server.as_deref().and_then(|config| hash(config.status.as_ref())),
-        checks,
-    }
+    Verdict { proxy: passed.then(|| plan(front, references, config)), hashes: Hashes::of(references), checks }
 }
 
-/// Everything about the spec itself. `config` is what the proxy would be told, when what the spec refers to is usable.
-fn configuration_valid(proxy: &MCPRemoteProxy, references: &References, config: Option<&ProxyConfig>) -> Check {
+/// Everything about the spec itself: what is wrong with the kind's `own` part of it, and with the rest. `config` is what
+/// the proxy would be told, when what the spec refers to is usable.
+fn configuration_valid(
+    front: &Front<'_>,
+    references: &References,
+    own: Vec<(ProxyReason, String)>,
+    config: Option<&ProxyConfig>,
+) -> Check {
     use ProxyReason as Reason;
-    let spec = &proxy.spec;
     let mut problems: Vec<(ProxyReason, String)> = Vec::new();
-    if let Some(reference) = &spec.external_auth_config_ref
+    if let Some(reference) = front.auth_config
         && references.auth_config.is_none()
     {
         problems.push((Reason::ExternalAuthConfigFetchError, auth_config_missing(&reference.name)));
     }
-    // A proxy may stand before a server in a private network (mcpserverentry-guide, SSRF protection).
-    if let Err(error) = RemoteUrl::judge(&spec.remote_url, true) {
-        problems.push((Reason::RemoteURLInvalid, error.to_string()));
-    }
-    let mut invalid = name_problem(proxy.metadata.name.as_deref().unwrap_or_default(), build::service_name("").len())
-        .into_iter()
-        .collect::<Vec<_>>();
-    if let Some(forward) = &spec.header_forward {
+    problems.extend(own);
+    let mut invalid = Vec::new();
+    if let Some(forward) = front.headers {
         let missing = headers::secret_problems(forward, &references.secrets);
         problems.extend(missing.into_iter().map(|problem| (Reason::HeaderSecretNotFound, problem)));
         invalid.extend(headers::problems(forward));
     }
-    if let Some(oidc) = &spec.oidc_config {
+    if let Some(oidc) = front.oidc {
         let found = oidc.inline.as_ref().map(|inline| oidc::validate::inline_problems(&inline.provider));
         let found = found.unwrap_or_else(|| vec!["inline is required".to_owned()]);
         problems.extend(found.iter().map(|problem| (Reason::OIDCIssuerInvalid, format!("spec.oidcConfig.{problem}"))));
-        if spec.oidc_config_ref.is_some() {
+        if front.oidc_config.is_some() {
             invalid.push("spec.oidcConfig and spec.oidcConfigRef are both set: remove one of them".to_owned());
         }
     }
-    let unserved = unsupported::problems(spec, unsupported::REMOTE_PROXY);
-    invalid.extend(unserved.iter().map(|sentence| format!("spec.{sentence}")));
     problems.extend(invalid.into_iter().map(|problem| (Reason::ConfigurationInvalid, problem)));
     if let Some(config) = config.filter(|_| problems.is_empty()) {
         let found = config.problems();
@@ -152,6 +157,8 @@ fn configuration_valid(proxy: &MCPRemoteProxy, references: &References, config: 
         let unserved = config.unsupported();
         problems.extend(found.chain(unserved).map(|problem| (Reason::ConfigurationInvalid, problem)));
     }
+    // What has a reason of its own is said first, and is the reason of all.
+    problems.sort_by_key(|(reason, _)| *reason == Reason::ConfigurationInvalid);
     let kind = ProxyCondition::ConfigurationValid;
     match problems.first() {
         None => Check::passed(kind, Reason::ConfigurationValid, "The spec can be used"),
@@ -169,17 +176,17 @@ fn auth_config_missing(name: &str) -> String {
     )
 }
 
-fn pod_template(spec: &MCPRemoteProxySpec) -> Check {
+fn pod_template(front: &Front<'_>) -> Check {
     let kind = ProxyCondition::PodTemplateValid;
-    match spec.pod_template_spec.as_ref().and_then(|template| pod::template_problem(template, build::CONTAINER)) {
+    match front.template.and_then(|user| pod::template_problem(user.template, user.container)) {
         None => Check::passed(kind, ProxyReason::ValidPodTemplateSpec, "The pod template can be used"),
         Some(problem) => Check::failed(kind, ProxyReason::InvalidPodTemplateSpec, problem),
     }
 }
 
-fn group(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
+fn group(front: &Front<'_>, references: &References) -> Option<Check> {
     let kind = ProxyCondition::GroupRefValidated;
-    let name = &spec.group_ref.as_ref()?.name;
+    let name = &front.group?.name;
     let Some(group) = &references.group else {
         let message = format!("MCPGroup {name:?} does not exist in this namespace: create it, or change groupRef.name");
         return Some(Check::failed(kind, ProxyReason::GroupRefNotFound, message));
@@ -196,9 +203,9 @@ fn group(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
     })
 }
 
-fn oidc_config(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
+fn oidc_config(front: &Front<'_>, references: &References) -> Option<Check> {
     let kind = ProxyCondition::OIDCConfigRefValidated;
-    let name = &spec.oidc_config_ref.as_ref()?.name;
+    let name = &front.oidc_config?.name;
     let Some(config) = &references.oidc else {
         let message =
             format!("MCPOIDCConfig {name:?} does not exist in this namespace: create it, or change oidcConfigRef.name");
@@ -214,9 +221,9 @@ fn oidc_config(spec: &MCPRemoteProxySpec, references: &References) -> Option<Che
     })
 }
 
-fn trust(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
+fn trust(front: &Front<'_>, references: &References) -> Option<Check> {
     let kind = ProxyCondition::CABundleRefValidated;
-    let reference = resolve::ca_bundle(resolve::provider(spec, references.oidc.as_deref())?)?;
+    let reference = resolve::ca_bundle(resolve::provider(front, references.oidc.as_deref())?)?;
     Some(match ca_bundle::judge(reference, references.oidc_ca.as_deref()) {
         Bundle::Present(message) | Bundle::NotNeeded(message) => {
             Check::passed(kind, ProxyReason::CABundleRefValid, message)
@@ -226,9 +233,9 @@ fn trust(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
     })
 }
 
-fn external_auth(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
+fn external_auth(front: &Front<'_>, references: &References) -> Option<Check> {
     let kind = ProxyCondition::ExternalAuthConfigValidated;
-    let name = &spec.external_auth_config_ref.as_ref()?.name;
+    let name = &front.auth_config?.name;
     let Some(config) = &references.auth_config else {
         return Some(Check::failed(kind, ProxyReason::ExternalAuthConfigNotFound, auth_config_missing(name)));
     };
@@ -244,9 +251,9 @@ fn external_auth(spec: &MCPRemoteProxySpec, references: &References) -> Option<C
     })
 }
 
-fn auth_server(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
+fn auth_server(front: &Front<'_>, references: &References) -> Option<Check> {
     let kind = ProxyCondition::AuthServerRefValidated;
-    let name = &spec.auth_server_ref.as_ref()?.name;
+    let name = &front.auth_server?.name;
     let (reason, message) = match &references.auth_server {
         None => (
             ProxyReason::AuthServerRefNotFound,
@@ -267,9 +274,9 @@ fn auth_server(spec: &MCPRemoteProxySpec, references: &References) -> Option<Che
     Some(Check::failed(kind, reason, message))
 }
 
-fn tools(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
+fn tools(front: &Front<'_>, references: &References) -> Option<Check> {
     let kind = ProxyCondition::ToolConfigValidated;
-    let name = &spec.tool_config_ref.as_ref()?.name;
+    let name = &front.tool_config?.name;
     let Some(config) = &references.tools else {
         let message =
             format!("MCPToolConfig {name:?} does not exist in this namespace: create it, or change toolConfigRef.name");
@@ -283,14 +290,32 @@ fn tools(spec: &MCPRemoteProxySpec, references: &References) -> Option<Check> {
     })
 }
 
+fn authz(front: &Front<'_>, references: &References) -> Option<Check> {
+    let kind = ProxyCondition::AuthzConfigRefValidated;
+    let name = &front.authz_config?.name;
+    let Some(config) = &references.authz else {
+        let message = format!(
+            "MCPAuthzConfig {name:?} does not exist in this namespace: create it, or change authzConfigRef.name"
+        );
+        return Some(Check::failed(kind, ProxyReason::AuthzConfigRefNotFound, message));
+    };
+    Some(match configurations::problem(config.status.as_ref()) {
+        None => Check::passed(kind, ProxyReason::AuthzConfigRefValid, format!("MCPAuthzConfig {name:?} is Valid")),
+        Some(why) => {
+            let message = format!("MCPAuthzConfig {name:?} is not Valid: {why}");
+            Check::failed(kind, ProxyReason::AuthzConfigRefNotValid, message)
+        }
+    })
+}
+
 /// Whether clients can be authenticated at the proxy, and the proxy at the server.
-fn authentication(spec: &MCPRemoteProxySpec, referred: &[Check]) -> Check {
+fn authentication(front: &Front<'_>, referred: &[Check]) -> Check {
     let kind = ProxyCondition::AuthConfigured;
     let failures: Vec<_> = referred.iter().filter(|check| !check.holds).map(|check| check.message.as_str()).collect();
     if !failures.is_empty() {
         return Check::failed(kind, ProxyReason::AuthInvalid, failures.join("; "));
     }
-    let message = if spec.oidc_config_ref.is_some() || spec.oidc_config.is_some() {
+    let message = if front.oidc_config.is_some() || front.oidc.is_some() {
         "Clients are authenticated by their tokens"
     } else {
         "Everyone is served: neither oidcConfigRef nor oidcConfig is set"
@@ -298,9 +323,9 @@ fn authentication(spec: &MCPRemoteProxySpec, referred: &[Check]) -> Check {
     Check::passed(kind, ProxyReason::AuthValid, message)
 }
 
-fn sessions(spec: &MCPRemoteProxySpec) -> Check {
+fn sessions(front: &Front<'_>) -> Check {
     let kind = ProxyCondition::SessionStorageWarning;
-    match spec.replicas {
+    match front.replicas {
         Some(replicas) if replicas > 1 => Check::passed(
             kind,
             ProxyReason::SessionStorageMissingForReplicas,
@@ -310,21 +335,13 @@ fn sessions(spec: &MCPRemoteProxySpec) -> Check {
     }
 }
 
-/// The plan of a proxy that passed every check.
-fn plan(proxy: &MCPRemoteProxy, references: &References, config: ProxyConfig) -> Proxy {
-    let outgoing = config.outgoing.as_ref();
-    let exchange = outgoing.and_then(|outgoing| outgoing.token_exchange.as_ref()?.client_secret.as_ref());
-    let injection = outgoing.and_then(|outgoing| Some(&outgoing.header_injection.as_ref()?.value));
-    let bearer = outgoing.and_then(|outgoing| Some(&outgoing.bearer_token.as_ref()?.token));
-    let secrets = exchange.into_iter().chain(injection).chain(bearer).map(|key| &key.secret);
-    let headers = config.headers.iter().flat_map(|headers| &headers.from_secret).map(|header| &header.secret);
-    let bundle = resolve::provider(&proxy.spec, references.oidc.as_deref()).and_then(resolve::ca_bundle);
+/// The proxy of an object that passed every check.
+fn plan<'a>(front: Front<'a>, references: &References, config: ProxyConfig) -> Proxy<'a> {
+    let bundle = resolve::provider(&front, references.oidc.as_deref()).and_then(resolve::ca_bundle);
     Proxy {
-        key: ObjectKey::of(proxy),
-        uid: proxy.metadata.uid.clone().unwrap_or_default(),
         oidc_ca: bundle.map(|bundle| (bundle.name.clone(), bundle.key.clone())),
-        secrets: secrets.chain(headers).cloned().collect(),
-        spec: proxy.spec.clone(),
+        secrets: config.secrets(),
+        front,
         config,
     }
 }

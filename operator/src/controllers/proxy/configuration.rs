@@ -1,40 +1,37 @@
 //! What a proxy is told: the file that `vmcp proxy` reads.
 
-use operator_api::{HeaderForward, InlineOidc, MCPExternalAuthConfigSpec, MCPRemoteProxy, SecretKeyReference};
+use operator_api::{HeaderForward, InlineOidc, MCPExternalAuthConfigSpec, SecretKeyReference};
 use serde_json::json;
 use vmcp_config::{
     Oidc,
     proxy::{
-        BearerToken, HeaderInjection, ProxyClass, ProxyConfig, ProxyHeaders, ProxyIncoming, ProxyIncomingKind,
-        ProxyOutgoing, ProxyOutgoingKind, ProxyTools, SecretHeader, SecretKey, TokenExchange,
+        BearerToken, HeaderInjection, ProxyConfig, ProxyHeaders, ProxyIncoming, ProxyIncomingKind, ProxyOutgoing,
+        ProxyOutgoingKind, ProxyTools, SecretHeader, SecretKey, TokenExchange,
     },
 };
 
-use super::{build, resolve, resolve::References};
-use crate::runtime::ObjectKey;
+use super::{front::Front, resolve, resolve::References};
+use crate::controllers::workload::program::CA_FILE;
 
 /// Where the CA bundle of the OpenID provider is in the pod.
 pub(super) const OIDC_CA_FOLDER: &str = "/etc/oidc-ca";
-/// Its file name there.
-pub(super) const OIDC_CA_FILE: &str = "ca.crt";
 
-/// The configuration of `proxy`.
-pub fn of(proxy: &MCPRemoteProxy, references: &References) -> ProxyConfig {
-    let spec = &proxy.spec;
+/// The configuration of the proxy `front`.
+pub fn of(front: &Front<'_>, references: &References) -> ProxyConfig {
     ProxyConfig {
-        name: proxy.metadata.name.clone().unwrap_or_default(),
-        url: spec.remote_url.clone(),
-        transport: spec.transport,
-        class: ProxyClass::Proxied,
-        headers: spec.header_forward.as_ref().map(headers),
-        incoming: incoming(proxy, references),
+        name: front.key.name.clone(),
+        url: front.server_url.clone(),
+        transport: front.transport,
+        class: front.class,
+        headers: front.headers.map(headers),
+        incoming: incoming(front, references),
         outgoing: references.auth_config.as_deref().and_then(|config| outgoing(&config.spec)),
         tools: references.tools.as_deref().map(|config| ProxyTools {
             filter: config.spec.tools_filter.clone(),
             overrides: config.spec.tools_override.clone().unwrap_or_default(),
         }),
-        trust_proxy_headers: spec.trust_proxy_headers,
-        endpoint_prefix: spec.endpoint_prefix.clone().filter(|prefix| !prefix.is_empty()),
+        trust_proxy_headers: front.trust_proxy_headers,
+        endpoint_prefix: front.endpoint_prefix.filter(|prefix| !prefix.is_empty()).map(str::to_owned),
         authz: None,
         audit: None,
         telemetry: None,
@@ -52,21 +49,20 @@ fn headers(forward: &HeaderForward) -> ProxyHeaders {
 }
 
 /// Who may connect. A provider that is referred to and missing leaves nobody, never everyone.
-fn incoming(proxy: &MCPRemoteProxy, references: &References) -> ProxyIncoming {
-    let spec = &proxy.spec;
-    let inline = spec.oidc_config.as_ref().and_then(|config| config.inline.as_ref());
-    let (audience, scopes, resource) = match (&spec.oidc_config_ref, inline) {
+fn incoming(front: &Front<'_>, references: &References) -> ProxyIncoming {
+    let inline = front.oidc.and_then(|config| config.inline.as_ref());
+    let (audience, scopes, resource) = match (front.oidc_config, inline) {
         (Some(reference), _) => (&reference.audience, &reference.scopes, &reference.resource_url),
         (None, Some(inline)) => (&inline.audience, &inline.scopes, &inline.resource_url),
-        (None, None) if spec.oidc_config.is_none() => {
+        (None, None) if front.oidc.is_none() => {
             return ProxyIncoming { kind: ProxyIncomingKind::Anonymous, oidc: None };
         }
         (None, None) => return ProxyIncoming { kind: ProxyIncomingKind::Oidc, oidc: None },
     };
-    let provider = resolve::provider(spec, references.oidc.as_deref());
+    let provider = resolve::provider(front, references.oidc.as_deref());
     let oidc = provider.map(|provider| Oidc {
         audience: audience.clone(),
-        resource: Some(resource.clone().unwrap_or_else(|| build::url(&ObjectKey::of(proxy), spec.proxy_port))),
+        resource: Some(resource.clone().unwrap_or_else(|| front.url())),
         scopes: Some(scopes.clone().unwrap_or_else(|| vec!["openid".to_owned()])),
         ..accepted(provider)
     });
@@ -81,7 +77,7 @@ fn accepted(provider: &InlineOidc) -> Oidc {
         jwks_allow_private_ip: provider.jwks_allow_private_ip,
         protected_resource_allow_private_ip: provider.protected_resource_allow_private_ip,
         insecure_allow_http: provider.insecure_allow_http,
-        ca_bundle_path: resolve::ca_bundle(provider).map(|_| format!("{OIDC_CA_FOLDER}/{OIDC_CA_FILE}")),
+        ca_bundle_path: resolve::ca_bundle(provider).map(|_| format!("{OIDC_CA_FOLDER}/{CA_FILE}")),
         ..Oidc::default()
     }
 }

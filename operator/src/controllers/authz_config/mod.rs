@@ -1,0 +1,27 @@
+//! MCPAuthzConfig: an authorization policy that several servers share.
+
+mod cedar;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use operator_api::{ConfigCondition, ConfigStatus, MCPAuthzConfig};
+
+use crate::{
+    controllers::configuration::{self, Configuration, Reasons},
+    runtime::Target,
+};
+
+impl Configuration for MCPAuthzConfig {
+    const FINALIZER: &'static str = "mcpauthzconfig.toolhive.stacklok.dev/finalizer";
+    const USABLE: &'static str = ConfigCondition::Valid.as_str();
+
+    fn judge(&self, referrers: &[Target], now: Timestamp) -> ConfigStatus {
+        configuration::of(self, &validate::problems(&self.spec), Reasons::CONFIG, referrers, now)
+    }
+
+    fn conditions(status: &ConfigStatus) -> &[Condition] {
+        &status.conditions
+    }
+}

@@ -1,0 +1,75 @@
+//! What the object in front of whose server a proxy runs refers to.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use operator_api::{
+    ConfigMapKeyReference, InlineOidc, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPToolConfig,
+};
+
+use super::front::Front;
+use crate::{
+    controllers::{Context, ReconcileError, secrets},
+    runtime::{ObjectKey, cache::Cache, contents::Keys},
+};
+
+/// What an object refers to; `None` where it does not exist, or where nothing is referred to.
+#[derive(Debug, Clone, Default)]
+pub struct References {
+    /// The group.
+    pub group: Option<Arc<MCPGroup>>,
+    /// How the proxy authenticates.
+    pub auth_config: Option<Arc<MCPExternalAuthConfig>>,
+    /// The authorization server.
+    pub auth_server: Option<Arc<MCPExternalAuthConfig>>,
+    /// The OpenID provider.
+    pub oidc: Option<Arc<MCPOIDCConfig>>,
+    /// The ConfigMap with the CA bundle of the provider.
+    pub oidc_ca: Option<Arc<Keys>>,
+    /// The selection of tools.
+    pub tools: Option<Arc<MCPToolConfig>>,
+    /// The authorization policy.
+    pub authz: Option<Arc<MCPAuthzConfig>>,
+    /// The Secrets of the spec, by name, that exist.
+    pub secrets: BTreeMap<String, Arc<Keys>>,
+}
+
+/// The OpenID provider of `front`: the one written in place, or the one that it refers to, `oidc`.
+pub fn provider<'a>(front: &Front<'a>, oidc: Option<&'a MCPOIDCConfig>) -> Option<&'a InlineOidc> {
+    let inline = front.oidc.and_then(|config| config.inline.as_ref()).map(|inline| &inline.provider);
+    inline.or_else(|| oidc?.spec.inline.as_ref())
+}
+
+/// The CA bundle of `provider`.
+pub fn ca_bundle(provider: &InlineOidc) -> Option<&ConfigMapKeyReference> {
+    provider.ca_bundle_ref.as_ref()?.config_map_ref.as_ref()
+}
+
+/// Reads what `front` refers to.
+pub(super) async fn references(context: &Context, front: &Front<'_>) -> Result<References, ReconcileError> {
+    let key = &front.key;
+    let mut references = {
+        let observed = context.shared.read();
+        References {
+            group: find(&observed.groups, key, front.group.map(|group| &group.name)),
+            auth_config: find(&observed.auth_configs, key, front.auth_config.map(|config| &config.name)),
+            auth_server: find(&observed.auth_configs, key, front.auth_server.map(|server| &server.name)),
+            oidc: find(&observed.oidc_configs, key, front.oidc_config.map(|config| &config.name)),
+            tools: find(&observed.tool_configs, key, front.tool_config.map(|config| &config.name)),
+            authz: find(&observed.authz_configs, key, front.authz_config.map(|config| &config.name)),
+            ..References::default()
+        }
+    };
+    if let Some(bundle) = provider(front, references.oidc.as_deref()).and_then(ca_bundle) {
+        let key = key.sibling(&bundle.name);
+        let keys = context.contents.config_map(&key).await;
+        references.oidc_ca =
+            keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
+    }
+    references.secrets = secrets::read(context, key, front.secrets.iter().copied()).await?;
+    Ok(references)
+}
+
+/// The object `name` beside the object `key`.
+fn find<K: kube::Resource>(objects: &Cache<K>, key: &ObjectKey, name: Option<&String>) -> Option<Arc<K>> {
+    objects.get(&key.sibling(name?)).cloned()
+}
