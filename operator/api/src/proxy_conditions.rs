@@ -23,6 +23,8 @@ names! {
         ToolConfigValidated,
         /// The MCPAuthzConfig, if any, exists and is Valid.
         AuthzConfigRefValidated,
+        /// The MCPTelemetryConfig, if any, exists and is Valid.
+        TelemetryConfigRefValidated,
         /// Clients, and the proxy itself, can be authenticated.
         AuthConfigured,
         /// True when several pods do not share their sessions.
@@ -49,6 +51,12 @@ names! {
         TransportNotSupported,
         /// The MCPExternalAuthConfig could not be read: it does not exist.
         ExternalAuthConfigFetchError,
+        /// The ConfigMap of the policies does not exist.
+        AuthzConfigMapNotFound,
+        /// The ConfigMap of the policies has none under its key.
+        AuthzConfigMapInvalid,
+        /// A policy that is written in place, or its entities, cannot be read.
+        AuthzPolicySyntaxInvalid,
         /// The OpenID provider that is written in place cannot be used.
         OIDCIssuerInvalid,
         /// PodTemplateValid is True.
@@ -95,6 +103,12 @@ names! {
         AuthzConfigRefNotFound,
         /// The MCPAuthzConfig exists and is not Valid.
         AuthzConfigRefNotValid,
+        /// The MCPTelemetryConfig exists and is Valid.
+        TelemetryConfigRefValid,
+        /// The MCPTelemetryConfig does not exist.
+        TelemetryConfigRefNotFound,
+        /// The MCPTelemetryConfig exists and is not Valid.
+        TelemetryConfigRefInvalid,
         /// AuthConfigured is True.
         AuthValid,
         /// AuthConfigured is False.

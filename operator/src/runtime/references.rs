@@ -79,7 +79,9 @@ macro_rules! of_proxy {
             (TELEMETRY, spec.telemetry_config_ref.as_ref().map(|telemetry| &telemetry.name)),
             (AUTHZ, spec.authz_config_ref.as_ref().map(|authz| &authz.name)),
         ];
-        named.into_iter().filter_map(|(referent, name)| Some((referent, name?.as_str())))
+        let policies = spec.authz_config.as_ref().and_then(|authz| authz.config_map.as_ref());
+        let policies = policies.map(|map| (Referent::ConfigMap, map.name.as_str()));
+        named.into_iter().filter_map(|(referent, name)| Some((referent, name?.as_str()))).chain(policies)
     }};
 }
 

@@ -24,7 +24,7 @@ pub(super) fn is_identifier(text: &str) -> bool {
 }
 
 /// Why `text` is no list of policies, if so.
-pub(super) fn problem(text: &str) -> Option<String> {
+pub(in crate::controllers) fn problem(text: &str) -> Option<String> {
     policies(text).err()
 }
 

@@ -1,6 +1,6 @@
 //! MCPAuthzConfig: an authorization policy that several servers share.
 
-mod cedar;
+pub(in crate::controllers) mod cedar;
 #[cfg(test)]
 mod tests;
 mod validate;

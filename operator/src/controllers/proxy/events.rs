@@ -7,7 +7,7 @@ use super::Proxied;
 use crate::controllers::Context;
 
 /// The conditions that are published when they come to fail, each with what was done then.
-const TOLD: [(ProxyCondition, &str); 9] = [
+const TOLD: [(ProxyCondition, &str); 10] = [
     (ProxyCondition::ConfigurationValid, "ValidateSpec"),
     (ProxyCondition::PodTemplateValid, "ValidatePodTemplateSpec"),
     (ProxyCondition::GroupRefValidated, "Validate"),
@@ -17,6 +17,7 @@ const TOLD: [(ProxyCondition, &str); 9] = [
     (ProxyCondition::CABundleRefValidated, "Validate"),
     (ProxyCondition::ToolConfigValidated, "Validate"),
     (ProxyCondition::AuthzConfigRefValidated, "Validate"),
+    (ProxyCondition::TelemetryConfigRefValidated, "Validate"),
 ];
 
 /// Publishes what changed from the conditions of `object` to those `after`.

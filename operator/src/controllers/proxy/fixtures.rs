@@ -67,6 +67,8 @@ pub(in crate::controllers) fn references() -> References {
             checked("True"),
         )),
         authz: Some(object("MCPAuthzConfig", "policy", json!({"type": "cedarv1", "config": {}}), checked("True"))),
+        policies: None,
+        telemetry: None,
         secrets: [("api-key".to_owned(), keys(&["value"]))].into(),
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use operator_api::{
-    AuthServerReference, AuthzConfigReference, ExternalAuthConfigReference, GroupReference, HeaderForward,
-    OidcConfigReference, ProxyOidc, ResourceOverrides, ResourceRequirements, SessionAffinity,
+    AuthServerReference, Authorization, AuthzConfigReference, ExternalAuthConfigReference, GroupReference,
+    HeaderForward, OidcConfigReference, ProxyOidc, ResourceOverrides, ResourceRequirements, SessionAffinity,
+    TelemetryConfigReference,
 };
 use serde_json::Value;
 use vmcp_config::{ToolConfigReference, Transport, proxy::ProxyClass};
@@ -53,10 +54,14 @@ pub struct Front<'a> {
     pub auth_config: Option<&'a ExternalAuthConfigReference>,
     /// The authorization server that the proxy runs.
     pub auth_server: Option<&'a AuthServerReference>,
+    /// What an authenticated client may do, in place or in a ConfigMap.
+    pub authz: Option<&'a Authorization>,
     /// What an authenticated client may do.
     pub authz_config: Option<&'a AuthzConfigReference>,
     /// The selection of tools.
     pub tool_config: Option<&'a ToolConfigReference>,
+    /// Where traces and metrics go.
+    pub telemetry_config: Option<&'a TelemetryConfigReference>,
     /// Whether forwarded headers decide how the proxy writes its own URLs.
     pub trust_proxy_headers: bool,
     /// Path that an ingress strips.

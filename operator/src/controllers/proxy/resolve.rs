@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use operator_api::{
-    ConfigMapKeyReference, InlineOidc, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPToolConfig,
+    ConfigMapKeyReference, InlineOidc, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig,
+    MCPTelemetryConfig, MCPToolConfig,
 };
 
 use super::front::Front;
@@ -29,6 +30,10 @@ pub struct References {
     pub tools: Option<Arc<MCPToolConfig>>,
     /// The authorization policy.
     pub authz: Option<Arc<MCPAuthzConfig>>,
+    /// The ConfigMap with the policies.
+    pub policies: Option<Arc<Keys>>,
+    /// Where traces and metrics go.
+    pub telemetry: Option<Arc<MCPTelemetryConfig>>,
     /// The Secrets of the spec, by name, that exist.
     pub secrets: BTreeMap<String, Arc<Keys>>,
 }
@@ -56,17 +61,24 @@ pub(super) async fn references(context: &Context, front: &Front<'_>) -> Result<R
             oidc: find(&observed.oidc_configs, key, front.oidc_config.map(|config| &config.name)),
             tools: find(&observed.tool_configs, key, front.tool_config.map(|config| &config.name)),
             authz: find(&observed.authz_configs, key, front.authz_config.map(|config| &config.name)),
+            telemetry: find(&observed.telemetry_configs, key, front.telemetry_config.map(|config| &config.name)),
             ..References::default()
         }
     };
     if let Some(bundle) = provider(front, references.oidc.as_deref()).and_then(ca_bundle) {
-        let key = key.sibling(&bundle.name);
-        let keys = context.contents.config_map(&key).await;
-        references.oidc_ca =
-            keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
+        references.oidc_ca = config_map(context, key.sibling(&bundle.name)).await?;
+    }
+    if let Some(map) = front.authz.and_then(|authz| authz.config_map.as_ref()) {
+        references.policies = config_map(context, key.sibling(&map.name)).await?;
     }
     references.secrets = secrets::read(context, key, front.secrets.iter().copied()).await?;
     Ok(references)
+}
+
+/// The keys of the ConfigMap `key`, if it exists.
+async fn config_map(context: &Context, key: ObjectKey) -> Result<Option<Arc<Keys>>, ReconcileError> {
+    let keys = context.contents.config_map(&key).await;
+    keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })
 }
 
 /// The object `name` beside the object `key`.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use operator_api::{ConfigStatus, ExternalAuthType, GroupPhase, ProxyCondition, ProxyReason};
 use vmcp_config::proxy::ProxyConfig;
 
-use super::{Proxied, configuration, front::Front, resolve, resolve::References};
+use super::{Proxied, authorization, configuration, front::Front, resolve, resolve::References};
 use crate::controllers::{
     ca_bundle::{self, Bundle},
     configuration as configurations, headers, oidc,
@@ -77,6 +77,8 @@ pub struct Hashes {
     pub tools: Option<String>,
     /// Of the MCPAuthzConfig.
     pub authz: Option<String>,
+    /// Of the MCPTelemetryConfig.
+    pub telemetry: Option<String>,
 }
 
 impl Hashes {
@@ -88,6 +90,7 @@ impl Hashes {
             auth_server: references.auth_server.as_deref().and_then(|config| hash(config.status.as_ref())),
             tools: references.tools.as_deref().and_then(|config| hash(config.status.as_ref())),
             authz: references.authz.as_deref().and_then(|config| hash(config.status.as_ref())),
+            telemetry: references.telemetry.as_deref().and_then(|config| hash(config.status.as_ref())),
         }
     }
 }
@@ -105,8 +108,8 @@ pub fn judge<'a, K: Proxied>(object: &'a K, references: &References) -> Verdict<
     .into_iter()
     .flatten()
     .collect();
-    let tools = tools(&front, references);
-    let usable = referred.iter().chain(&tools).all(|check| check.holds);
+    let settings: Vec<_> = [tools(&front, references), telemetry(&front, references)].into_iter().flatten().collect();
+    let usable = referred.iter().chain(&settings).all(|check| check.holds);
     let config = configuration::of(&front, references);
     let own = object.problems(references);
     let mut checks =
@@ -114,7 +117,7 @@ pub fn judge<'a, K: Proxied>(object: &'a K, references: &References) -> Verdict<
     checks.extend(group(&front, references));
     checks.push(authentication(&front, &referred));
     checks.extend(referred);
-    checks.extend(tools);
+    checks.extend(settings);
     checks.push(sessions(&front));
     let passed = !checks.iter().any(Check::blocks);
     Verdict { proxy: passed.then(|| plan(front, references, config)), hashes: Hashes::of(references), checks }
@@ -136,6 +139,9 @@ fn configuration_valid(
         problems.push((Reason::ExternalAuthConfigFetchError, auth_config_missing(&reference.name)));
     }
     problems.extend(own);
+    if let Some(authz) = front.authz {
+        problems.extend(authorization::problems(authz, references.policies.as_deref()));
+    }
     let mut invalid = Vec::new();
     if let Some(forward) = front.headers {
         let missing = headers::secret_problems(forward, &references.secrets);
@@ -286,6 +292,26 @@ fn tools(front: &Front<'_>, references: &References) -> Option<Check> {
         None => Check::passed(kind, ProxyReason::ToolConfigValid, format!("MCPToolConfig {name:?} is Valid")),
         Some(why) => {
             Check::failed(kind, ProxyReason::ValidationFailed, format!("MCPToolConfig {name:?} is not Valid: {why}"))
+        }
+    })
+}
+
+fn telemetry(front: &Front<'_>, references: &References) -> Option<Check> {
+    let kind = ProxyCondition::TelemetryConfigRefValidated;
+    let name = &front.telemetry_config?.name;
+    let Some(config) = &references.telemetry else {
+        let message = format!(
+            "MCPTelemetryConfig {name:?} does not exist in this namespace: create it, or change telemetryConfigRef.name"
+        );
+        return Some(Check::failed(kind, ProxyReason::TelemetryConfigRefNotFound, message));
+    };
+    Some(match configurations::problem(config.status.as_ref()) {
+        None => {
+            Check::passed(kind, ProxyReason::TelemetryConfigRefValid, format!("MCPTelemetryConfig {name:?} is Valid"))
+        }
+        Some(why) => {
+            let message = format!("MCPTelemetryConfig {name:?} is not Valid: {why}");
+            Check::failed(kind, ProxyReason::TelemetryConfigRefInvalid, message)
         }
     })
 }

@@ -140,6 +140,15 @@ fn every_reason_has_its_case() {
         authz: Some(object("MCPAuthzConfig", "policy", json!({"type": "rego", "config": {}}), checked("False"))),
         ..references()
     };
+    let in_map = || json!({"authzConfig": {"type": "configMap", "configMap": {"name": "policies"}}});
+    let in_place = |policy: &str, entities: &str| json!({"authzConfig": {"type": "inline", "inline": {"policies": [policy], "entitiesJson": entities}}});
+    let permit = "permit(principal, action, resource);";
+    let signals = || json!({"telemetryConfigRef": {"name": "signals"}});
+    let telemetry = |valid: &str| References {
+        telemetry: Some(object("MCPTelemetryConfig", "signals", json!({}), checked(valid))),
+        ..References::default()
+    };
+    let policies = |names: &[&str]| References { policies: Some(keys(names)), ..References::default() };
     let headers = || complete()["headerForward"].clone();
     let inline = |issuer: &str| json!({"type": "inline", "inline": {"issuer": issuer, "audience": "a"}});
     for (spec, references, kind, holds, reason, built) in [
@@ -236,6 +245,23 @@ fn every_reason_has_its_case() {
             R::ConfigurationInvalid,
             false,
         ),
+        (in_map(), missing(), C::ConfigurationValid, false, R::AuthzConfigMapNotFound, false),
+        (in_map(), policies(&["other.json"]), C::ConfigurationValid, false, R::AuthzConfigMapInvalid, false),
+        // Policies that could be enforced are not enforced yet.
+        (in_map(), policies(&["authz.json"]), C::ConfigurationValid, false, R::ConfigurationInvalid, false),
+        (in_place(permit, "[]"), missing(), C::ConfigurationValid, false, R::ConfigurationInvalid, false),
+        (
+            in_place("permit(principal);", "[]"),
+            missing(),
+            C::ConfigurationValid,
+            false,
+            R::AuthzPolicySyntaxInvalid,
+            false,
+        ),
+        (in_place(permit, "{}"), missing(), C::ConfigurationValid, false, R::AuthzPolicySyntaxInvalid, false),
+        (signals(), telemetry("True"), C::TelemetryConfigRefValidated, true, R::TelemetryConfigRefValid, false),
+        (signals(), telemetry("False"), C::TelemetryConfigRefValidated, false, R::TelemetryConfigRefInvalid, false),
+        (signals(), missing(), C::TelemetryConfigRefValidated, false, R::TelemetryConfigRefNotFound, false),
         (json!({}), missing(), C::PodTemplateValid, true, R::ValidPodTemplateSpec, true),
         (
             json!({"podTemplateSpec": {"spec": 1}}),
