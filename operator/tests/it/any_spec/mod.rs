@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use kube::{Resource, ResourceExt};
 use operator_api::{
-    MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig,
-    VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 use proptest::{
     prelude::*,
@@ -123,8 +123,10 @@ kinds! {
     oidc_configs => MCPOIDCConfig,
     tool_configs => MCPToolConfig,
     telemetry_configs => MCPTelemetryConfig,
+    authz_configs => MCPAuthzConfig,
     composite_tools => VirtualMCPCompositeToolDefinition,
     entries => MCPServerEntry,
     remote_proxies => MCPRemoteProxy,
+    servers => MCPServer,
     virtual_servers => VirtualMCPServer,
 }
