@@ -30,6 +30,8 @@ pub struct Backend {
     pub transport: Transport,
     /// Who wrote the URL, hence which addresses it may lead to.
     pub class: EgressClass,
+    /// Whether it is an MCPRemoteProxy, before a server that is not the cluster's own: it is health-checked on request alone.
+    pub is_remote_proxy: bool,
     /// Whether addresses of private networks are allowed (`allowPrivateEndpoint`).
     pub allow_private: bool,
     /// Which authorities may sign its certificate.
@@ -62,6 +64,7 @@ impl Backend {
         self.url.as_str().hash(&mut hasher);
         self.transport.hash(&mut hasher);
         self.class.hash(&mut hasher);
+        self.is_remote_proxy.hash(&mut hasher);
         self.allow_private.hash(&mut hasher);
         self.trust.identity().hash(&mut hasher);
         self.auth.identity().hash(&mut hasher);

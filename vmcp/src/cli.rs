@@ -40,6 +40,9 @@ pub struct Serve {
     /// How to serve.
     #[command(flatten)]
     pub serving: Serving,
+    /// Check the health of `MCPRemoteProxies` at the interval too, not just when they appear and when they are called.
+    #[arg(long, env = "TOOLHIVE_REMOTE_HEALTHCHECKS")]
+    pub remote_health_checks: bool,
     /// The name of the gateway's `VirtualMCPServer`; the operator sets it.
     #[arg(long, env = "VMCP_NAME", hide = true)]
     pub name: Option<String>,

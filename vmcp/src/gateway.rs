@@ -44,7 +44,7 @@ pub struct Gateway {
 impl Gateway {
     /// Checks the configuration and starts to listen.
     pub async fn bind(options: Options) -> Result<Self, StartError> {
-        let Options { config, serve: Serve { port, serving, name, .. } } = options;
+        let Options { config, serve: Serve { port, serving, remote_health_checks, name, .. } } = options;
         let unsupported = config.unsupported();
         if !unsupported.is_empty() {
             return Err(StartError::Unsupported(unsupported));
@@ -86,6 +86,7 @@ impl Gateway {
         let schedule = ProbeSchedule {
             interval: failures.health_check_interval.as_std(),
             timeout: failures.health_check_timeout.as_std(),
+            remote_proxies: remote_health_checks,
         };
         let status = cluster.status(name.as_deref(), failures.status_reporting_interval.as_std());
         let server = bound.server(ingress, background);

@@ -194,6 +194,7 @@ mod tests {
             url: url.parse().unwrap(),
             transport: Transport::StreamableHttp,
             class: EgressClass::Workload,
+            is_remote_proxy: false,
             allow_private: false,
             trust: Trust::system(),
             auth: OutgoingAuth::Unauthenticated,

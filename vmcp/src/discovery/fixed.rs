@@ -81,6 +81,7 @@ fn resolve(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>
         url,
         transport: backend.transport,
         class,
+        is_remote_proxy: false,
         allow_private: backend.allow_private_endpoint == Some(true),
         trust,
         auth: OutgoingAuth::Unauthenticated,

@@ -79,6 +79,7 @@ impl Proxied {
                 ProxyClass::Proxied => EgressClass::Proxied,
                 ProxyClass::Workload => EgressClass::Workload,
             },
+            is_remote_proxy: false,
             allow_private: false,
             trust: Trust::system(),
             auth: config.outgoing.as_ref().map_or(Ok(OutgoingAuth::Unauthenticated), |own| auth(own, referenced))?,

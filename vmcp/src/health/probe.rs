@@ -1,4 +1,5 @@
-//! Probes: every backend is asked at once when it appears or changes, and then at an interval.
+//! Probes: every backend is asked at once when it appears or changes, and then at an interval; an MCPRemoteProxy only until
+//! it answers, unless the gateway is told otherwise. What calls find out counts for all.
 //!
 //! A probe is a `ping` in a session of its own. A backend whose credentials belong to users is probed without any:
 //! that it refuses shows that it is there. Because there is one such session per backend for as long as it is
@@ -23,6 +24,8 @@ pub struct ProbeSchedule {
     pub interval: Duration,
     /// How long one probe may take.
     pub timeout: Duration,
+    /// Whether backends that are remote proxies are probed at the interval too (D-17).
+    pub remote_proxies: bool,
 }
 
 /// Probes all backends, following what discovery publishes, until `stop`; then ends the probes' sessions. The names of
@@ -84,8 +87,9 @@ impl Probe {
         self.session.close().await;
     }
 
-    /// Asks at the interval.
+    /// Asks at the interval; where nobody wants that, until there was an answer.
     async fn ask(&self) {
+        let once = self.backend.is_remote_proxy && !self.schedule.remote_proxies;
         let mut ticks = tokio::time::interval(self.schedule.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -95,6 +99,9 @@ impl Probe {
             self.health.record_probe(&self.backend, started.elapsed(), outcome.as_ref().copied());
             if let Some(revision) = self.session.revision() {
                 self.health.record_revision(&self.backend, revision);
+            }
+            if once && outcome.is_ok() {
+                return;
             }
         }
     }

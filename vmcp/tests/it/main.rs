@@ -9,6 +9,7 @@ mod in_support;
 mod in_tools;
 mod out_connect;
 mod out_http_sse;
+mod out_probes;
 mod out_status;
 mod out_streamable;
 mod out_support;

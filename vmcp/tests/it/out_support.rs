@@ -307,6 +307,7 @@ pub(crate) fn backend(url: Url, transport: Transport) -> Backend {
         url,
         transport,
         class: EgressClass::Remote,
+        is_remote_proxy: false,
         allow_private: false,
         trust: Trust::system(),
         auth: OutgoingAuth::Unauthenticated,
