@@ -128,7 +128,7 @@ fn failure_handling(config: &Config) -> FailureHandling {
 fn catalog_options(config: &Config) -> CatalogOptions {
     let aggregation = config.aggregation.clone().unwrap_or_default();
     CatalogOptions {
-        naming: Naming::prefix(aggregation.prefix_format()),
+        naming: Naming::of(aggregation),
         timeouts: config.operational.as_ref().and_then(|operational| operational.timeouts.clone()).unwrap_or_default(),
         partial_failure: failure_handling(config).partial_failure_mode,
     }

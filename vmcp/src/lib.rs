@@ -5,7 +5,7 @@
 //! backends with the credentials of [`outgoing`]. [`discovery`] says which backends there are, [`health`] how
 //! they fare, [`status`] reports both to Kubernetes. [`gateway`] wires them together. [`jsonrpc`] is the message
 //! format that all of them share. [`proxy`] wires the same modules to one backend, with [`relay`] in the place of the
-//! catalog: it passes messages through.
+//! catalog: it passes messages through. [`selection`] is what both know of tools that are hidden or renamed.
 
 pub mod backend;
 pub mod catalog;
@@ -20,5 +20,6 @@ pub mod outgoing;
 pub mod policy;
 pub mod proxy;
 pub mod relay;
+pub mod selection;
 mod start;
 pub mod status;

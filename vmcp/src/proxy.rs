@@ -6,7 +6,8 @@ use crate::egress::Egress;
 use crate::ingress::{Ingress, Patience, Report, SseEndpoint};
 use crate::outgoing::{Passthrough, TokenCache};
 use crate::policy::Policy;
-use crate::relay::{Relay, ToolSelection};
+use crate::relay::Relay;
+use crate::selection::ToolSelection;
 use crate::start::{self, Bound, Cluster, Server, StartError, http_client};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -64,7 +65,8 @@ impl Proxy {
         let egress = Egress::new(client, TokenCache::new(serving.token_cache_max));
         let background = CancellationToken::new();
         let discovered = discovery::start_proxy(&config, cluster.api(), background.clone())?;
-        let tools = ToolSelection::new(config.tools.as_ref());
+        let tools = config.tools.clone().unwrap_or_default();
+        let tools = ToolSelection::new(tools.filter.as_deref(), tools.overrides);
         let relay = Arc::new(Relay::new(config.name.clone(), discovered.clone(), egress, tools));
         let sse =
             SseEndpoint { prefix: config.endpoint_prefix.clone(), trust_proxy_headers: config.trust_proxy_headers };

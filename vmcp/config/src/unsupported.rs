@@ -1,6 +1,6 @@
 //! Features that this release knows but does not serve.
 
-use crate::{Config, ConflictResolution, IncomingAuthKind, SessionProvider};
+use crate::{Config, IncomingAuthKind, SessionProvider};
 
 impl Config {
     /// One sentence per configured feature that this release does not serve, each starting with the key.
@@ -9,7 +9,7 @@ impl Config {
     pub fn unsupported(&self) -> Vec<String> {
         let incoming = self.incoming_auth.as_ref();
         let oidc = incoming.and_then(|incoming| incoming.oidc.as_ref());
-        let aggregation = self.aggregation.as_ref();
+        let tools = self.aggregation.as_ref().and_then(|aggregation| aggregation.tools.as_deref());
         let failures = self.operational.as_ref().and_then(|operational| operational.failure_handling.as_ref());
         let breaker = failures.and_then(|failures| failures.circuit_breaker.as_ref());
         let configured = [
@@ -18,12 +18,9 @@ impl Config {
             ("incomingAuth.oidc.clientSecretEnv", oidc.is_some_and(|oidc| oidc.client_secret_env.is_some())),
             ("incomingAuth.type local", incoming.is_some_and(|auth| auth.kind == IncomingAuthKind::Local)),
             (
-                "aggregation.conflictResolution other than prefix",
-                aggregation.is_some_and(|a| a.conflict_resolution != ConflictResolution::Prefix),
+                "aggregation.tools[].toolConfigRef",
+                tools.is_some_and(|all| all.iter().any(|tools| tools.tool_config_ref.is_some())),
             ),
-            ("aggregation.tools", aggregation.is_some_and(|a| a.tools.is_some())),
-            ("aggregation.excludeAllTools", aggregation.is_some_and(|a| a.exclude_all_tools == Some(true))),
-            ("aggregation.defaultToolVisibility", aggregation.is_some_and(|a| a.default_tool_visibility.is_some())),
             ("compositeTools", self.composite_tools.is_some()),
             ("compositeToolRefs", self.composite_tool_refs.is_some()),
             ("operational.failureHandling.circuitBreaker", breaker.is_some_and(|breaker| breaker.enabled)),

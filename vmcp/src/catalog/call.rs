@@ -49,14 +49,15 @@ impl Catalog {
         })
     }
 
-    /// Finds the owner of a name: of the backends whose prefix fits, the first in sorted order that has the tool by
-    /// its last known list. A backend whose list is unknown is asked; lists that are not fresh are asked for again
+    /// Finds the owner of a name: of the backends that could have it, the first in order that has the tool by its last
+    /// known list. Where people resolve conflicts, a name that two have is nobody's. A backend whose list is unknown is asked; lists that are not fresh are asked for again
     /// before a name is said to be unknown.
     async fn route(&self, view: &ClientView, caller: &Caller, name: &str) -> Result<Route, ErrorObject> {
         let backends = self.backends();
         let candidates = candidates(backends.keys().map(String::as_str), &self.options.naming, name);
         let mut failure = None;
         for known_is_enough in [true, false] {
+            let mut found: Option<Route> = None;
             for (candidate, original) in &candidates {
                 let backend = &backends[*candidate];
                 let slot = self.lists.slot(Key::new(backend, caller));
@@ -71,8 +72,17 @@ impl Catalog {
                     },
                 };
                 if list.has(original) {
-                    return Ok(Route { backend: Arc::clone(backend), original: (*original).to_owned() });
+                    let route = Route { backend: Arc::clone(backend), original: (*original).to_owned() };
+                    if !self.options.naming.is_manual() {
+                        return Ok(route);
+                    }
+                    if let Some(Route { backend: owner, .. }) = found.replace(route) {
+                        return Err(error::contested(name, &owner.name, candidate));
+                    }
                 }
+            }
+            if let Some(route) = found {
+                return Ok(route);
             }
             if failure.is_some() {
                 break;

@@ -1,5 +1,6 @@
 //! The gateway's own errors about backends, with what a program needs to react.
 
+use super::Collision;
 use crate::egress::{Cause, EgressError};
 use crate::jsonrpc::{ErrorObject, code};
 use serde_json::json;
@@ -24,6 +25,28 @@ pub(super) fn incomplete(failed: &[(String, EgressError)]) -> ErrorObject {
         format!("the list is incomplete because backends are not available: {}", names.join(", ")),
     )
     .with_data(json!({ "backends": backends }))
+}
+
+/// The error for a list with names that two backends claim, where people are to resolve that.
+pub(super) fn unresolved(collisions: &[Collision]) -> ErrorObject {
+    let claims: Vec<_> = collisions
+        .iter()
+        .map(|Collision { name, owner, loser }| format!("{name:?} of {owner:?} and {loser:?}"))
+        .collect();
+    let conflicts: Vec<_> = collisions
+        .iter()
+        .map(|Collision { name, owner, loser }| json!({ "tool": name, "backends": [owner, loser] }))
+        .collect();
+    let message = format!(
+        "backends have tools of the same name: {}; override names in aggregation.tools until each has its own",
+        claims.join(", ")
+    );
+    ErrorObject::new(code::INTERNAL_ERROR, message).with_data(json!({ "conflicts": conflicts }))
+}
+
+/// The error for a call of a tool that two backends claim, where people are to resolve that.
+pub(super) fn contested(tool: &str, owner: &str, other: &str) -> ErrorObject {
+    unresolved(&[Collision { name: tool.to_owned(), owner: owner.to_owned(), loser: other.to_owned() }])
 }
 
 /// The error for a tool that nobody has (MCP 2025-11-25, tools, error handling).

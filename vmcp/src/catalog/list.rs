@@ -44,7 +44,10 @@ impl Catalog {
         if !failed.is_empty() && self.options.partial_failure == PartialFailureMode::Fail {
             return Err(error::incomplete(&failed));
         }
-        let (tools, collisions) = merge(&lists);
+        let (tools, collisions) = merge(&lists, &self.options.naming);
+        if self.options.naming.is_manual() && !collisions.is_empty() {
+            return Err(error::unresolved(&collisions));
+        }
         for collision in collisions {
             let super::Collision { name, owner, loser } = collision;
             tracing::warn!(tool = name, owner, backend = loser, "a tool is hidden: its name is taken");

@@ -30,7 +30,7 @@ use tokio::sync::watch;
 use vmcp_config::{PartialFailureMode, Timeouts};
 
 /// How the catalog behaves, from the configuration.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct CatalogOptions {
     /// How tools are called.
     pub naming: Naming,

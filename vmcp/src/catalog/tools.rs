@@ -2,6 +2,7 @@
 
 use super::Naming;
 use crate::jsonrpc::{Object, ParseError, array, raw};
+use crate::selection::TOOL_KEYS;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 
@@ -13,11 +14,11 @@ const MAX_TOOLS: usize = 10_000;
 pub struct Tool {
     /// The name that clients see.
     pub exposed: String,
-    /// The item of `tools/list` as clients see it: the backend's own but for the name.
+    /// The item of `tools/list` as clients see it: the backend's own but for the name and what an override changes.
     pub item: Box<RawValue>,
 }
 
-/// All tools of one backend.
+/// The tools of one backend that clients see.
 #[derive(Debug, Default)]
 pub struct ToolList {
     tools: Vec<Tool>,
@@ -76,19 +77,20 @@ impl ToolList {
         if self.tools.len() >= MAX_TOOLS {
             return Err(ItemError::TooMany);
         }
-        let object = Object::parse(item, "tool", &["name"])?;
+        let object = Object::parse(item, "tool", &TOOL_KEYS)?;
         let name = object.string("name")?.filter(|name| !name.is_empty()).ok_or(ItemError::Nameless)?;
         if self.by_original.contains_key(&name) {
             return Err(ItemError::Duplicate(name));
         }
-        let exposed = naming.exposed(backend, &name);
+        let Some(exposed) = naming.exposed(backend, &name) else { return Ok(()) };
+        let object = naming.changed(backend, &name, object);
         let item = object.with("name", raw(&exposed)).to_raw();
         self.by_original.insert(name, self.tools.len());
         self.tools.push(Tool { exposed, item });
         Ok(())
     }
 
-    /// Whether the backend has a tool of this name, its own name for it.
+    /// Whether the backend has a tool of this name, its own name for it, that clients see.
     pub fn has(&self, original: &str) -> bool {
         self.by_original.contains_key(original)
     }

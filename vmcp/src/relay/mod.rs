@@ -7,9 +7,6 @@
 
 mod inbox;
 mod session;
-mod tools;
-
-pub use tools::ToolSelection;
 
 use crate::backend::{Backend, Caller};
 use crate::catalog::error::unavailable;
@@ -17,6 +14,7 @@ use crate::discovery::Snapshot;
 use crate::egress::{Egress, Reply, SPOKEN};
 use crate::ingress::{Opened, Outbox, Unopened, Upstream};
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
+use crate::selection::ToolSelection;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use inbox::ClientInbox;

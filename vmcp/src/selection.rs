@@ -1,10 +1,12 @@
-//! Which tools of the backend clients see, and under which names (MCPToolConfig).
+//! Which tools of a backend clients see, and how (MCPToolConfig; virtualmcpserver-api, aggregation).
 
 use crate::jsonrpc::{Object, ParseError, array, raw};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use vmcp_config::proxy::ProxyTools;
 use vmcp_config::{ToolAnnotations, ToolOverride};
+
+/// The keys of a tool that a selection may change.
+pub(crate) const TOOL_KEYS: [&str; 3] = ["name", "description", "annotations"];
 
 /// A selection of tools. Everything that it does not speak of stays as the backend has it.
 #[derive(Debug, Default)]
@@ -17,16 +19,11 @@ pub struct ToolSelection {
 }
 
 impl ToolSelection {
-    /// The selection of a configuration.
-    pub fn new(tools: Option<&ProxyTools>) -> Self {
-        let Some(tools) = tools else { return Self::default() };
-        let renamed =
-            tools.overrides.iter().filter_map(|(original, change)| Some((change.name.clone()?, original.clone())));
-        Self {
-            shown: tools.filter.as_ref().map(|names| names.iter().cloned().collect()),
-            originals: renamed.collect(),
-            overrides: tools.overrides.clone(),
-        }
+    /// The tools that `filter` names, or all without it, changed as `overrides` says. The filter has the names that clients
+    /// see, the overrides are by the backend's own.
+    pub fn new(filter: Option<&[String]>, overrides: BTreeMap<String, ToolOverride>) -> Self {
+        let renamed = overrides.iter().filter_map(|(original, change)| Some((change.name.clone()?, original.clone())));
+        Self { shown: filter.map(|names| names.iter().cloned().collect()), originals: renamed.collect(), overrides }
     }
 
     /// Whether every tool is shown as it is.
@@ -49,7 +46,7 @@ impl ToolSelection {
 
     /// The name under which clients see the backend's tool `original`, if they see it. A name that an override gives
     /// to a tool is that tool's alone.
-    fn exposed<'a>(&'a self, original: &'a str) -> Option<&'a str> {
+    pub fn exposed<'a>(&'a self, original: &'a str) -> Option<&'a str> {
         let name = self.overrides.get(original).and_then(|change| change.name.as_deref()).unwrap_or(original);
         (self.original(name) == Some(original)).then_some(name)
     }
@@ -64,13 +61,22 @@ impl ToolSelection {
     }
 
     fn item(&self, item: &RawValue) -> Option<Box<RawValue>> {
-        let object = Object::parse(item, "tool", &["name", "description", "annotations"])
+        let object = Object::parse(item, "tool", &TOOL_KEYS)
             .inspect_err(|error| tracing::warn!(%error, "a tool is left out"))
             .ok()?;
         let original = object.string("name").ok().flatten()?;
         let exposed = self.exposed(&original)?;
-        let Some(change) = self.overrides.get(&original) else { return Some(item.to_owned()) };
-        let mut object = object.with("name", raw(exposed));
+        if !self.overrides.contains_key(&original) {
+            return Some(item.to_owned());
+        }
+        Some(self.changed(&original, object).with("name", raw(exposed)).to_raw())
+    }
+
+    /// The backend's tool `original` with its new description and annotations, and still with its own name. `tool` was read with
+    /// [`TOOL_KEYS`].
+    pub(crate) fn changed<'a>(&self, original: &str, tool: Object<'a>) -> Object<'a> {
+        let Some(change) = self.overrides.get(original) else { return tool };
+        let mut object = tool;
         if let Some(description) = &change.description {
             object = object.with("description", raw(description));
         }
@@ -78,7 +84,7 @@ impl ToolSelection {
             let annotated = annotated(object.field("annotations"), annotations);
             object = object.with("annotations", annotated);
         }
-        Some(object.to_raw())
+        object
     }
 }
 
@@ -102,9 +108,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use serde_json::{Value, json};
+    use vmcp_config::proxy::ProxyTools;
 
     fn selection(tools: Value) -> ToolSelection {
-        ToolSelection::new(Some(&serde_json::from_value(tools).unwrap()))
+        let tools: ProxyTools = serde_json::from_value(tools).unwrap();
+        ToolSelection::new(tools.filter.as_deref(), tools.overrides)
     }
 
     fn select(selection: &ToolSelection, result: &str) -> String {
@@ -113,7 +121,7 @@ mod tests {
 
     #[test]
     fn without_a_configuration_nothing_is_touched() {
-        assert!(ToolSelection::new(None).is_empty() && selection(json!({})).is_empty());
+        assert!(selection(json!({})).is_empty());
         assert!(!selection(json!({"filter": []})).is_empty(), "an empty list shows no tool");
         assert_eq!(selection(json!({"filter": []})).original("a"), None);
     }
