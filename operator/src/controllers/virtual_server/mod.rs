@@ -57,8 +57,13 @@ async fn write(context: &Context, gateway: &validate::Gateway) -> Result<(), App
     Ok(())
 }
 
-/// Publishes an event when the phase changed.
+/// Publishes what is unused in a new generation, and an event when the phase changed.
 async fn tell(context: &Context, server: &VirtualMCPServer, status: &VirtualMCPServerStatus) {
+    if server.status.as_ref().and_then(|status| status.observed_generation) != status.observed_generation {
+        for note in validate::unused_selections(server) {
+            context.events.warning(server, "ToolSelectionUnused", "Reconcile", &note).await;
+        }
+    }
     let before = server.status.as_ref().and_then(|status| status.phase);
     if before == status.phase {
         return;

@@ -233,10 +233,6 @@ fn a_field_that_is_not_supported_yet_is_refused_with_its_path() {
             json!({"config": {"compositeToolRefs": [{"name": "a"}]}}),
             "spec.config.compositeToolRefs is not supported by this release: remove it",
         ),
-        (
-            json!({"aggregation": {"tools": [{"workload": "partner", "toolConfigRef": {"name": "a"}}]}}),
-            "spec.aggregation.tools[].toolConfigRef is not supported",
-        ),
     ] {
         let verdict = judge(&server(change), &references());
         let check = verdict.checks.iter().find(|check| check.kind == VirtualServerCondition::Valid).unwrap();

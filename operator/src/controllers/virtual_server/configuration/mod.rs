@@ -70,12 +70,23 @@ pub fn of(server: &VirtualMCPServer, references: &References) -> Configuration {
             IncomingAuth { kind: IncomingAuthKind::Oidc, oidc: Some(oidc(server, references)), authz: None }
         }
     });
-    config.aggregation.get_or_insert_with(Aggregation::default);
+    select_tools(config.aggregation.get_or_insert_with(Aggregation::default), references);
     if is_inline(server) {
         return inline::of(server, references, config);
     }
     config.outgoing_auth = Some(outgoing::discovered(server));
     Configuration { config, ..Configuration::default() }
+}
+
+/// Puts what the MCPToolConfigs say in the place of their names. Filter and overrides beside a name do not count (D-28).
+fn select_tools(aggregation: &mut Aggregation, references: &References) {
+    for workload in aggregation.tools.iter_mut().flatten() {
+        let Some(reference) = workload.tool_config_ref.take() else { continue };
+        // The checks see to it that the object is there.
+        let Some(config) = references.tool_configs.get(&reference.name) else { continue };
+        workload.filter.clone_from(&config.spec.tools_filter);
+        workload.overrides.clone_from(&config.spec.tools_override);
+    }
 }
 
 /// `spec.config` with the fields that may also stand beside it.

@@ -3,6 +3,7 @@
 use operator_api::VirtualMCPCompositeToolDefinition;
 
 use super::*;
+use crate::controllers::virtual_server::validate;
 
 /// A workflow with this condition, if any, that offers the tool `tool`.
 fn workflow(name: &str, tool: &str, validated: Option<&str>) -> (String, Arc<VirtualMCPCompositeToolDefinition>) {
@@ -73,6 +74,33 @@ fn selections_of_tools_exist_and_are_valid() {
     assert!(found(&references()).contains(&format!("{place} does not exist in this namespace")));
     assert!(found(&with(json!({}))).contains(&format!("{place} is not Valid: it has not been checked yet")));
     assert!(!found(&with(valid())).contains("toolConfigRef"));
+}
+
+#[test]
+fn an_mcptoolconfig_decides_alone_which_tools_are_shown() {
+    let spec = json!({"toolsFilter": ["find"], "toolsOverride": {"search": {"name": "find"}}});
+    let references = References {
+        tool_configs: [("selection".to_owned(), object("MCPToolConfig", "selection", spec, valid()))].into(),
+        ..references()
+    };
+    let change = json!({"config": {"aggregation": {"tools": [
+        {"workload": "a", "filter": ["other"], "toolConfigRef": {"name": "selection"}}, {"workload": "b", "filter": ["x"]}
+    ]}}});
+    let server = server(change);
+    let config = judge(&server, &references).gateway.unwrap().configuration.config;
+    assert_eq!(
+        serde_json::to_value(config.aggregation.unwrap().tools).unwrap(),
+        json!([
+            {"workload": "a", "filter": ["find"], "overrides": {"search": {"name": "find"}}},
+            {"workload": "b", "filter": ["x"]}
+        ])
+    );
+    assert_eq!(
+        validate::unused_selections(&server),
+        [
+            "spec.config.aggregation.tools[0]: filter and overrides do not count, MCPToolConfig \"selection\" decides: keep one of them"
+        ]
+    );
 }
 
 #[test]

@@ -4,6 +4,8 @@ mod notices;
 mod references;
 mod spec;
 
+pub(super) use notices::unused_selections;
+
 use std::borrow::Cow;
 
 use operator_api::{

@@ -7,7 +7,10 @@ use operator_api::{BackendAuth, BackendAuthType, VirtualMCPServer, VirtualServer
 use vmcp_config::SessionProvider;
 
 use super::{Notice, pods};
-use crate::controllers::{configuration, virtual_server::resolve::References};
+use crate::controllers::{
+    configuration as verdicts,
+    virtual_server::{configuration, resolve::References},
+};
 
 pub(super) fn of(server: &VirtualMCPServer, references: &References) -> Vec<Notice> {
     let mut notices = vec![session_storage(server, references)];
@@ -17,6 +20,21 @@ pub(super) fn of(server: &VirtualMCPServer, references: &References) -> Vec<Noti
         notices.extend(default.chain(backends).filter_map(|(kind, auth)| auth_config(kind, auth, references)));
     }
     notices
+}
+
+/// Selections of tools that do not count because an MCPToolConfig is named beside them (D-28).
+pub(in crate::controllers::virtual_server) fn unused_selections(server: &VirtualMCPServer) -> Vec<String> {
+    let written = configuration::written(server);
+    let tools = written.aggregation.into_iter().filter_map(|aggregation| aggregation.tools).flatten().enumerate();
+    tools
+        .filter_map(|(index, workload)| {
+            let name = workload.tool_config_ref?.name;
+            let place = configuration::place(server, &format!("aggregation.tools[{index}]"));
+            (workload.filter.is_some() || workload.overrides.is_some()).then(|| {
+                format!("{place}: filter and overrides do not count, MCPToolConfig {name:?} decides: keep one of them")
+            })
+        })
+        .collect()
 }
 
 /// The condition about the auth config of the backend `name`.
@@ -63,7 +81,7 @@ fn auth_config(kind: Cow<'static, str>, auth: &BackendAuth, references: &Referen
             "MCPExternalAuthConfig {name:?} does not exist in this namespace, and backends that need it are left out: \
              create it, or change externalAuthConfigRef.name"
         )),
-        Some(config) => configuration::problem(config.status.as_ref()).map(|why| {
+        Some(config) => verdicts::problem(config.status.as_ref()).map(|why| {
             format!("MCPExternalAuthConfig {name:?} is not Valid, and backends that need it are left out: {why}")
         }),
     };
