@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{configuration::OIDC_CA_FOLDER, front::Front, validate::Proxy};
+use super::{front::Front, validate::Proxy};
 use crate::{
     controllers::{
         Settings,
         workload::{
-            Owner, pod,
-            program::{Bundle, ConfigFile, Program, metadata},
+            Owner,
+            config_volume::Bundle,
+            pod,
+            program::{ConfigFile, Program, metadata},
             rbac,
         },
     },
@@ -63,12 +65,6 @@ fn config_json(proxy: &Proxy<'_>) -> String {
 
 fn deployment(proxy: &Proxy<'_>, owner: &Owner, settings: &Settings, config_map: &str, config: &str) -> Value {
     let front = &proxy.front;
-    let bundle = proxy.oidc_ca.iter().map(|(config_map, key)| Bundle {
-        volume: "oidc-ca".to_owned(),
-        folder: OIDC_CA_FOLDER.to_owned(),
-        config_map: config_map.clone(),
-        key: key.clone(),
-    });
     let program = Program {
         owner,
         name: front.key.name.clone(),
@@ -76,7 +72,7 @@ fn deployment(proxy: &Proxy<'_>, owner: &Owner, settings: &Settings, config_map:
         command: "proxy",
         config: ConfigFile { config_map, folder: CONFIG_FOLDER, file: CONFIG_FILE },
         checksum: pod::checksum(config),
-        bundles: bundle.collect(),
+        bundles: proxy.oidc_ca.iter().map(Bundle::of_provider).collect(),
         environment: Vec::new(),
         port: front.port,
         account: front.existing_account.map_or_else(|| front.account.clone(), str::to_owned),

@@ -11,10 +11,7 @@ use vmcp_config::{
 };
 
 use super::{front::Front, resolve, resolve::References};
-use crate::controllers::workload::program::CA_FILE;
-
-/// Where the CA bundle of the OpenID provider is in the pod.
-pub(super) const OIDC_CA_FOLDER: &str = "/etc/oidc-ca";
+use crate::controllers::workload::config_volume::OIDC_CA;
 
 /// The configuration of the proxy `front`.
 pub fn of(front: &Front<'_>, references: &References) -> ProxyConfig {
@@ -77,7 +74,7 @@ fn accepted(provider: &InlineOidc) -> Oidc {
         jwks_allow_private_ip: provider.jwks_allow_private_ip,
         protected_resource_allow_private_ip: provider.protected_resource_allow_private_ip,
         insecure_allow_http: provider.insecure_allow_http,
-        ca_bundle_path: resolve::ca_bundle(provider).map(|_| format!("{OIDC_CA_FOLDER}/{CA_FILE}")),
+        ca_bundle_path: resolve::ca_bundle(provider).map(|_| OIDC_CA.to_owned()),
         ..Oidc::default()
     }
 }

@@ -4,6 +4,7 @@
 //! An annotation that somebody else sets, such as `kubectl.kubernetes.io/restartedAt`, stays: objects are applied, and
 //! apply touches the fields that the operator names alone.
 
+pub mod config_volume;
 pub mod pod;
 pub mod pods;
 pub mod program;

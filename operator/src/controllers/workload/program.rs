@@ -5,14 +5,13 @@ use serde_json::{Value, json};
 
 use super::{
     Metadata, Owner,
+    config_volume::{self, Bundle},
     pod::{self, CHECKSUM},
 };
 use crate::controllers::Settings;
 
 /// The variable that tells the program its namespace. Users cannot set it.
 const NAMESPACE: &str = "VMCP_NAMESPACE";
-/// The file name of every CA bundle in a pod.
-pub const CA_FILE: &str = "ca.crt";
 
 /// A Deployment of the program.
 #[derive(Debug, Clone)]
@@ -29,7 +28,7 @@ pub struct Program<'a> {
     pub config: ConfigFile<'a>,
     /// What changes when new pods must start.
     pub checksum: String,
-    /// The CA bundles.
+    /// The CA bundles beside the configuration.
     pub bundles: Vec<Bundle>,
     /// More environment variables.
     pub environment: Vec<Value>,
@@ -58,34 +57,6 @@ pub struct ConfigFile<'a> {
     pub folder: &'static str,
     /// The file.
     pub file: &'static str,
-}
-
-/// A CA bundle of a ConfigMap.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle {
-    /// Name of the volume.
-    pub volume: String,
-    /// Where it is in the pod, as [`CA_FILE`].
-    pub folder: String,
-    /// Name of the ConfigMap.
-    pub config_map: String,
-    /// Key in the ConfigMap.
-    pub key: String,
-}
-
-impl Bundle {
-    /// The volume. It is optional: a program starts without it, and says what does not work.
-    fn volume(&self) -> Value {
-        json!({"name": self.volume, "configMap": {
-            "name": self.config_map,
-            "optional": true,
-            "items": [{"key": self.key, "path": CA_FILE}],
-        }})
-    }
-
-    fn mount(&self) -> Value {
-        json!({"name": self.volume, "mountPath": self.folder, "readOnly": true})
-    }
 }
 
 /// Labels and annotations to add.
@@ -124,8 +95,6 @@ impl Program<'_> {
         let (labels, annotations) = metadata(overrides);
         let mut annotations = annotations.cloned().unwrap_or_default();
         annotations.insert(CHECKSUM.to_owned(), self.checksum.clone());
-        let config = json!({"name": "config", "configMap": {"name": self.config.config_map}});
-        let volumes: Vec<_> = [config].into_iter().chain(self.bundles.iter().map(Bundle::volume)).collect();
         let mut template = json!({
             "metadata": {"labels": self.owner.labels_over(labels), "annotations": annotations},
             "spec": {
@@ -133,7 +102,7 @@ impl Program<'_> {
                 "terminationGracePeriodSeconds": 30,
                 "securityContext": pod::security(),
                 "containers": [self.container(settings)],
-                "volumes": volumes,
+                "volumes": [config_volume::volume(self.config.config_map, &self.bundles)],
             },
         });
         if let Some(secrets) = &self.pull_secrets {
@@ -154,8 +123,6 @@ impl Program<'_> {
             format!("--port={}", self.port),
         ];
         arguments.extend(settings.egress_allow.iter().map(|range| format!("--egress-allow={range}")));
-        let config = json!({"name": "config", "mountPath": folder, "readOnly": true});
-        let mounts: Vec<_> = [config].into_iter().chain(self.bundles.iter().map(Bundle::mount)).collect();
         json!({
             "name": self.container,
             "image": settings.image,
@@ -170,7 +137,7 @@ impl Program<'_> {
             "securityContext": pod::container_security(),
             // So that the status can say why a program ended.
             "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": mounts,
+            "volumeMounts": [config_volume::mount(folder)],
         })
     }
 

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{CONTAINER, Gateway, PORT, account, config_map_name, image_pull_secrets, name};
 use crate::controllers::{
     Settings,
-    virtual_server::configuration::OIDC_CA,
     workload::{
         Owner,
+        config_volume::{self, Bundle},
         pod::{self, CHECKSUM},
     },
 };
@@ -96,21 +96,13 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
         "securityContext": pod::container_security(),
         // So that the status can say why a gateway ended.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": true}],
+        "volumeMounts": [config_volume::mount(CONFIG_FOLDER)],
     })
 }
 
-/// The volume with the configuration and, beside it, the CA bundles that it names by relative paths.
+/// The volume with the configuration and the CA bundles that it names.
 fn volume(gateway: &Gateway) -> Value {
-    let config = json!({"configMap": {"name": config_map_name(&gateway.key.name)}});
-    let provider = gateway.oidc_ca.as_ref().map(|(name, key)| bundle(name, key, OIDC_CA));
-    let backends = gateway.configuration.bundles.iter();
-    let backends = backends.map(|found| bundle(&found.config_map, &found.key, &found.path));
-    let sources: Vec<_> = [config].into_iter().chain(provider).chain(backends).collect();
-    json!({"name": "config", "projected": {"sources": sources}})
-}
-
-/// One CA bundle at `path`. It is optional: a gateway starts without it, and says what does not work.
-fn bundle(config_map: &str, key: &str, path: &str) -> Value {
-    json!({"configMap": {"name": config_map, "optional": true, "items": [{"key": key, "path": path}]}})
+    let provider = gateway.oidc_ca.as_ref().map(Bundle::of_provider);
+    let bundles = provider.iter().chain(&gateway.configuration.bundles);
+    config_volume::volume(&config_map_name(&gateway.key.name), bundles)
 }

@@ -16,10 +16,10 @@ use vmcp_config::{
 };
 
 use super::{
-    Bundle, Configuration, Variable,
+    Configuration, Variable,
     outgoing::{named, of_type},
 };
-use crate::controllers::{configuration, virtual_server::resolve::References};
+use crate::controllers::{configuration, virtual_server::resolve::References, workload::config_volume::Bundle};
 
 /// `config` with the members of the group. The user's own backends come first, and keep their names.
 pub(super) fn of(server: &VirtualMCPServer, references: &References, config: Config) -> Configuration {

@@ -7,10 +7,13 @@ use operator_api::{IncomingAuthType, OutgoingAuthSource, VirtualMCPServer};
 use vmcp_config::{Aggregation, Config, IncomingAuth, IncomingAuthKind, Oidc};
 
 use super::{build, resolve, resolve::References};
-use crate::{controllers::workload::pod::checksum, runtime::ObjectKey};
-
-/// Where the CA bundle of the OpenID provider is in the pod, beside the configuration.
-pub(super) const OIDC_CA: &str = "oidc-ca/ca.crt";
+use crate::{
+    controllers::workload::{
+        config_volume::{Bundle, OIDC_CA},
+        pod::checksum,
+    },
+    runtime::ObjectKey,
+};
 
 /// What a gateway is told, and what its pods must have so that it can follow.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,17 +44,6 @@ impl Variable {
         let name = format!("VMCP_SECRET_{}", checksum(&format!("{secret}/{key}")).to_uppercase());
         Self { name, secret: secret.to_owned(), key: key.to_owned() }
     }
-}
-
-/// The CA bundle of a backend.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle {
-    /// Where it is in the pod, beside the configuration.
-    pub path: String,
-    /// Name of the ConfigMap.
-    pub config_map: String,
-    /// Key in the ConfigMap.
-    pub key: String,
 }
 
 /// Whether the members of the group are part of the configuration of `server`, and not discovered by its pods.
