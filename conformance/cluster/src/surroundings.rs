@@ -1,5 +1,5 @@
-//! What pods know of machines outside the cluster: names that a namespace resolves, and variables that its containers
-//! get. So a program beside the cluster can simulate such machines, in this process or in another one.
+//! What pods know of machines outside the cluster: names that a namespace resolves, variables that its containers get, and
+//! images that it may use. So a program beside the cluster can simulate such machines, in this process or in another one.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ipnet::Ipv4Net;
 
 use crate::dns::Dns;
+use crate::node::Program;
 
 /// The loopback addresses of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -27,6 +28,7 @@ pub struct Surroundings {
     blocks: Blocks,
     dns: Dns,
     environments: Arc<RwLock<BTreeMap<String, BTreeMap<String, String>>>>,
+    images: Arc<RwLock<BTreeMap<String, BTreeMap<String, Program>>>>,
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -37,7 +39,7 @@ impl std::fmt::Debug for Surroundings {
 
 impl Surroundings {
     pub(crate) fn new(blocks: Blocks, dns: Dns) -> Self {
-        Self { blocks, dns, environments: Arc::default() }
+        Self { blocks, dns, environments: Arc::default(), images: Arc::default() }
     }
 
     /// The addresses of the cluster.
@@ -60,6 +62,18 @@ impl Surroundings {
     pub fn set_environment(&self, namespace: &str, environment: BTreeMap<String, String>) {
         let mut all = self.environments.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(namespace.to_owned(), environment);
+    }
+
+    /// Replaces the programs of images in a namespace, which count before those of the cluster.
+    pub fn set_images(&self, namespace: &str, images: BTreeMap<String, Program>) {
+        let mut all = self.images.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(namespace.to_owned(), images);
+    }
+
+    /// The program of an image in a namespace.
+    pub(crate) fn program(&self, namespace: &str, image: &str) -> Option<Program> {
+        let all = self.images.read().unwrap_or_else(PoisonError::into_inner);
+        all.get(namespace)?.get(image).cloned()
     }
 
     /// The variables of a namespace.

@@ -67,6 +67,9 @@ fn explain_scenario(library: &Library, scenario: &Scenario) {
             println!("  {line}");
         }
     }
+    for line in describe::images(scenario) {
+        println!("\n{line}");
+    }
     println!("\nSteps:");
     for line in describe::steps(scenario) {
         println!("  {line}");

@@ -35,6 +35,16 @@ pub fn world(world: &World) -> Vec<String> {
     lines
 }
 
+/// What images stand for, a line per image.
+pub fn images(scenario: &Scenario) -> Vec<String> {
+    let stands_for = |(image, world): (&String, &World)| {
+        let tools: Vec<&str> =
+            world.servers.iter().flat_map(|server| &server.tools).map(|tool| tool.name.as_str()).collect();
+        format!("containers of {image} are MCP servers with tools {}", tools.join(", "))
+    };
+    scenario.images.iter().map(stands_for).collect()
+}
+
 /// The steps, one after the other, with what they verify.
 pub fn steps(scenario: &Scenario) -> Vec<String> {
     let mut lines = Vec::new();

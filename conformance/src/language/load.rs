@@ -1,5 +1,6 @@
 //! From a file to a checked scenario.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::diagnostic::{Diagnostic, Position, Source, did_you_mean};
 use crate::expression::EvaluationError;
 use crate::world::World;
-use crate::yaml::{self, DecodeError, Located, Node};
+use crate::yaml::{self, DecodeError, Located, Node, NodeValue};
 
 /// Why a scenario is refused, and where in its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +71,12 @@ fn read(root: &mut Node, source: &Arc<Source>, surroundings: &Surroundings<'_>) 
     let at = root.at;
     let steps = root.take("steps");
     let world = root.take("world");
+    let images = root.take("images");
     let head: Head = yaml::decode(root)?;
     check_id(&head.id)?;
     let defaults = head.defaults.map(read_defaults).transpose()?;
     let world = world.as_ref().map(read_world).transpose()?;
+    let images = images.as_ref().map(read_images).transpose()?.unwrap_or_default();
     let steps = steps.ok_or_else(|| Refusal::at(at, "the key `steps` is missing"))?;
     let alone = head.isolation == Isolation::Cluster;
     let steps = StepReader::new(surroundings, alone).list(&steps)?;
@@ -86,6 +89,7 @@ fn read(root: &mut Node, source: &Arc<Source>, surroundings: &Surroundings<'_>) 
         skip: head.skip,
         defaults: defaults.unwrap_or_default(),
         world,
+        images,
         steps,
         source: source.clone(),
     })
@@ -110,6 +114,24 @@ fn check_id(id: &Located<String>) -> Result<(), Refusal> {
     }
     let message = format!("`{}` is no id: expected lower-case words joined by - and /", id.value);
     Err(Refusal::at(id.at, message))
+}
+
+fn read_images(node: &Node) -> Result<BTreeMap<String, World>, Refusal> {
+    let NodeValue::Map(entries) = &node.value else {
+        return Err(Refusal::at(
+            node.at,
+            format!("`images` is {}: expected a mapping from images to servers", node.kind()),
+        ));
+    };
+    let mut images = BTreeMap::new();
+    for (image, server) in entries {
+        let world = World::read_server(server)?;
+        if let Some(problem) = world.problem() {
+            return Err(Refusal::at(server.at, format!("in `images`, {}: {problem}", image.name)));
+        }
+        images.insert(image.name.clone(), world);
+    }
+    Ok(images)
 }
 
 fn read_world(node: &Node) -> Result<World, Refusal> {

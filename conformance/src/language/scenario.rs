@@ -29,6 +29,8 @@ pub struct Scenario {
     pub defaults: Defaults,
     /// The remote servers that it needs.
     pub world: Option<World>,
+    /// The MCP servers that images stand for, each a world of one server.
+    pub images: BTreeMap<String, World>,
     /// What is done and expected.
     pub steps: Vec<Step>,
     /// The file that says all this.

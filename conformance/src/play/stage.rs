@@ -57,7 +57,7 @@ impl<'a> Stage<'a> {
             Some(world) => Some(target.start_world(world.clone()).await?),
             None => None,
         };
-        target.make_namespace(&namespace, world.as_ref()).await?;
+        target.make_namespace(&namespace, world.as_ref(), &scenario.images).await?;
         Ok(Self {
             target,
             library,
@@ -115,7 +115,7 @@ impl<'a> Stage<'a> {
         let name = format!("{}-{other}", self.namespace);
         let is_new = self.state().other_namespaces.insert(name.clone());
         if is_new {
-            self.target.make_namespace(&name, self.world.as_ref()).await?;
+            self.target.make_namespace(&name, self.world.as_ref(), &self.scenario.images).await?;
         }
         Ok(name)
     }

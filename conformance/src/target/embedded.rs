@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use embedded_cluster::cluster::{Cluster, ClusterOptions};
@@ -38,6 +38,7 @@ pub struct Embedded {
     cluster: Cluster,
     simulator: Simulator,
     objects: Objects,
+    server: PathBuf,
     files: TempDir,
 }
 
@@ -58,7 +59,8 @@ impl Embedded {
         .await
         .map_err(|error| TargetError::World(chain(&error)))?;
         let files = super::folder()?;
-        let target = Self { objects: Objects::new(cluster.client()), cluster, simulator, files };
+        let server = options.programs.simulator;
+        let target = Self { objects: Objects::new(cluster.client()), cluster, simulator, server, files };
         match target.install(&options.programs.operator).await {
             Ok(()) => Ok(target),
             Err(error) => {
@@ -110,6 +112,23 @@ impl Embedded {
         around.set_environment(namespace, outside.environment);
         Ok(())
     }
+
+    /// Has `images` stand for MCP servers in a namespace: processes of the simulator, each with a world of its own.
+    fn serve_images(&self, namespace: &str, images: &BTreeMap<String, World>) -> Result<(), TargetError> {
+        let mut programs = BTreeMap::new();
+        for (number, (image, world)) in images.iter().enumerate() {
+            let place = self.files.path().join(format!("{namespace}-image-{number}"));
+            let (file, authorities) = (place.with_extension("yaml"), place.display().to_string());
+            let name = file.display().to_string();
+            std::fs::write(&file, world.written().to_string())
+                .map_err(|source| TargetError::File { file: name.clone(), source })?;
+            let arguments =
+                ["serve", "--exact-ports", "--listen", "0.0.0.0", "--ca-dir", authorities.as_str(), name.as_str()];
+            programs.insert(image.clone(), Program::new(self.server.clone()).with_arguments(arguments));
+        }
+        self.cluster.surroundings().set_images(namespace, programs);
+        Ok(())
+    }
 }
 
 impl Target for Embedded {
@@ -133,9 +152,11 @@ impl Target for Embedded {
         &'a self,
         name: &'a str,
         world: Option<&'a WorldHandle>,
+        images: &'a BTreeMap<String, World>,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             self.tell(name, world)?;
+            self.serve_images(name, images)?;
             provision::make_namespace(&self.objects, name, &json!({}), self.allows(Moment::Ready)).await
         }
         .boxed()

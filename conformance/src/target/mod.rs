@@ -7,6 +7,7 @@ mod outside;
 mod programs;
 mod provision;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -48,11 +49,13 @@ pub trait Target: Send + Sync {
         None
     }
 
-    /// Makes a namespace, whose pods reach a world by its names and trust its public authority.
+    /// Makes a namespace, whose pods reach a world by its names and trust its public authority, and where `images` stand
+    /// for MCP servers, each a world of one server.
     fn make_namespace<'a>(
         &'a self,
         name: &'a str,
         world: Option<&'a WorldHandle>,
+        images: &'a BTreeMap<String, World>,
     ) -> BoxFuture<'a, Result<(), TargetError>>;
 
     /// Removes a namespace and everything in it, without waiting for the end.

@@ -44,6 +44,8 @@ pub struct Programs {
     pub operator: PathBuf,
     /// The bin `vmcp`.
     pub vmcp: PathBuf,
+    /// The bin `simulator`.
+    pub simulator: PathBuf,
 }
 
 impl Programs {
@@ -53,7 +55,7 @@ impl Programs {
             let path = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
             if path.is_file() { Ok(path) } else { Err(ProgramError::Missing(path.display().to_string())) }
         };
-        Ok(Self { operator: find("operator")?, vmcp: find("vmcp")? })
+        Ok(Self { operator: find("operator")?, vmcp: find("vmcp")?, simulator: find("simulator")? })
     }
 
     /// Builds the programs when this one was built in a checkout; else finds them beside it.

@@ -6,7 +6,7 @@ mod remote;
 
 use std::ops::Deref;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::WorldChange;
 
 pub use control::{ControlClient, ControlError};
@@ -30,6 +30,15 @@ impl World {
     /// When it has keys or values that no world has.
     pub fn read(node: &Node) -> Result<Self, DecodeError> {
         Ok(Self { description: yaml::decode(node)?, written: node.to_json() })
+    }
+
+    /// Reads a world of one server from the server's place in a file.
+    ///
+    /// # Errors
+    ///
+    /// When the server has keys or values that no server has.
+    pub fn read_server(node: &Node) -> Result<Self, DecodeError> {
+        Self::read(&Node::from_json(&json!({"servers": [node.to_json()]}), node.at))
     }
 
     /// What is wrong with it, though it could be read.

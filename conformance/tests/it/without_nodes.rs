@@ -1,5 +1,6 @@
 //! A target with an API server and no nodes: enough to see what the runner makes of what objects say.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ impl Target for WithoutNodes {
         &'a self,
         name: &'a str,
         _world: Option<&'a WorldHandle>,
+        _images: &'a BTreeMap<String, World>,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             let kind = self.objects.kinds.named("namespace").await?;

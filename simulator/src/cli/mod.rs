@@ -46,7 +46,8 @@ struct Serve {
     /// Listen on this address.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
-    /// Listen on the very ports of the URLs, not on free ones: for a container, whose ports are its own.
+    /// Listen on the very ports of the URLs, not on free ones, whatever name a request calls: for a container, whose ports
+    /// are its own and whose names others give.
     #[arg(long)]
     exact_ports: bool,
     /// Write the root certificates here, one PEM file per authority. Default: a new folder below the system's temporary one.

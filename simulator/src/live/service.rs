@@ -107,8 +107,12 @@ impl LiveWorld {
             );
         }
         let all = self.sites();
-        let here: Vec<&Arc<Site>> =
-            all.iter().filter(|site| site.is_at(connection.scheme(), host, connection.url_port)).collect();
+        let at = |site: &Site, host: &str| site.is_at(connection.scheme(), host, connection.url_port);
+        let mut here: Vec<&Arc<Site>> = all.iter().filter(|site| at(site, host)).collect();
+        // A container does not know by which names it is called.
+        if here.is_empty() && self.exact_ports {
+            here = all.iter().filter(|site| at(site, site.url().host())).collect();
+        }
         if here.is_empty() {
             return refuse(StatusCode::NOT_FOUND, format!("nothing is called `{host}` here"));
         }

@@ -17,6 +17,8 @@ pub type Environment = Arc<dyn Fn(&PodContext) -> Vec<(String, String)> + Send +
 pub struct Program {
     /// The executable file.
     pub path: PathBuf,
+    /// Arguments of the image's entrypoint, before those of the container. A container's `command` replaces them too.
+    pub arguments: Vec<String>,
     /// Environment variables that each of its processes gets beside those of the pod, computed at each start. The pod's
     /// own win.
     pub environment: Environment,
@@ -25,7 +27,14 @@ pub struct Program {
 impl Program {
     /// A program without additional environment.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), environment: Arc::new(|_| Vec::new()) }
+        Self { path: path.into(), arguments: Vec::new(), environment: Arc::new(|_| Vec::new()) }
+    }
+
+    /// The program with these arguments of its entrypoint.
+    #[must_use]
+    pub fn with_arguments(mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
     }
 }
 
@@ -71,7 +80,7 @@ pub(crate) fn arguments(
 ) -> Result<Vec<OsString>, UnknownCommand> {
     let own_name = program.path.file_name().unwrap_or_default();
     let rest = match command {
-        [] => &[],
+        [] => program.arguments.as_slice(),
         [first, rest @ ..] if Path::new(first).file_name() == Some(own_name) => rest,
         [first, ..] => {
             return Err(UnknownCommand { command: first.clone(), program: own_name.to_string_lossy().into_owned() });
@@ -130,6 +139,12 @@ mod tests {
         assert_eq!(run(&["/server", "serve"], &args).unwrap(), expected);
         assert_eq!(run(&["server", "serve"], &args).unwrap(), expected);
         assert_eq!(run(&[], &["serve"]).unwrap(), ["serve"]);
+        let program = Program::new("/target/debug/server").with_arguments(["serve", "--listen=0.0.0.0"]);
+        let run = |command: &[&str], args: &[&str]| {
+            arguments(&program, &strings(command), &strings(args), &environment, &rewrite)
+        };
+        assert_eq!(run(&[], &["--loud"]).unwrap(), ["serve", "--listen=127.80.0.20", "--loud"]);
+        assert_eq!(run(&["server"], &["--loud"]).unwrap(), ["--loud"]);
         assert!(run(&["/bin/sh"], &[]).unwrap_err().to_string().starts_with("exec: \"/bin/sh\": executable file not"));
     }
 }

@@ -145,7 +145,7 @@ async fn the_environment_of_an_image_is_computed_for_each_pod() {
             ("OVERRIDDEN".to_owned(), "image".to_owned()),
         ]
     };
-    let program = Program { path: "/bin/sh".into(), environment: Arc::new(environment) };
+    let program = Program { environment: Arc::new(environment), ..Program::new("/bin/sh") };
     let images = BTreeMap::from([(SHELL.to_owned(), program)]);
     let cluster = Cluster::start(ClusterOptions { images, ..ClusterOptions::default() }).await.unwrap();
     let script = "echo $SEEN $RESOLVER $PLACE $OVERRIDDEN $TMPDIR; exec sleep 600";
@@ -156,5 +156,16 @@ async fn the_environment_of_an_image_is_computed_for_each_pod() {
     create::<Pod>(&cluster, object).await;
     let resolver = cluster.dns().view("default").unwrap();
     logged(&cluster, "web", &format!("default/web blue {resolver} /state/outside pod\n")).await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_image_may_stand_for_a_program_in_one_namespace_alone() {
+    const OWN: &str = "registry.example.com/own";
+    let cluster = Cluster::start(ClusterOptions::default()).await.unwrap();
+    let program = Program::new("/bin/sh").with_arguments(["-c", "echo entrypoint $0; exec sleep 600"]);
+    cluster.surroundings().set_images("default", BTreeMap::from([(OWN.to_owned(), program)]));
+    create::<Pod>(&cluster, pod("own", json!({"image": OWN, "args": ["argument"]}), json!({}))).await;
+    logged(&cluster, "own", "entrypoint argument\n").await;
     cluster.shutdown().await;
 }

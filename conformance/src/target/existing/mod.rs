@@ -12,7 +12,7 @@ mod forward;
 mod reach;
 mod simulator;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -94,6 +94,9 @@ impl Target for Existing {
     }
 
     fn cannot_play(&self, scenario: &Scenario) -> Option<String> {
+        if !scenario.images.is_empty() {
+            return Some("its images stand for simulated servers, which only the embedded target has".to_owned());
+        }
         if scenario.world.is_some() { self.reach.why_not() } else { None }
     }
 
@@ -101,6 +104,7 @@ impl Target for Existing {
         &'a self,
         name: &'a str,
         world: Option<&'a WorldHandle>,
+        _images: &'a BTreeMap<String, World>,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());

@@ -50,7 +50,8 @@ pub(super) async fn start(scope: &Scope, container: &Container) -> Result<Starte
     let pod = scope.object();
     let namespace = pod.namespace().unwrap_or_default();
     let image = container.image.clone().unwrap_or_default();
-    let Some(program) = scope.node.images.get(&image).cloned() else {
+    let own = scope.node.surroundings.program(&namespace, &image);
+    let Some(program) = own.or_else(|| scope.node.images.get(&image).cloned()) else {
         return Err(StartError::Image { image });
     };
     scope.container_event(
