@@ -84,6 +84,14 @@ fn a_mistake_in_the_world() {
 }
 
 #[test]
+fn mistakes_in_what_images_stand_for() {
+    assert_snapshot!(errors(
+        "images:\n  localhost/server:\n    url: http://a:8080/mcp\n    tols: [{name: echo}]\nsteps:\n  - wait: pod/x\n    until: gone\n"
+    ));
+    assert_snapshot!(errors("images: [localhost/server]\nsteps:\n  - wait: pod/x\n    until: gone\n"));
+}
+
+#[test]
 fn since_needs_a_step_of_that_name() {
     assert_snapshot!(errors("steps:\n  - journal: https://a.example.com/mcp\n    since: rotated\n"));
 }
