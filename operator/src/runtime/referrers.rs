@@ -7,9 +7,8 @@ use std::{collections::BTreeSet, sync::Arc};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{Resource, api::DynamicObject, core::PartialObjectMeta};
 use operator_api::{
-    ExternalAuthConfigReference, GroupReference, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig,
-    MCPRemoteProxy, MCPServer, MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition,
-    VirtualMCPServer,
+    MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 
 use super::{
@@ -19,7 +18,10 @@ use super::{
     observed::{Cached, Observed, Reconciled},
     references::{Refers, referred},
 };
-use crate::controllers::{virtual_server::configuration::is_inline, workload::pods};
+use crate::controllers::{
+    virtual_server::{configuration::is_inline, workloads::Workload},
+    workload::pods,
+};
 
 /// A kind whose changes concern objects to reconcile.
 pub trait Watched: Cached {
@@ -106,16 +108,16 @@ macro_rules! configurations {
 
 configurations!(MCPOIDCConfig, MCPToolConfig, MCPTelemetryConfig, MCPAuthzConfig, VirtualMCPCompositeToolDefinition);
 
-/// What gateways look at of a workload of their group: its status changes with each of its pods.
-type Face<'a> = (Option<&'a GroupReference>, Option<&'a ExternalAuthConfigReference>);
-
-/// The changed workload, what it refers to, and the gateways of its group.
-fn workload<K: Refers>(observed: &Observed, change: &Change<K>, face: impl Fn(&K) -> Face<'_>) -> Vec<Target> {
+/// The changed workload, what it refers to, and the gateways of its group if they look at what changed.
+fn workload<K: Refers>(observed: &Observed, change: &Change<K>) -> Vec<Target>
+where
+    for<'a> Workload: From<&'a K>,
+{
     let key = changed(change);
     let mut concerned = vec![Target::new(K::KIND, key.clone())];
     concerned.extend(referred(change));
-    if change.old.as_deref().map(&face) != change.new.as_deref().map(&face) {
-        let groups = change.versions().filter_map(|workload| face(workload).0);
+    if change.old.as_deref().map(Workload::from) != change.new.as_deref().map(Workload::from) {
+        let groups = change.versions().filter_map(|workload| Workload::from(workload).group);
         concerned.extend(groups.flat_map(|group| gateways_of(observed, &key, &group.name)));
     }
     concerned
@@ -123,17 +125,13 @@ fn workload<K: Refers>(observed: &Observed, change: &Change<K>, face: impl Fn(&K
 
 impl Watched for MCPRemoteProxy {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        workload(observed, change, |proxy| {
-            (proxy.spec.group_ref.as_ref(), proxy.spec.external_auth_config_ref.as_ref())
-        })
+        workload(observed, change)
     }
 }
 
 impl Watched for MCPServer {
     fn concerned(observed: &Observed, change: &Change<Self>) -> Vec<Target> {
-        workload(observed, change, |server| {
-            (server.spec.group_ref.as_ref(), server.spec.external_auth_config_ref.as_ref())
-        })
+        workload(observed, change)
     }
 }
 
@@ -180,10 +178,10 @@ fn readers(observed: &Observed, referent: Referent, key: &ObjectKey) -> BTreeSet
     readers
 }
 
-/// The gateways whose pods take, when they start, what the entry or the gateway `target` says.
+/// The gateways whose pods take, when they start, what the member of their group or the gateway `target` says.
 fn fixed_gateways(observed: &Observed, target: &Target) -> impl Iterator<Item = Target> {
     let gateways = match target.kind {
-        Kind::Entry => gateways(observed, target),
+        Kind::Entry | Kind::RemoteProxy | Kind::Server => gateways(observed, target),
         Kind::VirtualServer => vec![target.clone()],
         _ => Vec::new(),
     };

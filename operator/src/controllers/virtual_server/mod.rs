@@ -7,6 +7,7 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod validate;
+pub mod workloads;
 
 use operator_api::{
     VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, find_condition,

@@ -7,12 +7,15 @@ use std::{
 
 use kube::ResourceExt;
 use operator_api::{
-    BackendAuth, ConfigMapKeyReference, ExternalAuthConfigReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig,
-    MCPServerEntry, MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    BackendAuth, ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 use vmcp_config::Config;
 
-use super::{build, configuration};
+use super::{
+    build, configuration,
+    workloads::{self, Workload},
+};
 use crate::{
     controllers::{Context, ReconcileError},
     runtime::{
@@ -34,7 +37,9 @@ pub struct References {
     pub oidc_ca: Option<Arc<Keys>>,
     /// The entries of the group.
     pub entries: Vec<Arc<MCPServerEntry>>,
-    /// The auth configs of those entries, of the group's proxies and of the VirtualMCPServer itself, by name.
+    /// The workloads of the group.
+    pub workloads: Vec<Workload>,
+    /// The auth configs of those entries and workloads, and of the VirtualMCPServer itself, by name.
     pub auth_configs: BTreeMap<String, Arc<MCPExternalAuthConfig>>,
     /// The workflows that its configuration names and that exist, by name.
     pub workflows: BTreeMap<String, Arc<VirtualMCPCompositeToolDefinition>>,
@@ -82,30 +87,19 @@ fn entries(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> V
     observed.entries.referring(Referent::Ours(Kind::Group), &group).cloned().collect()
 }
 
-/// The auth configs that the group's workloads name. Inline mode does not serve them.
-fn of_workloads(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Vec<ExternalAuthConfigReference> {
-    if configuration::is_inline(server) {
-        return Vec::new();
-    }
-    let (referent, group) = (Referent::Ours(Kind::Group), key.sibling(&server.spec.group_ref.name));
-    let proxies = observed.remote_proxies.referring(referent, &group);
-    let servers = observed.servers.referring(referent, &group);
-    let named = proxies.filter_map(|proxy| proxy.spec.external_auth_config_ref.clone());
-    named.chain(servers.filter_map(|server| server.spec.external_auth_config_ref.clone())).collect()
-}
-
-/// The auth configs of `entries`, of the group's workloads and of `server` itself, by name.
+/// The auth configs of `entries`, of `workloads` and of `server` itself, by name.
 fn auth_configs(
     observed: &Observed,
     server: &VirtualMCPServer,
     key: &ObjectKey,
     entries: &[Arc<MCPServerEntry>],
+    workloads: &[Workload],
 ) -> BTreeMap<String, Arc<MCPExternalAuthConfig>> {
     let own = strategies(server).filter_map(|auth| auth.external_auth_config_ref.as_ref());
     let of_entries = entries.iter().filter_map(|entry| entry.spec.external_auth_config_ref.as_ref());
-    let of_workloads = of_workloads(observed, server, key);
+    let of_workloads = workloads.iter().filter_map(|workload| workload.auth_config.as_ref());
     own.chain(of_entries)
-        .chain(&of_workloads)
+        .chain(of_workloads)
         .filter_map(|reference| {
             let config = observed.auth_configs.get(&key.sibling(&reference.name))?;
             Some((reference.name.clone(), config.clone()))
@@ -118,7 +112,8 @@ fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Ref
     let group = &server.spec.group_ref.name;
     let oidc = server.spec.incoming_auth.oidc_config_ref.as_ref();
     let entries = entries(observed, server, key);
-    let auth_configs = auth_configs(observed, server, key, &entries);
+    let workloads = workloads::of(observed, &key.sibling(group));
+    let auth_configs = auth_configs(observed, server, key, &entries, &workloads);
     let deployment = observed.owned.of(OwnedKind::Deployment).get(&key.sibling(build::name(&key.name)));
     let replicas = deployment.and_then(|deployment| deployment.data.pointer("/spec/replicas")?.as_i64());
     let mut inputs = inputs(server, &entries, auth_configs.values());
@@ -148,6 +143,7 @@ fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Ref
         oidc: oidc.and_then(|oidc| observed.oidc_configs.get(&key.sibling(&oidc.name)).cloned()),
         oidc_ca: None,
         entries,
+        workloads,
         auth_configs,
         inputs,
         deployment_replicas: replicas.and_then(|replicas| i32::try_from(replicas).ok()),

@@ -1,7 +1,7 @@
 //! Inline mode: the members of the group, and how the gateway authenticates to them, are part of its configuration.
 //!
-//! The gateway's pods read nothing but this file, the environment and mounted CA bundles. Only members that the operator
-//! found Valid are part of it, and everything that is mounted is optional, so that one broken member keeps no pod from
+//! The gateway's pods read nothing but this file, the environment and mounted CA bundles. Only entries that the operator
+//! found Valid and workloads that have a Service are part of it, and everything that is mounted is optional, so that one broken member keeps no pod from
 //! starting.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,11 +25,18 @@ use crate::controllers::{configuration, virtual_server::resolve::References, wor
 pub(super) fn of(server: &VirtualMCPServer, references: &References, config: Config) -> Configuration {
     let mut rendering = Rendering { server, references, variables: BTreeSet::new(), bundles: Vec::new() };
     let mut backends = config.backends.clone().unwrap_or_default();
-    let taken: BTreeSet<_> = backends.iter().map(|backend| backend.name.clone()).collect();
+    let mut taken: BTreeSet<_> = backends.iter().map(|backend| backend.name.clone()).collect();
     let mut owns = BTreeMap::new();
+    for workload in &references.workloads {
+        if let Some(backend) = workload.backend().filter(|backend| taken.insert(backend.name.clone())) {
+            let own = workload.auth_config.as_ref();
+            owns.extend(own.map(|own| (backend.name.clone(), own.name.clone())));
+            backends.push(backend);
+        }
+    }
     for entry in references.entries.iter().filter(|entry| is_valid(entry)) {
         let name = entry.metadata.name.clone().unwrap_or_default();
-        if !taken.contains(&name) {
+        if taken.insert(name.clone()) {
             let own = entry.spec.external_auth_config_ref.as_ref();
             owns.extend(own.map(|own| (name.clone(), own.name.clone())));
             backends.push(rendering.entry(name, entry));

@@ -4,6 +4,7 @@ use operator_api::VirtualServerReason;
 use vmcp_config::Config;
 
 use super::*;
+use crate::controllers::virtual_server::workloads::Workload;
 
 fn by_reference(name: &str) -> Value {
     json!({"type": "externalAuthConfigRef", "externalAuthConfigRef": {"name": name}})
@@ -166,6 +167,39 @@ fn only_valid_members_are_part_of_an_inline_configuration() {
     changed.metadata.generation = Some(3);
     references.entries[0] = Arc::new(changed);
     assert_eq!(names(&references), Vec::<String>::new(), "a change waits for its verdict");
+}
+
+#[test]
+fn workloads_of_the_group_that_have_a_service_are_part_of_an_inline_configuration() {
+    let url = "http://workload.ns.svc.cluster.local:8080";
+    let proxy = |name: &str, url: Option<&str>| {
+        let spec = json!({
+            "remoteUrl": "https://mcp.example.com/mcp", "transport": "sse", "groupRef": {"name": "tools"},
+            "externalAuthConfigRef": {"name": "shared"}
+        });
+        let status = json!({"phase": "Pending", "url": url});
+        Workload::from(&*object::<operator_api::MCPRemoteProxy>("MCPRemoteProxy", name, spec, status))
+    };
+    let spec = json!({"image": "i", "transport": "streamable-http", "groupRef": {"name": "tools"}});
+    let fetch = Workload::from(&*object::<operator_api::MCPServer>("MCPServer", "fetch", spec, json!({"url": url})));
+    let workloads = vec![fetch, proxy("analytics", Some(url)), proxy("new", None), proxy("partner", Some(url))];
+    let references = References { workloads, ..entries(references()) };
+    let config = config(json!({"outgoingAuth": {"source": "inline"}}), &references);
+    let backends = config.backends.unwrap();
+    let served: Vec<_> = backends.iter().map(|backend| (backend.name.as_str(), backend.url.as_str())).collect();
+    assert_eq!(
+        served,
+        [
+            ("fetch", "http://workload.ns.svc.cluster.local:8080/mcp"),
+            ("analytics", "http://workload.ns.svc.cluster.local:8080/sse"),
+            ("partner", "http://workload.ns.svc.cluster.local:8080/sse"),
+        ],
+        "a name has one backend, and a workload's goes before an entry's"
+    );
+    assert!(backends.iter().all(|backend| backend.kind.is_none()), "they are Services of the cluster");
+    let outgoing = config.outgoing_auth.unwrap().backends.unwrap();
+    assert_eq!(outgoing["analytics"].kind, "header_injection");
+    assert!(!outgoing.contains_key("fetch"));
 }
 
 #[test]
