@@ -14,7 +14,9 @@ use crate::node_support::{SHELL, api, bounded, cluster, create, wait};
 fn pod(name: &str, container: Value, spec: Value) -> Value {
     let (mut container, mut spec) = (container, spec);
     container["name"] = "main".into();
-    container["image"] = SHELL.into();
+    if container.get("image").is_none() {
+        container["image"] = SHELL.into();
+    }
     spec["containers"] = json!([container]);
     json!({"metadata": {"name": name}, "spec": spec})
 }
