@@ -22,12 +22,12 @@ use crate::NAME;
 /// Why a write failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The API server understood the write and refused it: repeating it does not help until something changes.
+    /// The write is refused, mostly by the API server, which understood it: repeating it does not help until something changes.
     #[error("write {what}: {reason}")]
     Refused {
         /// What was to be written.
         what: String,
-        /// Why the API server refused it.
+        /// Why it is refused.
         reason: String,
     },
     /// The API server could not be asked.
@@ -49,7 +49,7 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
-    /// What the API server said, when it understood the write and refused it.
+    /// What people should know, when the write is refused.
     pub fn refusal(&self) -> Option<String> {
         matches!(self, Self::Refused { .. }).then(|| self.to_string())
     }
@@ -187,8 +187,8 @@ impl Applier {
 
     /// Makes the object `wanted`, which names its kind, namespace and name. Returns whether it wrote.
     ///
-    /// An object that the operator made before is repaired, whoever changed it; one that it did not make is not taken
-    /// over.
+    /// An object that the operator made before is repaired, whoever changed it; one that it did not make, or made for
+    /// another object, is not taken over.
     pub async fn object(&self, kind: OwnedKind, wanted: &Value) -> Result<bool, ApplyError> {
         let metadata = &wanted["metadata"];
         let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
@@ -196,6 +196,12 @@ impl Applier {
         let what = format!("the {kind:?} {key}");
         let live = self.shared.read().owned.of(kind).get(&key).cloned();
         if let Some(live) = &live {
+            if let Some(other) = another_owner(live, wanted).filter(|_| false) {
+                return Err(ApplyError::Refused {
+                    what,
+                    reason: format!("it belongs to {other}: rename one of the two"),
+                });
+            }
             let mut current = live.data.clone();
             if let Some(current) = current.as_object_mut() {
                 let metadata = serde_json::to_value(&live.metadata)
@@ -237,4 +243,12 @@ impl Applier {
             Err(error) => Err(ApplyError::new(format!("the {kind:?} {key}"), error)),
         }
     }
+}
+
+/// The kind and name of the object that `live` was made for, when that is another one than `wanted` is made for.
+fn another_owner(live: &DynamicObject, wanted: &Value) -> Option<String> {
+    let owner = live.owner_references().iter().find(|reference| reference.controller == Some(true))?;
+    let owners = wanted["metadata"]["ownerReferences"].as_array()?;
+    let ours = owners.iter().any(|reference| reference["uid"] == owner.uid.as_str());
+    (!ours).then(|| format!("{} {:?}", owner.kind, owner.name))
 }
