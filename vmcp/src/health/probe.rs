@@ -8,7 +8,10 @@
 use super::Health;
 use crate::backend::{Backend, Backends, Caller};
 use crate::discovery::Snapshot;
-use crate::egress::{BackendSession, Cause, Egress, EgressError};
+use crate::egress::{BackendSession, Cause, Egress, EgressError, Reply};
+use crate::jsonrpc::code;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,13 +109,17 @@ impl Probe {
         }
     }
 
-    /// Any answer will do, also an error: it shows that the backend speaks MCP.
+    /// Any answer will do, also an error: it shows that the backend speaks MCP. But for the one by which a proxy says that it
+    /// cannot reach the server behind it.
     async fn ping(&self) -> Result<(), EgressError> {
         let timeout = self.schedule.timeout;
         let caller = Caller::probe();
         let answer = self.session.request(&caller, "ping", None, timeout);
         match tokio::time::timeout(timeout, answer).await {
-            Ok(answer) => answer.map(drop),
+            Ok(answer) => match answer? {
+                Reply::Error(error) => unreachable_behind(&error).map_or(Ok(()), Err),
+                Reply::Result(_) => Ok(()),
+            },
             Err(_) => Err(EgressError::new(Cause::Timeout, format!("the backend did not answer within {timeout:?}"))),
         }
     }
@@ -126,4 +133,15 @@ impl Probe {
             }
         }
     }
+}
+
+/// What the error of a proxy says of the server behind it, if it says that it cannot be reached.
+fn unreachable_behind(error: &RawValue) -> Option<EgressError> {
+    #[derive(Deserialize)]
+    struct Told {
+        code: i64,
+        message: String,
+    }
+    let told: Told = serde_json::from_str(error.get()).ok()?;
+    (told.code == code::BACKEND_UNAVAILABLE).then(|| EgressError::new(Cause::Refused, told.message))
 }

@@ -63,6 +63,35 @@ async fn a_remote_proxy_is_asked_at_the_interval_on_request_alone() {
 }
 
 #[tokio::test]
+async fn a_server_that_its_proxy_cannot_reach_is_unavailable_and_one_that_answers_with_an_error_is_there() {
+    for (error, state) in [
+        (r#"{"code":-32050,"message":"backend \"x\" is not available"}"#, BackendStatus::Unavailable),
+        (r#"{"code":-32601,"message":"no such method"}"#, BackendStatus::Ready),
+        (r#"{"code":"odd"}"#, BackendStatus::Ready),
+    ] {
+        let server = Server::plain(mcp(move |recorded| {
+            json_body(format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, recorded.json()["id"]))
+        }))
+        .await;
+        let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
+        let backends = Arc::new(BTreeMap::from([(backend.name.clone(), backend)]));
+        let snapshot = Snapshot { backends, left_out: BTreeMap::new(), synced: true };
+        let (_discovery, discovered) = watch::channel(snapshot);
+        let (news, _heard) = mpsc::channel(8);
+        let health = Health::new(1);
+        let mut states = health.subscribe();
+        let stop = CancellationToken::new();
+        let schedule = ProbeSchedule { interval: Duration::from_millis(50), timeout: PATIENCE, remote_proxies: false };
+        let probing = tokio::spawn(probe_all(discovered, open_egress(), health, schedule, news, stop.clone()));
+        let judged = states.wait_for(|states| states.get("partner").is_some_and(|seen| seen.checked_at.is_some()));
+        let found = tokio::time::timeout(PATIENCE, judged).await.unwrap().unwrap()["partner"].state;
+        assert_eq!(found, state, "{error}");
+        stop.cancel();
+        probing.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_remote_proxy_is_asked_until_it_answers() {
     let (pings, health) = pings_of_a_proxy(false, 2).await;
     assert_eq!((pings, health.state("proxy")), (3, Some(BackendStatus::Ready)));
