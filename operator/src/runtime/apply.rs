@@ -196,7 +196,7 @@ impl Applier {
         let what = format!("the {kind:?} {key}");
         let live = self.shared.read().owned.of(kind).get(&key).cloned();
         if let Some(live) = &live {
-            if let Some(other) = another_owner(live, wanted).filter(|_| false) {
+            if let Some(other) = another_owner(live, wanted) {
                 return Err(ApplyError::Refused {
                     what,
                     reason: format!("it belongs to {other}: rename one of the two"),

@@ -6,7 +6,7 @@ use k8s_openapi::api::{
     rbac::v1::Role,
 };
 use kube::api::{Patch, PatchParams, PostParams};
-use operator_api::{MCPAuthzConfig, MCPGroup, MCPServer, ServerPhase, find_condition, is_true};
+use operator_api::{MCPAuthzConfig, MCPGroup, MCPRemoteProxy, MCPServer, ServerPhase, find_condition, is_true};
 use serde_json::json;
 
 use crate::cluster::TestCluster;
@@ -79,6 +79,32 @@ async fn a_server_gets_its_objects_and_becomes_ready_with_both_of_its_sides() {
     let before = cluster.version().await;
     tokio::time::sleep(std::time::Duration::from_hours(1)).await;
     assert_eq!(cluster.version().await, before, "quiet means quiet");
+    cluster.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_objects_that_would_share_a_deployment_do_not_fight_for_it() {
+    const PROXY: &str = "
+apiVersion: toolhive.stacklok.dev/v1beta1
+kind: MCPRemoteProxy
+metadata: {name: fetch}
+spec: {remoteUrl: https://mcp.example.com/mcp}
+";
+    let cluster = TestCluster::start().await;
+    cluster.apply(&[GROUP, SECRET, SERVER].join("\n---")).await;
+    cluster.quiet().await;
+    let deployment: Deployment = cluster.get("fetch").await;
+    cluster.apply(PROXY).await;
+    // It is tried again for ever, at growing pauses: the operator is never idle.
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    let proxy: MCPRemoteProxy = cluster.get("fetch").await;
+    let message = proxy.status.unwrap().message.unwrap_or_default();
+    assert!(message.contains("it belongs to MCPServer \"fetch\": rename one of the two"), "{message}");
+    let kept: Deployment = cluster.get("fetch").await;
+    assert_eq!(kept.metadata.owner_references, deployment.metadata.owner_references);
+    let before = cluster.version().await;
+    tokio::time::sleep(std::time::Duration::from_hours(1)).await;
+    assert_eq!(cluster.version().await, before, "nobody writes again and again");
     cluster.stop().await;
 }
 
