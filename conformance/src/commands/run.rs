@@ -17,16 +17,8 @@ pub(crate) async fn run(arguments: RunArguments) -> u8 {
         Ok(library) => library,
         Err(code) => return code,
     };
-    match arguments.target.plan() {
-        Ok(None) => {}
-        Ok(Some(commands)) => {
-            print!("{commands}");
-            return PASSED;
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            return exit_code(&error);
-        }
+    if let Err(code) = arguments.target.proceed() {
+        return code;
     }
     let claims = match arguments.claims.as_deref().map(Claims::read).transpose() {
         Ok(claims) => claims,

@@ -10,7 +10,7 @@ use conformance::target::{
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::{HARNESS, INTERRUPTED, WRONG_USAGE, consent};
+use super::{HARNESS, INTERRUPTED, PASSED, WRONG_USAGE, consent};
 
 /// What the options of kind are when they are not given.
 const CLUSTER: &str = "waggle-conformance";
@@ -79,10 +79,20 @@ impl TargetArguments {
         Err(TargetError::Usage(format!("{option} belongs to --target {target}")))
     }
 
-    /// What would be run, when that is all that was asked for.
-    pub(super) fn plan(&self) -> Result<Option<String>, TargetError> {
-        self.check()?;
-        Ok(self.dry_run.then(|| dry_run(&self.kind())))
+    /// Ends the command where nothing is to be started: with the commands that would be run, when that is all that was asked
+    /// for, or with what is wrong with the options. The error is the exit code.
+    pub(super) fn proceed(&self) -> Result<(), u8> {
+        match self.check() {
+            Ok(()) if self.dry_run => {
+                print!("{}", dry_run(&self.kind()));
+                Err(PASSED)
+            }
+            Ok(()) => Ok(()),
+            Err(error) => {
+                eprintln!("{error}");
+                Err(exit_code(&error))
+            }
+        }
     }
 
     /// Finds what the target needs, and starts it. Ctrl-C ends what was started.

@@ -22,16 +22,8 @@ pub(crate) async fn up(subject: &str, library: &LibraryArguments, target: Target
         eprintln!("there is no scenario `{subject}`: `conformance list` shows all ids");
         return WRONG_USAGE;
     };
-    match target.plan() {
-        Ok(None) => {}
-        Ok(Some(commands)) => {
-            print!("{commands}");
-            return PASSED;
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            return exit_code(&error);
-        }
+    if let Err(code) = target.proceed() {
+        return code;
     }
     let progress = Progress::new(1);
     let started = target.start(&progress).await;
