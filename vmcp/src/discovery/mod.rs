@@ -17,8 +17,6 @@ mod strategy;
 #[cfg(test)]
 mod tests;
 mod watch;
-#[cfg(test)]
-mod workload_tests;
 
 use std::collections::BTreeMap;
 

@@ -1,3 +1,4 @@
+//! `MCPServer`s and `MCPRemoteProxy` objects of the group.
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
@@ -5,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::member::{Member, MemberKind};
-use super::tests::{World, auth_config, entry, names};
+use super::{World, auth_config, entry, names};
 use crate::backend::{EgressClass, Transport};
+use crate::discovery::member::{Member, MemberKind};
 
 fn object(kind: MemberKind, name: &str, spec: Value, status: Value) -> Value {
     let mut full = match kind {

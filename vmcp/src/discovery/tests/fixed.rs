@@ -1,0 +1,60 @@
+//! Backends of the configuration itself.
+#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
+
+use serde_json::{Value, json};
+
+use super::{World, entry, fixed_backend, names};
+use crate::discovery::decide::{Decide, Decider, Objects};
+use crate::discovery::fixed::{self, FixedError};
+use crate::discovery::strategy::Strategies;
+
+#[test]
+fn backends_of_the_configuration_are_services_unless_they_say_entry() {
+    let configured = [
+        fixed_backend(json!({"name": "a", "url": "http://127.0.0.1:9/mcp", "transport": "streamable-http"})),
+        fixed_backend(json!({"name": "b", "url": "https://b.example.com/sse", "transport": "sse", "type": "entry"})),
+    ];
+    let backends = fixed::backends(&configured, |_| None);
+    assert_eq!(backends["a"].as_ref().unwrap().class, crate::backend::EgressClass::Workload);
+    assert_eq!(backends["b"].as_ref().unwrap().class, crate::backend::EgressClass::Remote);
+    let twice = [configured[0].clone(), configured[0].clone()];
+    assert_eq!(fixed::backends(&twice, |_| None)["a"], Err(FixedError::Duplicate("a".to_owned())));
+}
+
+#[test]
+fn one_broken_backend_of_the_configuration_is_left_out_with_its_reason() {
+    let entry = |name: &str, change: Value| {
+        let mut value = json!({"name": name, "url": "https://e.example.com", "transport": "sse", "type": "entry"});
+        value.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        fixed_backend(value)
+    };
+    let configured = [
+        entry("fine", json!({"headers": {"X-Tenant": "a"}, "headersFromEnv": {"X-Key": "KEY"}})),
+        entry("no-ca", json!({"caBundlePath": "/nowhere/ca.crt"})),
+        entry("no-variable", json!({"headersFromEnv": {"X-Key": "NONE"}})),
+        entry("no-header", json!({"headers": {"Host": "x"}})),
+    ];
+    let fixed = fixed::backends(&configured, |name| (name == "KEY").then(|| "from-env".to_owned()));
+    let mut decider = Decider::new("tools".to_owned(), Strategies::default(), fixed);
+    let snapshot = decider.decide(&Objects::default());
+    assert_eq!(names(&snapshot), ["fine"]);
+    assert_eq!(snapshot.backends["fine"].headers.names().collect::<Vec<_>>(), ["x-key", "x-tenant"]);
+    for (name, expected) in
+        [("no-ca", "/nowhere/ca.crt"), ("no-variable", "environment variable NONE"), ("no-header", "Host")]
+    {
+        assert!(snapshot.left_out[name].contains(expected), "{:?}", snapshot.left_out);
+    }
+}
+
+#[test]
+fn a_backend_of_the_configuration_keeps_its_name() {
+    let configured = [fixed_backend(json!({"name": "a", "url": "http://127.0.0.1:9/mcp", "transport": "sse"}))];
+    let fixed = fixed::backends(&configured, |_| None);
+    let mut world = World::new(vec![entry("a", json!({})), entry("b", json!({}))]);
+    world.decider = Decider::new("tools".to_owned(), Strategies::default(), fixed);
+    let snapshot = world.decide();
+    assert_eq!(names(&snapshot), ["a", "b"]);
+    assert_eq!(snapshot.backends["a"].url.port(), Some(9));
+    assert!(snapshot.left_out["a"].contains("same name"));
+}
