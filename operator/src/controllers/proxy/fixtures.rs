@@ -4,10 +4,20 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use operator_api::{ProxyCondition, find_condition};
+use serde_json::{Map, Value, json};
 
-use super::resolve::References;
-use crate::{controllers::Settings, runtime::contents::Keys};
+use super::{
+    Proxied,
+    resolve::References,
+    status::{self, Pods},
+    validate::judge,
+};
+use crate::{
+    controllers::Settings,
+    runtime::{contents::Keys, observed::OwnedKind},
+};
 
 /// An object of the namespace `ns`.
 pub(in crate::controllers) fn object<K: serde::de::DeserializeOwned>(
@@ -76,4 +86,55 @@ pub(in crate::controllers) fn references() -> References {
 /// What the administrator chose.
 pub(in crate::controllers) fn settings() -> Settings {
     Settings { image: "registry/vmcp:1".to_owned(), egress_allow: vec!["proxied=10.0.0.0/8".to_owned()] }
+}
+
+/// The fields of `change` in the place of those of `spec`.
+pub(in crate::controllers) fn with(mut spec: Value, change: Value) -> Value {
+    spec.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    spec
+}
+
+/// The fields `names` of `spec` alone.
+pub(in crate::controllers) fn only(spec: &Value, names: &[String]) -> Value {
+    names.iter().map(|name| (name.clone(), spec[name].clone())).collect::<Map<_, _>>().into()
+}
+
+/// The objects of `object`, whose spec can be used.
+pub(in crate::controllers) fn objects<K: Proxied>(object: &K, references: &References) -> Vec<(OwnedKind, Value)> {
+    let verdict = judge(object, references);
+    let plan = verdict.proxy.unwrap_or_else(|| panic!("{:#?}", verdict.checks));
+    object.objects(&plan, &settings())
+}
+
+/// The one of `objects` that is of the kind `wanted`.
+pub(in crate::controllers) fn of(objects: &[(OwnedKind, Value)], wanted: OwnedKind) -> Option<Value> {
+    objects.iter().find(|(kind, _)| *kind == wanted).map(|(_, object)| object.clone())
+}
+
+/// Whether the condition `kind` of `object` holds, its reason, and whether anything is built.
+pub(in crate::controllers) fn condition<K: Proxied>(
+    object: &K,
+    references: &References,
+    kind: ProxyCondition,
+) -> Option<(bool, String, bool)> {
+    let verdict = judge(object, references);
+    let status = status::of(object, &verdict, &Pods::default(), None, Timestamp::UNIX_EPOCH);
+    let found = find_condition(K::conditions(&status), kind.as_str()).cloned();
+    let status = serde_json::to_value(status).unwrap();
+    assert_eq!(status["observedGeneration"], 3);
+    assert_eq!(status["phase"] == "Failed", verdict.proxy.is_none());
+    let Condition { status, reason, .. } = found?;
+    Some((status == "True", reason, verdict.proxy.is_some()))
+}
+
+/// Fails unless `object` gives a status, and, where its spec can be used, the same objects each time.
+pub(in crate::controllers) fn assert_decided<K: Proxied>(object: &K, references: &References) {
+    let verdict = judge(object, references);
+    let status = status::of(object, &verdict, &Pods::default(), None, Timestamp::UNIX_EPOCH);
+    assert!(!K::conditions(&status).is_empty());
+    assert!(serde_json::to_value(status).unwrap()["phase"].is_string());
+    if let Some(plan) = verdict.proxy {
+        assert_eq!(object.objects(&plan, &settings()), object.objects(&plan, &settings()));
+        assert!(plan.config.problems().is_empty());
+    }
 }

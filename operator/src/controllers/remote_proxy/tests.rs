@@ -5,15 +5,17 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use k8s_openapi::jiff::Timestamp;
-use operator_api::{MCPRemoteProxy, ProxyCondition, ProxyPhase, ProxyReason, find_condition};
+use operator_api::{MCPRemoteProxy, ProxyCondition, ProxyPhase, ProxyReason};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{
     controllers::{
         proxy::{
-            Proxied,
-            fixtures::{checked, exchange, keys, object, provider, references, settings},
+            fixtures::{
+                assert_decided, checked, condition, exchange, keys, object, objects, of, only, provider, references,
+                with,
+            },
             resolve::References,
             status::{self, Pods},
             validate::judge,
@@ -24,10 +26,7 @@ use crate::{
 };
 
 fn proxy(change: Value) -> Arc<MCPRemoteProxy> {
-    let mut spec = json!({"remoteUrl": "https://mcp.example.com/mcp"});
-    for (key, value) in change.as_object().unwrap() {
-        spec[key] = value.clone();
-    }
+    let spec = with(json!({"remoteUrl": "https://mcp.example.com/mcp"}), change);
     object("MCPRemoteProxy", "analytics", spec, json!({}))
 }
 
@@ -61,26 +60,16 @@ fn complete() -> Value {
     })
 }
 
-fn objects(spec: Value, references: &References) -> Vec<(OwnedKind, Value)> {
-    let proxy = proxy(spec);
-    let verdict = judge(proxy.as_ref(), references);
-    let plan = verdict.proxy.unwrap_or_else(|| panic!("{:#?}", verdict.checks));
-    proxy.objects(&plan, &settings())
-}
-
-fn of(objects: &[(OwnedKind, Value)], wanted: OwnedKind) -> Option<Value> {
-    objects.iter().find(|(kind, _)| *kind == wanted).map(|(_, object)| object.clone())
-}
-
 #[test]
 fn the_objects_of_a_proxy_are_these() {
-    let objects: Vec<Value> = objects(complete(), &references()).into_iter().map(|(_, object)| object).collect();
+    let objects: Vec<Value> =
+        objects(proxy(complete()).as_ref(), &references()).into_iter().map(|(_, object)| object).collect();
     insta::assert_yaml_snapshot!("objects", objects);
 }
 
 #[test]
 fn a_minimal_proxy_leaves_its_replicas_to_others_and_serves_everyone() {
-    let objects = objects(json!({}), &References::default());
+    let objects = objects(proxy(json!({})).as_ref(), &References::default());
     let deployment = of(&objects, OwnedKind::Deployment).unwrap();
     assert_eq!(deployment["spec"].get("replicas"), None);
     assert_eq!(of(&objects, OwnedKind::PodDisruptionBudget), None);
@@ -93,22 +82,11 @@ fn a_minimal_proxy_leaves_its_replicas_to_others_and_serves_everyone() {
 
 #[test]
 fn a_named_service_account_is_used_and_none_is_made() {
-    let objects = objects(json!({"serviceAccount": "theirs"}), &References::default());
+    let objects = objects(proxy(json!({"serviceAccount": "theirs"})).as_ref(), &References::default());
     let kinds: BTreeSet<_> = objects.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [OwnedKind::ConfigMap, OwnedKind::Service, OwnedKind::Deployment].into());
     let deployment = of(&objects, OwnedKind::Deployment).unwrap();
     assert_eq!(deployment["spec"]["template"]["spec"]["serviceAccountName"], "theirs");
-}
-
-/// Status, reason and message of the condition `kind`, and whether a proxy is built.
-fn condition(spec: &Value, references: &References, kind: ProxyCondition) -> Option<(bool, String, bool)> {
-    let proxy = proxy(spec.clone());
-    let verdict = judge(proxy.as_ref(), references);
-    let status = status::of(proxy.as_ref(), &verdict, &Pods::default(), None, Timestamp::UNIX_EPOCH);
-    assert_eq!(status.observed_generation, Some(3));
-    assert_eq!(status.phase == Some(ProxyPhase::Failed), verdict.proxy.is_none());
-    let found = find_condition(&status.conditions, kind.as_str())?;
-    Some((found.status == "True", found.reason.clone(), verdict.proxy.is_some()))
 }
 
 #[test]
@@ -350,11 +328,11 @@ fn every_reason_has_its_case() {
         (authed(), missing(), C::Ready, false, R::NotReady, false),
         (json!({}), missing(), C::Ready, false, R::DeploymentNotReady, true),
     ] {
-        let found = condition(&spec, &references, kind);
+        let found = condition(proxy(spec.clone()).as_ref(), &references, kind);
         assert_eq!(found, Some((holds, reason.to_string(), built)), "{kind} of {spec}");
     }
     assert_eq!(
-        condition(&json!({}), &missing(), C::GroupRefValidated),
+        condition(proxy(json!({})).as_ref(), &missing(), C::GroupRefValidated),
         None,
         "what is not referred to has no condition"
     );
@@ -391,17 +369,8 @@ proptest! {
         url in "https?://[a-z0-9.:/\\[\\]@%-]{0,24}",
         known in any::<bool>(),
     ) {
-        let all = complete();
-        let mut spec: Value = parts.iter().map(|part| (part.clone(), all[part].clone())).collect::<serde_json::Map<_, _>>().into();
-        spec["remoteUrl"] = url.into();
+        let spec = with(only(&complete(), &parts), json!({"remoteUrl": url}));
         let references = if known { references() } else { References::default() };
-        let proxy = proxy(spec);
-        let verdict = judge(proxy.as_ref(), &references);
-        let status = status::of(proxy.as_ref(), &verdict, &Pods::default(), None, Timestamp::UNIX_EPOCH);
-        prop_assert!(status.phase.is_some() && !status.conditions.is_empty());
-        if let Some(plan) = verdict.proxy {
-            prop_assert_eq!(proxy.objects(&plan, &settings()), proxy.objects(&plan, &settings()));
-            prop_assert!(plan.config.problems().is_empty());
-        }
+        assert_decided(proxy(spec).as_ref(), &references);
     }
 }

@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     controllers::{
         proxy::{
-            Proxied,
-            fixtures::{keys, object, references, settings},
+            fixtures::{assert_decided, condition, keys, object, objects, of, only, references, with},
             resolve::References,
             status::{self, Pods},
             validate::judge,
@@ -25,10 +24,7 @@ use crate::{
 };
 
 fn server(change: Value) -> Arc<MCPServer> {
-    let mut spec = json!({"image": "ghcr.io/example/server", "transport": "streamable-http"});
-    for (key, value) in change.as_object().unwrap() {
-        spec[key] = value.clone();
-    }
+    let spec = with(json!({"image": "ghcr.io/example/server", "transport": "streamable-http"}), change);
     object("MCPServer", "fetch", spec, json!({}))
 }
 
@@ -70,21 +66,14 @@ fn complete() -> Value {
     })
 }
 
-fn objects(spec: Value, references: &References) -> Vec<(OwnedKind, Value)> {
-    let server = server(spec);
-    let verdict = judge(server.as_ref(), references);
-    let plan = verdict.proxy.unwrap_or_else(|| panic!("{:#?}", verdict.checks));
-    server.objects(&plan, &settings())
-}
-
 fn stateful_set(spec: Value) -> Value {
-    let objects = objects(spec, &References::default());
-    objects.into_iter().find(|(kind, _)| *kind == OwnedKind::StatefulSet).unwrap().1
+    of(&objects(server(spec).as_ref(), &References::default()), OwnedKind::StatefulSet).unwrap()
 }
 
 #[test]
 fn the_objects_of_a_server_are_these() {
-    let objects: Vec<Value> = objects(complete(), &references()).into_iter().map(|(_, object)| object).collect();
+    let objects: Vec<Value> =
+        objects(server(complete()).as_ref(), &references()).into_iter().map(|(_, object)| object).collect();
     insta::assert_yaml_snapshot!("objects", objects);
 }
 
@@ -97,20 +86,17 @@ fn a_minimal_server_leaves_its_replicas_to_others_and_is_told_where_to_listen() 
     assert_eq!(container.get("args"), None);
     let port = json!({"name": "MCP_PORT", "value": "8080"});
     assert!(container["env"].as_array().unwrap().contains(&port));
-    let text = objects(json!({}), &References::default());
-    let config = text.iter().find(|(kind, _)| *kind == OwnedKind::ConfigMap).unwrap();
-    let text = config.1["data"]["runconfig.json"].as_str().unwrap();
+    let objects = objects(server(json!({})).as_ref(), &References::default());
+    let config = of(&objects, OwnedKind::ConfigMap).unwrap();
+    let text = config["data"]["runconfig.json"].as_str().unwrap();
     let config = vmcp_config::proxy::ProxyConfig::parse(text, "runconfig.json").unwrap();
     assert_eq!(config.url, "http://mcp-fetch.ns.svc.cluster.local:8080/mcp");
 }
 
 #[test]
 fn the_pods_of_server_and_proxy_are_told_apart() {
-    let objects = objects(json!({}), &References::default());
-    let selector = |wanted: OwnedKind| {
-        let object = &objects.iter().find(|(kind, _)| *kind == wanted).unwrap().1;
-        object["spec"]["selector"]["matchLabels"].clone()
-    };
+    let objects = objects(server(json!({})).as_ref(), &References::default());
+    let selector = |wanted: OwnedKind| of(&objects, wanted).unwrap()["spec"]["selector"]["matchLabels"].clone();
     assert_ne!(selector(OwnedKind::StatefulSet)["app"], selector(OwnedKind::Deployment)["app"]);
     for (kind, name) in [(OwnedKind::Deployment, "mcp-fetch-proxy"), (OwnedKind::StatefulSet, "mcp-fetch")] {
         let service = objects.iter().find(|(_, object)| object["metadata"]["name"] == name).unwrap();
@@ -120,7 +106,7 @@ fn the_pods_of_server_and_proxy_are_told_apart() {
 
 #[test]
 fn a_named_service_account_is_that_of_the_servers_own_pods() {
-    let objects = objects(json!({"serviceAccount": "theirs"}), &References::default());
+    let objects = objects(server(json!({"serviceAccount": "theirs"})).as_ref(), &References::default());
     let accounts: Vec<_> = objects.iter().filter(|(kind, _)| *kind == OwnedKind::ServiceAccount).collect();
     assert_eq!(accounts.len(), 1);
     assert_eq!(accounts[0].1["metadata"]["name"], "fetch-proxy-runner");
@@ -134,17 +120,6 @@ fn a_probe_of_the_users_replaces_the_generated_one() {
     let template = json!({"spec": {"containers": [{"name": "mcp", "readinessProbe": probe}]}});
     let set = stateful_set(json!({"podTemplateSpec": template}));
     assert_eq!(set["spec"]["template"]["spec"]["containers"][0]["readinessProbe"], probe);
-}
-
-/// Status and reason of the condition `kind`, and whether the server is built.
-fn condition(spec: &Value, references: &References, kind: ProxyCondition) -> Option<(bool, String, bool)> {
-    let server = server(spec.clone());
-    let verdict = judge(server.as_ref(), references);
-    let status = status::of(server.as_ref(), &verdict, &Pods::default(), None, Timestamp::UNIX_EPOCH);
-    assert_eq!(status.observed_generation, Some(3));
-    assert_eq!(status.phase == Some(ServerPhase::Failed), verdict.proxy.is_none());
-    let found = find_condition(&status.conditions, kind.as_str())?;
-    Some((found.status == "True", found.reason.clone(), verdict.proxy.is_some()))
 }
 
 #[test]
@@ -225,7 +200,7 @@ fn every_reason_has_its_case() {
         (json!({"replicas": 2}), missing(), C::SessionStorageWarning, true, R::SessionStorageMissingForReplicas, true),
         (json!({}), missing(), C::Ready, false, R::NotReady, true),
     ] {
-        let found = condition(&spec, &references, kind);
+        let found = condition(server(spec.clone()).as_ref(), &references, kind);
         assert_eq!(found, Some((holds, reason.to_string(), built)), "{kind} of {spec}");
     }
 }
@@ -297,17 +272,8 @@ proptest! {
         image in ".{0,8}",
         known in any::<bool>(),
     ) {
-        let all = complete();
-        let mut spec: Value = parts.iter().map(|part| (part.clone(), all[part].clone())).collect::<serde_json::Map<_, _>>().into();
-        spec["image"] = image.into();
+        let spec = with(only(&complete(), &parts), json!({"image": image}));
         let references = if known { references() } else { References::default() };
-        let server = server(spec);
-        let verdict = judge(server.as_ref(), &references);
-        let status = status::of(server.as_ref(), &verdict, &Pods::default(), None, Timestamp::UNIX_EPOCH);
-        prop_assert!(status.phase.is_some() && !status.conditions.is_empty());
-        if let Some(plan) = verdict.proxy {
-            prop_assert_eq!(server.objects(&plan, &settings()), server.objects(&plan, &settings()));
-            prop_assert!(plan.config.problems().is_empty());
-        }
+        assert_decided(server(spec).as_ref(), &references);
     }
 }
