@@ -1,7 +1,9 @@
 //! Durations as people write them: `90s`, `5m`, `1h 30m`, or a number of seconds.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -15,7 +17,22 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     Ok(Option::<Written>::deserialize(deserializer)?.map(|written| written.0))
 }
 
-struct Written(Duration);
+/// A duration as it is written.
+pub(crate) struct Written(Duration);
+
+impl JsonSchema for Written {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A duration such as `90s`, `5m` or `1h 30m`, or a number of seconds.",
+            "type": ["string", "integer"],
+            "minimum": 0,
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

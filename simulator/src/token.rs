@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -9,7 +10,7 @@ use thiserror::Error;
 use crate::duration;
 
 /// A request for an access token.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenRequest {
     /// The authorization server, by host or issuer identifier.
@@ -24,6 +25,7 @@ pub struct TokenRequest {
     pub scopes: Vec<String>,
     /// How long it is valid from now on. Absent: an hour.
     #[serde(default, deserialize_with = "duration::optional")]
+    #[schemars(with = "Option<duration::Written>")]
     pub lifetime: Option<Duration>,
     /// Further claims; they win over the user's own and over the standard ones.
     #[serde(default)]
@@ -50,7 +52,7 @@ impl TokenRequest {
 }
 
 /// What can be wrong with a token.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TokenFault {
     /// Nothing.

@@ -25,6 +25,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve the world of a file until interrupted.
     Serve(Serve),
+    /// Print the JSON Schema of world files, for editors.
+    Schema,
     /// Say what is wrong with a world file.
     Check {
         /// The world file (YAML).
@@ -82,6 +84,10 @@ impl Failure {
 /// Runs the command.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Schema => {
+            println!("{:#}", simulator::world::schema());
+            Ok(())
+        }
         Command::Check { file } => {
             let world = read(&file)?;
             println!(

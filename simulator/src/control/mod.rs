@@ -29,6 +29,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post, put};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -42,7 +43,7 @@ use crate::{Simulator, WorldHandle};
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
 
 /// What a client needs to know of a world.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorldState {
     /// Its host names, and where they lead as seen from the simulator.
@@ -54,7 +55,7 @@ pub struct WorldState {
 }
 
 /// A certificate authority of a world.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Authority {
     /// Its name in the world.
@@ -64,7 +65,7 @@ pub struct Authority {
 }
 
 /// Entries of a journal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JournalPage {
     /// Number that the next entry will have.

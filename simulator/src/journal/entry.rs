@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, Version};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,12 +15,13 @@ use crate::oauth::decode_claims;
 ///
 /// Serialized, its keys are in camel case, as assertions write them. It holds secrets, such as tokens; `Debug` shows
 /// it [redacted](JournalEntry::redacted).
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JournalEntry {
     /// Position in the journal, counted from zero.
     pub sequence: u64,
     /// When the request had arrived.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// The URL without its query, as the client knows it.
     pub url: String,
@@ -62,7 +64,7 @@ pub struct JournalEntry {
 }
 
 /// How the request was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpFacts {
     /// The HTTP method.
@@ -72,7 +74,7 @@ pub struct HttpFacts {
 }
 
 /// What is known of the TLS connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TlsFacts {
     /// The name that the client asked for (SNI).
@@ -84,7 +86,7 @@ pub struct TlsFacts {
 }
 
 /// The claims of a bearer token.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenFacts {
     /// `sub`.
@@ -98,7 +100,7 @@ pub struct TokenFacts {
 }
 
 /// What was answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResponseFacts {
     /// The HTTP status.

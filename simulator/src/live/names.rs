@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::PoisonError;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LiveWorld;
 
 /// A host name of a world: what a resolver should answer, and where its ports really are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Name {
     /// The host name, in lower case, without a final dot.

@@ -1,7 +1,9 @@
 //! Authorization servers as a world file describes them.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -11,7 +13,7 @@ use super::{Certificate, Fault, Located, Secret, ServerUrl};
 use crate::duration;
 
 /// An identity provider or token endpoint: it publishes metadata and keys, issues tokens for its users and answers its clients.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthorizationServer {
     /// Its host name, with a port if it is not 443. Other parts of the world refer to it by this name.
@@ -39,6 +41,7 @@ pub struct AuthorizationServer {
     pub scopes: Option<Vec<String>>,
     /// How long the tokens of its token endpoint live. Absent: an hour.
     #[serde(default = "one_hour", deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
     pub token_lifetime: Duration,
     /// Path of the token endpoint below the issuer identifier.
     #[serde(default = "token_path")]
@@ -113,16 +116,32 @@ impl From<&str> for User {
     }
 }
 
+/// A user with claims, as it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrittenUser {
+    /// The `sub` of the user's tokens.
+    name: String,
+    /// Further claims of the user's tokens.
+    #[serde(default)]
+    claims: Map<String, Value>,
+}
+
+impl JsonSchema for User {
+    fn schema_name() -> Cow<'static, str> {
+        "User".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Somebody who can have tokens: a name, or `{name, claims}`.",
+            "anyOf": [{"type": "string"}, generator.subschema_for::<WrittenUser>()],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for User {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct Written {
-            name: String,
-            #[serde(default)]
-            claims: Map<String, Value>,
-        }
-
         struct UserVisitor;
 
         impl<'de> Visitor<'de> for UserVisitor {
@@ -137,7 +156,7 @@ impl<'de> Deserialize<'de> for User {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<User, A::Error> {
-                let Written { name, claims } = Written::deserialize(MapAccessDeserializer::new(map))?;
+                let WrittenUser { name, claims } = WrittenUser::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(User { name, claims })
             }
         }
@@ -147,7 +166,7 @@ impl<'de> Deserialize<'de> for User {
 }
 
 /// A client of the token endpoint.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Client {
     /// Its identifier.
@@ -173,7 +192,7 @@ impl Client {
 }
 
 /// How a client proves its identity to the token endpoint (RFC 6749, 2.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientAuthentication {
     /// HTTP Basic.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Accepts, Certificate, Fault, Located, Secret, Server, ServerUrl, Tool};
 
 /// One change of a running world. In YAML: a mapping with the one key that names the change.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum WorldChange {
     /// Gives the authority a new key and certificate. New connections are shown certificates signed by it.

@@ -1,16 +1,18 @@
 //! What a server does wrong, and to which requests.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::duration;
 
 /// A fault of a server. All faults whose requests match act on a request together, in the order of the list.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
     /// The requests that it acts on. Absent: all.
@@ -27,7 +29,7 @@ pub struct Fault {
 }
 
 /// Which requests: all that is said must hold.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Requests {
     /// The HTTP method.
@@ -45,7 +47,7 @@ pub struct Requests {
 }
 
 /// One way to go wrong. In YAML: a mapping with the one key that names it, or the name alone where nothing more is to be said.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Misbehaviour {
     /// Answers later.
@@ -105,7 +107,7 @@ pub enum Delay {
 }
 
 /// A whole answer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Page {
     /// The status, 200 to 599.
@@ -119,18 +121,19 @@ pub struct Page {
 }
 
 /// How slowly a body is sent.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Drip {
     /// Bytes at a time.
     pub bytes: NonZeroUsize,
     /// The time between two pieces.
     #[serde(deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
     pub every: Duration,
 }
 
 /// How lines end, other than with a line feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Lines {
     /// Carriage return and line feed.
@@ -172,19 +175,38 @@ impl Misbehaviour {
     }
 }
 
+/// A range of delays, as it is written.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WrittenRange {
+    /// The shortest delay.
+    #[serde(deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
+    from: Duration,
+    /// The longest delay.
+    #[serde(deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
+    to: Duration,
+    /// Where chance begins: the same seed gives the same delays.
+    #[serde(default)]
+    seed: u64,
+}
+
+impl JsonSchema for Delay {
+    fn schema_name() -> Cow<'static, str> {
+        "Delay".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How long an answer waits: a duration, or any time of a range.",
+            "anyOf": [generator.subschema_for::<duration::Written>(), generator.subschema_for::<WrittenRange>()],
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Delay {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct Between {
-            #[serde(deserialize_with = "duration::deserialize")]
-            from: Duration,
-            #[serde(deserialize_with = "duration::deserialize")]
-            to: Duration,
-            #[serde(default)]
-            seed: u64,
-        }
-
         struct DelayVisitor;
 
         impl<'de> serde::de::Visitor<'de> for DelayVisitor {
@@ -203,8 +225,8 @@ impl<'de> Deserialize<'de> for Delay {
             }
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Delay, A::Error> {
-                let Between { from, to, seed } =
-                    Between::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                let WrittenRange { from, to, seed } =
+                    WrittenRange::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 Ok(Delay::Between { from, to, seed })
             }
         }

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use thiserror::Error;
 use url::Url;
 
 /// An `http` or `https` URL without query, fragment and credentials, under which the world serves something.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-pub struct ServerUrl(Url);
+#[schemars(extend("pattern" = "^https?://"))]
+pub struct ServerUrl(#[schemars(with = "String")] Url);
 
 /// Why a text is not a [`ServerUrl`].
 #[derive(Debug, Error)]

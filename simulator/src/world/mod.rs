@@ -9,6 +9,7 @@ mod fault;
 mod file;
 mod located;
 mod location;
+mod schema;
 mod secret;
 mod server;
 mod validate;
@@ -19,6 +20,7 @@ pub use fault::{Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
 pub use file::{Mistake, WorldFileError};
 pub use located::Located;
 pub use location::{ServerUrl, UrlError};
+pub use schema::schema;
 pub use secret::Secret;
 pub use server::{
     Accepts, Answer, Certificate, CertificateFault, ProtocolVersion, Replies, Requires, RpcError, Server, Tool,
@@ -26,13 +28,14 @@ pub use server::{
 };
 pub use validate::Problem;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Name of the authority that signs the certificates of whatever names no issuer.
 pub const PUBLIC_AUTHORITY: &str = "public";
 
 /// A world: everything outside that a gateway under test can reach.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct World {
     /// Names of private certificate authorities. The authority `public` exists without being named.

@@ -1,9 +1,10 @@
 //! Text that must not appear in logs, errors or debug output.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// A secret of the world. `Debug` shows `[redacted]`; there is no `Display` and no `Serialize`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(String);
 

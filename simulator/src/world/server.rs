@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Fault, Located, Secret, ServerUrl};
 
 /// One MCP server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Server {
     /// Where clients find it, e.g. `https://mcp.partner.example.com/mcp`.
@@ -90,7 +91,7 @@ impl Server {
 }
 
 /// The transports of the protocol's legacy revisions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// One endpoint for POST, GET and DELETE, with sessions (2025-03-26 and later).
@@ -101,7 +102,7 @@ pub enum Transport {
 }
 
 /// How a Streamable HTTP server answers a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Replies {
     /// One JSON object.
@@ -112,7 +113,7 @@ pub enum Replies {
 }
 
 /// A protocol revision with the `initialize` handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 pub enum ProtocolVersion {
     /// The first revision: HTTP with SSE.
     #[serde(rename = "2024-11-05")]
@@ -151,7 +152,7 @@ impl ProtocolVersion {
 }
 
 /// The certificate of a host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Certificate {
     /// The authority that signs it; absent: `public`.
@@ -163,7 +164,7 @@ pub struct Certificate {
 }
 
 /// What can be wrong with a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CertificateFault {
     /// Valid for `wrong-name.invalid`, not for the host.
@@ -177,7 +178,7 @@ pub enum CertificateFault {
 }
 
 /// Which access tokens a server takes: signed by a key of the issuer, unexpired, for the audience, with all the scopes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Accepts {
     /// An authorization server of this world, by host or issuer identifier.
@@ -191,7 +192,7 @@ pub struct Accepts {
 }
 
 /// What a request must carry besides a token.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Requires {
     /// Header names with the value that each must have; null accepts any value. A missing header is answered with 400, a wrong
@@ -201,7 +202,7 @@ pub struct Requires {
 }
 
 /// A tool.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tool {
     /// Its name.
@@ -247,7 +248,7 @@ impl Tool {
 }
 
 /// A scripted answer to `tools/call`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Answer {
     /// One text content.
@@ -261,7 +262,7 @@ pub enum Answer {
 }
 
 /// The `error` member of a JSON-RPC response.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RpcError {
     /// The code, e.g. -32000.

@@ -1,6 +1,7 @@
 //! World files: what is refused, and how it is said.
 
 use simulator::World;
+use simulator::world::schema;
 
 fn refusal(text: &str) -> String {
     World::from_yaml("world.yaml", text).unwrap_err().to_string()
@@ -58,6 +59,12 @@ fn the_readme_examples_are_worlds() {
     for text in changes {
         serde_saphyr::from_str::<Vec<simulator::WorldChange>>(text).unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+#[test]
+fn the_schema_for_editors_is_current() {
+    let kept: serde_json::Value = serde_json::from_str(include_str!("../../world.schema.json")).unwrap();
+    assert_eq!(kept, schema(), "renew it: cargo run -p simulator -- schema > simulator/world.schema.json");
 }
 
 #[test]
