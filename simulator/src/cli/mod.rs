@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
+use simulator::world::ReadError;
 use simulator::{AddressPool, SimulatorOptions, World};
 
 /// Simulated remote MCP servers, authorization servers and certificate authorities.
@@ -110,10 +111,10 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
 }
 
 fn read(file: &Path) -> Result<World, Failure> {
-    let name = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Usage(anyhow::anyhow!("failed to read {name}: {error}")))?;
-    World::from_yaml(&name, &text).map_err(|error| Failure::World(error.into()))
+    World::from_file(file).map_err(|error| match error {
+        ReadError::Unreadable { .. } => Failure::Usage(error.into()),
+        ReadError::Mistaken(mistakes) => Failure::World(mistakes.into()),
+    })
 }
 
 /// Help and version go to standard output; a mistake is one sentence on standard error.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answers::Refusal;
 use super::{Authority, WorldState};
-use crate::world::Mistake;
+use crate::world::read_value;
 use crate::{Simulator, TokenRequest, World, WorldChange, WorldHandle};
 
 /// The worlds by name.
@@ -144,10 +144,7 @@ pub(super) async fn token(
 
 /// Reads a body as world files are read, so that mistakes are told as well.
 fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, body: &str) -> Result<T, Refusal> {
-    let mistaken = |mistake: Mistake| {
-        Refusal::unreadable(format!("the request:{}:{}: {}", mistake.line, mistake.column, mistake.message))
-    };
-    serde_saphyr::from_str(json_of(headers, body)?).map_err(|error| mistaken(Mistake::from(&error)))
+    read_value("the request", json_of(headers, body)?).map_err(|error| Refusal::unreadable(error.to_string()))
 }
 
 fn json_of<'a>(headers: &HeaderMap, body: &'a str) -> Result<&'a str, Refusal> {

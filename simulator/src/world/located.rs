@@ -5,7 +5,6 @@ use std::ops::Deref;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
-use serde_saphyr::Spanned;
 
 /// A value with its line and column, when it was read from YAML. It compares and prints as the value alone.
 #[derive(Clone)]
@@ -80,9 +79,6 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Located<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<T>::deserialize(deserializer)?;
-        let place = spanned.referenced;
-        let position = (place.line() > 0).then(|| (place.line(), place.column()));
-        Ok(Self { value: spanned.value, position })
+        T::deserialize(deserializer).map(Self::from)
     }
 }

@@ -17,7 +17,7 @@ mod validate;
 pub use authorization_server::{AuthorizationServer, Client, ClientAuthentication, User};
 pub use change::WorldChange;
 pub use fault::{Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
-pub use file::{Mistake, WorldFileError};
+pub use file::{Mistake, ReadError, WorldFileError};
 pub use located::Located;
 pub use location::{ServerUrl, UrlError};
 pub use schema::schema;
@@ -57,4 +57,5 @@ impl World {
     }
 }
 
+pub(crate) use file::read_value;
 pub(crate) use validate::{certificate_problem, fault_problems, server_problems, unknown};

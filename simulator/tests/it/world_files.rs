@@ -1,7 +1,7 @@
 //! World files: what is refused, and how it is said.
 
 use simulator::World;
-use simulator::world::schema;
+use simulator::world::{ReadError, schema};
 
 fn refusal(text: &str) -> String {
     World::from_yaml("world.yaml", text).unwrap_err().to_string()
@@ -19,6 +19,126 @@ fn a_value_of_the_wrong_form_is_shown_with_its_place() {
     insta::assert_snapshot!(refusal("authorizationServers:\n  - host: a.example.com\n    tokenLifetime: soon\n"));
     insta::assert_snapshot!(refusal("servers:\n  - transport: sse\n"));
     insta::assert_snapshot!(refusal("servers: [\n"));
+}
+
+#[test]
+fn all_mistakes_of_form_are_told_at_once_and_none_that_only_follows() {
+    insta::assert_snapshot!(refusal(
+        "
+authorizationServers:
+  - host: idp.example.com
+    users: [alice, {nam: bob}, [carol]]
+servers:
+  - ulr: https://a.example.com/mcp
+    replies: sometimes
+  - url: https://b.example.com/mcp
+    pageSize: 0
+    tools: [{name: echo}, {nam: x}, {name: echo}]
+    faults: [{does: {latency: soon}}, {does: {latency: 1s, hang: true}}]
+    accepts: {issuer: nowhere.example.com}
+  - url: https://b.example.com/mcp
+    requires: {headers: {X-Number: 007}}
+"
+    ));
+    // What refers to something else is judged as long as that is whole.
+    insta::assert_snapshot!(refusal(
+        "
+servers:
+  - url: https://a.example.com/mcp
+    tranport: sse
+  - url: https://b.example.com/mcp
+    certificate: {issuer: nobody}
+"
+    ));
+}
+
+#[test]
+fn numbers_are_texts_where_texts_are_wanted() {
+    let world = World::from_yaml("w", "servers: [{url: http://a.example.com/mcp, name: 1.10, tools: [{name: 7}]}]");
+    let server = world.unwrap().servers.remove(0);
+    assert_eq!((server.name.as_deref(), server.tools[0].name.as_str()), (Some("1.10"), "7"));
+}
+
+#[test]
+fn a_template_makes_many_servers_of_one() {
+    let world = World::from_yaml(
+        "w",
+        "
+servers:
+  - repeat: {count: 500, as: n}
+    item:
+      url: https://mcp-${n}.example.com/mcp
+      pageSize: ${n}
+      tools: [{repeat: {over: [read, write], as: verb}, item: {name: '${verb}-${n}'}}]
+",
+    )
+    .unwrap();
+    assert_eq!(world.servers.len(), 500);
+    let last = &world.servers[499];
+    assert_eq!(last.url.as_str(), "https://mcp-500.example.com/mcp");
+    assert_eq!(last.page_size.unwrap().get(), 500);
+    assert_eq!(last.tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["read-500", "write-500"]);
+}
+
+#[test]
+fn templates_that_make_no_sense_are_refused_with_their_place() {
+    insta::assert_snapshot!(refusal(
+        "
+servers:
+  - {repeat: {count: 2}, item: {url: 'https://a.example.com/mcp'}}
+  - {repeat: {count: 2, over: [a], as: n}, item: {}}
+  - {repeat: {count: 2, as: n}}
+  - {repeat: {count: 2, as: n}, item: {url: 'https://${n}.example.com/mcp', tool: []}}
+  - {repeat: {count: 2, as: n}, item: {url: 'https://same.example.com/mcp'}, items: 1}
+  - {repeat: {count: 900000000000, as: n}, item: {url: 'https://${n}.example.com/mcp'}}
+"
+    ));
+}
+
+/// The folder of a world of several files, and the path of its first.
+fn files(name: &str, files: &[(&str, &str)]) -> std::path::PathBuf {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    for (name, text) in files {
+        let file = folder.join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    folder.join(files[0].0)
+}
+
+#[test]
+fn a_file_includes_others() {
+    let main = files(
+        "included",
+        &[
+            (
+                "world.yaml",
+                "include: [parts/issuers.yaml, parts/servers.yaml]\nservers: [{url: 'https://own.example.com/mcp', accepts: {issuer: idp.example.com}}]",
+            ),
+            ("parts/issuers.yaml", "authorizationServers: [{host: idp.example.com}]"),
+            ("parts/servers.yaml", "include: issuers.yaml\nservers: [{url: 'https://other.example.com/mcp'}]"),
+        ],
+    );
+    let world = World::from_file(&main).unwrap();
+    assert_eq!(world.authorization_servers.len(), 1);
+    let urls: Vec<&str> = world.servers.iter().map(|server| server.url.as_str()).collect();
+    assert_eq!(urls, ["https://other.example.com/mcp", "https://own.example.com/mcp"]);
+}
+
+#[test]
+fn a_mistake_names_the_file_in_which_it_is() {
+    let main = files(
+        "mistaken",
+        &[
+            ("world.yaml", "include: [a.yaml, b.yaml, missing.yaml, [3]]\nserver: []"),
+            ("a.yaml", "include: world.yaml\nservers: [{url: nowhere}]"),
+            ("b.yaml", "servers: ["),
+        ],
+    );
+    let Err(ReadError::Mistaken(error)) = World::from_file(&main) else { panic!("it was read") };
+    let folder = main.parent().unwrap().display().to_string();
+    insta::assert_snapshot!(error.to_string().replace(&folder, "FOLDER"));
+    insta::assert_snapshot!(refusal("include: other.yaml"));
 }
 
 #[test]
