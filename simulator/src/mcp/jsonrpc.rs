@@ -6,6 +6,10 @@ pub(super) const PARSE_ERROR: i64 = -32700;
 pub(super) const INVALID_REQUEST: i64 = -32600;
 pub(super) const METHOD_NOT_FOUND: i64 = -32601;
 pub(super) const INVALID_PARAMS: i64 = -32602;
+/// `HeaderMismatch` of revision 2026-07-28.
+pub(super) const HEADER_MISMATCH: i64 = -32020;
+/// `UnsupportedProtocolVersion` of revision 2026-07-28.
+pub(super) const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
 /// For refusals of the transport, as the reference implementations use it.
 pub(super) const TRANSPORT_ERROR: i64 = -32000;
 

@@ -44,21 +44,26 @@ fn initialize(server: &Server, params: &Map<String, Value>) -> Result<(ProtocolV
     if !["name", "version"].iter().all(|name| client.get(*name).is_some_and(Value::is_string)) {
         return Err(invalid("`clientInfo` with `name` and `version`"));
     }
-    let supported = server.versions();
+    let supported = server.legacy_versions();
     let version = ProtocolVersion::parse(wanted)
         .filter(|version| supported.contains(version))
         .or_else(|| supported.last().copied())
         .ok_or_else(|| MethodError::new(INVALID_PARAMS, "the server supports no revision"))?;
-    let name = server.name.clone().unwrap_or_else(|| server.url.host().to_owned());
     let result = json!({
         "protocolVersion": version.as_str(),
         "capabilities": {"tools": {"listChanged": true}},
-        "serverInfo": {"name": name, "version": env!("CARGO_PKG_VERSION")},
+        "serverInfo": server_info(server),
     });
     Ok((version, result))
 }
 
-fn list_tools(server: &Server, params: &Map<String, Value>) -> Reply {
+/// Name and version of the server's software.
+pub(super) fn server_info(server: &Server) -> Value {
+    let name = server.name.clone().unwrap_or_else(|| server.url.host().to_owned());
+    json!({"name": name, "version": env!("CARGO_PKG_VERSION")})
+}
+
+pub(super) fn list_tools(server: &Server, params: &Map<String, Value>) -> Reply {
     let start = match params.get("cursor") {
         None => 0,
         Some(cursor) => cursor
@@ -112,7 +117,7 @@ fn default_schema(tool: &Tool) -> Value {
     })
 }
 
-fn call_tool(server: &Server, params: &Map<String, Value>) -> Reply {
+pub(super) fn call_tool(server: &Server, params: &Map<String, Value>) -> Reply {
     let name = params
         .get("name")
         .and_then(Value::as_str)

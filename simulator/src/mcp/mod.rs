@@ -1,8 +1,9 @@
-//! Simulated MCP servers of the protocol's legacy revisions, strict about what the specification asks of clients.
+//! Simulated MCP servers, strict about what the specification asks of clients.
 
 mod access;
 mod jsonrpc;
 mod methods;
+mod modern;
 mod server;
 mod sessions;
 mod sse;

@@ -61,6 +61,9 @@ impl McpServer {
             return self.resource_metadata(&definition);
         }
         match definition.transport {
+            Transport::StreamableHttp if super::modern::is_meant(&definition, received) => {
+                self.answer_modern(&definition, received)
+            }
             Transport::StreamableHttp => self.answer_streamable(&definition, received),
             Transport::Sse => self.answer_sse(&definition, received),
         }

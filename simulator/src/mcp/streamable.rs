@@ -22,7 +22,7 @@ const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// Either a value or the refusal to send instead.
-type Checked<T> = Result<T, Box<Outcome>>;
+pub(super) type Checked<T> = Result<T, Box<Outcome>>;
 
 impl McpServer {
     pub(super) fn answer_streamable(&self, server: &Server, received: &Received) -> Outcome {
@@ -39,20 +39,7 @@ impl McpServer {
 
     fn post(&self, server: &Server, received: &Received) -> Checked<Outcome> {
         let subject = self.admit(server, received)?;
-        if received.media_type().as_deref() != Some(JSON) {
-            return Err(Box::new(refuse(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                TRANSPORT_ERROR,
-                "Content-Type must be application/json",
-            )));
-        }
-        if !received.accepts(JSON) || !received.accepts(EVENT_STREAM) {
-            let reason = "Accept must list both application/json and text/event-stream";
-            return Err(Box::new(refuse(StatusCode::NOT_ACCEPTABLE, TRANSPORT_ERROR, reason)));
-        }
-        let body: Value = serde_json::from_slice(&received.body).map_err(|error| {
-            Box::new(refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, format!("the body is not JSON: {error}")))
-        })?;
+        let body = posted_json(received)?;
         if let Value::Array(batch) = &body {
             let session = self.session(server, received, subject.as_deref())?;
             return self::batch(server, received, &session, batch);
@@ -174,13 +161,31 @@ impl McpServer {
     }
 }
 
+/// The body of a POST that says it is JSON and takes both forms of answers.
+pub(super) fn posted_json(received: &Received) -> Checked<Value> {
+    if received.media_type().as_deref() != Some(JSON) {
+        return Err(Box::new(refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            TRANSPORT_ERROR,
+            "Content-Type must be application/json",
+        )));
+    }
+    if !received.accepts(JSON) || !received.accepts(EVENT_STREAM) {
+        let reason = "Accept must list both application/json and text/event-stream";
+        return Err(Box::new(refuse(StatusCode::NOT_ACCEPTABLE, TRANSPORT_ERROR, reason)));
+    }
+    serde_json::from_slice(&received.body).map_err(|error| {
+        Box::new(refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, format!("the body is not JSON: {error}")))
+    })
+}
+
 /// The revision in the request's header, if it has one that the server supports.
 fn stated_version(server: &Server, received: &Received) -> Checked<Option<ProtocolVersion>> {
     if !received.headers.contains_key(VERSION) {
         return Ok(None);
     }
     let text = received.header(VERSION).unwrap_or_default();
-    let supported = server.versions();
+    let supported = server.legacy_versions();
     if let Some(version) = ProtocolVersion::parse(text).filter(|version| supported.contains(version)) {
         return Ok(Some(version));
     }
@@ -230,7 +235,7 @@ pub(super) fn refusal(reply: &Result<Value, MethodError>) -> Option<String> {
 }
 
 /// What carries `message`, as the faults that act on the request leave it. Only a stream carries other than one message.
-fn answer(server: &Server, received: &Received, message: Value) -> Outcome {
+pub(super) fn answer(server: &Server, received: &Received, message: Value) -> Outcome {
     let messages = received.edits.messages(message);
     Outcome::answered(match (server.replies, messages.as_slice()) {
         (Replies::Json, [message]) => json_response(StatusCode::OK, message),

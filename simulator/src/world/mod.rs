@@ -4,6 +4,7 @@
 //! [`World::problems`] tells beforehand what does not fit together.
 
 mod authorization_server;
+mod cache;
 mod change;
 mod fault;
 mod file;
@@ -15,6 +16,7 @@ mod server;
 mod validate;
 
 pub use authorization_server::{AuthorizationServer, Client, ClientAuthentication, User};
+pub use cache::{Cache, CacheScope};
 pub use change::WorldChange;
 pub use fault::{Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
 pub use file::{Mistake, ReadError, WorldFileError};

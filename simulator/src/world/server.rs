@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Fault, Located, Secret, ServerUrl};
+use super::{Cache, Fault, Located, Secret, ServerUrl};
 
 /// One MCP server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -39,9 +39,12 @@ pub struct Server {
     /// How requests are answered over Streamable HTTP.
     #[serde(default)]
     pub replies: Replies,
-    /// The protocol revisions it supports. Absent: all that its transport can carry.
+    /// The protocol revisions it supports. Absent: all with the `initialize` handshake.
     #[serde(default)]
     pub protocol_versions: Option<Vec<ProtocolVersion>>,
+    /// How long and for whom clients may keep what it lists and reads (2026-07-28).
+    #[serde(default)]
+    pub cache: Cache,
     /// Where an SSE server takes messages. Absent: the URL's path with a final `/sse` replaced by `/messages`.
     #[serde(default)]
     pub messages_path: Option<String>,
@@ -65,6 +68,7 @@ impl Server {
             page_size: None,
             replies: Replies::default(),
             protocol_versions: None,
+            cache: Cache::default(),
             messages_path: None,
             faults: Vec::new(),
         }
@@ -83,10 +87,24 @@ impl Server {
     /// The supported revisions, oldest first, never empty after validation.
     #[must_use]
     pub fn versions(&self) -> Vec<ProtocolVersion> {
-        let mut versions = self.protocol_versions.clone().unwrap_or_else(|| ProtocolVersion::ALL.to_vec());
+        let mut versions = self.protocol_versions.clone().unwrap_or_else(|| ProtocolVersion::LEGACY.to_vec());
         versions.sort_unstable();
         versions.dedup();
         versions
+    }
+
+    /// The supported revisions with the `initialize` handshake, oldest first.
+    #[must_use]
+    pub fn legacy_versions(&self) -> Vec<ProtocolVersion> {
+        let mut versions = self.versions();
+        versions.retain(|version| !version.is_modern());
+        versions
+    }
+
+    /// Whether it supports a revision without handshake.
+    #[must_use]
+    pub fn is_modern(&self) -> bool {
+        self.protocol_versions.iter().flatten().any(|version| version.is_modern())
     }
 }
 
@@ -112,7 +130,7 @@ pub enum Replies {
     EventStream,
 }
 
-/// A protocol revision with the `initialize` handshake.
+/// A protocol revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 pub enum ProtocolVersion {
     /// The first revision: HTTP with SSE.
@@ -127,11 +145,17 @@ pub enum ProtocolVersion {
     /// The last revision with sessions.
     #[serde(rename = "2025-11-25")]
     V20251125,
+    /// No handshake and no sessions: each request says all that is needed to answer it.
+    #[serde(rename = "2026-07-28")]
+    V20260728,
 }
 
 impl ProtocolVersion {
     /// All of them, oldest first.
-    pub const ALL: [Self; 4] = [Self::V20241105, Self::V20250326, Self::V20250618, Self::V20251125];
+    pub const ALL: [Self; 5] = [Self::V20241105, Self::V20250326, Self::V20250618, Self::V20251125, Self::V20260728];
+
+    /// Those with the `initialize` handshake, oldest first.
+    pub const LEGACY: [Self; 4] = [Self::V20241105, Self::V20250326, Self::V20250618, Self::V20251125];
 
     /// The date that names the revision.
     #[must_use]
@@ -141,7 +165,14 @@ impl ProtocolVersion {
             Self::V20250326 => "2025-03-26",
             Self::V20250618 => "2025-06-18",
             Self::V20251125 => "2025-11-25",
+            Self::V20260728 => "2026-07-28",
         }
+    }
+
+    /// Whether requests of the revision stand for themselves, without handshake and session.
+    #[must_use]
+    pub fn is_modern(self) -> bool {
+        self >= Self::V20260728
     }
 
     /// The revision of that name.

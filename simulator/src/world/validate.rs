@@ -249,7 +249,14 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
         found.add(
             format!("{path}.protocolVersions"),
             url,
-            "a server needs at least one revision: leave the key out to support all".to_owned(),
+            "a server needs at least one revision: leave the key out to support all with a handshake".to_owned(),
+        );
+    }
+    if server.transport == Transport::Sse && server.is_modern() {
+        found.add(
+            format!("{path}.protocolVersions"),
+            url,
+            "the transport `sse` carries no revision after 2025-11-25".to_owned(),
         );
     }
     found.0.extend(fault_problems(path, &server.faults, Some(server.transport), url.position()));

@@ -10,6 +10,7 @@ mod discovery;
 mod exchange;
 mod faults;
 mod journal;
+mod modern;
 mod program;
 mod sse;
 mod streamable;

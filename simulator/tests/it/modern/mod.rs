@@ -1,0 +1,5 @@
+//! The stateless wire of revision 2026-07-28.
+
+mod client;
+mod era;
+mod requests;
