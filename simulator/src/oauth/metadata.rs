@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::grants::{CLIENT_CREDENTIALS, TOKEN_EXCHANGE};
 use super::issuer::Issuer;
+use crate::world::{ClientAuthentication, GrantType};
+
+/// Algorithms of client assertions.
+const ASSERTION_ALGORITHMS: [&str; 9] =
+    ["ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"];
 
 impl Issuer {
     /// Paths of the metadata: `OpenID` Connect appends to the issuer's path, RFC 8414 inserts before it.
@@ -18,17 +22,21 @@ impl Issuer {
 
     /// The metadata document. It names only what the server does.
     pub(super) fn metadata(&self) -> Value {
+        let definition = self.definition();
+        let authentication: Vec<&str> =
+            ClientAuthentication::ALL.iter().map(|method| method.identifier()).chain(["none"]).collect();
         let mut document = json!({
             "issuer": self.identifier(),
-            "token_endpoint": self.endpoint(&self.definition.token_path),
-            "jwks_uri": self.endpoint(&self.definition.jwks_path),
-            "grant_types_supported": [TOKEN_EXCHANGE, CLIENT_CREDENTIALS],
+            "token_endpoint": self.endpoint(&definition.token_path),
+            "jwks_uri": self.endpoint(&definition.jwks_path),
+            "grant_types_supported": GrantType::ALL.map(GrantType::identifier),
             "response_types_supported": [],
             "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+            "id_token_signing_alg_values_supported": [definition.signing.as_str()],
+            "token_endpoint_auth_methods_supported": authentication,
+            "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
         });
-        if let Some(scopes) = &self.definition.scopes {
+        if let Some(scopes) = &definition.scopes {
             document["scopes_supported"] = json!(scopes);
         }
         document

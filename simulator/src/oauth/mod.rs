@@ -1,5 +1,8 @@
 //! Simulated authorization servers: metadata, keys, and a token endpoint that is strict about everything a client sends.
 
+mod access_token;
+mod bounded;
+mod client_assertion;
 mod client_authentication;
 mod endpoint;
 mod error;
@@ -8,6 +11,8 @@ mod grants;
 mod issuer;
 mod keys;
 mod metadata;
+mod token_request;
+mod token_response;
 mod verify;
 
 pub(crate) use issuer::{Issuer, IssuerError, Issuers, find_issuer};

@@ -2,20 +2,20 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, Validation};
+use jsonwebtoken::Validation;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::issuer::Issuer;
+use super::keys::jwt_algorithm;
 
 /// Why a token is refused. Never repeats the token.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum Rejection {
     #[error("the token is not a JWT")]
     NotAJwt,
-    #[error("the token is signed with {0}, expected ES256")]
-    Algorithm(String),
+    #[error("the token is signed with {0}, expected {1}")]
+    Algorithm(String, &'static str),
     #[error("the token is signed by the key `{0}`, which the issuer {1} does not publish")]
     UnknownKey(String, String),
     #[error("the token's signature is not valid")]
@@ -65,12 +65,13 @@ impl Issuer {
             ));
         }
         let algorithm = text(&header, "alg");
-        if algorithm != "ES256" {
-            return Err(Rejection::Algorithm(algorithm));
+        let expected = self.definition().signing;
+        if algorithm != expected.as_str() {
+            return Err(Rejection::Algorithm(algorithm, expected.as_str()));
         }
         let key_id = text(&header, "kid");
         let key = self.key(&key_id).ok_or_else(|| Rejection::UnknownKey(key_id, self.identifier().to_owned()))?;
-        let mut validation = Validation::new(Algorithm::ES256);
+        let mut validation = Validation::new(jwt_algorithm(key.algorithm()));
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
@@ -78,7 +79,7 @@ impl Issuer {
             .map_err(|_| Rejection::Signature)?
             .claims;
 
-        let now = Timestamp::now().as_second();
+        let now = self.now();
         let seconds = |name: &str| claims.get(name).and_then(Value::as_i64);
         if seconds("exp").ok_or(Rejection::NoExpiry)? <= now {
             return Err(Rejection::Expired);
@@ -100,7 +101,8 @@ impl Issuer {
     }
 }
 
-fn audiences(claims: &Map<String, Value>) -> Vec<String> {
+/// `aud` as a list.
+pub(super) fn audiences(claims: &Map<String, Value>) -> Vec<String> {
     match claims.get("aud") {
         Some(Value::String(one)) => vec![one.clone()],
         Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),

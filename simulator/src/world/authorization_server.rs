@@ -9,7 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::{Certificate, Fault, Located, Secret, ServerUrl};
+use super::{Certificate, Client, Fault, Located, ServerUrl};
 use crate::duration;
 
 /// An identity provider or token endpoint: it publishes metadata and keys, issues tokens for its users and answers its clients.
@@ -39,6 +39,9 @@ pub struct AuthorizationServer {
     /// Scopes that it grants to clients. Absent: any.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
+    /// How it signs tokens.
+    #[serde(default)]
+    pub signing: SigningAlgorithm,
     /// How long the tokens of its token endpoint live. Absent: an hour.
     #[serde(default = "one_hour", deserialize_with = "duration::deserialize")]
     #[schemars(with = "duration::Written")]
@@ -79,6 +82,7 @@ impl AuthorizationServer {
             clients: Vec::new(),
             audiences: None,
             scopes: None,
+            signing: SigningAlgorithm::default(),
             token_lifetime: one_hour(),
             token_path: token_path(),
             jwks_path: jwks_path(),
@@ -94,10 +98,39 @@ impl AuthorizationServer {
         }
     }
 
+    /// The user of that name.
+    #[must_use]
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
     /// Whether `name` means this server: its host or its issuer identifier.
     #[must_use]
     pub fn answers_to(&self, name: &str) -> bool {
         name == *self.host || self.issuer().is_ok_and(|issuer| issuer.as_str() == name.trim_end_matches('/'))
+    }
+}
+
+/// The signature algorithm of an authorization server's tokens (RFC 7518, 3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum SigningAlgorithm {
+    /// ECDSA with P-256 and SHA-256.
+    #[default]
+    #[serde(rename = "ES256")]
+    Es256,
+    /// RSA (PKCS #1 v1.5) with SHA-256, keys of 2048 bits.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+impl SigningAlgorithm {
+    /// Its name in JWT headers and metadata.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+        }
     }
 }
 
@@ -163,42 +196,4 @@ impl<'de> Deserialize<'de> for User {
 
         deserializer.deserialize_any(UserVisitor)
     }
-}
-
-/// A client of the token endpoint.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Client {
-    /// Its identifier.
-    pub id: Located<String>,
-    /// Its secret. Absent: a public client, which names itself by `client_id` alone.
-    #[serde(default)]
-    pub secret: Option<Secret>,
-    /// How it may authenticate. Absent: either way.
-    #[serde(default = "every_authentication")]
-    pub authentication: Vec<ClientAuthentication>,
-}
-
-fn every_authentication() -> Vec<ClientAuthentication> {
-    vec![ClientAuthentication::Basic, ClientAuthentication::Post]
-}
-
-impl Client {
-    /// A client that may authenticate either way.
-    #[must_use]
-    pub fn new(id: &str, secret: &str) -> Self {
-        Self { id: id.into(), secret: Some(secret.into()), authentication: every_authentication() }
-    }
-}
-
-/// How a client proves its identity to the token endpoint (RFC 6749, 2.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ClientAuthentication {
-    /// HTTP Basic.
-    #[serde(alias = "client_secret_basic")]
-    Basic,
-    /// `client_id` and `client_secret` in the form.
-    #[serde(alias = "client_secret_post")]
-    Post,
 }

@@ -6,6 +6,8 @@
 mod authorization_server;
 mod cache;
 mod change;
+mod client;
+mod client_keys;
 mod fault;
 mod file;
 mod located;
@@ -15,9 +17,11 @@ mod secret;
 mod server;
 mod validate;
 
-pub use authorization_server::{AuthorizationServer, Client, ClientAuthentication, User};
+pub use authorization_server::{AuthorizationServer, SigningAlgorithm, User};
 pub use cache::{Cache, CacheScope};
 pub use change::WorldChange;
+pub use client::{Client, ClientAuthentication, GrantType};
+pub use client_keys::{ClientKeys, KeyError, PublicKey, VerifyingKey};
 pub use fault::{Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
 pub use file::{Mistake, ReadError, WorldFileError};
 pub use located::Located;

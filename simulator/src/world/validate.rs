@@ -117,12 +117,8 @@ impl World {
                     format!("the client `{}` is described twice", *client.id),
                 );
             }
-            if client.secret.is_some() && client.authentication.is_empty() {
-                found.add(
-                    format!("{path}.clients[{index}].authentication"),
-                    &client.id,
-                    "a client with a secret needs `basic`, `post` or both".to_owned(),
-                );
+            if let Some((key, message)) = client.problem() {
+                found.add(format!("{path}.clients[{index}].{key}"), &client.id, message);
             }
         }
         for (key, value) in [("tokenPath", &server.token_path), ("jwksPath", &server.jwks_path)] {

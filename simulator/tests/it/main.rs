@@ -5,6 +5,7 @@ mod access;
 mod certificates;
 mod changes;
 mod client;
+mod client_authentication;
 mod control;
 mod discovery;
 mod exchange;
