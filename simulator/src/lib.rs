@@ -18,6 +18,7 @@
 //! ```
 
 mod addresses;
+mod clock;
 pub mod control;
 mod duration;
 mod faults;

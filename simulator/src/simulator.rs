@@ -110,6 +110,12 @@ impl WorldHandle {
         issuer.token(request)
     }
 
+    /// What time it is in the world.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.live.clock.now()
+    }
+
     /// Everything that arrived.
     #[must_use]
     pub fn journal(&self) -> &Journal {

@@ -52,6 +52,9 @@ pub struct WorldState {
     pub authorities: Vec<Authority>,
     /// Number that the next entry of its journal will have.
     pub position: u64,
+    /// What time it is in the world.
+    #[schemars(with = "String")]
+    pub now: jiff::Timestamp,
 }
 
 /// A certificate authority of a world.

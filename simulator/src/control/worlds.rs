@@ -42,6 +42,7 @@ impl Running {
             names: self.world.names(),
             authorities: self.world.authorities().into_iter().map(authority).collect(),
             position: self.world.journal().position(),
+            now: self.world.now(),
         }
     }
 }

@@ -10,6 +10,7 @@ use http_body::Body as _;
 use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
 use hyper::body::Frame;
 
+use crate::clock::Clock;
 use crate::wire::Body;
 use crate::world::{Drip, Lines, Misbehaviour};
 
@@ -23,7 +24,7 @@ const COMMENTS: &[u8] = b":\n: a comment\n:no space\n\n";
 const PAD: &[u8] = &[b' '; 64 * 1024];
 
 /// `response` with its body as `does` leaves it.
-pub(super) fn changed(response: Response<Body>, does: &Misbehaviour) -> Response<Body> {
+pub(super) fn changed(response: Response<Body>, does: &Misbehaviour, clock: &Clock) -> Response<Body> {
     let is_stream = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -52,7 +53,7 @@ pub(super) fn changed(response: Response<Body>, does: &Misbehaviour) -> Response
             }
             cut(pieces, *after, Ending::Close)
         }
-        Misbehaviour::Drip(drip) => dripping(pieces, *drip),
+        Misbehaviour::Drip(drip) => dripping(pieces, *drip, clock.clone()),
         Misbehaviour::Pad(bytes) => Box::pin(padding(*bytes, is_stream).chain(pieces)),
         Misbehaviour::ByteOrderMark => Box::pin(stream::iter([Ok(Bytes::from_static(b"\xef\xbb\xbf"))]).chain(pieces)),
         Misbehaviour::Lines(lines) => {
@@ -99,14 +100,17 @@ fn cut(pieces: Pieces, left: u64, ending: Ending) -> Pieces {
     }))
 }
 
-fn dripping(pieces: Pieces, Drip { bytes, every }: Drip) -> Pieces {
+fn dripping(pieces: Pieces, Drip { bytes, every }: Drip, clock: Clock) -> Pieces {
     let drops = pieces.map_ok(move |piece| {
         let drops: Vec<_> = piece.chunks(bytes.get()).map(|drop| Ok(Bytes::copy_from_slice(drop))).collect();
         stream::iter(drops)
     });
-    Box::pin(drops.try_flatten().then(move |drop| async move {
-        tokio::time::sleep(every).await;
-        drop
+    Box::pin(drops.try_flatten().then(move |drop| {
+        let clock = clock.clone();
+        async move {
+            clock.sleep(every).await;
+            drop
+        }
     }))
 }
 

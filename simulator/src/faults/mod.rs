@@ -14,6 +14,7 @@ use tokio::sync::Barrier;
 
 pub(crate) use messages::Edits;
 
+use crate::clock::Clock;
 use crate::wire::{Body, Connection, Dropped, Received, page};
 use crate::world::{Delay, Fault, Misbehaviour, Page, Requests};
 
@@ -23,14 +24,18 @@ pub(crate) struct Faults(Vec<Arc<LiveFault>>);
 
 struct LiveFault {
     fault: Fault,
+    /// Where chance begins.
+    seed: u64,
     /// How many requests have matched.
     seen: AtomicU32,
     barrier: Option<Barrier>,
 }
 
 impl Faults {
-    pub(crate) fn new(faults: Vec<Fault>) -> Self {
-        Self(faults.into_iter().map(|fault| Arc::new(LiveFault::new(fault))).collect())
+    /// The faults of a site for which chance begins at `seed`, at another number for each fault.
+    pub(crate) fn new(faults: Vec<Fault>, seed: u64) -> Self {
+        let live = |(index, fault)| Arc::new(LiveFault::new(fault, seed.wrapping_add(index << 32)));
+        Self((0_u64..).zip(faults).map(live).collect())
     }
 
     /// The faults that act on `received`, which counts as seen.
@@ -44,12 +49,16 @@ impl Faults {
 }
 
 impl LiveFault {
-    fn new(fault: Fault) -> Self {
+    fn new(fault: Fault, seed: u64) -> Self {
+        let seed = match &fault.does {
+            Misbehaviour::Latency(Delay::Between { seed: Some(own), .. }) => *own,
+            _ => seed,
+        };
         let barrier = match &fault.does {
             Misbehaviour::Barrier(size) => Some(Barrier::new(size.get())),
             _ => None,
         };
-        Self { fault, seen: AtomicU32::new(0), barrier }
+        Self { fault, seed, seen: AtomicU32::new(0), barrier }
     }
 
     fn act(self: &Arc<Self>, received: &Received, message: &Value) -> Option<Act> {
@@ -118,10 +127,11 @@ impl Acting {
         &self,
         response: Option<Response<Body>>,
         connection: &Connection,
+        clock: &Clock,
     ) -> Result<Response<Body>, Dropped> {
         for act in &self.0 {
             match &act.fault.fault.does {
-                Misbehaviour::Latency(delay) => tokio::time::sleep(length(*delay, act.count)).await,
+                Misbehaviour::Latency(delay) => clock.sleep(length(*delay, act.fault.seed, act.count)).await,
                 Misbehaviour::Barrier(_) => {
                     if let Some(barrier) = &act.fault.barrier {
                         barrier.wait().await;
@@ -152,7 +162,7 @@ impl Acting {
                     }
                     response
                 }
-                _ => body::changed(response, does),
+                _ => body::changed(response, does, clock),
             };
         }
         Ok(response)
@@ -160,10 +170,10 @@ impl Acting {
 }
 
 /// The delay of the request before which a fault has acted on `count` others.
-fn length(delay: Delay, count: u32) -> Duration {
+fn length(delay: Delay, seed: u64, count: u32) -> Duration {
     match delay {
         Delay::Fixed(length) => length,
-        Delay::Between { from, to, seed } => {
+        Delay::Between { from, to, .. } => {
             let mut chance = StdRng::seed_from_u64(seed.wrapping_add(u64::from(count)));
             chance.random_range(from..=to)
         }
@@ -199,7 +209,8 @@ mod tests {
     #[test]
     fn chance_is_the_same_each_time_and_stays_within_its_range() {
         let (from, to) = (Duration::from_millis(10), Duration::from_millis(90));
-        let times = |seed| (0..50).map(|count| length(Delay::Between { from, to, seed }, count)).collect::<Vec<_>>();
+        let between = Delay::Between { from, to, seed: None };
+        let times = |seed| (0..50).map(|count| length(between, seed, count)).collect::<Vec<_>>();
         assert_eq!(times(1), times(1));
         assert_ne!(times(1), times(99));
         assert!(times(1).iter().all(|time| (from..=to).contains(time)));

@@ -69,6 +69,12 @@ impl LiveWorld {
                 self.server(&url)?.end_sessions();
                 Ok(())
             }
+            WorldChange::AdvanceClock(by) => {
+                if self.clock.advance(by) {
+                    return Ok(());
+                }
+                Err(WorldError::Unknown("the clock can be moved ahead by a century at most".to_owned()))
+            }
             WorldChange::AddServer(server) => self.add_server(*server).await,
             WorldChange::RemoveServer(url) => {
                 let server = self.server(&url)?;
@@ -101,7 +107,7 @@ impl LiveWorld {
             }
         }
         let server = McpServer::new(server, Arc::clone(&self.issuers));
-        self.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate).await
+        self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate).await
     }
 
     /// Changes a description if what comes out of it is still sound.

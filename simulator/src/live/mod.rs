@@ -18,6 +18,7 @@ pub use names::Name;
 pub(crate) use site::{Kind, Site};
 
 use crate::addresses::AddressLease;
+use crate::clock::Clock;
 use crate::journal::{Journal, JournalLimits};
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, Issuers};
@@ -29,6 +30,9 @@ use crate::world::{Certificate, PUBLIC_AUTHORITY, Server, ServerUrl, World};
 pub(crate) struct LiveWorld {
     address: IpAddr,
     exact_ports: bool,
+    /// Where chance begins.
+    seed: u64,
+    pub(crate) clock: Clock,
     pub(crate) certificates: Certificates,
     pub(crate) issuers: Issuers,
     pub(crate) journal: Journal,
@@ -63,13 +67,16 @@ impl LiveWorld {
             return Err(WorldError::Problems(problems));
         }
         let certificates = Certificates::new(world.authorities.iter().map(|name| (**name).clone()))?;
+        let clock = Clock::default();
         let mut issuers = Vec::new();
         for definition in world.authorization_servers {
-            issuers.push(Arc::new(Issuer::new(definition).map_err(WorldError::issuer)?));
+            issuers.push(Arc::new(Issuer::new(definition, clock.clone()).map_err(WorldError::issuer)?));
         }
         let live = Arc::new(Self {
             address: lease.address(),
             exact_ports,
+            seed: world.seed,
+            clock,
             certificates,
             issuers: Arc::new(issuers),
             journal: Journal::new(limits),
@@ -91,12 +98,12 @@ impl LiveWorld {
     async fn populate(self: &Arc<Self>, servers: Vec<Server>) -> Result<(), WorldError> {
         for issuer in self.issuers.iter() {
             let certificate = issuer.certificate();
-            self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer))), certificate).await?;
+            self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer)), self.seed), certificate).await?;
         }
         for server in servers {
             let certificate = server.certificate.clone();
             let server = McpServer::new(server, Arc::clone(&self.issuers));
-            self.add_site(Site::new(Kind::Mcp(Arc::new(server))), certificate).await?;
+            self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate).await?;
         }
         Ok(())
     }

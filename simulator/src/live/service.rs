@@ -81,7 +81,7 @@ impl Service for LiveWorld {
         };
         // Before any waiting: a client that gives up has been here nevertheless.
         self.note(&received, site.as_deref(), &outcome, &acting);
-        acting.deliver(outcome.response, &received.connection).await
+        acting.deliver(outcome.response, &received.connection, &self.clock).await
     }
 }
 

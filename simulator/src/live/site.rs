@@ -21,15 +21,22 @@ pub(crate) struct Site {
     kind: Kind,
     down: AtomicBool,
     faults: RwLock<Arc<Faults>>,
+    /// Where chance begins for its faults.
+    seed: u64,
 }
 
 impl Site {
-    pub(crate) fn new(kind: Kind) -> Self {
+    /// A site of a world in which chance begins at `seed`.
+    pub(crate) fn new(kind: Kind, seed: u64) -> Self {
         let (url, faults) = match &kind {
             Kind::Mcp(server) => (server.url(), server.definition().faults.clone()),
             Kind::Issuer(issuer) => (issuer.url().clone(), issuer.faults()),
         };
-        Self { url, kind, down: AtomicBool::new(false), faults: RwLock::new(Arc::new(Faults::new(faults))) }
+        // Sites of one world differ, and are the same in each run.
+        let seed =
+            url.as_str().bytes().fold(seed, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let faults = RwLock::new(Arc::new(Faults::new(faults, seed)));
+        Self { url, kind, down: AtomicBool::new(false), faults, seed }
     }
 
     /// The URL under which the world knows it.
@@ -52,7 +59,7 @@ impl Site {
 
     /// Replaces its faults.
     pub(crate) fn set_faults(&self, faults: Vec<Fault>) {
-        *self.faults.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Faults::new(faults));
+        *self.faults.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Faults::new(faults, self.seed));
     }
 
     pub(crate) fn is_down(&self) -> bool {

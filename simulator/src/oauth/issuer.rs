@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::bounded::Bounded;
 use super::keys::{KeyGenerationError, SigningKey};
+use crate::clock::Clock;
 use crate::world::{AuthorizationServer, Certificate, Client, Fault, Secret, ServerUrl, UrlError};
 
 /// Keys stay published after a rotation until the next one, so that tokens in use stay valid.
@@ -26,6 +26,7 @@ pub(crate) struct Issuer {
     keys: RwLock<Vec<Arc<SigningKey>>>,
     /// Digests of client assertions, with their expiry.
     assertions: Mutex<Bounded<i64>>,
+    clock: Clock,
 }
 
 /// All authorization servers of a world.
@@ -46,13 +47,14 @@ pub(crate) enum IssuerError {
 }
 
 impl Issuer {
-    pub(crate) fn new(definition: AuthorizationServer) -> Result<Self, IssuerError> {
+    pub(crate) fn new(definition: AuthorizationServer, clock: Clock) -> Result<Self, IssuerError> {
         Ok(Self {
             host: (*definition.host).clone(),
             url: definition.issuer()?,
             keys: RwLock::new(vec![Arc::new(SigningKey::generate(definition.signing)?)]),
             definition: RwLock::new(Arc::new(definition)),
             assertions: Mutex::new(Bounded::new("client assertions", MOST_ASSERTIONS)),
+            clock,
         })
     }
 
@@ -97,9 +99,8 @@ impl Issuer {
     }
 
     /// The time by which it judges and issues, in seconds since 1970.
-    #[expect(clippy::unused_self, reason = "each world is to have a clock of its own")]
     pub(super) fn now(&self) -> i64 {
-        Timestamp::now().as_second()
+        self.clock.now().as_second()
     }
 
     pub(super) fn published_keys(&self) -> Vec<Arc<SigningKey>> {

@@ -1,9 +1,12 @@
 //! What can be changed in a world while it runs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::duration;
 
 use super::{Accepts, Certificate, Fault, Located, Secret, Server, ServerUrl, Tool};
 
@@ -66,6 +69,13 @@ pub enum WorldChange {
     BringUp(Located<ServerUrl>),
     /// Forgets all sessions of a server: their next request is answered with 404.
     EndSessions(Located<ServerUrl>),
+    /// Moves the world's clock ahead: tokens and codes expire so much sooner, and what waits for a delay goes on so much
+    /// earlier. Certificates are for the clients' own clocks: they stay.
+    AdvanceClock(
+        #[serde(deserialize_with = "duration::deserialize")]
+        #[schemars(with = "duration::Written")]
+        Duration,
+    ),
     /// Adds a server.
     AddServer(Box<Server>),
     /// Removes a server: its path is answered with 404.

@@ -101,8 +101,8 @@ pub enum Delay {
         from: Duration,
         /// The longest.
         to: Duration,
-        /// Where chance begins.
-        seed: u64,
+        /// Where chance begins; none: where the world says.
+        seed: Option<u64>,
     },
 }
 
@@ -187,9 +187,9 @@ struct WrittenRange {
     #[serde(deserialize_with = "duration::deserialize")]
     #[schemars(with = "duration::Written")]
     to: Duration,
-    /// Where chance begins: the same seed gives the same delays.
+    /// Where chance begins: the same seed gives the same delays. Absent: the world's seed.
     #[serde(default)]
-    seed: u64,
+    seed: Option<u64>,
 }
 
 impl JsonSchema for Delay {

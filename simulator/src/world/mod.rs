@@ -53,6 +53,10 @@ pub struct World {
     /// MCP servers.
     #[serde(default)]
     pub servers: Vec<Server>,
+    /// Where chance begins, for whatever is left to it and names no seed of its own. Absent: 0. The same world and the same
+    /// requests in the same order give the same delays; keys and identifiers are always new.
+    #[serde(default)]
+    pub seed: u64,
 }
 
 impl World {

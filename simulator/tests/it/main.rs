@@ -6,6 +6,7 @@ mod certificates;
 mod changes;
 mod client;
 mod client_authentication;
+mod clock;
 mod control;
 mod discovery;
 mod exchange;
