@@ -34,9 +34,11 @@ pub mod world;
 
 pub use addresses::AddressPool;
 pub use journal::{
-    HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription, REDACTED, ResponseFacts, TlsFacts, TokenFacts,
+    CertificateFacts, HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription, REDACTED, ResponseFacts,
+    TlsFacts, TokenFacts,
 };
 pub use live::{Name, WorldError};
 pub use simulator::{Simulator, SimulatorOptions, StartError, WorldHandle};
+pub use tls::{ClientCertificateError, ClientCertificateRequest, IssuedCertificate};
 pub use token::{TokenError, TokenFault, TokenRequest};
 pub use world::{World, WorldChange};

@@ -8,6 +8,7 @@ use crate::addresses::{AddressPool, Addresses};
 use crate::journal::{Journal, JournalLimits};
 use crate::live::{LiveWorld, Name, WorldError};
 use crate::oauth::find_issuer;
+use crate::tls::{ClientCertificateError, ClientCertificateRequest, IssuedCertificate};
 use crate::token::{TokenError, TokenRequest};
 use crate::world::{World, WorldChange};
 
@@ -114,6 +115,14 @@ impl WorldHandle {
     #[must_use]
     pub fn now(&self) -> jiff::Timestamp {
         self.live.clock.now()
+    }
+
+    /// A certificate for a client, signed by one of the world's authorities.
+    pub fn client_certificate(
+        &self,
+        request: &ClientCertificateRequest,
+    ) -> Result<IssuedCertificate, ClientCertificateError> {
+        self.live.certificates.client_certificate(request)
     }
 
     /// Everything that arrived.

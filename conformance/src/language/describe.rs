@@ -14,7 +14,7 @@ use crate::world::World;
 pub fn world(world: &World) -> Vec<String> {
     let mut lines = Vec::new();
     for authority in &world.authorities {
-        lines.push(format!("a private certificate authority {}", **authority));
+        lines.push(format!("a private certificate authority {}", authority.name));
     }
     for server in &world.authorization_servers {
         let mut line = format!("an authorization server {}", *server.host);

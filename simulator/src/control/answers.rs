@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::live::WorldError;
+use crate::tls::ClientCertificateError;
 use crate::token::TokenError;
 use crate::world::WorldFileError;
 
@@ -66,6 +67,16 @@ impl From<WorldError> for Refusal {
 impl From<TokenError> for Refusal {
     fn from(error: TokenError) -> Self {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, reason: error.to_string() }
+    }
+}
+
+impl From<ClientCertificateError> for Refusal {
+    fn from(error: ClientCertificateError) -> Self {
+        let status = match error {
+            ClientCertificateError::Request(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            ClientCertificateError::Making(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, reason: error.to_string() }
     }
 }
 

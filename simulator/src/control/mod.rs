@@ -8,6 +8,7 @@
 //! | `DELETE /worlds/NAME` | ends it |
 //! | `POST /worlds/NAME/changes` CHANGE | changes it; answers its state afterwards |
 //! | `POST /worlds/NAME/tokens` REQUEST | gives a token: `{"token": TEXT}` |
+//! | `POST /worlds/NAME/certificates` REQUEST | gives a client certificate: `{"certificate": PEM, "key": PEM}` |
 //! | `GET /worlds/NAME/journal?since=N` | the entries from number N on, as [`JournalPage`] |
 //! | `GET /worlds/NAME/journal?since=N&follow=true` | the same as they come, one JSON object per line, until the world ends |
 //! | `DELETE /worlds/NAME/journal` | forgets the entries |
@@ -146,6 +147,7 @@ fn router(worlds: Arc<Worlds>) -> Router {
         .route("/worlds/{name}", put(worlds::make).get(worlds::state).delete(worlds::remove))
         .route("/worlds/{name}/changes", post(worlds::change))
         .route("/worlds/{name}/tokens", post(worlds::token))
+        .route("/worlds/{name}/certificates", post(worlds::client_certificate))
         .route("/worlds/{name}/journal", get(journal::read).delete(journal::clear))
         .fallback(answers::unknown_path)
         .method_not_allowed_fallback(answers::wrong_method)

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::answers::Refusal;
 use super::{Authority, WorldState};
 use crate::world::read_value;
-use crate::{Simulator, TokenRequest, World, WorldChange, WorldHandle};
+use crate::{ClientCertificateRequest, IssuedCertificate, Simulator, TokenRequest, World, WorldChange, WorldHandle};
 
 /// The worlds by name.
 #[derive(Debug)]
@@ -141,6 +141,17 @@ pub(super) async fn token(
     let running = worlds.named(&name)?;
     let request: TokenRequest = read(&headers, &body)?;
     Ok(Json(json!({"token": running.world.token(&request)?})))
+}
+
+pub(super) async fn client_certificate(
+    State(worlds): Controlled,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: String,
+) -> Result<Json<IssuedCertificate>, Refusal> {
+    let running = worlds.named(&name)?;
+    let request: ClientCertificateRequest = read(&headers, &body)?;
+    Ok(Json(running.world.client_certificate(&request)?))
 }
 
 /// Reads a body as world files are read, so that mistakes are told as well.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::CertificateFacts;
 use crate::oauth::decode_claims;
 
 /// One request that arrived, with all that was decoded from it and what was answered.
@@ -83,6 +84,8 @@ pub struct TlsFacts {
     pub version: Option<String>,
     /// The application protocol agreed on, e.g. `h2`.
     pub application_protocol: Option<String>,
+    /// The certificate that the client showed and that was accepted; null when it showed none.
+    pub client_certificate: Option<CertificateFacts>,
 }
 
 /// The claims of a bearer token.

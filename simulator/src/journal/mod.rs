@@ -3,6 +3,7 @@
 //! It is bounded by count and by bytes; what is cut, oldest first, is said in the log. Readers wait for entries by
 //! subscribing, never by asking again.
 
+mod certificate;
 mod entry;
 mod redaction;
 
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::Stream;
 use tokio::sync::watch;
 
+pub use certificate::CertificateFacts;
 pub(crate) use entry::version_text;
 pub use entry::{HttpFacts, JournalEntry, ResponseFacts, TlsFacts, TokenFacts};
 pub use redaction::REDACTED;

@@ -6,8 +6,8 @@ use super::{Kind, LiveWorld, Site, WorldError};
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, find_issuer};
 use crate::world::{
-    Accepts, Certificate, Located, Problem, Requires, Server, ServerUrl, WorldChange, certificate_problem,
-    fault_problems, server_problems, unknown,
+    Accepts, Certificate, Located, Problem, Requires, Server, ServerUrl, Tls, WorldChange, authority_problems,
+    certificate_problems, fault_problems, server_problems, tls_problems, unknown,
 };
 
 impl LiveWorld {
@@ -19,6 +19,25 @@ impl LiveWorld {
         }
         match change {
             WorldChange::RotateAuthority(authority) => Ok(self.certificates.rotate(&authority)?),
+            WorldChange::RotateIntermediates(authority) => {
+                if self
+                    .certificates
+                    .definitions()
+                    .iter()
+                    .any(|known| known.name == authority && known.intermediates.is_empty())
+                {
+                    return Err(WorldError::Unknown(format!("`{authority}` has no intermediates: rotate it whole")));
+                }
+                Ok(self.certificates.rotate_intermediates(&authority)?)
+            }
+            WorldChange::AddAuthority(authority) => {
+                if self.certificates.definitions().iter().any(|known| known.name == authority.name) {
+                    let name = &authority.name;
+                    return Err(WorldError::Unknown(format!("there is an authority `{name}` already: rotate it")));
+                }
+                refuse(authority_problems("addAuthority", &authority))?;
+                Ok(self.certificates.add(authority)?)
+            }
             WorldChange::RotateSigningKey(issuer) => {
                 let source =
                     |error| WorldError::Making { what: "failed to make a signing key", source: Box::new(error) };
@@ -46,11 +65,20 @@ impl LiveWorld {
                 Self::redefine(&server, |definition| definition.accepts = accepts)
             }
             WorldChange::SetCertificate { host, certificate } => {
-                if !self.sites().iter().any(|site| site.url().host() == *host && site.url().is_tls()) {
-                    return Err(WorldError::Unknown(format!("nothing speaks TLS on `{}`", *host)));
-                }
+                self.check_speaks_tls(&host)?;
                 self.check_certificate(&certificate)?;
                 self.certificates.set(&host, certificate);
+                Ok(())
+            }
+            WorldChange::RotateCertificate(host) => {
+                self.check_speaks_tls(&host)?;
+                self.certificates.rotate_leaf(&host);
+                Ok(())
+            }
+            WorldChange::SetTls { host, tls } => {
+                self.check_speaks_tls(&host)?;
+                self.check_tls(&tls)?;
+                self.certificates.set_tls(&host, tls);
                 Ok(())
             }
             WorldChange::SetFaults { server: url, faults } => {
@@ -95,19 +123,24 @@ impl LiveWorld {
             return Err(WorldError::Problems(problems));
         }
         self.check_accepts(server.accepts.as_ref())?;
-        let certificate = server.certificate.clone();
+        let (certificate, tls) = (server.certificate.clone(), server.tls.clone());
+        let host = server.url.host();
+        let shared = self.sites().iter().any(|site| site.url().host() == host);
+        let taken = |what| WorldError::Unknown(format!("`{host}` has {what} already: servers of one host share it"));
         if let Some(certificate) = &certificate {
             self.check_certificate(certificate)?;
-            let shared = self.sites().iter().any(|site| site.url().host() == server.url.host());
-            if shared && self.certificates.of(server.url.host()).as_ref() != Some(certificate) {
-                return Err(WorldError::Unknown(format!(
-                    "`{}` has another certificate already: servers of one host share it",
-                    server.url.host()
-                )));
+            if shared && self.certificates.of(host).as_ref() != Some(certificate) {
+                return Err(taken("another certificate"));
+            }
+        }
+        if let Some(tls) = &tls {
+            self.check_tls(tls)?;
+            if shared && self.certificates.tls_of(host).as_ref() != Some(tls) {
+                return Err(taken("other TLS settings"));
             }
         }
         let server = McpServer::new(server, Arc::clone(&self.issuers));
-        self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate).await
+        self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate, tls).await
     }
 
     /// Changes a description if what comes out of it is still sound.
@@ -126,12 +159,19 @@ impl LiveWorld {
         accepts.map_or(Ok(()), |accepts| self.issuer(&accepts.issuer).map(|_| ()))
     }
 
-    fn check_certificate(&self, certificate: &Certificate) -> Result<(), WorldError> {
-        let known = self.certificates.authorities();
-        match certificate_problem("certificate", certificate, |name| known.iter().any(|authority| authority == name)) {
-            Some(problem) => Err(WorldError::Problems(vec![problem])),
-            None => Ok(()),
+    fn check_speaks_tls(&self, host: &str) -> Result<(), WorldError> {
+        if self.sites().iter().any(|site| site.url().host() == host && site.url().is_tls()) {
+            return Ok(());
         }
+        Err(WorldError::Unknown(format!("nothing speaks TLS on `{host}`")))
+    }
+
+    fn check_certificate(&self, certificate: &Certificate) -> Result<(), WorldError> {
+        refuse(certificate_problems("certificate", certificate, &self.certificates.definitions()))
+    }
+
+    fn check_tls(&self, tls: &Tls) -> Result<(), WorldError> {
+        refuse(tls_problems("tls", tls, &self.certificates.definitions()))
     }
 
     fn issuer(&self, name: &Located<String>) -> Result<&Arc<Issuer>, WorldError> {
@@ -158,6 +198,11 @@ impl LiveWorld {
             unknown_name("server or authorization server", &url.to_string().into(), &known)
         })
     }
+}
+
+/// Refuses a change with all that is wrong about it.
+fn refuse(problems: Vec<Problem>) -> Result<(), WorldError> {
+    if problems.is_empty() { Ok(()) } else { Err(WorldError::Problems(problems)) }
 }
 
 fn unknown_name(what: &'static str, name: &Located<String>, known: &[&str]) -> WorldError {

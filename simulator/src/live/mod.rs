@@ -24,7 +24,7 @@ use crate::mcp::McpServer;
 use crate::oauth::{Issuer, Issuers};
 use crate::tls::Certificates;
 use crate::wire::Listener;
-use crate::world::{Certificate, PUBLIC_AUTHORITY, Server, ServerUrl, World};
+use crate::world::{Certificate, PUBLIC_AUTHORITY, Server, ServerUrl, Tls, World};
 
 /// A running world.
 pub(crate) struct LiveWorld {
@@ -66,7 +66,7 @@ impl LiveWorld {
         if !problems.is_empty() {
             return Err(WorldError::Problems(problems));
         }
-        let certificates = Certificates::new(world.authorities.iter().map(|name| (**name).clone()))?;
+        let certificates = Certificates::new(world.authorities)?;
         let clock = Clock::default();
         let mut issuers = Vec::new();
         for definition in world.authorization_servers {
@@ -97,22 +97,30 @@ impl LiveWorld {
 
     async fn populate(self: &Arc<Self>, servers: Vec<Server>) -> Result<(), WorldError> {
         for issuer in self.issuers.iter() {
-            let certificate = issuer.certificate();
-            self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer)), self.seed), certificate).await?;
+            let (certificate, tls) = (issuer.certificate(), issuer.tls());
+            self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer)), self.seed), certificate, tls).await?;
         }
         for server in servers {
-            let certificate = server.certificate.clone();
+            let (certificate, tls) = (server.certificate.clone(), server.tls.clone());
             let server = McpServer::new(server, Arc::clone(&self.issuers));
-            self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate).await?;
+            self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate, tls).await?;
         }
         Ok(())
     }
 
     /// Serves a further site.
-    async fn add_site(self: &Arc<Self>, site: Site, certificate: Option<Certificate>) -> Result<(), WorldError> {
+    async fn add_site(
+        self: &Arc<Self>,
+        site: Site,
+        certificate: Option<Certificate>,
+        tls: Option<Tls>,
+    ) -> Result<(), WorldError> {
         self.listen(site.url()).await?;
         if let Some(certificate) = certificate {
             self.certificates.set(site.url().host(), certificate);
+        }
+        if let Some(tls) = tls {
+            self.certificates.set_tls(site.url().host(), tls);
         }
         let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut sites).push(Arc::new(site));
@@ -169,7 +177,8 @@ impl LiveWorld {
     }
 
     pub(crate) fn authorities(&self) -> Vec<String> {
-        let mut names = self.certificates.authorities();
+        let mut names: Vec<String> =
+            self.certificates.definitions().into_iter().map(|authority| authority.name).collect();
         names.sort_by_key(|name| name != PUBLIC_AUTHORITY);
         names
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::bounded::Bounded;
 use super::keys::{KeyGenerationError, SigningKey};
 use crate::clock::Clock;
-use crate::world::{AuthorizationServer, Certificate, Client, Fault, Secret, ServerUrl, UrlError};
+use crate::world::{AuthorizationServer, Certificate, Client, Fault, Secret, ServerUrl, Tls, UrlError};
 
 /// Keys stay published after a rotation until the next one, so that tokens in use stay valid.
 const PUBLISHED_KEYS: usize = 2;
@@ -66,6 +66,11 @@ impl Issuer {
     /// Changes its description. Host and issuer identifier stay what they are.
     pub(crate) fn change(&self, change: impl FnOnce(&mut AuthorizationServer)) {
         change(Arc::make_mut(&mut self.definition.write().unwrap_or_else(PoisonError::into_inner)));
+    }
+
+    /// What the world says of how its host speaks TLS.
+    pub(crate) fn tls(&self) -> Option<Tls> {
+        self.definition().tls.clone()
     }
 
     /// What the world says of its host's certificate.

@@ -1,15 +1,17 @@
-//! Which certificate a host shows: made when the host is first asked for, and again after a rotation.
+//! Which certificate a host shows and how it speaks TLS: made when the host is first asked for, and again after a change.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls::ServerConfig;
+use rcgen::ExtendedKeyUsagePurpose;
 use rustls::crypto::aws_lc_rs;
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use rustls_pki_types::PrivateKeyDer;
 use thiserror::Error;
 
-use super::authority::Authority;
-use crate::world::{Certificate, PUBLIC_AUTHORITY};
+use super::authority::{Authority, Leaf, Order};
+use crate::world::{self, Certificate, CertificateFault, PUBLIC_AUTHORITY, Tls, TlsVersion};
 
 /// The authorities of a world and what they signed.
 pub(crate) struct Certificates {
@@ -19,7 +21,9 @@ pub(crate) struct Certificates {
 struct State {
     authorities: BTreeMap<String, Authority>,
     /// What the world says of a host's certificate.
-    hosts: BTreeMap<String, Certificate>,
+    certificates: BTreeMap<String, Certificate>,
+    /// What the world says of how a host speaks TLS.
+    tls: BTreeMap<String, Tls>,
     /// Ready configurations by host. Emptied when something they were made of changes.
     configurations: BTreeMap<String, Arc<ServerConfig>>,
 }
@@ -33,17 +37,22 @@ pub(crate) enum CertificateError {
     Making(#[from] rcgen::Error),
     #[error("failed to use a certificate")]
     Using(#[from] rustls::Error),
+    #[error("failed to ask clients for certificates")]
+    Asking(#[from] rustls::server::VerifierBuilderError),
 }
 
 impl Certificates {
-    /// The named authorities and `public`.
-    pub(crate) fn new(names: impl IntoIterator<Item = String>) -> Result<Self, CertificateError> {
+    /// These authorities, and `public` if it is not among them.
+    pub(crate) fn new(definitions: impl IntoIterator<Item = world::Authority>) -> Result<Self, CertificateError> {
         let mut authorities = BTreeMap::new();
-        for name in names.into_iter().chain([PUBLIC_AUTHORITY.to_owned()]) {
-            let authority = Authority::generate(&name)?;
-            authorities.insert(name, authority);
+        for definition in definitions {
+            authorities.insert(definition.name.clone(), Authority::generate(definition)?);
         }
-        let state = State { authorities, hosts: BTreeMap::new(), configurations: BTreeMap::new() };
+        if !authorities.contains_key(PUBLIC_AUTHORITY) {
+            authorities.insert(PUBLIC_AUTHORITY.to_owned(), Authority::generate(PUBLIC_AUTHORITY.into())?);
+        }
+        let state =
+            State { authorities, certificates: BTreeMap::new(), tls: BTreeMap::new(), configurations: BTreeMap::new() };
         Ok(Self { state: Mutex::new(state) })
     }
 
@@ -51,8 +60,9 @@ impl Certificates {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn authorities(&self) -> Vec<String> {
-        self.state().authorities.keys().cloned().collect()
+    /// What the world says of its authorities.
+    pub(crate) fn definitions(&self) -> Vec<world::Authority> {
+        self.state().authorities.values().map(|authority| authority.definition().clone()).collect()
     }
 
     pub(crate) fn ca_pem(&self, authority: &str) -> Option<String> {
@@ -63,24 +73,67 @@ impl Certificates {
     pub(crate) fn set(&self, host: &str, certificate: Certificate) {
         let mut state = self.state();
         state.configurations.remove(host);
-        state.hosts.insert(host.to_owned(), certificate);
+        state.certificates.insert(host.to_owned(), certificate);
+    }
+
+    /// Says how `host` speaks TLS on new connections.
+    pub(crate) fn set_tls(&self, host: &str, tls: Tls) {
+        let mut state = self.state();
+        state.configurations.remove(host);
+        state.tls.insert(host.to_owned(), tls);
     }
 
     /// What was said of the certificate of `host`.
     pub(crate) fn of(&self, host: &str) -> Option<Certificate> {
-        self.state().hosts.get(host).cloned()
+        self.state().certificates.get(host).cloned()
     }
 
-    /// Gives an authority a new key and certificate.
-    pub(crate) fn rotate(&self, authority: &str) -> Result<(), CertificateError> {
+    /// What was said of how `host` speaks TLS.
+    pub(crate) fn tls_of(&self, host: &str) -> Option<Tls> {
+        self.state().tls.get(host).cloned()
+    }
+
+    /// Adds an authority, in the place of one of the same name.
+    pub(crate) fn add(&self, definition: world::Authority) -> Result<(), CertificateError> {
+        let authority = Authority::generate(definition)?;
         let mut state = self.state();
-        let known = state
-            .authorities
-            .get_mut(authority)
-            .ok_or_else(|| CertificateError::UnknownAuthority(authority.to_owned()))?;
-        *known = Authority::generate(authority)?;
+        state.configurations.clear();
+        state.authorities.insert(authority.definition().name.clone(), authority);
+        Ok(())
+    }
+
+    /// Gives an authority, root and intermediates, new keys and certificates.
+    pub(crate) fn rotate(&self, authority: &str) -> Result<(), CertificateError> {
+        self.renew(authority, |known| {
+            *known = Authority::generate(known.definition().clone())?;
+            Ok(())
+        })
+    }
+
+    /// Gives the intermediates of an authority new keys and certificates, under the same root.
+    pub(crate) fn rotate_intermediates(&self, authority: &str) -> Result<(), CertificateError> {
+        self.renew(authority, Authority::renew_intermediates)
+    }
+
+    fn renew(
+        &self,
+        authority: &str,
+        how: impl FnOnce(&mut Authority) -> Result<(), rcgen::Error>,
+    ) -> Result<(), CertificateError> {
+        let mut state = self.state();
+        how(state.authorities.get_mut(authority).ok_or_else(|| unknown_authority(authority))?)?;
         state.configurations.clear();
         Ok(())
+    }
+
+    /// Gives `host` a new key and certificate.
+    pub(crate) fn rotate_leaf(&self, host: &str) {
+        self.state().configurations.remove(host);
+    }
+
+    /// Lets an authority sign something.
+    pub(crate) fn sign(&self, authority: &str, order: &Order) -> Result<Leaf, CertificateError> {
+        self.state().sign(authority, order)
     }
 
     /// The server side of TLS for `host`.
@@ -89,19 +142,68 @@ impl Certificates {
         if let Some(ready) = state.configurations.get(host) {
             return Ok(Arc::clone(ready));
         }
-        let certificate = state.hosts.get(host).cloned().unwrap_or_default();
-        let name = certificate.issuer.as_ref().map_or(PUBLIC_AUTHORITY, |issuer| issuer.as_str());
-        let authority =
-            state.authorities.get(name).ok_or_else(|| CertificateError::UnknownAuthority(name.to_owned()))?;
-        let leaf = authority.sign(host, certificate.fault)?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(leaf.key.serialize_der()));
-        let mut configuration = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.certificate.der().clone()], key)?;
-        configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let configuration = Arc::new(configuration);
+        let configuration = Arc::new(state.configure(host)?);
         state.configurations.insert(host.to_owned(), Arc::clone(&configuration));
         Ok(configuration)
     }
+}
+
+impl State {
+    fn authority(&self, name: &str) -> Result<&Authority, CertificateError> {
+        self.authorities.get(name).ok_or_else(|| unknown_authority(name))
+    }
+
+    fn sign(&self, authority: &str, order: &Order) -> Result<Leaf, CertificateError> {
+        Ok(self.authority(authority)?.sign(order)?)
+    }
+
+    fn configure(&self, host: &str) -> Result<ServerConfig, CertificateError> {
+        let certificate = self.certificates.get(host).cloned().unwrap_or_default();
+        let tls = self.tls.get(host).cloned().unwrap_or_default();
+        let issuer = certificate.issuer.as_ref().map_or(PUBLIC_AUTHORITY, |issuer| issuer.as_str());
+        let Leaf { chain, key } = self.sign(issuer, &server_order(host, &certificate))?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&protocol_versions(&tls.versions))?;
+        let builder = match &tls.client_certificate {
+            None => builder.with_no_client_auth(),
+            Some(wanted) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(self.authority(&wanted.issuer)?.root().clone())?;
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = if wanted.required { verifier } else { verifier.allow_unauthenticated() };
+                builder.with_client_cert_verifier(verifier.build()?)
+            }
+        };
+        let mut configuration = builder.with_single_cert(chain, PrivateKeyDer::from(key))?;
+        configuration.alpn_protocols = tls.alpn.iter().map(|name| name.clone().into_bytes()).collect();
+        Ok(configuration)
+    }
+}
+
+/// The order for the certificate that `host` shows.
+fn server_order(host: &str, certificate: &Certificate) -> Order {
+    let name = if certificate.fault == Some(CertificateFault::WrongName) { "wrong-name.invalid" } else { host };
+    // URLs write IPv6 addresses in brackets, certificates do not.
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    Order {
+        common_name: name.to_owned(),
+        names: certificate.names.clone().unwrap_or_else(|| vec![name.to_owned()]),
+        usage: ExtendedKeyUsagePurpose::ServerAuth,
+        key: certificate.key,
+        valid_for: certificate.valid_for,
+        fault: certificate.fault,
+    }
+}
+
+fn protocol_versions(versions: &[TlsVersion]) -> Vec<&'static SupportedProtocolVersion> {
+    let version = |version: &TlsVersion| match version {
+        TlsVersion::V12 => &version::TLS12,
+        TlsVersion::V13 => &version::TLS13,
+    };
+    versions.iter().map(version).collect()
+}
+
+fn unknown_authority(name: &str) -> CertificateError {
+    CertificateError::UnknownAuthority(name.to_owned())
 }

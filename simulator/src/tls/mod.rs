@@ -2,5 +2,7 @@
 
 mod authority;
 mod certificates;
+mod client;
 
 pub(crate) use certificates::{CertificateError, Certificates};
+pub use client::{ClientCertificateError, ClientCertificateRequest, IssuedCertificate};

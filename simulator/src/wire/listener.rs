@@ -21,7 +21,7 @@ use super::body::Body;
 use super::connection::Connection;
 use super::received::{Dropped, origin};
 use super::socket::Socket;
-use crate::journal::{JournalEntry, TlsFacts};
+use crate::journal::{CertificateFacts, JournalEntry, TlsFacts};
 
 /// How long a client may take for its first byte, its TLS handshake and its request's head.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
@@ -172,6 +172,8 @@ async fn handshake<S: Service>(
         rustls::ProtocolVersion::TLSv1_3 => "1.3".to_owned(),
         other => format!("{other:?}"),
     });
+    facts.client_certificate =
+        session.peer_certificates().and_then(<[_]>::first).and_then(|certificate| CertificateFacts::read(certificate));
     facts.application_protocol = session.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
     Ok(stream)
 }

@@ -1,15 +1,13 @@
 //! Authorization servers as a world file describes them.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Certificate, Client, Fault, Located, ServerUrl};
+use super::short_form::NameOr;
+use super::{Certificate, Client, Fault, Located, ServerUrl, Tls};
 use crate::duration;
 
 /// An identity provider or token endpoint: it publishes metadata and keys, issues tokens for its users and answers its clients.
@@ -24,6 +22,9 @@ pub struct AuthorizationServer {
     /// The certificate of its host.
     #[serde(default)]
     pub certificate: Option<Certificate>,
+    /// How its host speaks TLS.
+    #[serde(default)]
+    pub tls: Option<Tls>,
     /// Who can have a token.
     #[serde(default)]
     pub users: Vec<User>,
@@ -77,6 +78,7 @@ impl AuthorizationServer {
             host: host.into(),
             issuer: None,
             certificate: None,
+            tls: None,
             users: Vec::new(),
             trusts: Vec::new(),
             clients: Vec::new(),
@@ -135,7 +137,8 @@ impl SigningAlgorithm {
 }
 
 /// Somebody who can have tokens. In a file: a name, or `{name, claims}`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(from = "NameOr<WrittenUser>")]
 pub struct User {
     /// The `sub` of the user's tokens.
     pub name: String,
@@ -160,40 +163,11 @@ struct WrittenUser {
     claims: Map<String, Value>,
 }
 
-impl JsonSchema for User {
-    fn schema_name() -> Cow<'static, str> {
-        "User".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Somebody who can have tokens: a name, or `{name, claims}`.",
-            "anyOf": [{"type": "string"}, generator.subschema_for::<WrittenUser>()],
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for User {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct UserVisitor;
-
-        impl<'de> Visitor<'de> for UserVisitor {
-            type Value = User;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a user's name, or a mapping with `name` and `claims`")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<User, E> {
-                Ok(User::from(name))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<User, A::Error> {
-                let WrittenUser { name, claims } = WrittenUser::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(User { name, claims })
-            }
+impl From<NameOr<WrittenUser>> for User {
+    fn from(written: NameOr<WrittenUser>) -> Self {
+        match written {
+            NameOr::Name(name) => Self { name, claims: Map::new() },
+            NameOr::Full(WrittenUser { name, claims }) => Self { name, claims },
         }
-
-        deserializer.deserialize_any(UserVisitor)
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::duration;
 
-use super::{Accepts, Certificate, Fault, Located, Secret, Server, ServerUrl, Tool};
+use super::{Accepts, Authority, Certificate, Fault, Located, Secret, Server, ServerUrl, Tls, Tool};
 
 /// One change of a running world. In YAML: a mapping with the one key that names the change.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -16,6 +16,10 @@ use super::{Accepts, Certificate, Fault, Located, Secret, Server, ServerUrl, Too
 pub enum WorldChange {
     /// Gives the authority a new key and certificate. New connections are shown certificates signed by it.
     RotateAuthority(Located<String>),
+    /// Gives the intermediates of the authority new keys and certificates, under the same root.
+    RotateIntermediates(String),
+    /// Adds an authority.
+    AddAuthority(Authority),
     /// Gives the authorization server a new signing key. The one before it stays published until the next rotation.
     RotateSigningKey(Located<String>),
     /// Replaces the secret of a client. Tokens that were issued stay valid.
@@ -54,6 +58,15 @@ pub enum WorldChange {
         host: Located<String>,
         /// Its certificate from now on.
         certificate: Certificate,
+    },
+    /// Gives a host a new key and a new certificate of the same kind, for new connections.
+    RotateCertificate(String),
+    /// Replaces how a host speaks TLS, for new connections.
+    SetTls {
+        /// The host name.
+        host: String,
+        /// How it speaks TLS from now on.
+        tls: Tls,
     },
     /// Replaces the faults of a server, or of an authorization server named by its issuer identifier. Their counts begin anew.
     SetFaults {

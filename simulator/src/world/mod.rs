@@ -5,6 +5,7 @@
 
 mod authorization_server;
 mod cache;
+mod certificate;
 mod change;
 mod client;
 mod client_keys;
@@ -15,10 +16,12 @@ mod location;
 mod schema;
 mod secret;
 mod server;
+mod short_form;
 mod validate;
 
 pub use authorization_server::{AuthorizationServer, SigningAlgorithm, User};
 pub use cache::{Cache, CacheScope};
+pub use certificate::{Authority, Certificate, CertificateFault, ClientCertificate, KeyType, Tls, TlsVersion};
 pub use change::WorldChange;
 pub use client::{Client, ClientAuthentication, GrantType};
 pub use client_keys::{ClientKeys, KeyError, PublicKey, VerifyingKey};
@@ -28,10 +31,7 @@ pub use located::Located;
 pub use location::{ServerUrl, UrlError};
 pub use schema::schema;
 pub use secret::Secret;
-pub use server::{
-    Accepts, Answer, Certificate, CertificateFault, ProtocolVersion, Replies, Requires, RpcError, Server, Tool,
-    Transport,
-};
+pub use server::{Accepts, Answer, ProtocolVersion, Replies, Requires, RpcError, Server, Tool, Transport};
 pub use validate::Problem;
 
 use schemars::JsonSchema;
@@ -44,9 +44,9 @@ pub const PUBLIC_AUTHORITY: &str = "public";
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct World {
-    /// Names of private certificate authorities. The authority `public` exists without being named.
+    /// Private certificate authorities. The authority `public` exists without being named.
     #[serde(default)]
-    pub authorities: Vec<Located<String>>,
+    pub authorities: Vec<Authority>,
     /// Identity providers and token endpoints.
     #[serde(default)]
     pub authorization_servers: Vec<AuthorizationServer>,
@@ -68,4 +68,7 @@ impl World {
 }
 
 pub(crate) use file::read_value;
-pub(crate) use validate::{certificate_problem, fault_problems, server_problems, unknown};
+pub(crate) use validate::{
+    authority_problems, certificate_problems, fault_problems, is_subject_name, server_problems, tls_problems, unknown,
+    valid_for_mistake,
+};

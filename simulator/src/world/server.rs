@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Cache, Fault, Located, Secret, ServerUrl};
+use super::{Cache, Certificate, Fault, Located, Secret, ServerUrl, Tls};
 
 /// One MCP server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -21,6 +21,9 @@ pub struct Server {
     /// The certificate of its host. Servers that share a host share it.
     #[serde(default)]
     pub certificate: Option<Certificate>,
+    /// How its host speaks TLS. Servers that share a host share it.
+    #[serde(default)]
+    pub tls: Option<Tls>,
     /// Which access token a request must carry. Absent: none is needed, and one that is sent is not looked at.
     #[serde(default)]
     pub accepts: Option<Accepts>,
@@ -61,6 +64,7 @@ impl Server {
             url: url.into(),
             transport: Transport::default(),
             certificate: None,
+            tls: None,
             accepts: None,
             requires: Requires::default(),
             tools: Vec::new(),
@@ -180,32 +184,6 @@ impl ProtocolVersion {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|version| version.as_str() == name)
     }
-}
-
-/// The certificate of a host.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Certificate {
-    /// The authority that signs it; absent: `public`.
-    #[serde(default)]
-    pub issuer: Option<Located<String>>,
-    /// What is wrong with it.
-    #[serde(default)]
-    pub fault: Option<CertificateFault>,
-}
-
-/// What can be wrong with a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CertificateFault {
-    /// Valid for `wrong-name.invalid`, not for the host.
-    WrongName,
-    /// Its validity ended yesterday.
-    Expired,
-    /// Its validity begins tomorrow.
-    NotYetValid,
-    /// Signed by its own key instead of by an authority.
-    SelfSigned,
 }
 
 /// Which access tokens a server takes: signed by a key of the issuer, unexpired, for the audience, with all the scopes.

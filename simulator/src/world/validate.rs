@@ -1,11 +1,13 @@
 //! What does not fit together in a world: names that nobody bears, things that exist twice, contradictions.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod tls;
+
+use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{
-    AuthorizationServer, Certificate, Fault, Located, PUBLIC_AUTHORITY, Server, ServerUrl, Transport, World, fault,
-};
+use super::{AuthorizationServer, Fault, Located, Server, ServerUrl, Transport, World, fault};
+
+pub(crate) use tls::{authority_problems, certificate_problems, is_subject_name, tls_problems, valid_for_mistake};
 
 /// One thing that is wrong with a world whose form is right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ impl World {
     #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Findings(Vec::new());
-        self.check_authorities(&mut found);
+        found.0.extend(tls::authorities_problems(&self.authorities));
         let mut issuers = BTreeSet::new();
         for (index, server) in self.authorization_servers.iter().enumerate() {
             let path = format!("authorizationServers[{index}]");
@@ -59,22 +61,8 @@ impl World {
             }
             self.check_server(&path, server, &mut found);
         }
-        self.check_shared_certificates(&mut found);
+        found.0.extend(tls::hosts_problems(&self.said_of_tls(), &self.authorities));
         found.0
-    }
-
-    fn check_authorities(&self, found: &mut Findings) {
-        let mut names = BTreeSet::new();
-        for (index, name) in self.authorities.iter().enumerate() {
-            let path = format!("authorities[{index}]");
-            if **name == PUBLIC_AUTHORITY {
-                found.add(path, name, format!("`{PUBLIC_AUTHORITY}` exists in every world: leave it out"));
-            } else if name.is_empty() {
-                found.add(path, name, "an authority needs a name".to_owned());
-            } else if !names.insert(name.as_str()) {
-                found.add(path, name, format!("the authority `{}` is named twice", **name));
-            }
-        }
     }
 
     fn check_authorization_server(
@@ -99,9 +87,6 @@ impl World {
                         &server.host,
                         format!("the issuer {issuer} is not on the host `{host}`: both must name the same host"),
                     );
-                }
-                if let Some(certificate) = &server.certificate {
-                    self.check_certificate(&format!("{path}.certificate"), &issuer, certificate, &server.host, found);
                 }
             }
         }
@@ -141,34 +126,10 @@ impl World {
     }
 
     fn check_server(&self, path: &str, server: &Server, found: &mut Findings) {
-        if let Some(certificate) = &server.certificate {
-            self.check_certificate(&format!("{path}.certificate"), &server.url, certificate, &server.url, found);
-        }
         if let Some(accepts) = &server.accepts {
             self.check_issuer_name(format!("{path}.accepts.issuer"), &accepts.issuer, found);
         }
         found.0.extend(server_problems(path, server));
-    }
-
-    fn check_certificate<T>(
-        &self,
-        path: &str,
-        url: &ServerUrl,
-        certificate: &Certificate,
-        place: &Located<T>,
-        found: &mut Findings,
-    ) {
-        if !url.is_tls() {
-            found.add(
-                path.to_owned(),
-                place,
-                format!("{url} does not speak TLS and shows no certificate: use https:// or leave it out"),
-            );
-        }
-        let known = |name: &str| self.authorities.iter().any(|authority| **authority == name);
-        if let Some(problem) = certificate_problem(path, certificate, known) {
-            found.0.push(problem);
-        }
     }
 
     fn check_issuer_name(&self, path: String, name: &Located<String>, found: &mut Findings) {
@@ -178,32 +139,18 @@ impl World {
         }
     }
 
-    fn check_shared_certificates(&self, found: &mut Findings) {
-        let mut hosts: BTreeMap<String, &Certificate> = BTreeMap::new();
+    /// What is said of TLS, by authorization servers first.
+    fn said_of_tls(&self) -> Vec<tls::Said<'_>> {
         let issuers = self.authorization_servers.iter().enumerate().filter_map(|(index, server)| {
-            let host = server.issuer().ok()?.host().to_owned();
-            Some((
-                format!("authorizationServers[{index}].certificate"),
-                host,
-                server.certificate.as_ref()?,
-                server.host.position(),
-            ))
+            let url = server.issuer().ok()?;
+            let path = format!("authorizationServers[{index}]");
+            Some(tls::Said { path, url, certificate: server.certificate.as_ref(), tls: server.tls.as_ref() })
         });
-        let servers = self.servers.iter().enumerate().filter_map(|(index, server)| {
-            Some((
-                format!("servers[{index}].certificate"),
-                server.url.host().to_owned(),
-                server.certificate.as_ref()?,
-                server.url.position(),
-            ))
+        let servers = self.servers.iter().enumerate().map(|(index, server)| {
+            let (path, url) = (format!("servers[{index}]"), (*server.url).clone());
+            tls::Said { path, url, certificate: server.certificate.as_ref(), tls: server.tls.as_ref() }
         });
-        for (path, host, certificate, position) in issuers.chain(servers) {
-            let first = hosts.entry(host.clone()).or_insert(certificate);
-            if *first != certificate {
-                let message = format!("`{host}` has another certificate already: servers of one host share it");
-                found.0.push(Problem { path, message, position });
-            }
-        }
+        issuers.chain(servers).collect()
     }
 }
 
@@ -294,20 +241,6 @@ pub(crate) fn fault_problems(
         .into_iter()
         .map(|(index, field, message)| Problem { path: format!("{path}.faults[{index}].{field}"), message, position })
         .collect()
-}
-
-/// What is wrong with a certificate, given the authorities that there are.
-pub(crate) fn certificate_problem(
-    path: &str,
-    certificate: &Certificate,
-    known: impl Fn(&str) -> bool,
-) -> Option<Problem> {
-    let issuer = certificate.issuer.as_ref()?;
-    if **issuer == PUBLIC_AUTHORITY || known(issuer) {
-        return None;
-    }
-    let message = format!("there is no authority `{}`: list it under `authorities`", **issuer);
-    Some(Problem { path: format!("{path}.issuer"), message, position: issuer.position() })
 }
 
 /// The sentence about a name that nobody bears.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
-use reqwest::{Certificate, Client, Response, StatusCode};
+use reqwest::{Certificate, Client, ClientBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use simulator::{Simulator, SimulatorOptions, World, WorldHandle};
 
@@ -19,6 +19,11 @@ pub(crate) async fn world(yaml: &str) -> (Simulator, WorldHandle) {
 
 /// A client that resolves the world's names and trusts the authorities. URLs must be made with [`url`].
 pub(crate) fn client(handle: &WorldHandle, authorities: &[&str]) -> Client {
+    builder(handle, authorities).build().unwrap()
+}
+
+/// The same, to be given more.
+pub(crate) fn builder(handle: &WorldHandle, authorities: &[&str]) -> ClientBuilder {
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let roots = authorities.iter().map(|name| Certificate::from_pem(handle.ca_pem(name).unwrap().as_bytes()).unwrap());
@@ -27,7 +32,7 @@ pub(crate) fn client(handle: &WorldHandle, authorities: &[&str]) -> Client {
         let address = *name.ports.values().next().unwrap();
         builder = builder.resolve(&name.host, address);
     }
-    builder.build().unwrap()
+    builder
 }
 
 /// A client that knows no world.

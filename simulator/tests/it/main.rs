@@ -16,4 +16,5 @@ mod modern;
 mod program;
 mod sse;
 mod streamable;
+mod tls_tools;
 mod world_files;

@@ -175,6 +175,33 @@ servers:
 }
 
 #[test]
+fn certificates_that_make_no_sense_are_refused_with_their_place() {
+    insta::assert_snapshot!(refusal(
+        "
+authorities:
+  - {name: company, intermediates: [a, a, '']}
+  - {name: public, intermediates: [b]}
+  - company
+servers:
+  - url: https://one.example.com/mcp
+    certificate: {fault: wrong-name, names: ['a b', '*.example.com', 'x.*.com'], validFor: 0s}
+    tls: {versions: [], alpn: [''], clientCertificate: {issuer: compny}}
+  - url: https://one.example.com/other
+    tls: {alpn: [h2]}
+  - url: https://two.example.com/mcp
+    certificate: {issuer: partner, fault: missing-intermediate}
+  - url: https://three.example.com/mcp
+    certificate: {issuer: company, fault: expired, validFor: 1h}
+  - url: http://four.example.com/mcp
+    tls: {}
+"
+    ));
+    insta::assert_snapshot!(refusal("authorities: [{nam: company}]\n"));
+    insta::assert_snapshot!(refusal("authorities: [3]\n"));
+    insta::assert_snapshot!(refusal("servers: [{url: 'https://a.example.com/', tls: {versions: [1.1]}}]\n"));
+}
+
+#[test]
 fn the_readme_examples_are_worlds() {
     let readme = include_str!("../../README.md");
     let worlds: Vec<&str> =
