@@ -17,6 +17,14 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
     Ok(Option::<Written>::deserialize(deserializer)?.map(|written| written.0))
 }
 
+/// Reads a duration from text.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<jiff::SignedDuration>().ok();
+    duration
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| format!("`{text}` is not a duration: expected something like `90s`, `5m` or `1h`"))
+}
+
 /// A duration as it is written.
 pub(crate) struct Written(Duration);
 
@@ -46,13 +54,7 @@ impl<'de> Deserialize<'de> for Written {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
-                text.parse::<jiff::SignedDuration>()
-                    .ok()
-                    .and_then(|duration| Duration::try_from(duration).ok())
-                    .map(Written)
-                    .ok_or_else(|| {
-                        E::custom(format!("`{text}` is not a duration: expected something like `90s`, `5m` or `1h`"))
-                    })
+                parse(text).map(Written).map_err(E::custom)
             }
 
             fn visit_u64<E: Error>(self, seconds: u64) -> Result<Written, E> {

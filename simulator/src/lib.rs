@@ -34,8 +34,8 @@ pub mod world;
 
 pub use addresses::AddressPool;
 pub use journal::{
-    CertificateFacts, HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription, REDACTED, ResponseFacts,
-    TlsFacts, TokenFacts,
+    CertificateFacts, Condition, ConditionError, HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription,
+    REDACTED, ResponseFacts, TlsFacts, TokenFacts,
 };
 pub use live::{Name, WorldError};
 pub use simulator::{Simulator, SimulatorOptions, StartError, WorldHandle};

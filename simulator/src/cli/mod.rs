@@ -28,6 +28,8 @@ enum Command {
     Serve(Serve),
     /// Print the JSON Schema of world files, for editors.
     Schema,
+    /// Print the description of the control API (OpenAPI 3.1).
+    Openapi,
     /// Say what is wrong with a world file.
     Check {
         /// The world file (YAML).
@@ -85,6 +87,10 @@ impl Failure {
 /// Runs the command.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
+        Command::Openapi => {
+            println!("{:#}", simulator::control::openapi());
+            Ok(())
+        }
         Command::Schema => {
             println!("{:#}", simulator::world::schema());
             Ok(())

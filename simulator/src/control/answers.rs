@@ -1,14 +1,24 @@
 //! How the control API says no.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::live::WorldError;
 use crate::tls::ClientCertificateError;
 use crate::token::TokenError;
 use crate::world::WorldFileError;
+
+/// The body of a refusal.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Refused {
+    /// All reasons.
+    error: String,
+}
 
 /// A request that is refused, with all reasons.
 #[derive(Debug)]
@@ -32,6 +42,12 @@ impl Refusal {
     pub(super) fn misdirected(host: &str) -> Self {
         let reason = format!("the request is for {host:?}: expected localhost or a loopback address");
         Self { status: StatusCode::MISDIRECTED_REQUEST, reason }
+    }
+
+    /// Fewer entries than were waited for.
+    pub(super) fn too_few(found: usize, wanted: usize, time: Duration) -> Self {
+        let reason = format!("{found} of {wanted} entries arrived within {} s", time.as_secs_f64());
+        Self { status: StatusCode::NOT_FOUND, reason }
     }
 
     /// A body that is no JSON, or none of the kind.
@@ -82,12 +98,12 @@ impl From<ClientCertificateError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({"error": self.reason}))).into_response()
+        (self.status, Json(Refused { error: self.reason })).into_response()
     }
 }
 
 pub(super) async fn unknown_path(uri: Uri) -> Refusal {
-    let reason = format!("there is nothing at {}: expected /worlds, or a path below it", uri.path());
+    let reason = format!("there is nothing at {}: expected /worlds, a path below it, or /openapi.json", uri.path());
     Refusal { status: StatusCode::NOT_FOUND, reason }
 }
 

@@ -1,17 +1,6 @@
 //! The control API: worlds are made, read, changed and removed over HTTP, in JSON.
 //!
-//! | request | does |
-//! |---|---|
-//! | `GET /worlds` | lists the worlds |
-//! | `PUT /worlds/NAME` WORLD | makes a world; answers its [`WorldState`] |
-//! | `GET /worlds/NAME` | tells its [`WorldState`] |
-//! | `DELETE /worlds/NAME` | ends it |
-//! | `POST /worlds/NAME/changes` CHANGE | changes it; answers its state afterwards |
-//! | `POST /worlds/NAME/tokens` REQUEST | gives a token: `{"token": TEXT}` |
-//! | `POST /worlds/NAME/certificates` REQUEST | gives a client certificate: `{"certificate": PEM, "key": PEM}` |
-//! | `GET /worlds/NAME/journal?since=N` | the entries from number N on, as [`JournalPage`] |
-//! | `GET /worlds/NAME/journal?since=N&follow=true` | the same as they come, one JSON object per line, until the world ends |
-//! | `DELETE /worlds/NAME/journal` | forgets the entries |
+//! Its operations are the table in `operations.rs`, of which [`openapi()`] is made.
 //!
 //! What is refused is refused whole, as `{"error": TEXT}` with all reasons. Whoever reaches the API reads the secrets that
 //! clients sent and may get tokens: it listens on loopback only, and takes requests for loopback hosts only, so that no web
@@ -19,6 +8,7 @@
 
 mod answers;
 mod journal;
+mod operations;
 mod worlds;
 
 use std::io;
@@ -29,10 +19,11 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::{get, post, put};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
+
+pub use self::operations::openapi;
 
 use self::answers::Refusal;
 use self::worlds::Worlds;
@@ -142,13 +133,7 @@ impl Control {
 }
 
 fn router(worlds: Arc<Worlds>) -> Router {
-    Router::new()
-        .route("/worlds", get(worlds::list))
-        .route("/worlds/{name}", put(worlds::make).get(worlds::state).delete(worlds::remove))
-        .route("/worlds/{name}/changes", post(worlds::change))
-        .route("/worlds/{name}/tokens", post(worlds::token))
-        .route("/worlds/{name}/certificates", post(worlds::client_certificate))
-        .route("/worlds/{name}/journal", get(journal::read).delete(journal::clear))
+    operations::routes()
         .fallback(answers::unknown_path)
         .method_not_allowed_fallback(answers::wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Refusal;
@@ -73,8 +74,20 @@ impl Worlds {
 
 type Controlled = State<Arc<Worlds>>;
 
-pub(super) async fn list(State(worlds): Controlled) -> Json<Value> {
-    Json(json!({"worlds": worlds.names()}))
+/// The names of the worlds.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct WorldList {
+    worlds: Vec<String>,
+}
+
+/// A token.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct IssuedToken {
+    token: String,
+}
+
+pub(super) async fn list(State(worlds): Controlled) -> Json<WorldList> {
+    Json(WorldList { worlds: worlds.names() })
 }
 
 pub(super) async fn make(
@@ -137,10 +150,10 @@ pub(super) async fn token(
     Path(name): Path<String>,
     headers: HeaderMap,
     body: String,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<IssuedToken>, Refusal> {
     let running = worlds.named(&name)?;
     let request: TokenRequest = read(&headers, &body)?;
-    Ok(Json(json!({"token": running.world.token(&request)?})))
+    Ok(Json(IssuedToken { token: running.world.token(&request)? }))
 }
 
 pub(super) async fn client_certificate(

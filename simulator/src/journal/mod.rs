@@ -5,6 +5,7 @@
 
 mod certificate;
 mod entry;
+mod filter;
 mod redaction;
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 pub use certificate::CertificateFacts;
 pub(crate) use entry::version_text;
 pub use entry::{HttpFacts, JournalEntry, ResponseFacts, TlsFacts, TokenFacts};
+pub use filter::{Condition, ConditionError};
 pub use redaction::REDACTED;
 
 /// How much a journal holds.

@@ -123,6 +123,62 @@ async fn a_journal_is_followed_until_its_world_ends() {
 }
 
 #[tokio::test]
+async fn entries_are_chosen_and_waited_for() {
+    let api = Api::start().await;
+    let state = api.make("one").await;
+    for id in 1..=3 {
+        ping(&api, &state, id).await;
+    }
+    let numbers = async |query: &str| {
+        let (status, page) = api.send(Method::GET, &format!("/worlds/one/journal?{query}"), None).await;
+        let entries = page["entries"].as_array().cloned().unwrap_or_default();
+        (status.as_u16(), entries.iter().map(|entry| entry["message"]["id"].clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(numbers("where=method=ping&where=message.id=2").await, (200, vec![json!(2)]));
+    assert_eq!(numbers("where=message.id!=2&since=1").await, (200, vec![json!(3)]));
+    assert_eq!(numbers("where=method=tools/list").await, (200, vec![]));
+    assert_eq!(numbers("where=method=ping&wait=10s&count=2").await, (200, vec![json!(1), json!(2)]));
+    assert_eq!(numbers("where=method=tools/list&wait=50ms").await, (404, vec![]));
+    let (coming, ()) = tokio::join!(numbers("since=3&where=message.id=5&wait=10s"), async {
+        for id in 4..=5 {
+            ping(&api, &state, id).await;
+        }
+    });
+    assert_eq!(coming, (200, vec![json!(5)]));
+    // What is waited for does not come any more.
+    let (gone, _) = tokio::join!(numbers("where=message.id=9&wait=10m"), api.send(Method::DELETE, "/worlds/one", None));
+    assert_eq!(gone, (404, vec![]));
+}
+
+#[tokio::test]
+async fn what_the_api_describes_is_what_it_serves() {
+    let api = Api::start().await;
+    api.make("one").await;
+    let (status, description) = api.send(Method::GET, "/openapi.json", None).await;
+    assert_eq!((status, &description), (StatusCode::OK, &simulator::control::openapi()));
+    let mut served = 0;
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for method in ["get", "put", "post", "delete", "patch"] {
+            let method_there = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let (status, answer) = api.send(method_there, &path.replace("{name}", "none"), Some(json!({}))).await;
+            let described = operations.get(method).is_some();
+            assert_eq!(described, status != StatusCode::METHOD_NOT_ALLOWED, "{method} {path}: {answer}");
+            assert!(!answer["error"].as_str().unwrap_or_default().contains("there is nothing at"), "{path}");
+            if let Some(operation) = operations.get(method) {
+                served += 1;
+                assert!(operation["responses"].get(status.as_str()).is_some(), "{method} {path}: {status} {answer}");
+            }
+        }
+    }
+    assert!(served >= 9, "{served}");
+    // Whatever is referred to is there.
+    let text = description.to_string();
+    for name in text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(description["components"]["schemas"].get(name).is_some(), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused_whole_with_all_reasons() {
     let api = Api::start().await;
     api.make("one").await;
@@ -154,6 +210,9 @@ async fn what_cannot_be_is_refused_whole_with_all_reasons() {
             &["has no user `eve`"],
         ),
         (Method::GET, "/worlds/one/journal?until=3", None, 400, &["until"]),
+        (Method::GET, "/worlds/one/journal?where=status=1", None, 400, &["no `status`", "response"]),
+        (Method::GET, "/worlds/one/journal?wait=1h", None, 400, &["ten minutes"]),
+        (Method::GET, "/worlds/one/journal?count=2", None, 400, &["say how long"]),
         (Method::POST, "/worlds/one", None, 405, &["POST does nothing at /worlds/one"]),
         (Method::GET, "/journal", None, 404, &["expected /worlds"]),
     ] {
