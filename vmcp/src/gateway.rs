@@ -4,7 +4,7 @@ use crate::catalog::{Catalog, CatalogOptions, Naming};
 use crate::cli::Serve;
 use crate::discovery::{self, Snapshot, Surroundings};
 use crate::egress::Egress;
-use crate::health::{Health, ProbeSchedule, probe_all};
+use crate::health::{CircuitSettings, Health, ProbeSchedule, probe_all};
 use crate::ingress::{GroupReport, Ingress, Patience, Report, ToolGateway};
 use crate::outgoing::{Passthrough, TokenCache};
 use crate::policy::Policy;
@@ -57,8 +57,8 @@ impl Gateway {
         let policy = Policy::configured(config.incoming_auth.as_ref(), client.clone())?;
         let bound = Bound::at(&serving.host, port).await?;
         let failures = failure_handling(&config);
-        let health = Health::new(u32::try_from(failures.unhealthy_threshold).unwrap_or(u32::MAX));
-        let egress = Egress::new(client, TokenCache::new(serving.token_cache_max));
+        let health = Health::new(count(failures.unhealthy_threshold)).with_circuits(circuits(&failures));
+        let egress = Egress::new(client, TokenCache::new(serving.token_cache_max)).with_gate(health.clone());
         let background = CancellationToken::new();
         let surroundings = Surroundings {
             members: cluster.api().filter(|_| is_discovered(&config)),
@@ -123,6 +123,17 @@ fn failure_handling(config: &Config) -> FailureHandling {
         // Who does not say how failures are handled wants the tools of the backends that work.
         FailureHandling { partial_failure_mode: PartialFailureMode::BestEffort, ..FailureHandling::default() }
     })
+}
+
+/// The circuit breaker is off unless it is enabled.
+fn circuits(failures: &FailureHandling) -> Option<CircuitSettings> {
+    let breaker = failures.circuit_breaker.as_ref().filter(|breaker| breaker.enabled)?;
+    Some(CircuitSettings { threshold: count(breaker.failure_threshold), timeout: breaker.timeout.as_std() })
+}
+
+/// A number that was checked to be positive.
+fn count(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn catalog_options(config: &Config) -> CatalogOptions {

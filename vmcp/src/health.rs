@@ -1,10 +1,14 @@
 //! How every backend fares: fed by probes and by live calls, read by `/status` and by the status of the custom resource.
 //!
-//! Health informs. It never changes a name, and a call to an unavailable backend is still tried.
+//! Health informs. It never changes a name, and a call to an unavailable backend is still tried, unless its circuit breaker
+//! is open.
 
+mod circuit;
+mod gate;
 mod probe;
 mod state;
 
+pub use circuit::{Circuit, CircuitSettings};
 pub use probe::{ProbeSchedule, probe_all};
 pub use state::{Event, is_available};
 
@@ -12,9 +16,10 @@ use crate::backend::{Backend, Backends};
 use crate::egress::{Cause, EgressError};
 use crate::status::{BackendStatus, Observation, Observations};
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Successes are recorded at most this often, so that calls do not contend for the record.
 const RESOLUTION_MILLISECONDS: i64 = 1000;
@@ -23,13 +28,28 @@ const RESOLUTION_MILLISECONDS: i64 = 1000;
 #[derive(Debug, Clone)]
 pub struct Health {
     threshold: u32,
+    circuits: Option<CircuitSettings>,
     states: Arc<watch::Sender<Observations>>,
+    /// Who waits to probe a backend that has come into doubt.
+    doubts: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
 }
 
 impl Health {
     /// An empty record; `threshold` failures in a row make a healthy backend unavailable.
     pub fn new(threshold: u32) -> Self {
-        Self { threshold: threshold.max(1), states: Arc::new(watch::Sender::new(Observations::new())) }
+        Self {
+            threshold: threshold.max(1),
+            circuits: None,
+            states: Arc::new(watch::Sender::new(Observations::new())),
+            doubts: Arc::default(),
+        }
+    }
+
+    /// The same with a circuit breaker before every backend, if any.
+    #[must_use]
+    pub fn with_circuits(mut self, settings: Option<CircuitSettings>) -> Self {
+        self.circuits = settings;
+        self
     }
 
     /// Follows the health of all backends.
@@ -67,14 +87,14 @@ impl Health {
 
     /// How `backend` fares, if it is configured.
     pub fn state(&self, backend: &str) -> Option<BackendStatus> {
-        self.states.borrow().get(backend).map(|health| health.state)
+        self.states.borrow().get(backend).map(Observation::status)
     }
 
     fn record(&self, backend: &Backend, success: Event, outcome: Result<(), &EgressError>) {
         let event = match outcome {
             Ok(()) => success,
             // The backend was not even asked.
-            Err(error) if error.is_at_token_endpoint() => return,
+            Err(error) if error.is_at_token_endpoint() || error.cause() == Cause::CircuitOpen => return,
             Err(error) if error.cause() == Cause::Unauthorized => match error.status() {
                 // Without a status there was no token to present.
                 None => return,
@@ -116,11 +136,26 @@ impl Health {
                 .iter()
                 .map(|(name, backend)| {
                     let same = previous.get(name).is_some_and(|old| old.identity == backend.identity);
-                    let health = states.remove(name).filter(|_| same).unwrap_or_default();
-                    (name.clone(), health)
+                    let health = states.remove(name).filter(|_| same);
+                    (name.clone(), health.unwrap_or_else(|| self.unobserved(backend)))
                 })
                 .collect();
         });
+        self.lock_doubts().retain(|name, _| current.contains_key(name));
+    }
+
+    fn unobserved(&self, backend: &Backend) -> Observation {
+        let circuit = self.circuits.map(|settings| Circuit::new(settings, backend.identity));
+        Observation { circuit, ..Observation::default() }
+    }
+
+    /// What tells that `backend` should be probed out of turn. Any number of reasons are one.
+    fn doubt(&self, backend: &str) -> Arc<Notify> {
+        Arc::clone(self.lock_doubts().entry(backend.to_owned()).or_default())
+    }
+
+    fn lock_doubts(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

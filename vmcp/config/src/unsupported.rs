@@ -10,8 +10,6 @@ impl Config {
         let incoming = self.incoming_auth.as_ref();
         let oidc = incoming.and_then(|incoming| incoming.oidc.as_ref());
         let tools = self.aggregation.as_ref().and_then(|aggregation| aggregation.tools.as_deref());
-        let failures = self.operational.as_ref().and_then(|operational| operational.failure_handling.as_ref());
-        let breaker = failures.and_then(|failures| failures.circuit_breaker.as_ref());
         let configured = [
             ("incomingAuth.authz", incoming.is_some_and(|auth| auth.authz.as_ref().is_some_and(|a| a.kind != "none"))),
             ("incomingAuth.oidc.introspectionUrl", oidc.is_some_and(|oidc| oidc.introspection_url.is_some())),
@@ -23,7 +21,6 @@ impl Config {
             ),
             ("compositeTools", self.composite_tools.is_some()),
             ("compositeToolRefs", self.composite_tool_refs.is_some()),
-            ("operational.failureHandling.circuitBreaker", breaker.is_some_and(|breaker| breaker.enabled)),
             ("telemetry", self.telemetry.is_some()),
             ("audit", self.audit.is_some()),
             ("optimizer", self.optimizer.is_some()),

@@ -55,7 +55,14 @@ impl Catalog {
                     self.lists.invalidate(&backend);
                     true
                 }
-                Ok(()) = health.changed() => turn(&mut available, &health.borrow_and_update()),
+                Ok(()) = health.changed() => {
+                    let turned = turn(&mut available, &health.borrow_and_update());
+                    // A list that is fresh must not hide that its backend does not answer any more.
+                    for backend in &turned {
+                        self.lists.invalidate(backend);
+                    }
+                    !turned.is_empty()
+                }
             };
             if changed {
                 self.changes.announce();
@@ -69,14 +76,15 @@ fn same(one: &Backends, two: &Backends) -> bool {
         && one.iter().zip(two.iter()).all(|((name, one), (other, two))| name == other && one.identity == two.identity)
 }
 
-/// Whether a backend that was available is not any more, or the other way round.
-fn turn(available: &mut BTreeMap<String, bool>, health: &Observations) -> bool {
+/// The backends that were available and are not any more, or the other way round.
+fn turn(available: &mut BTreeMap<String, bool>, health: &Observations) -> Vec<String> {
     let known: BTreeMap<_, _> = health
         .iter()
-        .filter(|(_, seen)| seen.state != BackendStatus::Unknown)
-        .map(|(name, seen)| (name.clone(), is_available(seen.state)))
+        .filter(|(_, seen)| seen.status() != BackendStatus::Unknown)
+        .map(|(name, seen)| (name.clone(), is_available(seen.status())))
         .collect();
-    let turned = known.iter().any(|(name, now)| available.get(name).is_some_and(|before| before != now));
+    let turned = known.iter().filter(|(name, now)| available.get(*name).is_some_and(|before| before != *now));
+    let turned = turned.map(|(name, _)| name.clone()).collect();
     *available = known;
     turned
 }

@@ -19,6 +19,8 @@ pub enum Cause {
     Unauthorized,
     /// What came back is not what HTTP or MCP ask for.
     Protocol,
+    /// The backend was not asked, because it has failed too often.
+    CircuitOpen,
 }
 
 impl Cause {
@@ -32,6 +34,7 @@ impl Cause {
             Self::Blocked => "blocked",
             Self::Unauthorized => "unauthorized",
             Self::Protocol => "protocol",
+            Self::CircuitOpen => "circuit_open",
         }
     }
 }
@@ -49,13 +52,14 @@ pub struct EgressError {
     cause: Cause,
     status: Option<u16>,
     at_token_endpoint: bool,
+    is_answer: bool,
     message: String,
 }
 
 impl EgressError {
     /// A failure of class `cause`.
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
-        Self { cause, status: None, at_token_endpoint: false, message: message.into() }
+        Self { cause, status: None, at_token_endpoint: false, is_answer: false, message: message.into() }
     }
 
     /// The same failure with the HTTP status that showed it.
@@ -71,6 +75,18 @@ impl EgressError {
         self.at_token_endpoint = true;
         self.message = format!("no token could be obtained at the token endpoint: {}", self.message);
         self
+    }
+
+    /// The same failure, which the backend told of in a well-formed answer.
+    #[must_use]
+    pub(super) fn answered(mut self) -> Self {
+        self.is_answer = true;
+        self
+    }
+
+    /// Whether the backend told of it in a well-formed answer: it is there and speaks MCP.
+    pub(super) fn is_answer(&self) -> bool {
+        self.is_answer
     }
 
     /// Whether it happened at the token endpoint: it says nothing about the backend.

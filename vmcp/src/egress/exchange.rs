@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::answers::Answers;
 use super::error::{Cause, EgressError};
+use super::gate::Gate;
 use super::guard::Reach;
 use super::http_client::{HttpClient, Partition};
 use super::relayed::Inbox;
@@ -31,6 +32,8 @@ pub(super) struct Exchange {
     /// What every request carries as it is now: it may change while the session lasts.
     pub(super) settings: watch::Receiver<Arc<Backend>>,
     pub(super) answers: Answers,
+    /// Whether the backend is left alone.
+    pub(super) gate: Arc<dyn Gate>,
     /// Who hears what the backend says of its own accord; without one the gateway hears it itself.
     pub(super) inbox: Option<Arc<dyn Inbox>>,
 }
@@ -67,6 +70,18 @@ impl Exchange {
                 return Err(unauthorized(status));
             }
             return Ok(response);
+        }
+    }
+
+    /// Whether what no request waits for (streams, notifications, answers, the end of a session) is not sent now.
+    pub(super) fn is_shut(&self) -> bool {
+        self.gate.is_shut(&self.backend)
+    }
+
+    /// Delivers the answer to a request of the backend, in a task of its own.
+    pub(super) fn answer(&self, delivery: impl Future<Output = Result<(), EgressError>> + Send + 'static) {
+        if !self.is_shut() {
+            self.answers.deliver(&self.backend.name, delivery);
         }
     }
 

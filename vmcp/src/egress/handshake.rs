@@ -39,6 +39,7 @@ pub(super) fn negotiated(result: &RawValue) -> Result<&'static str, EgressError>
             result.protocol_version,
             SPOKEN.join(", ")
         ))
+        .answered()
     })
 }
 
@@ -54,5 +55,5 @@ pub(super) fn refused(error: &RawValue) -> EgressError {
         code: i64,
     }
     let code = serde_json::from_str::<Error>(error.get()).map_or_else(|_| String::new(), |e| format!(" ({})", e.code));
-    EgressError::new(Cause::Protocol, format!("the backend refused to initialize a session{code}"))
+    EgressError::new(Cause::Protocol, format!("the backend refused to initialize a session{code}")).answered()
 }

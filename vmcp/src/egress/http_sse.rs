@@ -123,7 +123,7 @@ impl HttpSse {
 
     /// Sends a notification within the current session, if there is one.
     pub(super) async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
-        let Some(live) = self.state.lock().await.clone() else { return Ok(()) };
+        let Some(live) = self.state.lock().await.clone().filter(|_| !self.exchange.is_shut()) else { return Ok(()) };
         post(&self.exchange, &live.endpoint, caller, message).await.map_err(Failure::into_error)
     }
 
@@ -342,9 +342,8 @@ impl Reader {
 
     fn respond(&self, message: Bytes) {
         let (exchange, endpoint, caller) = (Arc::clone(&self.exchange), self.endpoint.clone(), self.caller.clone());
-        self.exchange.answers.deliver(&self.exchange.backend.name, async move {
-            post(&exchange, &endpoint, &caller, message).await.map_err(Failure::into_error)
-        });
+        self.exchange
+            .answer(async move { post(&exchange, &endpoint, &caller, message).await.map_err(Failure::into_error) });
     }
 }
 

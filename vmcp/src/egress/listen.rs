@@ -76,6 +76,10 @@ impl Stream {
         let mut after = None;
         loop {
             let mut decoder = SseDecoder::new(MAX_MESSAGE);
+            if self.exchange.is_shut() {
+                tokio::time::sleep(retry(&decoder)).await;
+                continue;
+            }
             match open_stream(&self.exchange, &self.session, &self.caller, after.clone()).await {
                 Ok(mut body) => {
                     if let Err(error) = self.read(&mut body, &mut decoder).await {

@@ -5,6 +5,8 @@
 //! transports implement a session, Streamable HTTP and the older HTTP+SSE; both send what a backend's configuration
 //! adds (credentials, headers, authorities) through one place, `exchange`. A [`RelayedSession`] is a client's own: its
 //! handshake is the client's, and what the backend says goes to the client's [`Inbox`]. Params and results stay raw JSON.
+//!
+//! Requests of a [`BackendSession`] pass a [`Gate`] first, which stops those to a backend that keeps failing.
 
 mod answers;
 mod connect_to;
@@ -13,6 +15,7 @@ mod dialer;
 mod error;
 mod exchange;
 mod failure;
+mod gate;
 pub mod guard;
 mod handshake;
 mod http_client;
@@ -32,6 +35,7 @@ mod trust;
 pub use connect_to::{ConnectMap, ConnectTo, ConnectToError};
 pub use error::{Cause, EgressError};
 pub use failure::Failure;
+pub use gate::{Gate, Ticket, Verdict};
 pub(crate) use handshake::SPOKEN;
 pub use http_client::{HttpClient, HttpOptions, Partition, read_body};
 pub use relayed::{Inbox, RelayedSession};

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::error::EgressError;
 use super::failure::Failure;
+use super::gate::NoGate;
 use super::http_client::timed_out;
 use super::news::News;
 use super::session::{Cancellation, Egress, Reply, TransportSession};
@@ -37,7 +38,8 @@ impl Egress {
     /// [`initialize`](RelayedSession::initialize).
     pub fn relay(&self, backend: &Arc<Backend>, caller: &Caller, inbox: Arc<dyn Inbox>) -> RelayedSession {
         let settings = watch::Sender::new(Arc::clone(backend));
-        let transport = self.transport(backend, settings.subscribe(), Some(inbox), Arc::new(News::new()));
+        let transport =
+            self.transport(backend, settings.subscribe(), Arc::new(NoGate), Some(inbox), Arc::new(News::new()));
         RelayedSession { transport, settings, caller: Mutex::new(caller.clone()) }
     }
 }

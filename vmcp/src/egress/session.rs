@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::answers::Answers;
 use super::error::EgressError;
 use super::exchange::Exchange;
+use super::gate::{Gate, NoGate, Pass, Verdict};
 use super::http_client::{HttpClient, timed_out};
 use super::http_sse::HttpSse;
 use super::news::News;
@@ -46,28 +47,39 @@ impl From<Outcome<'_>> for Reply {
 pub struct Egress {
     http: HttpClient,
     credentials: Credentials,
+    gate: Arc<dyn Gate>,
 }
 
 impl Egress {
     /// Sessions over `http`, with exchanged tokens kept in `tokens`.
     pub fn new(http: HttpClient, tokens: TokenCache) -> Self {
         let credentials = Credentials::new(http.clone(), tokens);
-        Self { http, credentials }
+        Self { http, credentials, gate: Arc::new(NoGate) }
+    }
+
+    /// The same, whose sessions ask `gate` before each request.
+    #[must_use]
+    pub fn with_gate(mut self, gate: impl Gate + 'static) -> Self {
+        self.gate = Arc::new(gate);
+        self
     }
 
     /// A session of `caller` with `backend`. Nothing is sent before the first request.
     pub fn open(&self, backend: &Arc<Backend>, caller: &Caller) -> BackendSession {
         let news = Arc::new(News::new());
         let settings = watch::Sender::new(Arc::clone(backend)).subscribe();
-        let transport = self.transport(backend, settings, None, Arc::clone(&news));
-        BackendSession { backend: Arc::clone(backend), transport, news, caller: Mutex::new(caller.clone()) }
+        let transport = self.transport(backend, settings, Arc::clone(&self.gate), None, Arc::clone(&news));
+        let (backend, gate) = (Arc::clone(backend), Arc::clone(&self.gate));
+        BackendSession { backend, gate, transport, news, caller: Mutex::new(caller.clone()) }
     }
 
-    /// A session over the transport of `backend`, with settings that may change and the inbox of a client, if any.
+    /// A session over the transport of `backend`, with settings that may change, its gate, and the inbox of a client, if
+    /// any.
     pub(super) fn transport(
         &self,
         backend: &Arc<Backend>,
         settings: watch::Receiver<Arc<Backend>>,
+        gate: Arc<dyn Gate>,
         inbox: Option<Arc<dyn Inbox>>,
         news: Arc<News>,
     ) -> Arc<TransportSession> {
@@ -76,6 +88,7 @@ impl Egress {
             credentials: self.credentials.clone(),
             backend: Arc::clone(backend),
             settings,
+            gate,
             answers: Answers::default(),
             inbox,
         };
@@ -98,6 +111,7 @@ impl Egress {
 #[derive(Debug)]
 pub struct BackendSession {
     backend: Arc<Backend>,
+    gate: Arc<dyn Gate>,
     transport: Arc<TransportSession>,
     news: Arc<News>,
     /// Whoever used the session last: the session is ended in their name.
@@ -125,7 +139,8 @@ impl TransportSession {
 }
 
 impl BackendSession {
-    /// Sends a request on behalf of `caller` and waits for its answer, at most `timeout` in all.
+    /// Sends a request on behalf of `caller` and waits for its answer, at most `timeout` in all. Nothing is sent while the
+    /// circuit breaker of the backend is open.
     ///
     /// A session that the backend has lost is opened again, once, when it is certain that the request was not executed. When the
     /// time is up, or the future is dropped, the backend is told that the request is cancelled.
@@ -136,6 +151,7 @@ impl BackendSession {
         params: Option<&RawValue>,
         timeout: Duration,
     ) -> Result<Reply, EgressError> {
+        let pass = Pass::through(&self.gate, &self.backend)?;
         *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
         let request = async {
             match &*self.transport {
@@ -147,8 +163,12 @@ impl BackendSession {
                 }
             }
         };
-        let outcome = tokio::time::timeout(timeout, request).await.unwrap_or_else(|_| Err(timed_out(timeout)));
-        outcome.inspect_err(|error| {
+        let outcome = tokio::time::timeout(timeout, request).await;
+        pass.settle(match &outcome {
+            Ok(outcome) => Verdict::of(outcome.as_ref().map(drop)),
+            Err(_) => Verdict::overdue(caller.purpose, timeout),
+        });
+        outcome.unwrap_or_else(|_| Err(timed_out(timeout))).inspect_err(|error| {
             let (backend, cause) = (self.backend.name.as_str(), error.cause().as_str());
             tracing::warn!(backend, method, cause, %error, "a request to a backend failed");
         })

@@ -127,15 +127,17 @@ impl Streamable {
 
     /// Sends a notification or an answer within the current session, if there is one.
     pub(super) async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
-        let Some(established) = self.state.lock().await.clone() else { return Ok(()) };
+        let Some(established) = self.state.lock().await.clone().filter(|_| !self.exchange.is_shut()) else {
+            return Ok(());
+        };
         post_one_way(&self.exchange, &established, caller, message).await
     }
 
-    /// Ends the session with DELETE. A backend may refuse that with 405.
+    /// Ends the session with DELETE. A backend may refuse that with 405; one that is left alone is not told.
     pub(super) async fn close(&self, caller: &Caller) {
         self.listener.stop();
         let Some(established) = self.state.lock().await.take() else { return };
-        if established.session_id.is_none() {
+        if established.session_id.is_none() || self.exchange.is_shut() {
             return;
         }
         let url = &self.exchange.backend.url;
@@ -236,9 +238,7 @@ impl Streamable {
 /// Answers a request of the backend beside the stream, which must go on being read.
 pub(super) fn respond(exchange: &Arc<Exchange>, established: &Established, caller: &Caller, message: Bytes) {
     let (sender, established, caller) = (Arc::clone(exchange), established.clone(), caller.clone());
-    exchange
-        .answers
-        .deliver(&exchange.backend.name, async move { post_one_way(&sender, &established, &caller, message).await });
+    exchange.answer(async move { post_one_way(&sender, &established, &caller, message).await });
 }
 
 impl Clone for Established {

@@ -1,5 +1,6 @@
 //! Probes: every backend is asked at once when it appears or changes, and then at an interval; an MCPRemoteProxy only until
-//! it answers, unless the gateway is told otherwise. What calls find out counts for all.
+//! it answers, unless the gateway is told otherwise. What calls find out counts for all, and a call that takes too long makes
+//! the backend be asked out of turn, once for any number of them.
 //!
 //! A probe is a `ping` in a session of its own. A backend whose credentials belong to users is probed without any:
 //! that it refuses shows that it is there. Because there is one such session per backend for as long as it is
@@ -10,13 +11,14 @@ use crate::backend::{Backend, Backends, Caller};
 use crate::discovery::Snapshot;
 use crate::egress::{BackendSession, Cause, Egress, EgressError, Reply};
 use crate::jsonrpc::code;
+use futures::FutureExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -90,37 +92,38 @@ impl Probe {
         self.session.close().await;
     }
 
-    /// Asks at the interval; where nobody wants that, until there was an answer.
+    /// Asks at the interval (where nobody wants that, until there was an answer), and whenever the backend comes into doubt.
     async fn ask(&self) {
         let once = self.backend.is_remote_proxy && !self.schedule.remote_proxies;
+        let doubt = self.health.doubt(&self.backend.name);
         let mut ticks = tokio::time::interval(self.schedule.interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut answered = false;
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick(), if !(once && answered) => {}
+                () = doubt.notified() => {}
+            }
+            // Until then nothing reaches the backend, and then it is tried at once.
+            tokio::time::sleep(self.health.shut_for(&self.backend)).await;
             let started = Instant::now();
             let outcome = self.ping().await;
             self.health.record_probe(&self.backend, started.elapsed(), outcome.as_ref().copied());
             if let Some(revision) = self.session.revision() {
                 self.health.record_revision(&self.backend, revision);
             }
-            if once && outcome.is_ok() {
-                return;
-            }
+            answered |= outcome.is_ok();
+            // Doubts that came up meanwhile are settled.
+            let _ = doubt.notified().now_or_never();
+            ticks.reset();
         }
     }
 
     /// Any answer will do, also an error: it shows that the backend speaks MCP. But for the one by which a proxy says that it
     /// cannot reach the server behind it.
     async fn ping(&self) -> Result<(), EgressError> {
-        let timeout = self.schedule.timeout;
-        let caller = Caller::probe();
-        let answer = self.session.request(&caller, "ping", None, timeout);
-        match tokio::time::timeout(timeout, answer).await {
-            Ok(answer) => match answer? {
-                Reply::Error(error) => unreachable_behind(&error).map_or(Ok(()), Err),
-                Reply::Result(_) => Ok(()),
-            },
-            Err(_) => Err(EgressError::new(Cause::Timeout, format!("the backend did not answer within {timeout:?}"))),
+        match self.session.request(&Caller::probe(), "ping", None, self.schedule.timeout).await? {
+            Reply::Error(error) => unreachable_behind(&error).map_or(Ok(()), Err),
+            Reply::Result(_) => Ok(()),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Ingress, answer};
 use crate::discovery::Snapshot;
 use crate::health::{Health, is_available};
-use crate::status::BackendStatus;
+use crate::status::{BackendStatus, Observation};
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
@@ -55,14 +55,14 @@ impl Report {
                 let seen = states.get(&backend.name);
                 json!({
                     "name": backend.name,
-                    "health": health_word(seen.map(|seen| seen.state).unwrap_or_default()),
+                    "health": health_word(seen.map(Observation::status).unwrap_or_default()),
                     "transport": transport_word(backend.transport),
                     "auth_type": backend.auth.kind(),
                     "mcp_revision": seen.and_then(|seen| seen.revision.clone()),
                 })
             })
             .collect();
-        let healthy = backends.keys().filter_map(|name| states.get(name)).any(|seen| is_available(seen.state));
+        let healthy = backends.keys().filter_map(|name| states.get(name)).any(|seen| is_available(seen.status()));
         json!({
             "backends": rows,
             "healthy": healthy,

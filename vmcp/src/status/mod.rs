@@ -8,6 +8,6 @@
 pub mod report;
 pub mod writer;
 
-pub use operator_api::BackendStatus;
+pub use operator_api::{BackendStatus, CircuitState};
 pub use report::{Observation, Observations};
 pub use writer::{StatusTarget, write_status};

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use operator_api::{BackendStatus, DiscoveredBackend, VirtualServerCondition, VirtualServerReason};
+use operator_api::{BackendStatus, CircuitState, DiscoveredBackend, VirtualServerCondition, VirtualServerReason};
 use serde_json::{Value, json};
 
 use crate::backend::Backend;
 use crate::discovery::Snapshot;
+use crate::health::Circuit;
 
 /// What the health check knows about one backend.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
-    /// How it fares.
+    /// What the last checks found.
     pub state: BackendStatus,
     /// When that was last checked, by a probe or a call.
     pub checked_at: Option<Timestamp>,
@@ -23,6 +24,30 @@ pub struct Observation {
     pub consecutive_failures: u32,
     /// The MCP revision that was negotiated.
     pub revision: Option<String>,
+    /// Its circuit breaker, where one acts.
+    pub circuit: Option<Circuit>,
+}
+
+impl Observation {
+    /// How it fares for clients: nobody reaches a backend whose circuit is not closed, whatever the last checks found.
+    pub fn status(&self) -> BackendStatus {
+        match self.circuit.as_ref().map(Circuit::state) {
+            Some(CircuitState::Open | CircuitState::HalfOpen) => BackendStatus::Unavailable,
+            Some(CircuitState::Closed) | None => self.state,
+        }
+    }
+
+    /// Why it is not ready, for people.
+    fn reason(&self) -> Option<String> {
+        let circuit = self.circuit.as_ref();
+        match circuit.map(|circuit| (circuit.state(), circuit.reason())) {
+            Some((CircuitState::Open, reason)) => Some(format!("Circuit breaker OPEN: {reason}")),
+            Some((CircuitState::HalfOpen, reason)) => {
+                Some(format!("Circuit breaker HALF-OPEN, one request tries the backend again after: {reason}"))
+            }
+            Some((CircuitState::Closed, _)) | None => self.message.clone(),
+        }
+    }
 }
 
 /// Observations by name of the backend; health publishes them.
@@ -83,15 +108,15 @@ fn describe(backend: &Backend, observation: &Observation) -> DiscoveredBackend {
     DiscoveredBackend {
         name: backend.name.clone(),
         url: Some(backend.url.to_string()),
-        status: Some(observation.state.as_str().to_owned()),
+        status: Some(observation.status().as_str().to_owned()),
         auth_type: Some(backend.auth.kind().to_owned()),
         auth_config_ref: backend.auth_config_ref.clone(),
-        message: observation.message.clone(),
+        message: observation.reason(),
         last_health_check: observation.checked_at.map(whole_seconds).map(Time),
         consecutive_failures: Some(i64::from(observation.consecutive_failures)),
         mcp_revision: observation.revision.clone(),
-        circuit_breaker_state: None,
-        circuit_last_changed: None,
+        circuit_breaker_state: observation.circuit.as_ref().map(Circuit::state),
+        circuit_last_changed: observation.circuit.as_ref().and_then(Circuit::changed_at).map(whole_seconds).map(Time),
     }
 }
 

@@ -130,6 +130,11 @@ impl Backend {
         all.into_iter().filter(|entry| entry.session.as_ref().is_none_or(|id| !probes.contains(id))).collect()
     }
 
+    /// How many requests arrived in all, those of probes too.
+    pub(crate) fn requests(&self) -> usize {
+        self.journal.borrow().len()
+    }
+
     /// How many requests of a method arrived.
     pub(crate) fn count(&self, method: &str) -> usize {
         self.journal().iter().filter(|entry| entry.method == method).count()

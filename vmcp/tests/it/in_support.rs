@@ -1,5 +1,6 @@
 //! A gateway in this process, and an HTTP client that says exactly what a test wants to say.
 
+use crate::in_backend::Backend;
 use bytes::Bytes;
 use clap::Parser;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -55,6 +56,37 @@ pub(crate) async fn try_start(config: &str, more: &[&str]) -> Result<Running, St
 /// The same, and it must start.
 pub(crate) async fn start(config: &str, more: &[&str]) -> Running {
     try_start(config, more).await.unwrap()
+}
+
+/// The configuration of a gateway of these backends, with these blocks.
+fn config(backends: &[(&str, &Backend)], more: &str) -> String {
+    let backends: Vec<_> = backends
+        .iter()
+        .map(|(name, backend)| json!({"name": name, "url": backend.url, "transport": "streamable-http"}))
+        .collect();
+    format!("{ANONYMOUS}\nbackends: {}\n{more}", Value::from(backends))
+}
+
+/// Starts a gateway of these backends, configured with these blocks.
+pub(crate) async fn gateway(backends: &[(&str, &Backend)], more: &str) -> Running {
+    start(&config(backends, more), &[]).await
+}
+
+/// Waits until `/status` shows this health of a backend.
+pub(crate) async fn health(gateway: &Running, backend: &str, expected: &str) {
+    let client = gateway.client();
+    tokio::time::timeout(PATIENCE, async {
+        loop {
+            let status = client.get("/status").await.json();
+            let rows = status["backends"].as_array().unwrap();
+            if rows.iter().any(|row| row["name"] == backend && row["health"] == expected) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("{backend} did not become {expected}"));
 }
 
 impl Running {

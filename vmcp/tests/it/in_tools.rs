@@ -1,39 +1,9 @@
 //! Tools of many backends through one endpoint.
 
 use crate::in_backend::Backend;
-use crate::in_support::{ANONYMOUS, Client, PATIENCE, Running, start};
+use crate::in_support::{Client, PATIENCE, gateway, health};
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
-use std::time::Duration;
-
-fn config(backends: &[(&str, &Backend)], more: &str) -> String {
-    let backends: Vec<_> = backends
-        .iter()
-        .map(|(name, backend)| json!({"name": name, "url": backend.url, "transport": "streamable-http"}))
-        .collect();
-    format!("{ANONYMOUS}\nbackends: {}\n{more}", Value::from(backends))
-}
-
-async fn gateway(backends: &[(&str, &Backend)], more: &str) -> Running {
-    start(&config(backends, more), &[]).await
-}
-
-/// Waits until `/status` shows this health of a backend.
-async fn health(gateway: &Running, backend: &str, expected: &str) {
-    let client = gateway.client();
-    tokio::time::timeout(PATIENCE, async {
-        loop {
-            let status = client.get("/status").await.json();
-            let rows = status["backends"].as_array().unwrap();
-            if rows.iter().any(|row| row["name"] == backend && row["health"] == expected) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
-    .unwrap_or_else(|_| panic!("{backend} did not become {expected}"));
-}
+use serde_json::json;
 
 fn text(answer: &crate::in_support::Answer) -> String {
     let json = answer.json();

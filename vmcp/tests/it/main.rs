@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod in_backend;
+mod in_circuit;
 mod in_http;
 mod in_oidc;
 mod in_passthrough;

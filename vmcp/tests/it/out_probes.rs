@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use vmcp::backend::{Backend, Transport};
+use vmcp::backend::{Backend, Caller, Transport};
 use vmcp::discovery::Snapshot;
-use vmcp::health::{Health, ProbeSchedule, probe_all};
-use vmcp::status::BackendStatus;
+use vmcp::egress::Cause;
+use vmcp::health::{CircuitSettings, Health, ProbeSchedule, probe_all};
+use vmcp::status::{BackendStatus, CircuitState};
 
 use crate::out_support::{PATIENCE, Server, backend, json_body, mcp, open_egress, result, text};
 
@@ -95,4 +96,122 @@ async fn a_server_that_its_proxy_cannot_reach_is_unavailable_and_one_that_answer
 async fn a_remote_proxy_is_asked_until_it_answers() {
     let (pings, health) = pings_of_a_proxy(false, 2).await;
     assert_eq!((pings, health.state("proxy")), (3, Some(BackendStatus::Ready)));
+}
+
+/// Probes one server until the returned token is cancelled.
+fn probing(server: &Server, health: &Health, interval: Duration) -> (Arc<Backend>, CancellationToken) {
+    let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
+    let backends = Arc::new(BTreeMap::from([(backend.name.clone(), Arc::clone(&backend))]));
+    let snapshot = Snapshot { backends, left_out: BTreeMap::new(), synced: true };
+    let (discovery, discovered) = watch::channel(snapshot);
+    let (news, heard) = mpsc::channel(8);
+    let stop = CancellationToken::new();
+    let schedule = ProbeSchedule { interval, timeout: Duration::from_millis(100), remote_proxies: false };
+    let egress = open_egress().with_gate(health.clone());
+    let (health, ended) = (health.clone(), stop.clone());
+    tokio::spawn(async move {
+        let _open = (discovery, heard);
+        probe_all(discovered, egress, health, schedule, news, ended).await;
+    });
+    (backend, stop)
+}
+
+#[tokio::test]
+async fn probes_open_the_circuit_leave_the_backend_alone_and_try_it_when_the_time_is_up() {
+    const TIMEOUT: Duration = Duration::from_millis(400);
+    let (seen, mut times) = watch::channel(Vec::new());
+    let server = Server::plain(mcp(move |recorded| {
+        if recorded.body.contains(r#""method":"ping""#) {
+            seen.send_modify(|times: &mut Vec<Instant>| times.push(Instant::now()));
+            if seen.borrow().len() <= 2 {
+                return text(StatusCode::SERVICE_UNAVAILABLE, "not yet");
+            }
+        }
+        json_body(result(recorded, "{}"))
+    }))
+    .await;
+    let health = Health::new(5).with_circuits(Some(CircuitSettings { threshold: 2, timeout: TIMEOUT }));
+    let mut states = health.subscribe();
+    let (_, stop) = probing(&server, &health, Duration::from_millis(20));
+    let circuit = |states: &vmcp::status::Observations| Some(states.get("partner")?.circuit.as_ref()?.state());
+    let opened = states.wait_for(|states| circuit(states) == Some(CircuitState::Open));
+    let opened = tokio::time::timeout(PATIENCE, opened).await.unwrap().unwrap()["partner"].status();
+    assert_eq!(opened, BackendStatus::Unavailable, "although the threshold of health is not reached");
+    let times =
+        tokio::time::timeout(PATIENCE, times.wait_for(|times| times.len() >= 3)).await.unwrap().unwrap().clone();
+    assert!(times[2].duration_since(times[1]) >= TIMEOUT, "{times:?}");
+    let methods = server.methods();
+    let pings: Vec<_> = (0..methods.len()).filter(|index| methods[*index] == "ping").collect();
+    assert_eq!(pings[2], pings[1] + 1, "nothing else reached it meanwhile: {methods:?}");
+    let closed = states.wait_for(|states| {
+        circuit(states) == Some(CircuitState::Closed) && states["partner"].status() == BackendStatus::Ready
+    });
+    tokio::time::timeout(PATIENCE, closed).await.unwrap().unwrap();
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn calls_that_take_too_long_make_the_backend_be_asked_once() {
+    let (pings, mut asked) = watch::channel(0);
+    let server = Server::plain(move |recorded| {
+        let pings = pings.clone();
+        async move {
+            match recorded.what().as_str() {
+                "tools/call" => std::future::pending().await,
+                "ping" => pings.send_modify(|count| *count += 1),
+                _ => {}
+            }
+            mcp(|recorded| json_body(result(recorded, "{}")))(recorded).await
+        }
+    })
+    .await;
+    let settings = CircuitSettings { threshold: 1, timeout: Duration::from_hours(1) };
+    let health = Health::new(1).with_circuits(Some(settings));
+    let (backend, stop) = probing(&server, &health, Duration::from_hours(1));
+    tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count == 1)).await.unwrap().unwrap();
+    let session = open_egress().with_gate(health.clone()).open(&backend, &Caller::anonymous());
+    let call = || async {
+        let caller = Caller::anonymous();
+        session.request(&caller, "tools/call", None, Duration::from_millis(100)).await.map(drop)
+    };
+    for outcome in futures::future::join_all((0..10).map(|_| call())).await {
+        assert_eq!(outcome.unwrap_err().cause(), Cause::Timeout);
+    }
+    tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count == 2)).await.unwrap().unwrap();
+    assert_eq!(call().await.unwrap_err().cause(), Cause::Timeout, "slow calls do not open the circuit");
+    tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count == 3)).await.unwrap().unwrap();
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_backend_that_hangs_is_found_out_by_the_probe_after_a_call() {
+    let (hang, hanging) = watch::channel(false);
+    let server = Server::plain(move |recorded| {
+        let mut hanging = hanging.clone();
+        async move {
+            let _ = hanging.wait_for(|hanging| !hanging).await;
+            mcp(|recorded| json_body(result(recorded, "{}")))(recorded).await
+        }
+    })
+    .await;
+    let settings = CircuitSettings { threshold: 1, timeout: Duration::from_hours(1) };
+    let health = Health::new(3).with_circuits(Some(settings));
+    let mut states = health.subscribe();
+    let (backend, stop) = probing(&server, &health, Duration::from_hours(1));
+    let ready = states.wait_for(|states| states.get("partner").is_some_and(|seen| seen.state == BackendStatus::Ready));
+    tokio::time::timeout(PATIENCE, ready).await.unwrap().unwrap();
+    hang.send_replace(true);
+    let session = open_egress().with_gate(health.clone()).open(&backend, &Caller::anonymous());
+    let caller = Caller::anonymous();
+    let call = || session.request(&caller, "tools/call", None, Duration::from_millis(100));
+    assert_eq!(call().await.unwrap_err().cause(), Cause::Timeout);
+    let open = states.wait_for(|states| states["partner"].circuit.as_ref().unwrap().state() == CircuitState::Open);
+    tokio::time::timeout(PATIENCE, open).await.unwrap().unwrap();
+    let requests = server.journal().len();
+    let error = call().await.unwrap_err();
+    assert_eq!(error.cause(), Cause::CircuitOpen);
+    assert!(error.to_string().contains("no answer within 100ms"), "{error}");
+    session.close().await;
+    assert_eq!(server.journal().len(), requests);
+    stop.cancel();
 }

@@ -1,0 +1,128 @@
+//! The circuit breaker from outside: what clients are told, and what reaches a backend that keeps failing.
+
+use crate::in_backend::Backend;
+use crate::in_support::{Client, PATIENCE, gateway, health};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Three failures open the circuit for an hour; probes are rare.
+const BREAKER: &str = "operational: {failureHandling: {healthCheckInterval: 1h, partialFailureMode: best_effort, \
+                       circuitBreaker: {enabled: true, failureThreshold: 3, timeout: 1h}}}";
+
+async fn cause(client: &Client, tool: &str) -> Value {
+    client.call(tool, json!({})).await.json()["error"]["data"]["cause"].clone()
+}
+
+async fn opened(client: &Client, backend: &Backend) {
+    assert!(client.call("bad_echo", json!({})).await.json()["result"].is_object());
+    backend.break_with(Some(StatusCode::SERVICE_UNAVAILABLE));
+    for _ in 0..3 {
+        assert_eq!(cause(client, "bad_echo").await, "protocol");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_keeps_failing_is_left_alone_and_clients_are_told_at_once() {
+    let (good, bad) = (Backend::start(&["echo"]).await, Backend::start(&["echo"]).await);
+    let gateway = gateway(&[("bad", &bad), ("good", &good)], BREAKER).await;
+    let (client, leaving) = (gateway.connected().await, gateway.connected().await);
+    assert_eq!(leaving.tool_names().await, ["bad_echo", "good_echo"]);
+    opened(&client, &bad).await;
+    let requests = bad.requests();
+    let error = client.call("bad_echo", json!({})).await.json()["error"].clone();
+    assert_eq!((&error["code"], &error["data"]), (&json!(-32050), &json!({"backend": "bad", "cause": "circuit_open"})));
+    let message = error["message"].as_str().unwrap();
+    for expected in ["\"bad\"", "circuit breaker is open after 3 failures", "503 Service Unavailable", "again in"] {
+        assert!(message.contains(expected), "{expected} in {message}");
+    }
+    health(&gateway, "bad", "unhealthy").await;
+    assert_eq!(client.tool_names().await, ["good_echo"]);
+    assert!(client.call("good_echo", json!({})).await.json()["result"].is_object());
+    assert_eq!(leaving.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);
+    assert_eq!(bad.requests(), requests, "nothing reached it, not even the end of a session");
+}
+
+#[tokio::test]
+async fn a_backend_that_has_recovered_is_found_when_the_time_is_up() {
+    let bad = Backend::start(&["echo"]).await;
+    let gateway = gateway(&[("bad", &bad)], &BREAKER.replace("timeout: 1h", "timeout: 2s")).await;
+    let client = gateway.connected().await;
+    opened(&client, &bad).await;
+    bad.break_with(None);
+    let requests = bad.requests();
+    assert_eq!(cause(&client, "bad_echo").await, "circuit_open");
+    assert_eq!(bad.requests(), requests);
+    health(&gateway, "bad", "healthy").await;
+    assert!(client.call("bad_echo", json!({})).await.json()["result"].is_object());
+    assert_eq!(client.tool_names().await, ["bad_echo"]);
+}
+
+#[tokio::test]
+async fn what_a_backend_answers_itself_does_not_open_its_circuit() {
+    let backend = Backend::start(&["echo", "refuse"]).await;
+    backend.script("echo", r#""result":{"content":[],"isError":true}"#);
+    backend.script("refuse", r#""error":{"code":-32000,"message":"no"}"#);
+    let gateway = gateway(&[("bad", &backend)], BREAKER).await;
+    let client = gateway.connected().await;
+    for _ in 0..5 {
+        assert_eq!(client.call("bad_echo", json!({})).await.json()["result"]["isError"], true);
+        assert_eq!(client.call("bad_refuse", json!({})).await.error_code(), -32000);
+    }
+    for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::FORBIDDEN] {
+        backend.break_with(Some(status));
+        for _ in 0..5 {
+            assert_ne!(cause(&client, "bad_echo").await, "circuit_open", "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_breaker_every_call_is_tried() {
+    let backend = Backend::start(&["echo"]).await;
+    let off = BREAKER.replace("enabled: true", "enabled: false");
+    let gateway = gateway(&[("bad", &backend)], &off).await;
+    let client = gateway.connected().await;
+    opened(&client, &backend).await;
+    for _ in 0..5 {
+        assert_eq!(cause(&client, "bad_echo").await, "protocol");
+    }
+}
+
+#[tokio::test]
+async fn one_hanging_backend_of_ten_does_not_touch_the_others() {
+    let mut backends = Vec::new();
+    for _ in 0..10 {
+        backends.push(Backend::start(&["echo", "hang"]).await);
+    }
+    let names: Vec<_> = (0..10).map(|index| format!("b{index}")).collect();
+    let of_name: Vec<_> = names.iter().map(String::as_str).zip(&backends).collect();
+    let more = BREAKER.replace("operational: {", "operational: {timeouts: {default: 30s}, ");
+    let gateway = gateway(&of_name, &more).await;
+    let client = gateway.connected().await;
+    assert_eq!(client.tool_names().await.len(), 20);
+    let hanging: Vec<_> = (0..100)
+        .map(|id| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let params = json!({"name": "b0_hang", "arguments": {}});
+                let call =
+                    json!({"jsonrpc": "2.0", "id": format!("hang-{id}"), "method": "tools/call", "params": params});
+                client.open(Method::POST, "/mcp", call.to_string()).await
+            })
+        })
+        .collect();
+    backends[0].saw("tools/call").await;
+    let others = async {
+        for _ in 0..10 {
+            for index in 1..10 {
+                let answer = client.call(&format!("b{index}_echo"), json!({})).await;
+                assert!(answer.json()["result"].is_object(), "{answer:?}");
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE.min(Duration::from_secs(5)), others).await.unwrap();
+    assert!(hanging.iter().any(|call| !call.is_finished()));
+    hanging.iter().for_each(tokio::task::JoinHandle::abort);
+    backends[0].release();
+}
