@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::world::Misbehaviour;
 
 /// The changes to one answer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Edits(Vec<Misbehaviour>);
 
 impl Edits {
@@ -38,6 +38,15 @@ impl Edits {
             }
         }
         messages
+    }
+
+    /// How many messages there are in the place of one.
+    pub(crate) fn copies(&self) -> usize {
+        let repeated = self.0.iter().map(|edit| match edit {
+            Misbehaviour::Repeat(times) => times.get(),
+            _ => 1,
+        });
+        repeated.fold(1, usize::saturating_mul)
     }
 
     /// The address for messages to announce in the place of `honest`.

@@ -6,8 +6,8 @@ use super::{Kind, LiveWorld, Site, WorldError};
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, find_issuer};
 use crate::world::{
-    Accepts, Certificate, Located, Problem, Requires, Server, ServerUrl, Tls, WorldChange, authority_problems,
-    certificate_problems, fault_problems, server_problems, tls_problems, unknown,
+    Accepts, Announcement, Certificate, Located, Problem, Requires, Server, ServerUrl, Tls, WorldChange,
+    authority_problems, certificate_problems, fault_problems, server_problems, tls_problems, unknown,
 };
 
 impl LiveWorld {
@@ -52,7 +52,7 @@ impl LiveWorld {
             WorldChange::SetTools { server: url, tools } => {
                 let server = self.server(&url)?;
                 Self::redefine(&server, |definition| definition.tools = tools)?;
-                server.announce_tools();
+                server.announce(&Announcement::Tools);
                 Ok(())
             }
             WorldChange::SetRequiredHeaders { server, headers } => {
@@ -139,7 +139,7 @@ impl LiveWorld {
                 return Err(taken("other TLS settings"));
             }
         }
-        let server = McpServer::new(server, Arc::clone(&self.issuers));
+        let server = McpServer::new(server, Arc::clone(&self.issuers), self.clock.clone());
         self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate, tls).await
     }
 

@@ -102,7 +102,7 @@ impl LiveWorld {
         }
         for server in servers {
             let (certificate, tls) = (server.certificate.clone(), server.tls.clone());
-            let server = McpServer::new(server, Arc::clone(&self.issuers));
+            let server = McpServer::new(server, Arc::clone(&self.issuers), self.clock.clone());
             self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate, tls).await?;
         }
         Ok(())

@@ -10,15 +10,27 @@ pub(super) const INVALID_PARAMS: i64 = -32602;
 pub(super) const HEADER_MISMATCH: i64 = -32020;
 /// `UnsupportedProtocolVersion` of revision 2026-07-28.
 pub(super) const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
+pub(super) const INTERNAL_ERROR: i64 = -32603;
 /// For refusals of the transport, as the reference implementations use it.
 pub(super) const TRANSPORT_ERROR: i64 = -32000;
 
 /// A message from a client.
 #[derive(Debug, PartialEq)]
 pub(super) enum Message {
-    Request { id: Value, method: String, params: Map<String, Value> },
-    Notification { method: String },
-    Response,
+    Request {
+        id: Value,
+        method: String,
+        params: Map<String, Value>,
+    },
+    Notification {
+        method: String,
+        params: Map<String, Value>,
+    },
+    /// A result or an error. Errors about messages that could not be read have no id.
+    Response {
+        id: Option<Value>,
+        outcome: Result<Value, Value>,
+    },
 }
 
 impl Message {
@@ -34,8 +46,9 @@ impl Message {
             Some(_) => return Err("`id` is neither a string nor an integer"),
         };
         let Some(method) = members.get("method") else {
-            return match (id, members.contains_key("result"), members.contains_key("error")) {
-                (Some(_), true, false) | (_, false, true) => Ok(Self::Response),
+            return match (id, members.get("result"), members.get("error")) {
+                (Some(id), Some(result), None) => Ok(Self::Response { id: Some(id), outcome: Ok(result.clone()) }),
+                (id, None, Some(error)) => Ok(Self::Response { id, outcome: Err(error.clone()) }),
                 _ => Err("the message is neither a request nor a notification nor a response"),
             };
         };
@@ -47,7 +60,7 @@ impl Message {
         };
         Ok(match id {
             Some(id) => Self::Request { id, method, params },
-            None => Self::Notification { method },
+            None => Self::Notification { method, params },
         })
     }
 }

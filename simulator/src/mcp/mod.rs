@@ -1,12 +1,11 @@
-//! Simulated MCP servers, strict about what the specification asks of clients.
+//! Simulated MCP servers, strict about what the specification asks of clients: what they offer (`content`), and the wires that carry it.
 
 mod access;
+mod content;
+mod exchange;
 mod jsonrpc;
-mod methods;
+mod legacy;
 mod modern;
 mod server;
-mod sessions;
-mod sse;
-mod streamable;
 
 pub(crate) use server::McpServer;

@@ -2,23 +2,23 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde_json::json;
-
-use super::sessions::Sessions;
+use super::legacy::Sessions;
+use crate::clock::Clock;
 use crate::oauth::Issuers;
 use crate::wire::{Outcome, Received};
-use crate::world::{Server, ServerUrl, Transport};
+use crate::world::{Announcement, Server, ServerUrl, Transport};
 
 /// A living MCP server.
 pub(crate) struct McpServer {
     definition: RwLock<Arc<Server>>,
     pub(super) issuers: Issuers,
+    pub(super) clock: Clock,
     pub(super) sessions: Arc<Sessions>,
 }
 
 impl McpServer {
-    pub(crate) fn new(definition: Server, issuers: Issuers) -> Self {
-        Self { definition: RwLock::new(Arc::new(definition)), issuers, sessions: Arc::default() }
+    pub(crate) fn new(definition: Server, issuers: Issuers, clock: Clock) -> Self {
+        Self { definition: RwLock::new(Arc::new(definition)), issuers, clock, sessions: Arc::default() }
     }
 
     /// The description as it is now.
@@ -36,9 +36,9 @@ impl McpServer {
         change(Arc::make_mut(&mut definition));
     }
 
-    /// Tells open sessions that the tools have changed.
-    pub(crate) fn announce_tools(&self) {
-        self.sessions.notify(&json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}));
+    /// Tells clients about a change.
+    pub(crate) fn announce(&self, announcement: &Announcement) {
+        self.sessions.announce(announcement);
     }
 
     /// Forgets all sessions.
@@ -55,7 +55,7 @@ impl McpServer {
     }
 
     /// Answers a request to one of the paths that it serves.
-    pub(crate) fn answer(&self, received: &Received) -> Outcome {
+    pub(crate) fn answer(self: &Arc<Self>, received: &Received) -> Outcome {
         let definition = self.definition();
         if definition.accepts.is_some() && received.path == super::access::metadata_path(&definition) {
             return self.resource_metadata(&definition);

@@ -9,6 +9,7 @@ mod certificate;
 mod change;
 mod client;
 mod client_keys;
+mod content;
 mod fault;
 mod file;
 mod located;
@@ -25,6 +26,10 @@ pub use certificate::{Authority, Certificate, CertificateFault, ClientCertificat
 pub use change::WorldChange;
 pub use client::{Client, ClientAuthentication, GrantType};
 pub use client_keys::{ClientKeys, KeyError, PublicKey, VerifyingKey};
+pub use content::{
+    Announcement, Disconnect, Inquiry, LogLevel, LogMessage, Progress, Prompt, PromptArgument, Question, Resource,
+    ResourceTemplate, Scripted, Step, UriTemplate,
+};
 pub use fault::{Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
 pub use file::{Mistake, ReadError, WorldFileError};
 pub use located::Located;
@@ -67,6 +72,7 @@ impl World {
     }
 }
 
+pub(crate) use content::{Piece, most_messages, pieces};
 pub(crate) use file::read_value;
 pub(crate) use validate::{
     authority_problems, certificate_problems, fault_problems, is_subject_name, server_problems, tls_problems, unknown,

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::content::{Prompt, Resource, ResourceTemplate, Step};
 use super::{Cache, Certificate, Fault, Located, Secret, ServerUrl, Tls};
 
 /// One MCP server.
@@ -33,10 +34,22 @@ pub struct Server {
     /// The tools, in the order in which they are listed.
     #[serde(default)]
     pub tools: Vec<Tool>,
+    /// The prompts, in the order in which they are listed.
+    #[serde(default)]
+    pub prompts: Vec<Prompt>,
+    /// The resources, in the order in which they are listed.
+    #[serde(default)]
+    pub resources: Vec<Resource>,
+    /// The templates of resources. A resource of its own goes before a template that would fit.
+    #[serde(default)]
+    pub resource_templates: Vec<ResourceTemplate>,
+    /// What models are told about the server at the handshake.
+    #[serde(default)]
+    pub instructions: Option<String>,
     /// `serverInfo.name`; the host when absent.
     #[serde(default)]
     pub name: Option<String>,
-    /// How many tools one page of `tools/list` holds. Absent: all of them.
+    /// How many items one page of a list holds. Absent: all of them.
     #[serde(default)]
     pub page_size: Option<NonZeroUsize>,
     /// How requests are answered over Streamable HTTP.
@@ -48,6 +61,12 @@ pub struct Server {
     /// How long and for whom clients may keep what it lists and reads (2026-07-28).
     #[serde(default)]
     pub cache: Cache,
+    /// Whether a Streamable HTTP server keeps sessions.
+    #[serde(default = "yes")]
+    pub sessions: bool,
+    /// Whether streams of Streamable HTTP can be resumed: their events have ids, and the newest are kept.
+    #[serde(default)]
+    pub resumable: bool,
     /// Where an SSE server takes messages. Absent: the URL's path with a final `/sse` replaced by `/messages`.
     #[serde(default)]
     pub messages_path: Option<String>,
@@ -68,11 +87,17 @@ impl Server {
             accepts: None,
             requires: Requires::default(),
             tools: Vec::new(),
+            prompts: Vec::new(),
+            resources: Vec::new(),
+            resource_templates: Vec::new(),
+            instructions: None,
             name: None,
             page_size: None,
             replies: Replies::default(),
             protocol_versions: None,
             cache: Cache::default(),
+            sessions: true,
+            resumable: false,
             messages_path: None,
             faults: Vec::new(),
         }
@@ -110,6 +135,10 @@ impl Server {
     pub fn is_modern(&self) -> bool {
         self.protocol_versions.iter().flatten().any(|version| version.is_modern())
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The transports of the protocol's legacy revisions.
@@ -234,6 +263,9 @@ pub struct Tool {
     /// Further members of the tool as it is listed, e.g. `icons` or fields that no revision knows.
     #[serde(default)]
     pub extra: Map<String, Value>,
+    /// What happens before the answer.
+    #[serde(default)]
+    pub steps: Vec<Step>,
     /// What a call answers. Absent: the argument `text` as text content.
     #[serde(default)]
     pub answer: Option<Answer>,
@@ -251,6 +283,7 @@ impl Tool {
             output_schema: None,
             annotations: None,
             extra: Map::new(),
+            steps: Vec::new(),
             answer: None,
         }
     }

@@ -5,7 +5,7 @@ mod tls;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{AuthorizationServer, Fault, Located, Server, ServerUrl, Transport, World, fault};
+use super::{AuthorizationServer, Fault, Located, Server, ServerUrl, Transport, World, content, fault};
 
 pub(crate) use tls::{authority_problems, certificate_problems, is_subject_name, tls_problems, valid_for_mistake};
 
@@ -171,18 +171,7 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
             format!("{} would listen on port {}: name a port of 1024 or more", **url, url.port()),
         );
     }
-    let mut names = BTreeSet::new();
-    for (index, tool) in server.tools.iter().enumerate() {
-        if tool.name.is_empty() {
-            found.add(format!("{path}.tools[{index}].name"), &tool.name, "a tool needs a name".to_owned());
-        } else if !names.insert(tool.name.as_str()) {
-            found.add(
-                format!("{path}.tools[{index}].name"),
-                &tool.name,
-                format!("the tool `{}` is described twice", *tool.name),
-            );
-        }
-    }
+    found.0.extend(content::problems(path, server));
     for name in server.requires.headers.keys() {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             found.add(format!("{path}.requires.headers"), url, format!("`{name}` is not a header name"));
@@ -203,6 +192,17 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
         );
     }
     found.0.extend(fault_problems(path, &server.faults, Some(server.transport), url.position()));
+    let keeps_streams = server.transport == Transport::StreamableHttp && server.sessions;
+    if !server.sessions && server.transport == Transport::Sse {
+        found.add(format!("{path}.sessions"), url, "each stream of the transport `sse` is a session".to_owned());
+    }
+    if server.resumable && !keeps_streams {
+        found.add(
+            format!("{path}.resumable"),
+            url,
+            "only sessions of the transport `streamable-http` have streams that can be resumed".to_owned(),
+        );
+    }
     match server.transport {
         Transport::StreamableHttp if server.messages_path.is_some() => {
             found.add(

@@ -1,7 +1,9 @@
 //! A client of simulated worlds: reqwest with the world's names, trusting what a test says.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures::{Stream, StreamExt as _};
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -82,10 +84,14 @@ impl Mcp {
         message
     }
 
-    /// The handshake; later requests belong to the session.
+    /// The handshake of a client without capabilities; later requests belong to the session.
     pub(crate) async fn initialize(&mut self, version: &str) -> Value {
-        let params =
-            json!({"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+        self.initialize_with(version, json!({})).await
+    }
+
+    pub(crate) async fn initialize_with(&mut self, version: &str, capabilities: Value) -> Value {
+        let mut params = json!({"protocolVersion": version, "clientInfo": {"name": "test", "version": "1"}});
+        params["capabilities"] = capabilities;
         let message = self.request("initialize", params);
         let response = self.post(&message).await;
         assert_eq!(response.status(), StatusCode::OK);
@@ -107,7 +113,59 @@ impl Mcp {
         response.json().await.unwrap()
     }
 
+    /// A call whose answer comes on a stream.
+    pub(crate) async fn open(&mut self, method: &str, params: Value) -> Events {
+        let message = self.request(method, params);
+        Events::of(self.post(&message).await)
+    }
+
+    /// The stream for whatever the server has to say.
+    pub(crate) async fn listen(&self, last_event: Option<&str>) -> Response {
+        let mut request = self.client.get(&self.url).headers(self.headers.clone());
+        if let Some(last_event) = last_event {
+            request = request.header("last-event-id", last_event);
+        }
+        request.send().await.unwrap()
+    }
+
     pub(crate) async fn call_tool(&mut self, name: &str, arguments: Value) -> Value {
         self.call("tools/call", json!({"name": name, "arguments": arguments})).await
+    }
+}
+
+/// The events of a response's stream.
+pub(crate) struct Events {
+    pieces: Pin<Box<dyn Stream<Item = reqwest::Result<bytes::Bytes>> + Send>>,
+    buffer: String,
+}
+
+impl Events {
+    pub(crate) fn of(response: Response) -> Self {
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { pieces: Box::pin(response.bytes_stream()), buffer: String::new() }
+    }
+
+    /// The next event as it is on the wire; `None` at the end of the stream.
+    pub(crate) async fn next_event(&mut self) -> Option<String> {
+        loop {
+            if let Some(end) = self.buffer.find("\n\n") {
+                let rest = self.buffer.split_off(end + 2);
+                return Some(std::mem::replace(&mut self.buffer, rest));
+            }
+            let piece = tokio::time::timeout(LIMIT, self.pieces.next()).await.expect("an event within the limit")?;
+            self.buffer.push_str(std::str::from_utf8(&piece.unwrap()).unwrap());
+        }
+    }
+
+    /// The next message; events without one are passed over.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        loop {
+            let event = self.next_event().await?;
+            let data = event.lines().find_map(|line| line.strip_prefix("data:")).unwrap_or_default().trim();
+            if !data.is_empty() {
+                return Some(serde_json::from_str(data).unwrap());
+            }
+        }
     }
 }

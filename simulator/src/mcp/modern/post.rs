@@ -1,38 +1,42 @@
 //! Requests of the modern wire: judged by what they say about themselves, and answered.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::refusal::{Refusal, supported_versions};
 use super::{headers, metadata, parameters, results};
 use crate::mcp::access::refuse;
-use crate::mcp::jsonrpc::{INVALID_REQUEST, Message, Reply, response};
-use crate::mcp::methods::{call_tool, list_tools};
+use crate::mcp::content::{Caller, Kind, Next, RESOURCE_NOT_FOUND, Run, complete, is_offered, list, offered, uses};
+use crate::mcp::exchange::{Checked, answer, posted_json, refusal};
+use crate::mcp::jsonrpc::{INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, Message, MethodError, Reply, response};
 use crate::mcp::server::McpServer;
-use crate::mcp::streamable::{Checked, answer, posted_json, refusal};
 use crate::wire::{Outcome, Received, empty_response, method_not_allowed};
 use crate::world::Server;
 
 impl McpServer {
     /// Answers a request to the endpoint. Session ids and `Last-Event-ID` mean nothing here and are not looked at.
-    pub(in crate::mcp) fn answer_modern(&self, server: &Server, received: &Received) -> Outcome {
+    pub(in crate::mcp) fn answer_modern(&self, server: &Arc<Server>, received: &Received) -> Outcome {
         if received.method != Method::POST {
             return method_not_allowed("POST", "revision 2026-07-28 has no streams and sessions of its own: only POST");
         }
         self.modern_post(server, received).unwrap_or_else(|refusal| *refusal)
     }
 
-    fn modern_post(&self, server: &Server, received: &Received) -> Checked<Outcome> {
-        self.admit(server, received)?;
+    fn modern_post(&self, server: &Arc<Server>, received: &Received) -> Checked<Outcome> {
+        let subject = self.admit(server, received)?;
         let body = posted_json(received)?;
         let bad_message = |reason: &str| Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason));
         match Message::read(&body).map_err(bad_message)? {
             Message::Request { id, method, params } => Ok(match judge(server, received, &method, &params) {
-                Ok(()) => respond(server, received, &id, &method, &params),
+                Ok(()) => respond(server, received, subject, &id, &method, &params),
                 Err(refusal) => refusal.outcome(&id),
             }),
             Message::Notification { .. } => Ok(Outcome::answered(empty_response(StatusCode::ACCEPTED))),
-            Message::Response => Err(bad_message("clients answer nothing: inputs come with the repeated request")),
+            Message::Response { .. } => {
+                Err(bad_message("clients answer nothing: inputs come with the repeated request"))
+            }
         }
     }
 }
@@ -63,11 +67,16 @@ fn judge(server: &Server, received: &Received, method: &str, params: &Map<String
     Ok(())
 }
 
-fn respond(server: &Server, received: &Received, id: &Value, method: &str, params: &Map<String, Value>) -> Outcome {
+fn respond(
+    server: &Arc<Server>,
+    received: &Received,
+    subject: Option<String>,
+    id: &Value,
+    method: &str,
+    params: &Map<String, Value>,
+) -> Outcome {
     let reply = match method {
         "server/discover" => Ok(discover(server)),
-        "tools/list" => list_tools(server, params),
-        "tools/call" => call_tool(server, params),
         "initialize" | "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
             let reason = format!(
                 "revision 2026-07-28 has no `{method}`; this server supports {}",
@@ -75,7 +84,14 @@ fn respond(server: &Server, received: &Received, id: &Value, method: &str, param
             );
             return Refusal::method_not_found(reason).outcome(id);
         }
-        _ => return Refusal::method_not_found(format!("the method `{method}` is not offered")).outcome(id),
+        _ if !is_offered(server, method) => {
+            return Refusal::method_not_found(format!("the method `{method}` is not offered")).outcome(id);
+        }
+        "completion/complete" => complete(server, params),
+        _ => match Kind::ALL.into_iter().find(|kind| kind.method() == method) {
+            Some(kind) => list(server, kind, params),
+            None => run(server, received, subject, method, params),
+        },
     };
     let reply: Reply = reply.map(|result| match result {
         Value::Object(result) => results::complete(server, method, result),
@@ -86,6 +102,38 @@ fn respond(server: &Server, received: &Received, id: &Value, method: &str, param
     outcome
 }
 
+/// The answer of a tool, prompt or resource.
+fn run(
+    server: &Arc<Server>,
+    received: &Received,
+    subject: Option<String>,
+    method: &str,
+    params: &Map<String, Value>,
+) -> Reply {
+    let caller = Caller { subject, headers: received.headers.clone() };
+    let mut run = Run::begin(server, method, params, caller).map_err(|error| match error.code {
+        RESOURCE_NOT_FOUND => MethodError { code: INVALID_PARAMS, ..error },
+        _ => error,
+    })?;
+    match run.next() {
+        Next::Answer(reply) => reply,
+        Next::Do(_) => Err(MethodError::new(INTERNAL_ERROR, "steps are not simulated in revision 2026-07-28")),
+    }
+}
+
 fn discover(server: &Server) -> Value {
-    json!({"supportedVersions": supported_versions(server), "capabilities": {"tools": {}}})
+    let mut capabilities = Map::new();
+    for (name, kind) in [("tools", Kind::Tools), ("prompts", Kind::Prompts), ("resources", Kind::Resources)] {
+        if offered(server, kind) {
+            capabilities.insert(name.to_owned(), json!({}));
+        }
+    }
+    if uses(server).completions {
+        capabilities.insert("completions".to_owned(), json!({}));
+    }
+    let mut result = json!({"supportedVersions": supported_versions(server), "capabilities": capabilities});
+    if let Some(instructions) = &server.instructions {
+        result["instructions"] = instructions.clone().into();
+    }
+    result
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::mcp::methods::server_info;
+use crate::mcp::content::server_info;
 use crate::world::Server;
 
 /// Key of the server's name and version.

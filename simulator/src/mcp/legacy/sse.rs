@@ -5,12 +5,15 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::access::refuse;
-use super::jsonrpc::{INVALID_REQUEST, Message, PARSE_ERROR, TRANSPORT_ERROR, response};
-use super::methods::call;
-use super::server::McpServer;
+use super::call::conduct;
+use super::methods::{Answered, answer};
 use super::sessions::Sessions;
-use super::streamable::refusal;
+use super::streamable::caller;
+use super::streams::Outlet;
+use crate::mcp::access::refuse;
+use crate::mcp::exchange::refusal;
+use crate::mcp::jsonrpc::{INVALID_REQUEST, Message, PARSE_ERROR, TRANSPORT_ERROR, response};
+use crate::mcp::server::McpServer;
 use crate::wire::{Outcome, Received, empty_response, event_stream, method_not_allowed, server_sent_event};
 use crate::world::Server;
 
@@ -18,7 +21,7 @@ use crate::world::Server;
 const SESSION: &str = "sessionId";
 
 impl McpServer {
-    pub(super) fn answer_sse(&self, server: &Server, received: &Received) -> Outcome {
+    pub(in crate::mcp) fn answer_sse(self: &Arc<Self>, server: &Arc<Server>, received: &Received) -> Outcome {
         let answered = if received.path == server.url.path() {
             if received.method != Method::GET {
                 return method_not_allowed(
@@ -45,15 +48,16 @@ impl McpServer {
                 "Accept must list text/event-stream",
             )));
         }
-        let session = self.sessions.begin(subject);
+        let session = self.sessions.begin(subject, false);
         let events = session.open_stream();
         let endpoint = format!("{}?{SESSION}={}", server.messages_path(), session.id);
-        session.send_event(&server_sent_event("endpoint", &received.edits.endpoint(endpoint)));
+        let announced = server_sent_event("endpoint", &received.edits.endpoint(endpoint));
+        session.send_event(Outlet::General, &announced);
         let guard = EndsSession { sessions: Arc::clone(&self.sessions), id: session.id.clone() };
         Ok(Outcome::answered(event_stream(events, guard)).in_session(&session.id))
     }
 
-    fn message(&self, server: &Server, received: &Received) -> Result<Outcome, Box<Outcome>> {
+    fn message(self: &Arc<Self>, server: &Arc<Server>, received: &Received) -> Result<Outcome, Box<Outcome>> {
         let subject = self.admit(server, received)?;
         let Some(id) = received.query_parameter(SESSION) else {
             return Err(Box::new(refuse(
@@ -91,15 +95,23 @@ impl McpServer {
         let mut outcome = Outcome::answered(empty_response(StatusCode::ACCEPTED)).in_session(&id);
         match message {
             Message::Request { id, method, params } => {
-                let reply = call(server, &session, &id, &method, &params);
-                outcome.verdict = refusal(&reply);
-                let messages = received.edits.messages(response(&id, &reply));
-                if !messages.iter().all(|message| session.send(message)) {
-                    outcome.verdict = Some("the answer was lost: the client does not read its stream".to_owned());
+                let caller = || caller(received, subject);
+                match answer(server, &session, &id, &method, &params, caller) {
+                    Answered::Now(reply) => {
+                        outcome.verdict = refusal(&reply);
+                        let messages = received.edits.messages(response(&id, &reply));
+                        if !messages.iter().all(|message| session.send(Outlet::General, message)) {
+                            let lost = "the answer was lost: the client does not read its stream";
+                            outcome.verdict = Some(lost.to_owned());
+                        }
+                    }
+                    Answered::Later(call) => {
+                        conduct(self, &session, Outlet::General, vec![*call], received.edits.clone());
+                    }
                 }
             }
-            Message::Notification { method } => session.notified(&method),
-            Message::Response => {}
+            Message::Notification { method, params } => session.notified(&method, &params),
+            Message::Response { id, outcome } => session.answered(id.as_ref(), outcome),
         }
         Ok(outcome)
     }
