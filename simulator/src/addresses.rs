@@ -27,6 +27,14 @@ impl From<Ipv4Net> for AddressPool {
     }
 }
 
+/// Why an address cannot be listened on, and what to do.
+pub(crate) fn why_not(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "something listens there already: end it, or take another port".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Hands out the addresses of a pool, each to one holder at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct Addresses {

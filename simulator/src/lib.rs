@@ -35,7 +35,7 @@ pub mod world;
 pub use addresses::AddressPool;
 pub use journal::{
     CertificateFacts, Condition, ConditionError, HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription,
-    REDACTED, ResponseFacts, TlsFacts, TokenFacts,
+    REDACTED, ResponseFacts, TRAFFIC, TlsFacts, TokenFacts,
 };
 pub use live::{Name, WorldError};
 pub use simulator::{Simulator, SimulatorOptions, StartError, WorldHandle};

@@ -1,8 +1,12 @@
 //! The command line.
 //!
-//! Exit codes: 0 when all is well, 1 when a world file has mistakes or a world does not start, 2 for wrong usage and
-//! unreadable files.
+//! Exit codes: 0 when all is well, 1 when a world file has mistakes or a running simulator does not do what is asked, 2 for
+//! wrong usage and unreadable files.
 
+mod control;
+mod fault;
+mod journal;
+mod line;
 mod serve;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::Ipv4Net;
-use simulator::world::ReadError;
+use simulator::world::{ReadError, WorldFileError};
 use simulator::{AddressPool, SimulatorOptions, World};
 
 /// Simulated remote MCP servers, authorization servers and certificate authorities.
@@ -26,6 +30,10 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve the world of a file until interrupted.
     Serve(Serve),
+    /// Show what arrived in a running world.
+    Journal(journal::Options),
+    /// Set or heal the faults of a server in a running world.
+    Fault(fault::Options),
     /// Print the JSON Schema of world files, for editors.
     Schema,
     /// Print the description of the control API (OpenAPI 3.1).
@@ -66,7 +74,9 @@ struct Serve {
 /// How a run failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The world file has mistakes, or the world does not start.
+    /// The world file has mistakes.
+    Mistakes(WorldFileError),
+    /// A world does not start, or a running one does not do what is asked.
     World(anyhow::Error),
     /// The program was called wrongly, or a file cannot be read.
     Usage(anyhow::Error),
@@ -76,6 +86,11 @@ impl Failure {
     /// Says it on standard error.
     pub(crate) fn report(&self) -> ExitCode {
         let (error, code) = match self {
+            Self::Mistakes(error) => {
+                // Each begins with its place, as editors expect.
+                eprintln!("{error}");
+                return ExitCode::from(1);
+            }
             Self::World(error) => (error, 1),
             Self::Usage(error) => (error, 2),
         };
@@ -91,6 +106,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             println!("{:#}", simulator::control::openapi());
             Ok(())
         }
+        Command::Journal(options) => journal::journal(options).await.map_err(Failure::World),
+        Command::Fault(options) => fault::fault(options).await.map_err(Failure::World),
         Command::Schema => {
             println!("{:#}", simulator::world::schema());
             Ok(())
@@ -119,7 +136,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
 fn read(file: &Path) -> Result<World, Failure> {
     World::from_file(file).map_err(|error| match error {
         ReadError::Unreadable { .. } => Failure::Usage(error.into()),
-        ReadError::Mistaken(mistakes) => Failure::World(mistakes.into()),
+        ReadError::Mistaken(mistakes) => Failure::Mistakes(mistakes),
     })
 }
 

@@ -1,7 +1,7 @@
 //! `simulator serve`: a world until interrupted, with a table of where everything is, or the control API, or both.
 
 use std::fs::OpenOptions;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use simulator::{Simulator, SimulatorOptions, TokenRequest, World, WorldHandle};
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
+use super::line::{Readable, is_for_people};
 
 /// Name of the file's world in the control API.
 const NAME: &str = "default";
@@ -24,13 +25,7 @@ pub(super) async fn serve(
     ca_dir: Option<PathBuf>,
     audience: Option<&str>,
 ) -> Result<(), Failure> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    log();
 
     let simulator = Simulator::start(options).await.map_err(|error| Failure::World(error.into()))?;
     let running = match &world {
@@ -80,6 +75,17 @@ pub(super) async fn serve(
         handle.remove().await;
     }
     Ok(())
+}
+
+/// The log on standard error: lines for people on a terminal, else JSON.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if is_for_people(&std::io::stderr()) {
+        log.event_format(Readable::default()).init();
+    } else {
+        log.json().flatten_event(true).with_current_span(false).with_span_list(false).with_target(false).init();
+    }
 }
 
 /// Where everything is. Writes the certificates and tokens that it speaks of.

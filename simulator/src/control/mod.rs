@@ -27,6 +27,7 @@ pub use self::operations::openapi;
 
 use self::answers::Refusal;
 use self::worlds::Worlds;
+use crate::addresses::why_not;
 use crate::journal::JournalEntry;
 use crate::live::Name;
 use crate::{Simulator, WorldHandle};
@@ -78,12 +79,12 @@ pub enum ControlError {
     )]
     NotLoopback(SocketAddr),
     /// The system does not let it listen.
-    #[error("failed to listen on {address}: {source}")]
+    #[error("failed to listen on {address}: {}", why_not(.reason))]
     Listen {
         /// Where.
         address: SocketAddr,
         /// Why not.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -104,7 +105,7 @@ impl Control {
         if !address.ip().is_loopback() {
             return Err(ControlError::NotLoopback(address));
         }
-        let listener = TcpListener::bind(address).await.map_err(|source| ControlError::Listen { address, source })?;
+        let listener = TcpListener::bind(address).await.map_err(|reason| ControlError::Listen { address, reason })?;
         Ok(Self { listener, worlds: Arc::new(Worlds::new(simulator)) })
     }
 

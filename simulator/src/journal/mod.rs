@@ -6,6 +6,7 @@
 mod certificate;
 mod entry;
 mod filter;
+mod log;
 mod redaction;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ pub use certificate::CertificateFacts;
 pub(crate) use entry::version_text;
 pub use entry::{HttpFacts, JournalEntry, ResponseFacts, TlsFacts, TokenFacts};
 pub use filter::{Condition, ConditionError};
+pub use log::TRAFFIC;
 pub use redaction::REDACTED;
 
 /// How much a journal holds.
@@ -73,6 +75,7 @@ impl Journal {
     pub(crate) fn record(&self, mut entry: JournalEntry) {
         let kept = self.kept();
         entry.sequence = kept.next;
+        entry.log();
         self.append(kept, entry);
     }
 

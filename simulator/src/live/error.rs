@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use crate::addresses::why_not;
 use crate::oauth::IssuerError;
 use crate::tls::CertificateError;
 use crate::world::Problem;
@@ -18,12 +19,12 @@ pub enum WorldError {
     #[error("all addresses for worlds are taken: remove a world, or give the simulator a larger block")]
     NoAddress,
     /// A port cannot be opened.
-    #[error("failed to listen on {address}")]
+    #[error("failed to listen on {address}: {}", why_not(.reason))]
     Listen {
         /// Where.
         address: SocketAddr,
         /// Why not.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A change names something that the world does not have.
     #[error("{0}")]

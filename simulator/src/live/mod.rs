@@ -135,7 +135,7 @@ impl LiveWorld {
         let number = if port.exact { port.number } else { 0 };
         let listener = Listener::open(port.address, number, port.number, Arc::clone(self), &self.tasks)
             .await
-            .map_err(|source| WorldError::Listen { address: (port.address, number).into(), source })?;
+            .map_err(|reason| WorldError::Listen { address: (port.address, number).into(), reason })?;
         self.listeners.write().unwrap_or_else(PoisonError::into_inner).insert(port, listener);
         Ok(())
     }

@@ -33,7 +33,6 @@ impl Service for LiveWorld {
     }
 
     fn failed(&self, entry: JournalEntry) {
-        tracing::info!(url = entry.url, verdict = entry.verdict, "connection refused");
         self.journal.record(entry);
     }
 
@@ -137,8 +136,6 @@ impl LiveWorld {
         entry.response = outcome.response.as_ref().map(|response| ResponseFacts { status: response.status().as_u16() });
         entry.verdict.clone_from(&outcome.verdict);
         entry.faults = acting.names();
-        let status = entry.response.as_ref().map(|response| response.status);
-        tracing::info!(http = %received.method, url = entry.url, method = entry.method, status, verdict = entry.verdict, "request");
         self.journal.record(entry);
     }
 }

@@ -1,37 +1,85 @@
 //! The program: what it prints and how it ends.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::Value;
 
 fn simulator() -> Command {
     Command::new(env!("CARGO_BIN_EXE_simulator"))
 }
 
-fn file(name: &str, text: &str) -> std::path::PathBuf {
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+/// Runs the program to its end: exit code, standard output and standard error.
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = simulator().args(arguments).output().unwrap();
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// `simulator serve`, until this is dropped.
+pub(crate) struct Serving {
+    child: Child,
+    /// What the `ready` line says.
+    pub(crate) ready: String,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Serving {
+    pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
+        let mut child =
+            simulator().arg("serve").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let ready = line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        Self { child, ready, _stdout: stdout }
+    }
+
+    /// Ends it; what it said on standard error.
+    pub(crate) fn end(mut self) -> String {
+        self.child.kill().unwrap();
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        said
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A file of a test.
+pub(crate) fn file(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).unwrap();
     path
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The answer to a request for a URL of the form `http://ADDRESS/PATH`, head and body.
+fn get(url: &str) -> String {
+    let (address, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 #[test]
 fn a_served_world_says_where_it_is() {
     let world = file("served.yaml", "servers: [{url: https://mcp.example.com/mcp, tools: [{name: echo}]}]");
-    let authorities = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("served");
-    let mut child = simulator()
-        .arg("serve")
-        .arg(world)
-        .arg("--ca-dir")
-        .arg(&authorities)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(line.starts_with("ready https://127.0.0.1:"), "{line}");
+    let authorities = Path::new(env!("CARGO_TARGET_TMPDIR")).join("served");
+    let serving = Serving::start([world.as_os_str(), "--ca-dir".as_ref(), authorities.as_os_str()]);
+    assert!(serving.ready.starts_with("https://127.0.0.1:"), "{}", serving.ready);
     assert!(
         std::fs::read_to_string(authorities.join("public.pem")).unwrap().starts_with("-----BEGIN CERTIFICATE-----")
     );
@@ -39,63 +87,88 @@ fn a_served_world_says_where_it_is() {
 
 #[test]
 fn a_container_listens_on_the_ports_of_its_urls() {
-    // A port that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let world = file("exact.yaml", &format!("servers: [{{url: 'http://mcp.example.com:{port}/mcp'}}]"));
-    let mut child = simulator()
-        .args(["serve", "--exact-ports"])
-        .arg(world)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(line, format!("ready http://127.0.0.1:{port}\n"));
+    let serving = Serving::start(["--exact-ports".as_ref(), world.as_os_str()]);
+    assert_eq!(serving.ready, format!("http://127.0.0.1:{port}"));
+    // A second one cannot have the port.
+    let (code, _, said) = run(&["serve", "--exact-ports", world.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        said,
+        format!(
+            "simulator: failed to listen on 127.0.0.1:{port}: something listens there already: end it, or take another port\n"
+        )
+    );
 }
 
 #[test]
 fn without_a_file_there_is_the_control_api_alone() {
-    let mut child = simulator()
-        .args(["serve", "--control", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.trim().strip_prefix("ready http://").unwrap().to_owned();
-    let mut stream = std::net::TcpStream::connect(&address).unwrap();
-    write!(stream, "GET /worlds HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let serving = Serving::start(["--control", "127.0.0.1:0"]);
+    let answer = get(&format!("{}/worlds", serving.ready));
     assert!(answer.ends_with("{\"worlds\":[]}"), "{answer}");
 
-    for (arguments, expected) in
-        [(&["serve"][..], "<FILE>"), (&["serve", "--control", "0.0.0.0:9901"], "expected a loopback address")]
-    {
-        let refused = simulator().args(arguments).output().unwrap();
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(2), "{said}");
+    let taken = serving.ready.strip_prefix("http://").unwrap();
+    for (arguments, code, expected) in [
+        (&["serve"][..], 2, "<FILE>"),
+        (&["serve", "--control", "0.0.0.0:9901"], 2, "expected a loopback address"),
+        (&["serve", "--control", taken], 1, "something listens there already: end it, or take another port\n"),
+    ] {
+        let (found, _, said) = run(arguments);
+        assert_eq!(found, Some(code), "{said}");
         assert!(said.contains(expected), "{said}");
     }
 }
 
 #[test]
 fn check_tells_good_from_bad_from_unreadable() {
-    let good = simulator().arg("check").arg(file("good.yaml", "servers: []")).output().unwrap();
-    assert_eq!(good.status.code(), Some(0));
-    let bad = simulator().arg("check").arg(file("bad.yaml", "server: []")).output().unwrap();
-    assert_eq!(bad.status.code(), Some(1));
-    let said = String::from_utf8(bad.stderr).unwrap();
+    let (code, said, _) = run(&["check", file("good.yaml", "servers: []").to_str().unwrap()]);
+    assert_eq!((code, said.contains("0 servers")), (Some(0), true), "{said}");
+    let bad = file("bad.yaml", "server: []\nauthoritys: []");
+    let (code, _, said) = run(&["check", bad.to_str().unwrap()]);
+    assert_eq!(code, Some(1));
     assert!(said.contains("bad.yaml:1:1: unknown key `server`: did you mean `servers`?"), "{said}");
-    for arguments in [vec!["check", "/nowhere.yaml"], vec!["serve", "x", "--nonsense"], vec![]] {
-        let wrong = simulator().args(arguments).output().unwrap();
-        assert_eq!(wrong.status.code(), Some(2));
-        assert_eq!(String::from_utf8(wrong.stderr).unwrap().lines().count(), 1);
+    assert!(said.contains("bad.yaml:2:1: unknown key `authoritys`: did you mean `authorities`?"), "{said}");
+    for arguments in [&["check", "/nowhere.yaml"][..], &["serve", "x", "--nonsense"], &[]] {
+        let (code, _, said) = run(arguments);
+        assert_eq!(code, Some(2));
+        assert_eq!(said.lines().count(), 1, "{said}");
     }
+}
+
+#[test]
+fn faults_and_journal_of_a_running_world_are_at_hand() {
+    let port = free_port();
+    let world = file("controlled.yaml", &format!("servers: [{{url: 'http://localhost:{port}/mcp'}}]"));
+    let api = format!("127.0.0.1:{}", free_port());
+    let serving = Serving::start([world.to_str().unwrap(), "--control", &api]);
+    let (server, control) = (format!("http://localhost:{port}/mcp"), format!("http://{api}"));
+    let asked = |arguments: &[&str]| run(&[arguments, &["--control", &control]].concat());
+    let request = || get(&format!("http://localhost:{port}/mcp"));
+
+    assert!(request().starts_with("HTTP/1.1 4"));
+    let (code, said, error) = asked(&["fault", &server, "respond: {status: 503}", "--http", "GET", "--times", "1"]);
+    assert_eq!((code, said), (Some(0), format!("{server} from now on: respond: {{status: 503}}\n")), "{error}");
+    assert!(request().starts_with("HTTP/1.1 503"));
+    assert!(request().starts_with("HTTP/1.1 4"), "it acts once");
+    assert_eq!(asked(&["fault", &server, "--heal"]).1, format!("{server} is healed\n"));
+
+    let (code, said, error) = asked(&["journal", "--where", "faults=respond", "--wait", "5s"]);
+    assert_eq!(code, Some(0), "{error}");
+    let entry: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(entry["response"]["status"], 503);
+    let (code, _, said) = asked(&["journal", "--where", "faults=reset", "--wait", "10ms"]);
+    assert_eq!((code, said.as_str()), (Some(1), "simulator: 0 of 1 entries arrived within 0.01 s\n"));
+    let (code, _, said) = asked(&["fault", &server, "hangs"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("did you mean `hang`?"), "{said}");
+
+    // The log is JSON where no person looks at it.
+    let log = serving.end();
+    let refused =
+        log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|line| line["status"] == 503);
+    assert_eq!(refused.unwrap()["faults"], "respond", "{log}");
+    let (code, _, said) = asked(&["journal"]);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("start one by `simulator serve --control`"), "{said}");
 }
