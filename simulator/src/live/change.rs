@@ -6,8 +6,9 @@ use super::{Kind, LiveWorld, Site, WorldError};
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, find_issuer};
 use crate::world::{
-    Accepts, Announcement, Certificate, Located, Problem, Requires, Server, ServerUrl, Tls, WorldChange,
-    authority_problems, certificate_problems, fault_problems, server_problems, tls_problems, unknown,
+    Accepts, Announcement, AuthorizationServer, Certificate, Located, Problem, Requires, Server, ServerUrl, Tls,
+    WorldChange, authority_problems, authorization_server_problems, certificate_problems, fault_problems,
+    server_problems, tls_problems, unknown,
 };
 
 impl LiveWorld {
@@ -48,6 +49,22 @@ impl LiveWorld {
                     return Ok(());
                 }
                 Err(WorldError::Unknown(format!("{} has no client `{}`", *authorization_server, *client)))
+            }
+            WorldChange::SetUsers { authorization_server, users } => {
+                self.redefine_issuer(&authorization_server, |definition| definition.users = users)
+            }
+            WorldChange::SetClients { authorization_server, clients } => {
+                self.redefine_issuer(&authorization_server, |definition| definition.clients = clients)
+            }
+            WorldChange::SetExchange { authorization_server, exchange } => {
+                self.redefine_issuer(&authorization_server, |definition| definition.exchange = exchange)
+            }
+            WorldChange::SetSignIn { authorization_server, user } => {
+                self.redefine_issuer(&authorization_server, |definition| definition.sign_in = user)
+            }
+            WorldChange::RevokeTokens { authorization_server, subject, client } => {
+                self.issuer(&authorization_server)?.revoke_tokens(subject, client);
+                Ok(())
             }
             WorldChange::SetTools { server: url, tools } => {
                 let server = self.server(&url)?;
@@ -152,6 +169,23 @@ impl LiveWorld {
             return Err(WorldError::Problems(problems));
         }
         server.change(|current| *current = definition);
+        Ok(())
+    }
+
+    /// Changes the description of an authorization server if what comes out of it is still sound.
+    fn redefine_issuer(
+        &self,
+        name: &Located<String>,
+        change: impl FnOnce(&mut AuthorizationServer),
+    ) -> Result<(), WorldError> {
+        let issuer = self.issuer(name)?;
+        let mut definition = (*issuer.definition()).clone();
+        change(&mut definition);
+        let problems = authorization_server_problems(issuer.identifier(), &definition);
+        if !problems.is_empty() {
+            return Err(WorldError::Problems(problems));
+        }
+        issuer.change(|current| *current = definition);
         Ok(())
     }
 

@@ -38,6 +38,14 @@ impl<V> Bounded<V> {
     pub(super) fn get(&self, key: &str) -> Option<&V> {
         self.entries.get(key)
     }
+
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut V> {
+        self.entries.get_mut(key)
+    }
+
+    pub(super) fn contains(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::issuer::Issuer;
-use super::verify::{audiences, decode_claims};
+use super::verify::{decode_claims, texts};
 use crate::world::Client;
 
 /// The only `client_assertion_type` that is taken.
@@ -29,7 +29,7 @@ impl Issuer {
             }
         }
         let accepted = [self.identifier().to_owned(), self.endpoint(&self.definition().token_path)];
-        let audiences = audiences(&claims);
+        let audiences = texts(&claims, "aud");
         if !audiences.iter().any(|audience| accepted.contains(audience)) {
             return Err(format!("`aud` is `{}`, expected {}", audiences.join(" "), accepted.join(" or ")));
         }
@@ -55,7 +55,7 @@ impl Issuer {
     fn seen_before(&self, client: &str, id: &str, expiry: i64) -> bool {
         // A digest: the client chooses how long the identifier is.
         let key = URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{client}\n{id}")));
-        let mut seen = self.assertions();
+        let seen = &mut self.memory().assertions;
         if seen.get(&key).is_some_and(|expiry| *expiry > self.now()) {
             return true;
         }

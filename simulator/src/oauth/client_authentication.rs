@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header;
 
 use super::client_assertion::{CLIENT_ASSERTION_TYPE, named_client};
-use super::error::{ErrorCode, TokenEndpointError};
+use super::error::{ErrorCode, OAuthError};
 use super::form::Form;
 use super::issuer::Issuer;
 use crate::wire::Received;
@@ -33,7 +33,7 @@ struct Shown {
 
 impl Issuer {
     /// The client that sent the request, if it proved to be that.
-    pub(super) fn authenticate(&self, received: &Received, form: &Form) -> Result<Client, TokenEndpointError> {
+    pub(super) fn authenticate(&self, received: &Received, form: &Form) -> Result<Client, OAuthError> {
         let basic = received.header(header::AUTHORIZATION.as_str());
         let mut result = credentials(basic, form).and_then(|credentials| self.check(credentials));
         if let Err(error) = &mut result {
@@ -42,7 +42,7 @@ impl Issuer {
         result
     }
 
-    fn check(&self, Credentials { id, proof }: Credentials) -> Result<Client, TokenEndpointError> {
+    fn check(&self, Credentials { id, proof }: Credentials) -> Result<Client, OAuthError> {
         let refuse = |description: String| Err(invalid_client(description));
         let Some(client) = self.client(&id) else {
             return refuse(format!("there is no client `{id}`"));
@@ -78,8 +78,8 @@ impl Issuer {
     }
 }
 
-fn invalid_client(description: impl Into<String>) -> TokenEndpointError {
-    TokenEndpointError::new(ErrorCode::InvalidClient, description)
+fn invalid_client(description: impl Into<String>) -> OAuthError {
+    OAuthError::new(ErrorCode::InvalidClient, description)
 }
 
 fn list(methods: &[ClientAuthentication]) -> String {
@@ -87,14 +87,11 @@ fn list(methods: &[ClientAuthentication]) -> String {
 }
 
 /// What the request shows; RFC 6749 (2.3) allows one way of authentication at a time.
-fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentials, TokenEndpointError> {
+fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentials, OAuthError> {
     let secret = form.get("client_secret");
     let assertion = form.get("client_assertion");
     if [authorization, secret, assertion].iter().flatten().count() > 1 {
-        return Err(TokenEndpointError::new(
-            ErrorCode::InvalidRequest,
-            "the client authenticates in more than one way",
-        ));
+        return Err(OAuthError::new(ErrorCode::InvalidRequest, "the client authenticates in more than one way"));
     }
     let named = form.get("client_id");
     let (id, proof) = if let Some(authorization) = authorization {
@@ -102,7 +99,7 @@ fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentials, 
             .ok_or_else(|| invalid_client("the Authorization header is not HTTP Basic with a client's id and secret"))?
     } else if let Some(assertion) = assertion {
         if form.required("client_assertion_type")? != CLIENT_ASSERTION_TYPE {
-            return Err(TokenEndpointError::new(
+            return Err(OAuthError::new(
                 ErrorCode::InvalidRequest,
                 format!("`client_assertion_type` is another one than {CLIENT_ASSERTION_TYPE}"),
             ));
@@ -116,7 +113,7 @@ fn credentials(authorization: Option<&str>, form: &Form) -> Result<Credentials, 
         (id.to_owned(), secret.map_or(Proof::None, |secret| Proof::Secret(shown(secret), ClientAuthentication::Post)))
     };
     if named.is_some_and(|named| named != id) {
-        return Err(TokenEndpointError::new(
+        return Err(OAuthError::new(
             ErrorCode::InvalidRequest,
             "`client_id` is another client than the one that authenticates",
         ));

@@ -4,29 +4,54 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-use super::error::TokenEndpointError;
+use super::error::OAuthError;
 use super::form::Form;
 use super::grants::GrantRequest;
 use super::issuer::Issuer;
 use crate::wire::{Outcome, Received, json_response, method_not_allowed};
 
 /// What an authorization server serves.
+#[derive(Clone, Copy)]
 enum Endpoint {
     Metadata,
     Keys,
+    Authorization,
     Token,
+    Introspection,
+    Revocation,
+    Registration,
+}
+
+impl Endpoint {
+    /// Whether it is asked with this method, and which ones it takes.
+    fn takes(self, method: &Method) -> Result<(), &'static str> {
+        let reading = matches!(*method, Method::GET | Method::HEAD);
+        match self {
+            Self::Metadata | Self::Keys if reading => Ok(()),
+            Self::Metadata | Self::Keys => Err("GET, HEAD"),
+            Self::Authorization if reading || method == Method::POST => Ok(()),
+            Self::Authorization => Err("GET, HEAD, POST"),
+            _ if method == Method::POST => Ok(()),
+            _ => Err("POST"),
+        }
+    }
 }
 
 impl Issuer {
     fn endpoint_at(&self, path: &str) -> Option<Endpoint> {
         let definition = self.definition();
-        if path == self.path(&definition.token_path) {
-            Some(Endpoint::Token)
-        } else if path == self.path(&definition.jwks_path) {
-            Some(Endpoint::Keys)
-        } else {
-            self.metadata_paths().iter().any(|known| known == path).then_some(Endpoint::Metadata)
+        let mut endpoints = vec![
+            (&definition.token_path, Endpoint::Token),
+            (&definition.jwks_path, Endpoint::Keys),
+            (&definition.authorization_path, Endpoint::Authorization),
+            (&definition.introspection_path, Endpoint::Introspection),
+            (&definition.revocation_path, Endpoint::Revocation),
+        ];
+        if definition.registration {
+            endpoints.push((&definition.registration_path, Endpoint::Registration));
         }
+        let found = endpoints.into_iter().find(|(below, _)| self.path(below) == path).map(|(_, endpoint)| endpoint);
+        found.or_else(|| self.metadata_paths().iter().any(|known| known == path).then_some(Endpoint::Metadata))
     }
 
     /// Whether the authorization server serves something at `path`.
@@ -36,22 +61,25 @@ impl Issuer {
 
     /// Answers a request to one of the paths that it serves.
     pub(crate) fn answer(&self, received: &Received, issuers: &[Arc<Issuer>]) -> Outcome {
-        let reading = matches!(received.method, Method::GET | Method::HEAD);
-        match self.endpoint_at(&received.path) {
-            Some(Endpoint::Token) if received.method != Method::POST => {
-                method_not_allowed("POST", "a token endpoint takes POST only")
-            }
-            Some(Endpoint::Token) => {
-                self.token_request(received, issuers).unwrap_or_else(TokenEndpointError::into_outcome)
-            }
-            Some(_) if !reading => method_not_allowed("GET, HEAD", "metadata and keys are read with GET"),
-            Some(Endpoint::Keys) => Outcome::answered(json_response(StatusCode::OK, &self.key_set())),
-            Some(Endpoint::Metadata) => Outcome::answered(json_response(StatusCode::OK, &self.metadata())),
-            None => Outcome::refused_with(StatusCode::NOT_FOUND, "the authorization server serves nothing here"),
+        let Some(endpoint) = self.endpoint_at(&received.path) else {
+            return Outcome::refused_with(StatusCode::NOT_FOUND, "the authorization server serves nothing here");
+        };
+        if let Err(allowed) = endpoint.takes(&received.method) {
+            return method_not_allowed(allowed, format!("this endpoint takes {allowed} alone"));
         }
+        let result = match endpoint {
+            Endpoint::Metadata => Ok(Outcome::answered(json_response(StatusCode::OK, &self.metadata()))),
+            Endpoint::Keys => Ok(Outcome::answered(json_response(StatusCode::OK, &self.key_set()))),
+            Endpoint::Authorization => Ok(self.authorize(received)),
+            Endpoint::Token => self.token_request(received, issuers),
+            Endpoint::Introspection => self.introspect(received),
+            Endpoint::Revocation => self.revoke(received),
+            Endpoint::Registration => self.register(received),
+        };
+        result.unwrap_or_else(OAuthError::into_outcome)
     }
 
-    fn token_request(&self, received: &Received, world: &[Arc<Issuer>]) -> Result<Outcome, TokenEndpointError> {
+    fn token_request(&self, received: &Received, world: &[Arc<Issuer>]) -> Result<Outcome, OAuthError> {
         let form = Form::read(received)?;
         let client = self.authenticate(received, &form)?;
         let definition = self.definition();

@@ -6,15 +6,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::bounded::Bounded;
 use super::keys::{KeyGenerationError, SigningKey};
+use super::memory::{Authorization, Memory};
 use crate::clock::Clock;
 use crate::world::{AuthorizationServer, Certificate, Client, Fault, Secret, ServerUrl, Tls, UrlError};
 
 /// Keys stay published after a rotation until the next one, so that tokens in use stay valid.
 const PUBLISHED_KEYS: usize = 2;
-/// Client assertions that are remembered, so that none is good twice.
-const MOST_ASSERTIONS: usize = 10_000;
 
 /// One authorization server of a world.
 pub(crate) struct Issuer {
@@ -24,8 +22,7 @@ pub(crate) struct Issuer {
     definition: RwLock<Arc<AuthorizationServer>>,
     /// Published keys, the current one first.
     keys: RwLock<Vec<Arc<SigningKey>>>,
-    /// Digests of client assertions, with their expiry.
-    assertions: Mutex<Bounded<i64>>,
+    memory: Mutex<Memory>,
     clock: Clock,
 }
 
@@ -53,7 +50,7 @@ impl Issuer {
             url: definition.issuer()?,
             keys: RwLock::new(vec![Arc::new(SigningKey::generate(definition.signing)?)]),
             definition: RwLock::new(Arc::new(definition)),
-            assertions: Mutex::new(Bounded::new("client assertions", MOST_ASSERTIONS)),
+            memory: Mutex::default(),
             clock,
         })
     }
@@ -71,6 +68,11 @@ impl Issuer {
     /// What the world says of how its host speaks TLS.
     pub(crate) fn tls(&self) -> Option<Tls> {
         self.definition().tls.clone()
+    }
+
+    /// Ends the tokens that `subject` or `client` has, or of both; the tokens of everybody when none is named.
+    pub(crate) fn revoke_tokens(&self, subject: Option<String>, client: Option<String>) {
+        self.memory().revocations.revoke_all(subject, client);
     }
 
     /// What the world says of its host's certificate.
@@ -108,6 +110,29 @@ impl Issuer {
         self.clock.now().as_second()
     }
 
+    /// The time in so long, in seconds since 1970.
+    pub(super) fn in_future(&self, duration: Duration) -> i64 {
+        self.now().saturating_add(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    /// A new authorization of `client` by `subject`.
+    pub(super) fn authorization(
+        &self,
+        client: &Client,
+        subject: &str,
+        scopes: Vec<String>,
+        resources: Vec<String>,
+    ) -> Arc<Authorization> {
+        Arc::new(Authorization {
+            id: Uuid::new_v4().to_string(),
+            position: self.memory().revocations.position() + 1,
+            client: (*client.id).clone(),
+            subject: subject.to_owned(),
+            scopes,
+            resources,
+        })
+    }
+
     pub(super) fn published_keys(&self) -> Vec<Arc<SigningKey>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -125,7 +150,8 @@ impl Issuer {
     }
 
     pub(super) fn client(&self, id: &str) -> Option<Client> {
-        self.definition().clients.iter().find(|client| *client.id == id).cloned()
+        let described = self.definition().clients.iter().find(|client| *client.id == id).cloned();
+        described.or_else(|| self.memory().registered.get(id).cloned())
     }
 
     /// Replaces a client's secret; `false` when there is no such client.
@@ -144,20 +170,20 @@ impl Issuer {
         self.definition().user(name).is_some()
     }
 
-    pub(super) fn assertions(&self) -> MutexGuard<'_, Bounded<i64>> {
-        self.assertions.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What it remembers of requests.
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The claims that every token has: who, from whom, since when, until when.
     pub(super) fn claims(&self, subject: &str, lifetime: Duration) -> Map<String, Value> {
         let now = self.now();
-        let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2);
         let mut claims = self.definition().user(subject).map(|user| user.claims.clone()).unwrap_or_default();
         claims.insert("iss".to_owned(), self.identifier().into());
         claims.insert("sub".to_owned(), subject.into());
         claims.insert("iat".to_owned(), now.into());
-        claims.insert("exp".to_owned(), now.saturating_add(lifetime).into());
-        claims.insert("jti".to_owned(), Uuid::new_v4().to_string().into());
+        claims.insert("exp".to_owned(), self.in_future(lifetime).into());
+        claims.insert("jti".to_owned(), self.memory().revocations.next_token_id().into());
         claims
     }
 

@@ -9,6 +9,9 @@ use crate::world::{ClientAuthentication, GrantType};
 const ASSERTION_ALGORITHMS: [&str; 9] =
     ["ES256", "ES384", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"];
 
+/// What `authorization_grant_profiles_supported` calls identity assertions.
+const ID_JAG_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+
 impl Issuer {
     /// Paths of the metadata: `OpenID` Connect appends to the issuer's path, RFC 8414 inserts before it.
     pub(super) fn metadata_paths(&self) -> [String; 3] {
@@ -20,25 +23,39 @@ impl Issuer {
         ]
     }
 
-    /// The metadata document. It names only what the server does.
+    /// The metadata document. It names what the server does, unless the world file changes it.
     pub(super) fn metadata(&self) -> Value {
         let definition = self.definition();
         let authentication: Vec<&str> =
             ClientAuthentication::ALL.iter().map(|method| method.identifier()).chain(["none"]).collect();
+        let methods = json!(authentication);
         let mut document = json!({
             "issuer": self.identifier(),
+            "authorization_endpoint": self.endpoint(&definition.authorization_path),
             "token_endpoint": self.endpoint(&definition.token_path),
             "jwks_uri": self.endpoint(&definition.jwks_path),
+            "introspection_endpoint": self.endpoint(&definition.introspection_path),
+            "revocation_endpoint": self.endpoint(&definition.revocation_path),
             "grant_types_supported": GrantType::ALL.map(GrantType::identifier),
-            "response_types_supported": [],
+            "authorization_grant_profiles_supported": [ID_JAG_PROFILE],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": true,
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [definition.signing.as_str()],
-            "token_endpoint_auth_methods_supported": authentication,
+            "token_endpoint_auth_methods_supported": methods,
             "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+            "introspection_endpoint_auth_methods_supported": ClientAuthentication::ALL.map(ClientAuthentication::identifier),
+            "revocation_endpoint_auth_methods_supported": methods,
         });
         if let Some(scopes) = &definition.scopes {
             document["scopes_supported"] = json!(scopes);
         }
+        if definition.registration {
+            document["registration_endpoint"] = json!(self.endpoint(&definition.registration_path));
+        }
+        json_patch::merge(&mut document, &Value::Object(definition.metadata.clone()));
         document
     }
 

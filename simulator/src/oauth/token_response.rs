@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::wire::{Outcome, json_response};
 
@@ -17,6 +18,13 @@ pub(super) struct TokenResponse {
     /// Of token exchange alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) issued_token_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id_token: Option<String>,
+    /// How the world changes the answer (RFC 7396).
+    #[serde(skip)]
+    pub(super) merge: Value,
 }
 
 impl TokenResponse {
@@ -28,12 +36,16 @@ impl TokenResponse {
             expires_in: Some(seconds),
             scope: (!scopes.is_empty()).then(|| scopes.join(" ")),
             issued_token_type: None,
+            refresh_token: None,
+            id_token: None,
+            merge: Value::Object(Map::new()),
         }
     }
 
     pub(super) fn into_outcome(self) -> Outcome {
         // Every part has a JSON form.
-        let body = serde_json::to_value(&self).unwrap_or_default();
+        let mut body = serde_json::to_value(&self).unwrap_or_default();
+        json_patch::merge(&mut body, &self.merge);
         let mut response = json_response(StatusCode::OK, &body);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));

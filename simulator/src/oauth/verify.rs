@@ -9,6 +9,16 @@ use thiserror::Error;
 use super::issuer::Issuer;
 use super::keys::jwt_algorithm;
 
+/// `typ` of an identity assertion that one authorization server gives for another (Identity Assertion JWT Authorization Grant).
+pub(super) const ID_JAG_TYPE: &str = "oauth-id-jag+jwt";
+
+/// A token whose signature, issuer and times are good.
+pub(super) struct Verified {
+    /// `typ` of its header.
+    pub(super) typ: String,
+    pub(super) claims: Map<String, Value>,
+}
+
 /// Why a token is refused. Never repeats the token.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(crate) enum Rejection {
@@ -32,6 +42,10 @@ pub(crate) enum Rejection {
     Audience(String, String),
     #[error("the token has no subject")]
     NoSubject,
+    #[error("the token is an identity assertion (ID-JAG), which only an authorization server takes")]
+    IdentityAssertion,
+    #[error("the token was revoked")]
+    Revoked,
 }
 
 /// The claims of a JWT, without judging it. `None` when it is none.
@@ -47,9 +61,19 @@ fn decode_part(token: &str, index: usize) -> Option<Map<String, Value>> {
 }
 
 impl Issuer {
-    /// The claims of `token`, if this issuer signed it, it is valid now and, when asked, meant for `audience`. No leeway is
-    /// given: simulated clocks do not drift.
+    /// The claims of an access token or ID token, if this issuer signed it, it is valid now and, when asked, meant for
+    /// `audience`. No leeway is given: simulated clocks do not drift.
     pub(crate) fn verify(&self, token: &str, audience: Option<&str>) -> Result<Map<String, Value>, Rejection> {
+        let expected = audience.map(|audience| [audience]);
+        let verified = self.verify_any(token, expected.as_ref().map_or(&[], |expected| expected))?;
+        if verified.typ == ID_JAG_TYPE {
+            return Err(Rejection::IdentityAssertion);
+        }
+        Ok(verified.claims)
+    }
+
+    /// The same for tokens of all types, meant for one of `expected` unless that is empty.
+    pub(super) fn verify_any(&self, token: &str, expected: &[&str]) -> Result<Verified, Rejection> {
         let unverified = decode_claims(token).ok_or(Rejection::NotAJwt)?;
         let header = decode_part(token, 0).ok_or(Rejection::NotAJwt)?;
         let text = |members: &Map<String, Value>, name: &str| {
@@ -65,9 +89,9 @@ impl Issuer {
             ));
         }
         let algorithm = text(&header, "alg");
-        let expected = self.definition().signing;
-        if algorithm != expected.as_str() {
-            return Err(Rejection::Algorithm(algorithm, expected.as_str()));
+        let signing = self.definition().signing;
+        if algorithm != signing.as_str() {
+            return Err(Rejection::Algorithm(algorithm, signing.as_str()));
         }
         let key_id = text(&header, "kid");
         let key = self.key(&key_id).ok_or_else(|| Rejection::UnknownKey(key_id, self.identifier().to_owned()))?;
@@ -87,23 +111,24 @@ impl Issuer {
         if seconds("nbf").is_some_and(|start| start > now) {
             return Err(Rejection::NotYetValid);
         }
-        if let Some(expected) = audience {
-            let audiences = audiences(&claims);
-            if !audiences.iter().any(|found| found == expected) {
-                let found = if audiences.is_empty() { "of nobody".to_owned() } else { audiences.join(" ") };
-                return Err(Rejection::Audience(found, expected.to_owned()));
-            }
+        let audiences = texts(&claims, "aud");
+        if !expected.is_empty() && !audiences.iter().any(|found| expected.contains(&found.as_str())) {
+            let found = if audiences.is_empty() { "of nobody".to_owned() } else { audiences.join(" ") };
+            return Err(Rejection::Audience(found, expected.join(" or ")));
         }
         if text(&claims, "sub").is_empty() {
             return Err(Rejection::NoSubject);
         }
-        Ok(claims)
+        if self.memory().revocations.cover(&claims) {
+            return Err(Rejection::Revoked);
+        }
+        Ok(Verified { typ: text(&header, "typ"), claims })
     }
 }
 
-/// `aud` as a list.
-pub(super) fn audiences(claims: &Map<String, Value>) -> Vec<String> {
-    match claims.get("aud") {
+/// A claim that is a text or a list of texts, such as `aud`.
+pub(super) fn texts(claims: &Map<String, Value>, name: &str) -> Vec<String> {
+    match claims.get(name) {
         Some(Value::String(one)) => vec![one.clone()],
         Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => Vec::new(),

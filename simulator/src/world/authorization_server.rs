@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::short_form::NameOr;
-use super::{Certificate, Client, Fault, Located, ServerUrl, Tls};
+use super::{Certificate, Client, ExchangeRule, Fault, Located, ServerUrl, Tls};
 use crate::duration;
 
 /// An identity provider or token endpoint: it publishes metadata and keys, issues tokens for its users and answers its clients.
@@ -47,12 +47,47 @@ pub struct AuthorizationServer {
     #[serde(default = "one_hour", deserialize_with = "duration::deserialize")]
     #[schemars(with = "duration::Written")]
     pub token_lifetime: Duration,
+    /// The user who signs in at the authorization endpoint when a request has no `login_hint`. Absent: a page asks.
+    #[serde(default)]
+    pub sign_in: Option<String>,
+    /// How long an authorization code is good. Absent: a minute.
+    #[serde(default = "one_minute", deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
+    pub code_lifetime: Duration,
+    /// What becomes of a refresh token when it is used.
+    #[serde(default)]
+    pub refresh_tokens: RefreshTokens,
+    /// How long a refresh token is good. Absent: a day.
+    #[serde(default = "one_day", deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
+    pub refresh_token_lifetime: Duration,
+    /// Rules of token exchange; the first that fits a request acts.
+    #[serde(default)]
+    pub exchange: Vec<ExchangeRule>,
+    /// Whether clients may register themselves (RFC 7591).
+    #[serde(default)]
+    pub registration: bool,
+    /// Changes of its metadata document, by a merge patch (RFC 7396): null removes a member.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
+    /// Path of the authorization endpoint below the issuer identifier.
+    #[serde(default = "authorization_path")]
+    pub authorization_path: String,
     /// Path of the token endpoint below the issuer identifier.
     #[serde(default = "token_path")]
     pub token_path: String,
     /// Path of the key set below the issuer identifier.
     #[serde(default = "jwks_path")]
     pub jwks_path: String,
+    /// Path of the introspection endpoint (RFC 7662) below the issuer identifier.
+    #[serde(default = "introspection_path")]
+    pub introspection_path: String,
+    /// Path of the revocation endpoint (RFC 7009) below the issuer identifier.
+    #[serde(default = "revocation_path")]
+    pub revocation_path: String,
+    /// Path of the registration endpoint (RFC 7591) below the issuer identifier.
+    #[serde(default = "registration_path")]
+    pub registration_path: String,
     /// What it does wrong.
     #[serde(default)]
     pub faults: Vec<Fault>,
@@ -60,6 +95,30 @@ pub struct AuthorizationServer {
 
 fn one_hour() -> Duration {
     Duration::from_hours(1)
+}
+
+fn one_minute() -> Duration {
+    Duration::from_mins(1)
+}
+
+fn one_day() -> Duration {
+    Duration::from_hours(24)
+}
+
+fn authorization_path() -> String {
+    "/protocol/openid-connect/auth".to_owned()
+}
+
+fn introspection_path() -> String {
+    "/protocol/openid-connect/token/introspect".to_owned()
+}
+
+fn revocation_path() -> String {
+    "/protocol/openid-connect/revoke".to_owned()
+}
+
+fn registration_path() -> String {
+    "/protocol/openid-connect/register".to_owned()
 }
 
 fn token_path() -> String {
@@ -86,8 +145,19 @@ impl AuthorizationServer {
             scopes: None,
             signing: SigningAlgorithm::default(),
             token_lifetime: one_hour(),
+            sign_in: None,
+            code_lifetime: one_minute(),
+            refresh_tokens: RefreshTokens::default(),
+            refresh_token_lifetime: one_day(),
+            exchange: Vec::new(),
+            registration: false,
+            metadata: Map::new(),
+            authorization_path: authorization_path(),
             token_path: token_path(),
             jwks_path: jwks_path(),
+            introspection_path: introspection_path(),
+            revocation_path: revocation_path(),
+            registration_path: registration_path(),
             faults: Vec::new(),
         }
     }
@@ -106,11 +176,36 @@ impl AuthorizationServer {
         self.users.iter().find(|user| user.name == name)
     }
 
+    /// The keys of its endpoints' paths, and the paths.
+    pub(super) fn paths(&self) -> [(&'static str, &str); 6] {
+        [
+            ("authorizationPath", &self.authorization_path),
+            ("tokenPath", &self.token_path),
+            ("jwksPath", &self.jwks_path),
+            ("introspectionPath", &self.introspection_path),
+            ("revocationPath", &self.revocation_path),
+            ("registrationPath", &self.registration_path),
+        ]
+    }
+
     /// Whether `name` means this server: its host or its issuer identifier.
     #[must_use]
     pub fn answers_to(&self, name: &str) -> bool {
         name == *self.host || self.issuer().is_ok_and(|issuer| issuer.as_str() == name.trim_end_matches('/'))
     }
+}
+
+/// What becomes of a refresh token when it is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefreshTokens {
+    /// A new one replaces it; used again, it ends all tokens of its authorization (RFC 9700, 4.14.2).
+    #[default]
+    Rotate,
+    /// It stays good.
+    Keep,
+    /// There are none.
+    None,
 }
 
 /// The signature algorithm of an authorization server's tokens (RFC 7518, 3.1).

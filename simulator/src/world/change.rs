@@ -6,9 +6,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::{
+    Accepts, Authority, Certificate, Client, ExchangeRule, Fault, Located, Secret, Server, ServerUrl, Tls, Tool, User,
+};
 use crate::duration;
-
-use super::{Accepts, Authority, Certificate, Fault, Located, Secret, Server, ServerUrl, Tls, Tool};
 
 /// One change of a running world. In YAML: a mapping with the one key that names the change.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,6 +31,46 @@ pub enum WorldChange {
         client: Located<String>,
         /// Its new secret.
         secret: Secret,
+    },
+    /// Replaces the users of an authorization server. Tokens that were issued stay valid.
+    SetUsers {
+        /// The authorization server, by host or issuer identifier.
+        authorization_server: Located<String>,
+        /// All its users from now on.
+        users: Vec<User>,
+    },
+    /// Replaces the clients of an authorization server that its description names; those that registered themselves stay.
+    SetClients {
+        /// The authorization server, by host or issuer identifier.
+        authorization_server: Located<String>,
+        /// All its clients from now on.
+        clients: Vec<Client>,
+    },
+    /// Replaces the rules of token exchange.
+    SetExchange {
+        /// The authorization server, by host or issuer identifier.
+        authorization_server: Located<String>,
+        /// All its rules from now on.
+        exchange: Vec<ExchangeRule>,
+    },
+    /// Replaces who signs in at the authorization endpoint; null shows the page that asks.
+    SetSignIn {
+        /// The authorization server, by host or issuer identifier.
+        authorization_server: Located<String>,
+        /// The user from now on.
+        user: Option<String>,
+    },
+    /// Ends tokens that were issued until now, before they expire: those of a subject, of a client, of both, or all. The
+    /// authorization server and the MCP servers that accept its tokens refuse them.
+    RevokeTokens {
+        /// The authorization server, by host or issuer identifier.
+        authorization_server: Located<String>,
+        /// Only tokens with this `sub`.
+        #[serde(default)]
+        subject: Option<String>,
+        /// Only tokens with this `client_id`.
+        #[serde(default)]
+        client: Option<String>,
     },
     /// Replaces the tools of a server and tells its open sessions (`notifications/tools/list_changed`).
     SetTools {

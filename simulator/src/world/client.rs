@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ClientKeys, Located, PublicKey, Secret, VerifyingKey};
+use super::{ClientKeys, Located, PublicKey, RedirectUri, Secret, VerifyingKey};
 
 /// A client of an authorization server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -26,6 +26,9 @@ pub struct Client {
     /// Which grants it may use. Absent: all.
     #[serde(default)]
     pub grants: Option<Vec<GrantType>>,
+    /// Where the authorization endpoint may send its users back to.
+    #[serde(default)]
+    pub redirect_uris: Vec<RedirectUri>,
 }
 
 impl Client {
@@ -38,7 +41,15 @@ impl Client {
     /// A client that proves nothing.
     #[must_use]
     pub fn public(id: &str) -> Self {
-        Self { id: id.into(), secret: None, public_key: None, keys: None, authentication: None, grants: None }
+        Self {
+            id: id.into(),
+            secret: None,
+            public_key: None,
+            keys: None,
+            authentication: None,
+            grants: None,
+            redirect_uris: Vec::new(),
+        }
     }
 
     /// Whether it has nothing to authenticate with (RFC 6749, 2.1).
@@ -136,15 +147,22 @@ impl ClientAuthentication {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GrantType {
+    /// An authorization code for which a user signed in (RFC 6749, 4.1, with PKCE, RFC 7636).
+    AuthorizationCode,
+    /// A refresh token (RFC 6749, 6).
+    RefreshToken,
     /// Token exchange (RFC 8693).
     TokenExchange,
     /// A token for the client itself (RFC 6749, 4.4).
     ClientCredentials,
+    /// An assertion of an authorization server that is trusted (RFC 7523, 2.1), such as an ID-JAG.
+    JwtBearer,
 }
 
 impl GrantType {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::TokenExchange, Self::ClientCredentials];
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::TokenExchange, Self::ClientCredentials, Self::JwtBearer];
 
     /// Its `grant_type`.
     #[must_use]
@@ -152,6 +170,9 @@ impl GrantType {
         match self {
             Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
             Self::ClientCredentials => "client_credentials",
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
     }
 

@@ -10,17 +10,19 @@ mod change;
 mod client;
 mod client_keys;
 mod content;
+mod exchange;
 mod fault;
 mod file;
 mod located;
 mod location;
+mod redirect_uri;
 mod schema;
 mod secret;
 mod server;
 mod short_form;
 mod validate;
 
-pub use authorization_server::{AuthorizationServer, SigningAlgorithm, User};
+pub use authorization_server::{AuthorizationServer, RefreshTokens, SigningAlgorithm, User};
 pub use cache::{Cache, CacheScope};
 pub use certificate::{Authority, Certificate, CertificateFault, ClientCertificate, KeyType, Tls, TlsVersion};
 pub use change::WorldChange;
@@ -30,10 +32,12 @@ pub use content::{
     Announcement, Disconnect, Inquiry, LogLevel, LogMessage, Progress, Prompt, PromptArgument, Question, Resource,
     ResourceTemplate, Scripted, Step, UriTemplate,
 };
+pub use exchange::{Exchange, ExchangeAnswer, ExchangeRule};
 pub use fault::{Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
 pub use file::{Mistake, ReadError, WorldFileError};
 pub use located::Located;
 pub use location::{ServerUrl, UrlError};
+pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use schema::schema;
 pub use secret::Secret;
 pub use server::{Accepts, Answer, ProtocolVersion, Replies, Requires, RpcError, Server, Tool, Transport};
@@ -75,6 +79,6 @@ impl World {
 pub(crate) use content::{Piece, most_messages, pieces};
 pub(crate) use file::read_value;
 pub(crate) use validate::{
-    authority_problems, certificate_problems, fault_problems, is_subject_name, server_problems, tls_problems, unknown,
-    valid_for_mistake,
+    authority_problems, authorization_server_problems, certificate_problems, fault_problems, is_subject_name,
+    server_problems, tls_problems, unknown, valid_for_mistake,
 };

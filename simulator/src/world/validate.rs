@@ -93,36 +93,7 @@ impl World {
         for (index, name) in server.trusts.iter().enumerate() {
             self.check_issuer_name(format!("{path}.trusts[{index}]"), name, found);
         }
-        let mut clients = BTreeSet::new();
-        for (index, client) in server.clients.iter().enumerate() {
-            if !clients.insert(client.id.as_str()) {
-                found.add(
-                    format!("{path}.clients[{index}].id"),
-                    &client.id,
-                    format!("the client `{}` is described twice", *client.id),
-                );
-            }
-            if let Some((key, message)) = client.problem() {
-                found.add(format!("{path}.clients[{index}].{key}"), &client.id, message);
-            }
-        }
-        for (key, value) in [("tokenPath", &server.token_path), ("jwksPath", &server.jwks_path)] {
-            if !value.starts_with('/') {
-                found.add(
-                    format!("{path}.{key}"),
-                    &server.host,
-                    format!("`{value}` is not a path: expected a leading slash"),
-                );
-            }
-        }
-        found.0.extend(fault_problems(path, &server.faults, None, server.host.position()));
-        if server.token_lifetime.is_zero() {
-            found.add(
-                format!("{path}.tokenLifetime"),
-                &server.host,
-                "tokens must live for at least a second".to_owned(),
-            );
-        }
+        found.0.extend(authorization_server_problems(path, server));
     }
 
     fn check_server(&self, path: &str, server: &Server, found: &mut Findings) {
@@ -152,6 +123,54 @@ impl World {
         });
         issuers.chain(servers).collect()
     }
+}
+
+/// What is wrong with an authorization server by itself.
+pub(crate) fn authorization_server_problems(path: &str, server: &AuthorizationServer) -> Vec<Problem> {
+    let mut found = Findings(Vec::new());
+    let mut add = |key: String, message: String| found.add(format!("{path}.{key}"), &server.host, message);
+    let mut users = BTreeSet::new();
+    for (index, user) in server.users.iter().enumerate() {
+        if !users.insert(user.name.as_str()) {
+            add(format!("users[{index}]"), format!("the user `{}` is described twice", user.name));
+        }
+    }
+    if let Some(user) = server.sign_in.as_ref().filter(|user| !users.contains(user.as_str())) {
+        add("signIn".to_owned(), format!("there is no user `{user}`: list it under `users`"));
+    }
+    let mut clients = BTreeSet::new();
+    for (index, client) in server.clients.iter().enumerate() {
+        if !clients.insert(client.id.as_str()) {
+            add(format!("clients[{index}].id"), format!("the client `{}` is described twice", *client.id));
+        }
+        if let Some((key, message)) = client.problem() {
+            add(format!("clients[{index}].{key}"), message);
+        }
+    }
+    for (index, rule) in server.exchange.iter().enumerate() {
+        if let Some((key, message)) = rule.problem() {
+            add(format!("exchange[{index}].{key}"), message);
+        }
+    }
+    let mut paths = BTreeSet::new();
+    for (key, value) in server.paths() {
+        if !value.starts_with('/') {
+            add(key.to_owned(), format!("`{value}` is not a path: expected a leading slash"));
+        } else if !paths.insert(value) {
+            add(key.to_owned(), format!("`{value}` is the path of another endpoint already"));
+        }
+    }
+    for (key, lifetime) in [
+        ("tokenLifetime", server.token_lifetime),
+        ("codeLifetime", server.code_lifetime),
+        ("refreshTokenLifetime", server.refresh_token_lifetime),
+    ] {
+        if lifetime.as_secs() == 0 {
+            add(key.to_owned(), "it must be a second at least".to_owned());
+        }
+    }
+    found.0.extend(fault_problems(path, &server.faults, None, server.host.position()));
+    found.0
 }
 
 /// What is wrong with a server by itself.

@@ -24,6 +24,11 @@ pub(crate) fn client(handle: &WorldHandle, authorities: &[&str]) -> Client {
     builder(handle, authorities).build().unwrap()
 }
 
+/// A client that follows no redirections, as a gateway which sends users to sign in.
+pub(crate) fn staying_client(handle: &WorldHandle, authorities: &[&str]) -> Client {
+    builder(handle, authorities).redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
 /// The same, to be given more.
 pub(crate) fn builder(handle: &WorldHandle, authorities: &[&str]) -> ClientBuilder {
     // Another test may have been first.
@@ -51,6 +56,19 @@ pub(crate) fn url(handle: &WorldHandle, url: &str) -> String {
     let real = handle.names().into_iter().find(|name| name.host == host).map(|name| name.ports[&port].port());
     parsed.set_port(real).unwrap();
     parsed.to_string()
+}
+
+/// What a server that the authority `public` vouches for answers to a handshake with this bearer token.
+pub(crate) async fn knock(handle: &WorldHandle, server: &str, token: &str) -> StatusCode {
+    let mut mcp = Mcp::new(handle, &["public"], server).with("authorization", &format!("Bearer {token}"));
+    let message = mcp.request("initialize", handshake("2025-11-25", json!({})));
+    mcp.post(&message).await.status()
+}
+
+fn handshake(version: &str, capabilities: Value) -> Value {
+    let mut params = json!({"protocolVersion": version, "clientInfo": {"name": "test", "version": "1"}});
+    params["capabilities"] = capabilities;
+    params
 }
 
 /// A Streamable HTTP client of one server, with a session once it is initialized.
@@ -90,9 +108,7 @@ impl Mcp {
     }
 
     pub(crate) async fn initialize_with(&mut self, version: &str, capabilities: Value) -> Value {
-        let mut params = json!({"protocolVersion": version, "clientInfo": {"name": "test", "version": "1"}});
-        params["capabilities"] = capabilities;
-        let message = self.request("initialize", params);
+        let message = self.request("initialize", handshake(version, capabilities));
         let response = self.post(&message).await;
         assert_eq!(response.status(), StatusCode::OK);
         if let Some(session) = response.headers().get("mcp-session-id") {

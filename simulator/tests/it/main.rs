@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod access;
+mod authorization_code;
 mod certificates;
 mod changes;
 mod client;
@@ -11,13 +12,17 @@ mod content;
 mod control;
 mod discovery;
 mod exchange;
+mod exchange_rules;
 mod faults;
+mod identity_assertion;
 mod journal;
 mod modern;
 mod program;
+mod registration;
 mod resumption;
 mod sse;
 mod steps;
 mod streamable;
 mod tls_tools;
+mod token_status;
 mod world_files;

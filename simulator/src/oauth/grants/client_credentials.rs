@@ -2,13 +2,13 @@
 
 use super::GrantRequest;
 use crate::oauth::access_token::Access;
-use crate::oauth::error::{ErrorCode, TokenEndpointError};
+use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::token_response::TokenResponse;
 
 impl GrantRequest<'_> {
-    pub(super) fn client_credentials(&self) -> Result<TokenResponse, TokenEndpointError> {
+    pub(super) fn client_credentials(&self) -> Result<TokenResponse, OAuthError> {
         if self.client.is_public() {
-            return Err(TokenEndpointError::new(
+            return Err(OAuthError::new(
                 ErrorCode::UnauthorizedClient,
                 "a public client has no credentials of its own",
             ));
