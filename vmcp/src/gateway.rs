@@ -5,7 +5,8 @@ use crate::cli::Serve;
 use crate::discovery::{self, Snapshot, Surroundings};
 use crate::egress::Egress;
 use crate::health::{CircuitSettings, Health, ProbeSchedule, probe_all};
-use crate::ingress::{GroupReport, Ingress, Patience, Report, ToolGateway};
+use crate::ingress::{GroupReport, Ingress, Patience, Report, SseEndpoint};
+use crate::legacy::LegacyGateway;
 use crate::outgoing::{Passthrough, TokenCache};
 use crate::policy::Policy;
 use crate::start::{self, Bound, Cluster, Server, http_client};
@@ -34,6 +35,7 @@ pub struct Options {
 pub struct Gateway {
     server: Server,
     catalog: Arc<Catalog>,
+    clients: Arc<LegacyGateway>,
     discovered: watch::Receiver<Snapshot>,
     egress: Egress,
     health: Health,
@@ -68,13 +70,14 @@ impl Gateway {
         let discovered = discovery::start(&config, surroundings, background.clone())?;
         let catalog =
             Arc::new(Catalog::new(catalog_options(&config), discovered.clone(), egress.clone(), health.clone()));
+        let clients = Arc::new(LegacyGateway::new(config.name.clone(), Arc::clone(&catalog)));
         let ingress = Arc::new(Ingress {
             origins: bound.origins(&serving, &policy),
             policy,
             passthrough: Passthrough::of(config.passthrough_headers.as_deref().unwrap_or_default()),
             sessions: start::sessions(&serving),
-            upstream: Arc::new(ToolGateway { name: config.name.clone(), catalog: Arc::clone(&catalog) }),
-            http_sse: None,
+            upstream: Arc::<LegacyGateway>::clone(&clients),
+            http_sse: Some(SseEndpoint::default()),
             report: Report {
                 mode: if serving.namespace.is_some() && is_discovered(&config) { "dynamic" } else { "static" },
                 discovered: discovered.clone(),
@@ -90,7 +93,7 @@ impl Gateway {
         };
         let status = cluster.status(name.as_deref(), failures.status_reporting_interval.as_std());
         let server = bound.server(ingress, background);
-        Ok(Self { server, catalog, discovered, egress, health, schedule, status })
+        Ok(Self { server, catalog, clients, discovered, egress, health, schedule, status })
     }
 
     /// Where the gateway listens.
@@ -100,16 +103,15 @@ impl Gateway {
 
     /// Serves until `stop`, then lets the calls that are under way finish, and ends what it has opened.
     pub async fn serve(self, stop: CancellationToken) {
-        let Self { server, catalog, discovered, egress, health, schedule, status } = self;
+        let Self { server, catalog, clients, discovered, egress, health, schedule, status } = self;
         let end = server.background();
         if let Some((client, target)) = status {
             server.spawn(write_status(client, target, discovered.clone(), health.subscribe(), end.clone()));
         }
-        let (changed_lists, changed) = mpsc::channel(NEWS);
-        server.spawn(probe_all(discovered, egress, health, schedule, changed_lists, end));
-        let (ingress, announced) = (Arc::clone(server.ingress()), catalog.changes());
-        server.spawn_until_end(async move { catalog.follow(changed).await });
-        server.spawn_until_end(async move { ingress.announce_changes(announced).await });
+        let (news, heard) = mpsc::channel(NEWS);
+        server.spawn(probe_all(discovered, egress, health, schedule, news, end));
+        server.spawn_until_end(async move { catalog.follow(heard).await });
+        server.spawn_until_end(async move { clients.announce_changes().await });
         server.serve(stop).await;
     }
 }

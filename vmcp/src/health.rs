@@ -9,7 +9,7 @@ mod probe;
 mod state;
 
 pub use circuit::{Circuit, CircuitSettings};
-pub use probe::{ProbeSchedule, probe_all};
+pub use probe::{BackendNews, ProbeSchedule, probe_all};
 pub use state::{Event, is_available};
 
 use crate::backend::{Backend, Backends};

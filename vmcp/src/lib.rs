@@ -1,7 +1,7 @@
 //! The vMCP data plane: one MCP endpoint in front of many MCP servers.
 //!
 //! A request passes through these modules in order. [`ingress`] speaks HTTP and MCP sessions with clients,
-//! [`policy`] decides who the caller is, [`catalog`] names tools and routes calls, [`egress`] reaches the
+//! [`policy`] decides who the caller is, [`legacy`] what a client with a session asks for, [`catalog`] names what they offer and routes calls, [`egress`] reaches the
 //! backends with the credentials of [`outgoing`]. [`discovery`] says which backends there are, [`health`] how
 //! they fare, [`status`] reports both to Kubernetes. [`gateway`] wires them together. [`jsonrpc`] is the message
 //! format that all of them share. [`proxy`] wires the same modules to one backend, with [`relay`] in the place of the
@@ -16,6 +16,8 @@ pub mod gateway;
 pub mod health;
 pub mod ingress;
 pub mod jsonrpc;
+pub mod legacy;
+pub mod offers;
 pub mod outgoing;
 pub mod policy;
 pub mod proxy;

@@ -111,11 +111,6 @@ impl Server {
         self.bound.address
     }
 
-    /// Its HTTP side.
-    pub(crate) fn ingress(&self) -> &Arc<Ingress> {
-        &self.ingress
-    }
-
     /// What tells background work to end.
     pub(crate) fn background(&self) -> CancellationToken {
         self.background.clone()

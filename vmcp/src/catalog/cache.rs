@@ -1,8 +1,9 @@
-//! The last known tool lists, each for exactly one configuration of a backend and one credential.
+//! The last known lists, each of one kind, for exactly one configuration of a backend and one credential.
 
-use super::ToolList;
+use super::ItemList;
 use crate::backend::{Backend, Backends, Caller};
 use crate::egress::EgressError;
+use crate::offers::Kind;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,10 +17,11 @@ const LAST_GOOD: Duration = Duration::from_mins(10);
 /// How many lists are kept; beyond it those of users go that were not used for the longest time.
 const CAPACITY: usize = 10_000;
 
-/// Whose list it is.
+/// Of what and whose the list is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    backend: String,
+    pub(super) kind: Kind,
+    pub(super) backend: String,
     identity: u64,
     credential: Credential,
 }
@@ -35,8 +37,9 @@ enum Credential {
 
 impl Key {
     /// The key of the list that `caller` gets from `backend`.
-    pub(super) fn new(backend: &Backend, caller: &Caller) -> Self {
-        Self { backend: backend.name.clone(), identity: backend.identity, credential: Credential::of(backend, caller) }
+    pub(super) fn new(kind: Kind, backend: &Backend, caller: &Caller) -> Self {
+        let (name, credential) = (backend.name.clone(), Credential::of(backend, caller));
+        Self { kind, backend: name, identity: backend.identity, credential }
     }
 }
 
@@ -69,7 +72,7 @@ pub(super) struct Slot {
 
 #[derive(Debug, Clone)]
 struct Known {
-    list: Arc<ToolList>,
+    list: Arc<ItemList>,
     fetched_at: Instant,
     stale: bool,
 }
@@ -77,19 +80,19 @@ struct Known {
 /// A list, and how it was come by.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    pub(super) list: Arc<ToolList>,
+    pub(super) list: Arc<ItemList>,
     /// Whether it differs from the last one, so that other clients should ask again.
     pub(super) changed: bool,
 }
 
 impl Slot {
     /// The last known list, however old.
-    pub(super) fn known(&self) -> Option<Arc<ToolList>> {
+    pub(super) fn known(&self) -> Option<Arc<ItemList>> {
         lock(&self.known).as_ref().map(|known| Arc::clone(&known.list))
     }
 
     /// The list, if there is no reason to ask again.
-    pub(super) fn fresh(&self) -> Option<Arc<ToolList>> {
+    pub(super) fn fresh(&self) -> Option<Arc<ItemList>> {
         lock(&self.known)
             .as_ref()
             .filter(|known| !known.stale && known.fetched_at.elapsed() < FRESH)
@@ -97,7 +100,7 @@ impl Slot {
     }
 
     /// The list, if it is young enough to stand in for a backend that fails for a moment.
-    pub(super) fn last_good(&self) -> Option<Arc<ToolList>> {
+    pub(super) fn last_good(&self) -> Option<Arc<ItemList>> {
         lock(&self.known)
             .as_ref()
             .filter(|known| known.fetched_at.elapsed() < LAST_GOOD)
@@ -107,7 +110,7 @@ impl Slot {
     /// The fresh list, or what `fetch` gets.
     pub(super) async fn load(
         &self,
-        fetch: impl Future<Output = Result<ToolList, EgressError>>,
+        fetch: impl Future<Output = Result<ItemList, EgressError>>,
     ) -> Result<Loaded, EgressError> {
         if let Some(list) = self.fresh() {
             return Ok(Loaded { list, changed: false });
@@ -155,15 +158,24 @@ impl ListCache {
         Arc::clone(slots.entry(key).or_default())
     }
 
-    /// Makes every list of `backend` be asked for again.
-    pub(super) fn invalidate(&self, backend: &str) {
-        for (key, slot) in lock(&self.slots).iter() {
-            if key.backend == backend
-                && let Some(known) = lock(&slot.known).as_mut()
-            {
+    /// Makes lists be asked for again, and returns which ones there are.
+    pub(super) fn invalidate(&self, is_stale: impl Fn(&Key) -> bool) -> Vec<Key> {
+        let mut stale = Vec::new();
+        for (key, slot) in lock(&self.slots).iter().filter(|(key, _)| is_stale(key)) {
+            if let Some(known) = lock(&slot.known).as_mut() {
                 known.stale = true;
+                stale.push(key.clone());
             }
         }
+        stale
+    }
+
+    /// Whether whoever got `list` would get the same now, as far as that is known.
+    pub(super) fn is_current(&self, key: &Key, list: &ItemList) -> bool {
+        let slot = lock(&self.slots).get(key).cloned();
+        slot.is_some_and(|slot| {
+            lock(&slot.known).as_ref().is_some_and(|known| !known.stale && known.list.same_as(list))
+        })
     }
 
     /// Drops the lists of backends that are gone or configured differently.
@@ -212,14 +224,17 @@ mod tests {
 
     async fn load(slot: &Slot, result: Result<(), ()>) -> Result<Loaded, EgressError> {
         let failed = |()| EgressError::new(Cause::Timeout, "no answer");
-        slot.load(async { result.map(|()| ToolList::default()).map_err(failed) }).await
+        slot.load(async { result.map(|()| ItemList::new(Kind::Tools)).map_err(failed) }).await
     }
 
     #[test]
     fn a_list_is_shared_where_all_callers_are_the_same_to_the_backend() {
         let backend = backend("http://b.example/mcp");
-        assert_eq!(Key::new(&backend, &caller("alice")), Key::new(&backend, &caller("bob")));
-        assert_eq!(Key::new(&backend, &caller("alice")), Key::new(&backend, &Caller::anonymous()));
+        assert_eq!(Key::new(Kind::Tools, &backend, &caller("alice")), Key::new(Kind::Tools, &backend, &caller("bob")));
+        assert_eq!(
+            Key::new(Kind::Tools, &backend, &caller("alice")),
+            Key::new(Kind::Tools, &backend, &Caller::anonymous())
+        );
     }
 
     #[test]
@@ -228,21 +243,21 @@ mod tests {
         let passing = |value: &str| {
             let headers = [("x-tenant".parse().unwrap(), value.parse().unwrap())].into_iter().collect();
             let passed = Passthrough::of(&["X-Tenant".to_owned()]).capture(&headers);
-            Key::new(&backend, &Caller { passed, ..Caller::anonymous() })
+            Key::new(Kind::Tools, &backend, &Caller { passed, ..Caller::anonymous() })
         };
         assert_eq!(passing("a"), passing("a"));
         assert_ne!(passing("a"), passing("b"));
-        assert_ne!(passing("a"), Key::new(&backend, &Caller::anonymous()));
+        assert_ne!(passing("a"), Key::new(Kind::Tools, &backend, &Caller::anonymous()));
     }
 
     #[test]
     fn a_changed_backend_has_another_list() {
         let (before, after) = (backend("http://b.example/mcp"), backend("http://c.example/mcp"));
         let cache = ListCache::default();
-        let slot = cache.slot(Key::new(&before, &Caller::anonymous()));
-        assert!(!Arc::ptr_eq(&slot, &cache.slot(Key::new(&after, &Caller::anonymous()))));
+        let slot = cache.slot(Key::new(Kind::Tools, &before, &Caller::anonymous()));
+        assert!(!Arc::ptr_eq(&slot, &cache.slot(Key::new(Kind::Tools, &after, &Caller::anonymous()))));
         cache.retain(&Arc::new([("b".to_owned(), Arc::new(after))].into()));
-        assert!(!Arc::ptr_eq(&slot, &cache.slot(Key::new(&before, &Caller::anonymous()))));
+        assert!(!Arc::ptr_eq(&slot, &cache.slot(Key::new(Kind::Tools, &before, &Caller::anonymous()))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -263,16 +278,16 @@ mod tests {
     #[tokio::test]
     async fn an_invalidated_list_is_asked_for_again_by_one_of_many() {
         let (cache, backend) = (ListCache::default(), backend("http://b.example/mcp"));
-        let slot = cache.slot(Key::new(&backend, &Caller::anonymous()));
+        let slot = cache.slot(Key::new(Kind::Tools, &backend, &Caller::anonymous()));
         load(&slot, Ok(())).await.unwrap();
-        cache.invalidate("b");
+        assert_eq!(cache.invalidate(|key| key.backend == "b").len(), 1);
         assert!(slot.fresh().is_none() && slot.known().is_some());
         let asked = std::sync::atomic::AtomicUsize::new(0);
         let loads = (0..10).map(|_| {
             slot.load(async {
                 asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                 tokio::task::yield_now().await;
-                Ok(ToolList::default())
+                Ok(ItemList::new(Kind::Tools))
             })
         });
         futures::future::join_all(loads).await;

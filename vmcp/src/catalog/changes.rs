@@ -1,83 +1,135 @@
-//! The news that what clients see has changed.
+//! The news that what clients see has changed: who has to hear of what.
 
-use super::Catalog;
-use crate::backend::Backends;
-use crate::health::is_available;
+use super::cache::Key;
+use super::{Catalog, ClientView};
+use crate::backend::{Backend, Backends, Caller};
+use crate::health::{BackendNews, is_available};
+use crate::offers::Kind;
 use crate::status::{BackendStatus, Observations};
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, mpsc};
 
-/// Counts the changes of the catalog.
-#[derive(Debug)]
+/// Changes that nobody has been told of yet.
+#[derive(Debug, Default)]
 pub struct Changes {
-    count: watch::Sender<u64>,
+    pending: Mutex<Changed>,
+    woken: Notify,
 }
 
-impl Default for Changes {
-    fn default() -> Self {
-        Self { count: watch::Sender::new(0) }
-    }
+/// What has changed.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// Everything that a backend has of these kinds, for everyone: it came, went, or is another one now.
+    kinds: BTreeSet<Kind>,
+    /// Single lists.
+    lists: HashSet<Key>,
 }
 
 impl Changes {
-    pub(super) fn announce(&self) {
-        self.count.send_modify(|count| *count += 1);
+    fn announce(&self, change: impl FnOnce(&mut Changed)) {
+        change(&mut self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        self.woken.notify_one();
+    }
+
+    /// A list is another one than the last time that it was asked for.
+    pub(super) fn list_differs(&self, key: Key) {
+        self.announce(|changed| changed.lists.extend([key]));
     }
 }
 
 impl Catalog {
-    /// Follows changes of what clients see.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.count.subscribe()
+    /// Waits until something has changed since the last time. One task may follow.
+    pub async fn changed(&self) {
+        self.changes.woken.notified().await;
     }
 
-    /// Follows backends that come, go, change, fail and recover, for ever, and those that say that their tools have
-    /// changed: their names come from `changed_lists`.
-    pub async fn follow(&self, mut changed_lists: mpsc::Receiver<String>) {
+    /// What has changed since the last time.
+    pub fn take_changes(&self) -> Changed {
+        std::mem::take(&mut *self.changes.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The kinds of which the client of `view` sees something else now than it was last told.
+    pub fn affected(&self, view: &ClientView, changed: &Changed) -> Vec<Kind> {
+        let of_lists = |kind: Kind| {
+            let mut keys = changed.lists.iter().filter(|key| key.kind == kind);
+            keys.any(|key| view.was_served(key).is_some_and(|list| !self.lists.is_current(key, &list)))
+        };
+        let listed = Kind::ALL.into_iter().filter(|kind| view.has_listed(*kind));
+        listed.filter(|kind| changed.kinds.contains(kind) || of_lists(*kind)).collect()
+    }
+
+    /// The backend tells a client that its lists have changed: whoever sees the same lists as this `caller` asks again.
+    pub fn lists_changed(&self, backend: &Backend, caller: &Caller, kinds: &[Kind]) {
+        let keys: Vec<_> = kinds.iter().map(|kind| Key::new(*kind, backend, caller)).collect();
+        self.invalidate(|key| keys.contains(key));
+    }
+
+    fn invalidate(&self, is_stale: impl Fn(&Key) -> bool) {
+        let stale = self.lists.invalidate(is_stale);
+        if !stale.is_empty() {
+            self.changes.announce(|changed| changed.lists.extend(stale));
+        }
+    }
+
+    /// Follows backends that come, go, change, fail and recover, for ever, and what `news` tells of them.
+    pub async fn follow(&self, mut news: mpsc::Receiver<BackendNews>) {
         let mut discovered = self.discovered.clone();
         let mut health = self.health.subscribe();
         let mut backends = Arc::clone(&discovered.borrow_and_update().backends);
         let mut available = BTreeMap::new();
         loop {
             // Without discovery its channel is closed, and only health changes.
-            let changed = tokio::select! {
+            tokio::select! {
                 Ok(()) = discovered.changed() => {
                     let before = std::mem::replace(&mut backends, Arc::clone(&discovered.borrow_and_update().backends));
-                    let changed = !same(&before, &backends);
-                    if changed {
+                    let others = others(&before, &backends);
+                    if !others.is_empty() {
+                        self.announce_backends(&others);
                         self.lists.retain(&backends);
+                        self.offered.retain(&backends);
                         self.egress.retain(&backends);
                     }
-                    changed
                 }
-                Some(backend) = changed_lists.recv() => {
-                    self.lists.invalidate(&backend);
-                    true
-                }
-                Ok(()) = health.changed() => {
-                    let turned = turn(&mut available, &health.borrow_and_update());
-                    // A list that is fresh must not hide that its backend does not answer any more.
-                    for backend in &turned {
-                        self.lists.invalidate(backend);
+                Some(news) = news.recv() => match news {
+                    BackendNews::Offers(backend, offers) => self.offered.note(&backend, offers),
+                    BackendNews::ListsChanged(backend, kinds) => {
+                        self.invalidate(|key| key.backend == backend && kinds.contains(&key.kind));
                     }
-                    !turned.is_empty()
+                },
+                Ok(()) = health.changed() => {
+                    let turned = turned(&mut available, &health.borrow_and_update());
+                    // A list that is fresh must not hide that its backend does not answer any more.
+                    self.lists.invalidate(|key| turned.contains(&key.backend));
+                    let turned: Vec<_> = turned.iter().filter_map(|name| backends.get(name).cloned()).collect();
+                    self.announce_backends(&turned);
                 }
-            };
-            if changed {
-                self.changes.announce();
             }
         }
     }
+
+    /// Tells everyone who sees things of the kinds that these backends offer.
+    fn announce_backends(&self, backends: &[Arc<Backend>]) {
+        if backends.is_empty() {
+            return;
+        }
+        let offers = backends.iter().map(|backend| self.offered.of_possibly(backend));
+        let kinds: BTreeSet<_> =
+            offers.flat_map(|offers| Kind::ALL.into_iter().filter(move |kind| offers.has(*kind))).collect();
+        self.changes.announce(|changed| changed.kinds.extend(kinds));
+    }
 }
 
-fn same(one: &Backends, two: &Backends) -> bool {
-    one.len() == two.len()
-        && one.iter().zip(two.iter()).all(|((name, one), (other, two))| name == other && one.identity == two.identity)
+/// The backends of which only one side knows, or which the sides know differently.
+fn others(one: &Backends, two: &Backends) -> Vec<Arc<Backend>> {
+    let missing = |from: &Backends, backend: &Backend| from.get(&backend.name).is_none_or(|other| **other != *backend);
+    let gone = one.values().filter(|backend| missing(two, backend));
+    let new = two.values().filter(|backend| missing(one, backend));
+    gone.chain(new).cloned().collect()
 }
 
 /// The backends that were available and are not any more, or the other way round.
-fn turn(available: &mut BTreeMap<String, bool>, health: &Observations) -> Vec<String> {
+fn turned(available: &mut BTreeMap<String, bool>, health: &Observations) -> Vec<String> {
     let known: BTreeMap<_, _> = health
         .iter()
         .filter(|(_, seen)| seen.status() != BackendStatus::Unknown)

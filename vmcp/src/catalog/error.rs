@@ -3,6 +3,7 @@
 use super::Collision;
 use crate::egress::{Cause, EgressError};
 use crate::jsonrpc::{ErrorObject, code};
+use crate::offers::Kind;
 use serde_json::json;
 
 /// The error for a request to one backend that failed.
@@ -15,7 +16,7 @@ pub(crate) fn unavailable(backend: &str, error: &EgressError) -> ErrorObject {
         .with_data(json!({ "backend": backend, "cause": error.cause().as_str() }))
 }
 
-/// The error for a list that lacks the tools of some backends.
+/// The error for a list that lacks what some backends have.
 pub(super) fn incomplete(failed: &[(String, EgressError)]) -> ErrorObject {
     let names: Vec<_> = failed.iter().map(|(backend, _)| backend.as_str()).collect();
     let backends: Vec<_> =
@@ -49,7 +50,13 @@ pub(super) fn contested(tool: &str, owner: &str, other: &str) -> ErrorObject {
     unresolved(&[Collision { name: tool.to_owned(), owner: owner.to_owned(), loser: other.to_owned() }])
 }
 
-/// The error for a tool that nobody has (MCP 2025-11-25, tools, error handling).
-pub(crate) fn unknown_tool(name: &str) -> ErrorObject {
-    ErrorObject::new(code::INVALID_PARAMS, format!("Unknown tool: {name}"))
+/// The error for what nobody has (MCP 2025-11-25: tools, prompts, resources; each with its section on errors).
+pub(crate) fn unknown(kind: Kind, name: &str) -> ErrorObject {
+    match kind {
+        Kind::Tools => ErrorObject::new(code::INVALID_PARAMS, format!("Unknown tool: {name}")),
+        Kind::Prompts => ErrorObject::new(code::INVALID_PARAMS, format!("Unknown prompt: {name}")),
+        Kind::Resources | Kind::Templates => {
+            ErrorObject::new(code::RESOURCE_NOT_FOUND, "Resource not found").with_data(json!({ "uri": name }))
+        }
+    }
 }

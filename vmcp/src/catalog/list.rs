@@ -1,13 +1,16 @@
-//! `tools/list`: every backend is asked at the same time, each within its own deadline.
+//! Lists: every backend is asked at the same time, each within its own deadline.
 
 use super::cache::{Key, Slot};
-use super::tools::Page;
-use super::{Catalog, ClientView, Lists, ToolList, error, merge};
+use super::items::Page;
+use super::page::page;
+use super::{Catalog, ClientView, Item, ItemList, Lists, error, merge};
 use crate::backend::{Backend, Caller};
 use crate::egress::{BackendSession, Cause, EgressError, Reply};
 use crate::health::is_available;
-use crate::jsonrpc::{ErrorObject, raw};
-use serde::Serialize;
+use crate::jsonrpc::{ErrorObject, code, raw};
+use crate::offers::Kind;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -19,61 +22,91 @@ use vmcp_config::PartialFailureMode;
 /// Pages that one backend may have.
 const MAX_PAGES: usize = 1_000;
 
-/// A result of `tools/list`.
-#[derive(Serialize)]
+/// The result of a list method.
 struct Listed<'a> {
-    tools: Vec<&'a RawValue>,
+    kind: Kind,
+    items: &'a [&'a Item],
+    next: Option<String>,
+}
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let items: Vec<_> = self.items.iter().map(|item| &*item.item).collect();
+        map.serialize_entry(self.kind.member(), &items)?;
+        if let Some(next) = &self.next {
+            map.serialize_entry("nextCursor", next)?;
+        }
+        map.end()
+    }
 }
 
 impl Catalog {
-    /// The result of `tools/list` for one client.
-    pub async fn list_tools(&self, view: &ClientView, caller: &Caller) -> Result<Box<RawValue>, ErrorObject> {
+    /// The result of the method that lists things of `kind`, for one client: the page at `cursor`, or the first one.
+    pub async fn list(
+        &self,
+        kind: Kind,
+        view: &ClientView,
+        caller: &Caller,
+        cursor: Option<&str>,
+    ) -> Result<Box<RawValue>, ErrorObject> {
         let backends = self.backends();
         let loads = backends.values().map(|backend| async move {
-            let loaded = self.tools_of(view, backend, caller).await;
-            (backend.name.clone(), loaded)
+            let loaded = self.list_of(kind, view, backend, caller).await;
+            (backend, loaded)
         });
         let mut lists = Lists::new();
+        let mut served = Vec::new();
         let mut failed = Vec::new();
         for (backend, loaded) in futures::future::join_all(loads).await {
             match loaded {
-                Ok(list) => drop(lists.insert(backend, list)),
-                Err(error) => failed.push((backend, error)),
+                Ok(list) => {
+                    served.push((Key::new(kind, backend, caller), Arc::clone(&list)));
+                    lists.insert(backend.name.clone(), list);
+                }
+                Err(error) => failed.push((backend.name.clone(), error)),
             }
         }
+        view.serve(kind, served);
         if !failed.is_empty() && self.options.partial_failure == PartialFailureMode::Fail {
             return Err(error::incomplete(&failed));
         }
-        let (tools, collisions) = merge(&lists, &self.options.naming);
-        if self.options.naming.is_manual() && !collisions.is_empty() {
+        let (items, collisions) = merge(kind, &lists, &self.options.naming);
+        if self.options.naming.is_manual(kind) && !collisions.is_empty() {
             return Err(error::unresolved(&collisions));
         }
         for collision in collisions {
             let super::Collision { name, owner, loser } = collision;
-            tracing::warn!(tool = name, owner, backend = loser, "a tool is hidden: its name is taken");
+            tracing::warn!(kind = kind.noun(), name, owner, backend = loser, "hidden: the name is taken");
         }
-        let tools = tools.into_iter().map(|tool| &*tool.item).collect();
-        Ok(raw(&Listed { tools }))
+        let (items, next) = page(&items, cursor)?;
+        Ok(raw(&Listed { kind, items, next }))
     }
 
-    /// The tools of one backend as the caller may see them: fresh, or the last good ones while a backend that is not
-    /// known to be down fails.
-    async fn tools_of(
+    /// The list of one backend as the caller may see it: fresh, or the last good one while a backend that is not known to
+    /// be down fails.
+    async fn list_of(
         &self,
+        kind: Kind,
         view: &ClientView,
         backend: &Arc<Backend>,
         caller: &Caller,
-    ) -> Result<Arc<ToolList>, EgressError> {
-        let slot = self.lists.slot(Key::new(backend, caller));
-        let error = match self.load(&slot, view, backend, caller).await {
+    ) -> Result<Arc<ItemList>, EgressError> {
+        let error = match self.known_or_loaded(kind, view, backend, caller, false).await {
             Ok(list) => return Ok(list),
             Err(error) => error,
         };
-        tracing::warn!(backend = backend.name, cause = error.cause().as_str(), %error, "failed to list tools");
+        tracing::warn!(
+            backend = backend.name,
+            method = kind.method(),
+            cause = error.cause().as_str(),
+            %error,
+            "failed to list"
+        );
         let passing = matches!(error.cause(), Cause::Timeout | Cause::Refused)
             || error.status().is_some_and(|status| status >= 500);
         if passing && self.health.state(&backend.name).is_some_and(is_available) && self.is_best_effort() {
-            return slot.last_good().ok_or(error);
+            return self.lists.slot(Key::new(kind, backend, caller)).last_good().ok_or(error);
         }
         Err(error)
     }
@@ -82,21 +115,43 @@ impl Catalog {
         self.options.partial_failure == PartialFailureMode::BestEffort
     }
 
-    /// Loads a list into its slot, within the backend's deadline.
-    pub(super) async fn load(
+    /// A list of `backend`: the last known one if that is enough, else one that is fresh. Of a backend that is known to
+    /// offer nothing of the kind, nothing is asked.
+    pub(super) async fn known_or_loaded(
         &self,
+        kind: Kind,
+        view: &ClientView,
+        backend: &Arc<Backend>,
+        caller: &Caller,
+        known_is_enough: bool,
+    ) -> Result<Arc<ItemList>, EgressError> {
+        if self.offered.of(backend).is_some_and(|offers| !offers.has(kind)) {
+            return Ok(Arc::new(ItemList::new(kind)));
+        }
+        let slot = self.lists.slot(Key::new(kind, backend, caller));
+        match slot.known().filter(|_| known_is_enough) {
+            Some(list) => Ok(list),
+            None => self.load(kind, &slot, view, backend, caller).await,
+        }
+    }
+
+    /// Loads a list into its slot, within the backend's deadline.
+    async fn load(
+        &self,
+        kind: Kind,
         slot: &Slot,
         view: &ClientView,
         backend: &Arc<Backend>,
         caller: &Caller,
-    ) -> Result<Arc<ToolList>, EgressError> {
+    ) -> Result<Arc<ItemList>, EgressError> {
         let timeout = self.options.timeouts.of(&backend.name).as_std();
         let loaded = slot.load(async {
             let session = view.session(&self.egress, backend, caller);
-            let fetched = fetch(&session, backend, caller, self, timeout).await;
+            let fetched = fetch(kind, &session, backend, caller, self, timeout).await;
             self.health.record_list(backend, fetched.as_ref().map(drop));
-            if let Some(revision) = session.revision() {
+            if let Some((revision, offers)) = session.agreed() {
                 self.health.record_revision(backend, revision);
+                self.offered.note(backend, offers);
             }
             if fetched.as_ref().is_err_and(|error| matches!(error.cause(), Cause::Unauthorized | Cause::Blocked)) {
                 slot.forget();
@@ -105,7 +160,7 @@ impl Catalog {
         });
         let loaded = loaded.await?;
         if loaded.changed {
-            self.changes.announce();
+            self.changes.list_differs(Key::new(kind, backend, caller));
         }
         Ok(loaded.list)
     }
@@ -113,39 +168,56 @@ impl Catalog {
 
 /// Asks a backend for all pages of its list.
 async fn fetch(
+    kind: Kind,
     session: &BackendSession,
     backend: &Backend,
     caller: &Caller,
     catalog: &Catalog,
     timeout: Duration,
-) -> Result<ToolList, EgressError> {
+) -> Result<ItemList, EgressError> {
     let deadline = Instant::now() + timeout;
-    let mut list = ToolList::default();
+    let mut list = ItemList::new(kind);
+    if !session.offers(caller, timeout).await?.has(kind) {
+        return Ok(list);
+    }
     let mut cursor: Option<String> = None;
     let mut cursors = HashSet::new();
     for _ in 0..MAX_PAGES {
         let params = cursor.as_ref().map(|cursor| raw(&json!({ "cursor": cursor })));
         let left = deadline.saturating_duration_since(Instant::now());
-        let reply = session.request(caller, "tools/list", params.as_deref(), left).await?;
+        let reply = session.request(caller, kind.method(), params.as_deref(), left).await?;
         let result = match reply {
             Reply::Result(result) => result,
+            // What a server offers may be less than it seems: resources without templates, for one.
+            Reply::Error(error) if is_unknown_method(&error) => return Ok(list),
             Reply::Error(error) => {
-                tracing::warn!(backend = backend.name, error = error.get(), "a backend refused to list its tools");
-                return Err(protocol("it answered tools/list with an error"));
+                let (backend, method) = (backend.name.as_str(), kind.method());
+                tracing::warn!(backend, method, error = error.get(), "a backend refused to list");
+                return Err(protocol(&format!("it answered {method} with an error")));
             }
         };
-        let page =
-            Page::parse(&result).map_err(|error| protocol(&format!("its list of tools is malformed: {error}")))?;
+        let page = Page::parse(kind, &result)
+            .map_err(|error| protocol(&format!("its list of {}s is malformed: {error}", kind.noun())))?;
         list.add(&page, &backend.name, &catalog.options.naming, |error| {
-            tracing::warn!(backend = backend.name, %error, "a tool was left out");
+            tracing::warn!(backend = backend.name, kind = kind.noun(), %error, "an item was left out");
         });
         match page.next {
             None => return Ok(list),
-            Some(next) if !cursors.insert(next.clone()) => return Err(protocol("its list of tools does not end")),
+            Some(next) if !cursors.insert(next.clone()) => {
+                return Err(protocol(&format!("its list of {}s does not end", kind.noun())));
+            }
             next => cursor = next,
         }
     }
-    Err(protocol("its list of tools has too many pages"))
+    Err(protocol(&format!("its list of {}s has too many pages", kind.noun())))
+}
+
+fn is_unknown_method(error: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Told {
+        code: i64,
+    }
+    serde_json::from_str::<Told>(error.get()).is_ok_and(|told| told.code == code::METHOD_NOT_FOUND)
 }
 
 fn protocol(message: &str) -> EgressError {

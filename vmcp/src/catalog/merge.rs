@@ -1,13 +1,14 @@
-//! One list out of many: the tools of all backends under the names that clients see, and who owns a name that several claim.
+//! One list out of many: what all backends have of one kind, as clients see it, and who owns a name that several claim.
 //!
 //! The result depends on configuration and lists alone, not on the order in which the lists arrived.
 
-use super::{Naming, Tool, ToolList};
+use super::{Item, ItemList, Naming};
+use crate::offers::Kind;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The lists of all backends, by the backend's name.
-pub type Lists = BTreeMap<String, Arc<ToolList>>;
+pub type Lists = BTreeMap<String, Arc<ItemList>>;
 
 /// A name that two backends claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,46 +21,48 @@ pub struct Collision {
     pub loser: String,
 }
 
-/// All tools that clients see, backends in the order of `naming`, each one's tools in its own order; and the names that were taken.
-pub fn merge<'a>(lists: &'a Lists, naming: &Naming) -> (Vec<&'a Tool>, Vec<Collision>) {
+/// Everything of `kind` that clients see, backends in the order of `naming`, each one's items in its own order; and the
+/// names that were taken.
+pub fn merge<'a>(kind: Kind, lists: &'a Lists, naming: &Naming) -> (Vec<&'a Item>, Vec<Collision>) {
     let mut owners: HashMap<&str, &str> = HashMap::new();
-    let mut tools = Vec::new();
+    let mut items = Vec::new();
     let mut collisions = Vec::new();
     let mut ordered: Vec<_> = lists.iter().collect();
-    ordered.sort_by_key(|(backend, _)| naming.rank(backend));
+    ordered.sort_by_key(|(backend, _)| naming.rank(kind, backend));
     for (backend, list) in ordered {
-        for tool in list.iter() {
-            if let Some(owner) = owners.get(tool.exposed.as_str()) {
+        for item in list.iter() {
+            if let Some(owner) = owners.get(item.exposed.as_str()) {
                 collisions.push(Collision {
-                    name: tool.exposed.clone(),
+                    name: item.exposed.clone(),
                     owner: (*owner).to_owned(),
                     loser: backend.clone(),
                 });
             } else {
-                owners.insert(&tool.exposed, backend);
-                tools.push(tool);
+                owners.insert(&item.exposed, backend);
+                items.push(item);
             }
         }
     }
-    (tools, collisions)
+    (items, collisions)
 }
 
-/// The backends that could own the name `exposed`, in the order of `naming`, each with its own name for the tool.
+/// The backends that could own the name `exposed`, in the order of `naming`, each with its own name for it.
 pub fn candidates<'a>(
+    kind: Kind,
     backends: impl Iterator<Item = &'a str>,
     naming: &'a Naming,
     exposed: &'a str,
 ) -> Vec<(&'a str, &'a str)> {
     let mut candidates: Vec<_> =
-        backends.filter_map(|backend| Some((backend, naming.original(backend, exposed)?))).collect();
-    candidates.sort_unstable_by_key(|(backend, _)| (naming.rank(backend), *backend));
+        backends.filter_map(|backend| Some((backend, naming.original(kind, backend, exposed)?))).collect();
+    candidates.sort_unstable_by_key(|(backend, _)| (naming.rank(kind, backend), *backend));
     candidates
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::tools::Page;
+    use super::super::items::Page;
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
@@ -68,8 +71,8 @@ mod tests {
         let list = |backend: &str, names: &[String]| {
             let items: Vec<_> = names.iter().map(|name| json!({ "name": name })).collect();
             let result = crate::jsonrpc::raw(&json!({ "tools": items }));
-            let mut list = ToolList::default();
-            list.add(&Page::parse(&result).unwrap(), backend, naming, |_| {});
+            let mut list = ItemList::new(Kind::Tools);
+            list.add(&Page::parse(Kind::Tools, &result).unwrap(), backend, naming, |_| {});
             Arc::new(list)
         };
         backends.iter().map(|(backend, names)| (backend.clone(), list(backend, names))).collect()
@@ -81,19 +84,19 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let backends = [("b".to_owned(), names(&["x", "y"])), ("a".to_owned(), names(&["x", "z"]))];
         let lists = lists(&naming, &backends);
-        let (tools, collisions) = merge(&lists, &naming);
+        let (tools, collisions) = merge(Kind::Tools, &lists, &naming);
         assert_eq!(tools.iter().map(|tool| tool.exposed.as_str()).collect::<Vec<_>>(), ["x", "z", "y"]);
         let collision = Collision { name: "x".to_owned(), owner: "a".to_owned(), loser: "b".to_owned() };
         assert_eq!(collisions, [collision]);
-        assert_eq!(candidates(["b", "a"].into_iter(), &naming, "x"), [("a", "x"), ("b", "x")]);
+        assert_eq!(candidates(Kind::Tools, ["b", "a"].into_iter(), &naming, "x"), [("a", "x"), ("b", "x")]);
     }
 
     #[test]
     fn only_a_backend_whose_prefix_fits_is_a_candidate() {
         let naming = Naming::prefix("{workload}_");
         let backends = ["a", "a_b", "c"];
-        assert_eq!(candidates(backends.into_iter(), &naming, "a_b_x"), [("a", "b_x"), ("a_b", "x")]);
-        assert_eq!(candidates(backends.into_iter(), &naming, "x"), []);
+        assert_eq!(candidates(Kind::Tools, backends.into_iter(), &naming, "a_b_x"), [("a", "b_x"), ("a_b", "x")]);
+        assert_eq!(candidates(Kind::Tools, backends.into_iter(), &naming, "x"), []);
     }
 
     fn naming_of(strategy: &str) -> Naming {
@@ -121,13 +124,16 @@ mod tests {
         ));
         let list = || vec!["x".to_owned()];
         let lists = lists(&naming, &[("a".to_owned(), list()), ("b".to_owned(), list()), ("c".to_owned(), list())]);
-        let (tools, collisions) = merge(&lists, &naming);
+        let (tools, collisions) = merge(Kind::Tools, &lists, &naming);
         assert_eq!(tools.len(), 1);
         assert_eq!(
             collisions.iter().map(|found| (&*found.owner, &*found.loser)).collect::<Vec<_>>(),
             [("c", "b"), ("c", "a")]
         );
-        assert_eq!(candidates(["a", "b", "c"].into_iter(), &naming, "x"), [("c", "x"), ("b", "x"), ("a", "x")]);
+        assert_eq!(
+            candidates(Kind::Tools, ["a", "b", "c"].into_iter(), &naming, "x"),
+            [("c", "x"), ("b", "x"), ("a", "x")]
+        );
     }
 
     proptest! {
@@ -143,16 +149,16 @@ mod tests {
             let half = shuffled.len().max(1);
             shuffled.rotate_left(usize::try_from(seed % half as u64).unwrap());
             let (one, two) = (lists(&naming, &sorted), lists(&naming, &shuffled));
-            let (tools, collisions) = merge(&one, &naming);
-            let (same_tools, same_collisions) = merge(&two, &naming);
-            let names = |tools: &[&Tool]| tools.iter().map(|tool| tool.exposed.clone()).collect::<Vec<_>>();
+            let (tools, collisions) = merge(Kind::Tools, &one, &naming);
+            let (same_tools, same_collisions) = merge(Kind::Tools, &two, &naming);
+            let names = |tools: &[&Item]| tools.iter().map(|tool| tool.exposed.clone()).collect::<Vec<_>>();
             prop_assert_eq!(names(&tools), names(&same_tools));
             prop_assert_eq!(collisions, same_collisions);
             // Whoever shows a name in the list is the first candidate that has the tool.
             for tool in tools {
-                let candidates = candidates(one.keys().map(String::as_str), &naming, &tool.exposed);
+                let candidates = candidates(Kind::Tools, one.keys().map(String::as_str), &naming, &tool.exposed);
                 let (owner, original) = candidates.iter().find(|(backend, name)| one[*backend].has(name)).unwrap();
-                prop_assert_eq!(naming.exposed(owner, original), Some(tool.exposed.clone()));
+                prop_assert_eq!(naming.exposed(Kind::Tools, owner, original), Some(tool.exposed.clone()));
             }
         }
     }

@@ -1,23 +1,32 @@
-//! The catalog: one list of tools out of many backends, and the way of a call to the backend that owns the tool.
+//! The catalog: one list of each kind out of those of many backends, and the way of a request to the backend that owns
+//! what it names: tools, prompts, resources and templates.
 //!
 //! Names are a function of the configuration and of the last known list of every backend. Health never moves a name:
 //! a tool of a backend that is down fails, it is not routed elsewhere.
 
+mod ask;
 mod cache;
-mod call;
 mod changes;
+mod complete;
 pub(crate) mod error;
+mod items;
 mod list;
 mod merge;
+mod named;
 mod naming;
-mod tools;
+mod offered;
+mod page;
+mod resources;
+mod template;
 mod view;
 
-pub use call::CALL_KEYS;
-pub use changes::Changes;
+pub use changes::{Changed, Changes};
+pub use complete::COMPLETE_KEYS;
+pub use items::{Item, ItemError, ItemList};
 pub use merge::{Collision, Lists, candidates, merge};
+pub use named::NAMED_KEYS;
 pub use naming::Naming;
-pub use tools::{ItemError, Tool, ToolList};
+pub use resources::RESOURCE_KEYS;
 pub use view::ClientView;
 
 use crate::backend::Backends;
@@ -25,6 +34,7 @@ use crate::discovery::Snapshot;
 use crate::egress::Egress;
 use crate::health::Health;
 use cache::ListCache;
+use offered::Offered;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vmcp_config::{PartialFailureMode, Timeouts};
@@ -32,7 +42,7 @@ use vmcp_config::{PartialFailureMode, Timeouts};
 /// How the catalog behaves, from the configuration.
 #[derive(Debug)]
 pub struct CatalogOptions {
-    /// How tools are called.
+    /// What clients see, under which names.
     pub naming: Naming,
     /// How long requests to backends may take.
     pub timeouts: Timeouts,
@@ -40,7 +50,7 @@ pub struct CatalogOptions {
     pub partial_failure: PartialFailureMode,
 }
 
-/// The tools of all backends.
+/// What all backends have.
 #[derive(Debug)]
 pub struct Catalog {
     options: CatalogOptions,
@@ -48,13 +58,15 @@ pub struct Catalog {
     egress: Egress,
     health: Health,
     lists: ListCache,
+    offered: Offered,
     changes: Changes,
 }
 
 impl Catalog {
     /// A catalog of whatever `discovered` holds at the time of a request.
     pub fn new(options: CatalogOptions, discovered: watch::Receiver<Snapshot>, egress: Egress, health: Health) -> Self {
-        Self { options, discovered, egress, health, lists: ListCache::default(), changes: Changes::default() }
+        let (lists, offered, changes) = (ListCache::default(), Offered::default(), Changes::default());
+        Self { options, discovered, egress, health, lists, offered, changes }
     }
 
     fn backends(&self) -> Backends {

@@ -1,8 +1,11 @@
-//! Which tools clients see, and under which names (virtualmcpserver-api, aggregation).
+//! What clients see, and under which names (virtualmcpserver-api, aggregation).
 //!
-//! Overrides come first, then the filter, then what the strategy does to names.
+//! For tools, overrides come first, then the filter, then what the strategy does to names. Prompts are named like tools,
+//! but nobody can give a prompt another name: where tools are named by hand, prompts have the prefix. Resources and
+//! templates have their own URIs; of two backends with the same one, the first by name has it.
 
 use crate::jsonrpc::Object;
+use crate::offers::Kind;
 use crate::selection::ToolSelection;
 use std::collections::BTreeMap;
 use vmcp_config::{Aggregation, ConflictResolution, ToolVisibility, WorkloadTools};
@@ -10,10 +13,12 @@ use vmcp_config::{Aggregation, ConflictResolution, ToolVisibility, WorkloadTools
 /// The place of the backend's name in a prefix format.
 const WORKLOAD: &str = "{workload}";
 
-/// The names of all tools, as a configuration wants them.
+/// All names, as a configuration wants them.
 #[derive(Debug)]
 pub struct Naming {
     strategy: Strategy,
+    /// The prefix of a backend's names, with `{workload}` for its own.
+    prefix: String,
     /// What the configuration says of a backend's tools.
     backends: BTreeMap<String, Shown>,
     /// What holds for a backend of which it says nothing.
@@ -23,8 +28,8 @@ pub struct Naming {
 /// How names that several backends have are kept apart.
 #[derive(Debug)]
 enum Strategy {
-    /// Each name gets a prefix, with `{workload}` for the name of the backend.
-    Prefix(String),
+    /// Each name gets the prefix.
+    Prefix,
     /// The first backend in the order has the name. Those that the order does not name come after it, by name.
     Priority(Vec<String>),
     /// People give each tool a name of its own.
@@ -44,7 +49,7 @@ impl Naming {
         let prefix = aggregation.prefix_format();
         let order = aggregation.conflict_resolution_config.and_then(|config| config.priority_order);
         let strategy = match aggregation.conflict_resolution {
-            ConflictResolution::Prefix => Strategy::Prefix(prefix),
+            ConflictResolution::Prefix => Strategy::Prefix,
             ConflictResolution::Priority => Strategy::Priority(order.unwrap_or_default()),
             ConflictResolution::Manual => Strategy::Manual,
         };
@@ -53,27 +58,28 @@ impl Naming {
         let others_hidden = all_hidden || aggregation.default_tool_visibility == Some(ToolVisibility::Deny);
         Self {
             strategy,
+            prefix,
             backends: tools.into_iter().map(|tools| (tools.workload.clone(), Shown::of(tools))).collect(),
             others: if others_hidden { Shown::Nothing } else { Shown::Selected(ToolSelection::default()) },
         }
     }
 
-    /// The name under which clients see `tool` of `backend`, if they see it.
-    pub fn exposed(&self, backend: &str, tool: &str) -> Option<String> {
-        let name = self.selection(backend)?.exposed(tool)?;
-        Some(match self.prefix_of(backend) {
+    /// What clients call `name` of `backend`, if they see it.
+    pub fn exposed(&self, kind: Kind, backend: &str, name: &str) -> Option<String> {
+        let name = if kind == Kind::Tools { self.selection(backend)?.exposed(name)? } else { name };
+        Some(match self.prefix_of(kind, backend) {
             Some(prefix) => prefix + name,
             None => name.to_owned(),
         })
     }
 
-    /// The name that `backend` would have given to the tool that clients call `exposed`, if it can be its tool.
-    pub fn original<'a>(&'a self, backend: &str, exposed: &'a str) -> Option<&'a str> {
-        let name = match self.prefix_of(backend) {
+    /// What `backend` itself calls what clients call `exposed`, if it can be the backend's.
+    pub fn original<'a>(&'a self, kind: Kind, backend: &str, exposed: &'a str) -> Option<&'a str> {
+        let name = match self.prefix_of(kind, backend) {
             Some(prefix) => exposed.strip_prefix(&prefix)?,
             None => exposed,
         };
-        self.selection(backend)?.original(name)
+        if kind == Kind::Tools { self.selection(backend)?.original(name) } else { Some(name) }
     }
 
     /// The backend's `tool` with what the configuration changes besides its name.
@@ -85,16 +91,18 @@ impl Naming {
     }
 
     /// The place of `backend` among those that claim one name: the lowest comes first, equal ones by name.
-    pub(super) fn rank(&self, backend: &str) -> usize {
-        match &self.strategy {
-            Strategy::Priority(order) => order.iter().position(|name| name == backend).unwrap_or(order.len()),
-            Strategy::Prefix(_) | Strategy::Manual => 0,
+    pub(super) fn rank(&self, kind: Kind, backend: &str) -> usize {
+        match (&self.strategy, kind) {
+            (Strategy::Priority(order), Kind::Tools | Kind::Prompts) => {
+                order.iter().position(|name| name == backend).unwrap_or(order.len())
+            }
+            _ => 0,
         }
     }
 
     /// Whether a name that two backends claim is an error.
-    pub(super) fn is_manual(&self) -> bool {
-        matches!(self.strategy, Strategy::Manual)
+    pub(super) fn is_manual(&self, kind: Kind) -> bool {
+        kind == Kind::Tools && matches!(self.strategy, Strategy::Manual)
     }
 
     fn selection(&self, backend: &str) -> Option<&ToolSelection> {
@@ -104,10 +112,12 @@ impl Naming {
         }
     }
 
-    fn prefix_of(&self, backend: &str) -> Option<String> {
-        match &self.strategy {
-            Strategy::Prefix(format) => Some(format.replace(WORKLOAD, backend)),
-            Strategy::Priority(_) | Strategy::Manual => None,
+    fn prefix_of(&self, kind: Kind, backend: &str) -> Option<String> {
+        match (&self.strategy, kind) {
+            (Strategy::Prefix, Kind::Tools | Kind::Prompts) | (Strategy::Manual, Kind::Prompts) => {
+                Some(self.prefix.replace(WORKLOAD, backend))
+            }
+            _ => None,
         }
     }
 }
@@ -150,16 +160,16 @@ mod tests {
             ("x-{workload}-{workload}/", "x-partner-tools-partner-tools/echo"),
             ("all_", "all_echo"),
         ] {
-            assert_eq!(Naming::prefix(format).exposed("partner-tools", "echo").as_deref(), Some(exposed));
+            assert_eq!(Naming::prefix(format).exposed(Kind::Tools, "partner-tools", "echo").as_deref(), Some(exposed));
         }
     }
 
     #[test]
     fn a_name_with_another_prefix_is_not_the_backends() {
         let naming = Naming::prefix("{workload}_");
-        assert_eq!(naming.original("a", "a_b_echo"), Some("b_echo"));
-        assert_eq!(naming.original("a_b", "a_b_echo"), Some("echo"));
-        assert_eq!(naming.original("b", "a_b_echo"), None);
+        assert_eq!(naming.original(Kind::Tools, "a", "a_b_echo"), Some("b_echo"));
+        assert_eq!(naming.original(Kind::Tools, "a_b", "a_b_echo"), Some("echo"));
+        assert_eq!(naming.original(Kind::Tools, "b", "a_b_echo"), None);
     }
 
     #[test]
@@ -187,10 +197,24 @@ mod tests {
             let mut aggregation = json!({ "tools": tools });
             aggregation.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let naming = naming(aggregation.clone());
-            let found = naming.exposed(backend, tool);
+            let found = naming.exposed(Kind::Tools, backend, tool);
             assert_eq!(found.as_deref(), exposed, "{backend} {tool} {aggregation}");
-            let back = exposed.and_then(|exposed| naming.original(backend, exposed));
+            let back = exposed.and_then(|exposed| naming.original(Kind::Tools, backend, exposed));
             assert_eq!(back, exposed.map(|_| tool), "{backend} {tool} {aggregation}");
+        }
+    }
+
+    #[test]
+    fn prompts_are_named_by_strategy_and_resources_by_themselves() {
+        for (strategy, prompt) in [("prefix", "b_x"), ("manual", "b_x"), ("priority", "x")] {
+            let hidden = json!({"conflictResolution": strategy, "excludeAllTools": true});
+            let naming = naming(hidden);
+            assert_eq!(naming.exposed(Kind::Prompts, "b", "x").as_deref(), Some(prompt), "{strategy}");
+            assert_eq!(naming.original(Kind::Prompts, "b", prompt), Some("x"), "{strategy}");
+            for kind in [Kind::Resources, Kind::Templates] {
+                assert_eq!(naming.exposed(kind, "b", "x:y").as_deref(), Some("x:y"), "{strategy}");
+                assert_eq!(naming.original(kind, "b", "x:y"), Some("x:y"), "{strategy}");
+            }
         }
     }
 
@@ -200,8 +224,8 @@ mod tests {
             format in "[a-z_.]{0,4}(\\{workload\\})?[a-z_.]{0,4}", backend in "[a-z0-9-]{1,12}", tool in ".{0,20}",
         ) {
             let naming = Naming::prefix(&format);
-            let exposed = naming.exposed(&backend, &tool).unwrap();
-            prop_assert_eq!(naming.original(&backend, &exposed), Some(tool.as_str()));
+            let exposed = naming.exposed(Kind::Tools, &backend, &tool).unwrap();
+            prop_assert_eq!(naming.original(Kind::Tools, &backend, &exposed), Some(tool.as_str()));
         }
     }
 }

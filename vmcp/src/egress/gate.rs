@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::{Cause, EgressError};
-use crate::backend::{Backend, Purpose};
+use super::http_client::timed_out;
+use crate::backend::{Backend, Caller, Purpose};
 
 /// Decides whether a backend is asked. Whoever holds the health of backends implements it.
 pub trait Gate: fmt::Debug + Send + Sync {
@@ -38,7 +39,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// What the outcome of a request shows.
-    pub(super) fn of(outcome: Result<(), &EgressError>) -> Self {
+    fn of(outcome: Result<(), &EgressError>) -> Self {
         let Err(error) = outcome else { return Self::Answered };
         if error.is_at_token_endpoint() {
             return Self::Nothing;
@@ -52,7 +53,7 @@ impl Verdict {
     }
 
     /// What it shows that there was no answer within the time of a request. Any server answers a probe at once.
-    pub(super) fn overdue(purpose: Purpose, bound: Duration) -> Self {
+    fn overdue(purpose: Purpose, bound: Duration) -> Self {
         match purpose {
             Purpose::Call => Self::Overdue,
             Purpose::Probe => Self::Failed(format!("no answer within {bound:?}")),
@@ -90,9 +91,18 @@ impl<'a> Pass<'a> {
         Ok(Self { gate, backend, ticket })
     }
 
-    /// The request has ended.
-    pub(super) fn settle(mut self, verdict: Verdict) {
-        self.tell(verdict);
+    /// The request of `caller` has ended, or its time was up.
+    pub(super) fn settled<T>(
+        mut self,
+        caller: &Caller,
+        bound: Duration,
+        outcome: Result<Result<T, EgressError>, impl Sized>,
+    ) -> Result<T, EgressError> {
+        self.tell(match &outcome {
+            Ok(outcome) => Verdict::of(outcome.as_ref().map(drop)),
+            Err(_) => Verdict::overdue(caller.purpose, bound),
+        });
+        outcome.unwrap_or_else(|_| Err(timed_out(bound)))
     }
 
     fn tell(&mut self, verdict: Verdict) {

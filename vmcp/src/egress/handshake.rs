@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::error::{Cause, EgressError};
 use super::failure::Failure;
 use crate::jsonrpc;
+use crate::offers::{Declared, Offers};
 
 /// The revision that the gateway proposes.
 const PROPOSED: &str = "2025-11-25";
@@ -23,24 +24,27 @@ pub(super) fn params() -> Box<RawValue> {
 }
 
 #[derive(Deserialize)]
-struct InitializeResult {
+struct InitializeResult<'a> {
     #[serde(rename = "protocolVersion")]
     protocol_version: String,
+    #[serde(borrow, default)]
+    capabilities: Declared<'a>,
 }
 
-/// The revision that the backend picked in its `initialize` result.
-pub(super) fn negotiated(result: &RawValue) -> Result<&'static str, EgressError> {
+/// The revision that the backend picked in its `initialize` result, and what it offers.
+pub(super) fn negotiated(result: &RawValue) -> Result<(&'static str, Offers), EgressError> {
     let wrong = |message: String| EgressError::new(Cause::Protocol, message);
-    let result: InitializeResult = serde_json::from_str(result.get())
-        .map_err(|_| wrong("the answer to initialize has no protocolVersion".to_owned()))?;
-    SPOKEN.into_iter().find(|spoken| *spoken == result.protocol_version).ok_or_else(|| {
+    let result: InitializeResult<'_> = serde_json::from_str(result.get())
+        .map_err(|_| wrong("the answer to initialize has no usable protocolVersion and capabilities".to_owned()))?;
+    let revision = SPOKEN.into_iter().find(|spoken| *spoken == result.protocol_version).ok_or_else(|| {
         wrong(format!(
             "the backend wants to speak MCP {:?}, the gateway speaks {}",
             result.protocol_version,
             SPOKEN.join(", ")
         ))
         .answered()
-    })
+    })?;
+    Ok((revision, Offers::of(&result.capabilities, revision)))
 }
 
 /// The failure of a client's message while its session with the backend is not open.

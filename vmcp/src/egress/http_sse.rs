@@ -89,6 +89,11 @@ impl HttpSse {
         }
     }
 
+    /// Opens the session, if it is not open.
+    pub(super) async fn open(&self, caller: &Caller) -> Result<(), EgressError> {
+        self.live(caller, None).await.map(drop)
+    }
+
     /// Opens the session of a client with the client's own handshake. It is not opened again by itself.
     pub(super) async fn open_for_client(&self, caller: &Caller, params: &RawValue) -> Result<Reply, EgressError> {
         let live = Arc::new(self.connect(caller).await?);
@@ -201,8 +206,8 @@ impl HttpSse {
         let reply = self.call(live, caller, self.next_id(), "initialize", Some(params)).await;
         let reply = reply.map_err(Failure::into_error)?;
         if let Reply::Result(result) = &reply {
-            let version = handshake::negotiated(result)?;
-            self.news.negotiated(version);
+            let (version, offers) = handshake::negotiated(result)?;
+            self.news.negotiated(version, offers);
             tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
         }
         Ok(reply)
@@ -333,7 +338,7 @@ impl Reader {
                     }
                     Inbound::Relay(message) => self.exchange.deliver(message),
                     Inbound::Respond(message) => self.respond(message),
-                    Inbound::ToolsChanged => self.news.tools_changed(),
+                    Inbound::ListChanged(method) => self.news.list_changed(&method),
                     Inbound::Answer { id: None, .. } | Inbound::Ignore => {}
                 }
             }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::error::{Cause, EgressError};
 use super::session::Reply;
 use crate::jsonrpc::{self, ErrorObject, Id, Message, Outcome, code};
+use crate::offers::Kind;
 
 /// What to do with a message of a backend.
 #[derive(Debug)]
@@ -13,8 +14,8 @@ pub(super) enum Inbound {
     Answer { id: Option<Id>, reply: Reply },
     /// A request, and the gateway's answer to it.
     Respond(Bytes),
-    /// Remember that the list of tools has changed.
-    ToolsChanged,
+    /// Remember that a list has changed, as this notification says.
+    ListChanged(String),
     /// A request or notification for the client whose session this is, as it came.
     Relay(Bytes),
     /// Nothing.
@@ -39,8 +40,8 @@ pub(super) fn read(text: &[u8], relayed: bool) -> Result<Inbound, EgressError> {
             let error = ErrorObject::new(code::METHOD_NOT_FOUND, "the gateway does not take requests from backends");
             Inbound::Respond(jsonrpc::error_response(Some(&request.id), &jsonrpc::raw(&error)))
         }
-        Message::Notification(notification) if notification.method == "notifications/tools/list_changed" => {
-            Inbound::ToolsChanged
+        Message::Notification(notification) if Kind::changed_by(&notification.method).next().is_some() => {
+            Inbound::ListChanged(notification.method.into_owned())
         }
         Message::Notification(notification) => {
             tracing::trace!(method = %notification.method, "a notification of a backend");

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::MAX_MESSAGE;
@@ -25,6 +26,7 @@ pub(super) struct Listener(Mutex<Option<Listening>>);
 struct Listening {
     session: Arc<Established>,
     task: AbortHandle,
+    stands: watch::Receiver<bool>,
 }
 
 impl Drop for Listening {
@@ -35,26 +37,29 @@ impl Drop for Listening {
 
 impl Listener {
     /// Listens to this session from now on, unless that is already so. A stream that the backend refused is not
-    /// asked for again.
+    /// asked for again. What is returned becomes true once the backend has offered or refused the stream.
     pub(super) fn follow(
         &self,
         exchange: &Arc<Exchange>,
         session: &Arc<Established>,
         caller: &Caller,
         news: &Arc<News>,
-    ) {
+    ) -> watch::Receiver<bool> {
         let mut listening = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if listening.as_ref().is_some_and(|listening| Arc::ptr_eq(&listening.session, session)) {
-            return;
+        if let Some(listening) = listening.as_ref().filter(|listening| Arc::ptr_eq(&listening.session, session)) {
+            return listening.stands.clone();
         }
+        let (told, stands) = watch::channel(false);
         let stream = Stream {
             exchange: Arc::clone(exchange),
             session: Arc::clone(session),
             caller: caller.clone(),
             news: Arc::clone(news),
+            stands: told,
         };
         let task = tokio::spawn(stream.run()).abort_handle();
-        *listening = Some(Listening { session: Arc::clone(session), task });
+        *listening = Some(Listening { session: Arc::clone(session), task, stands: stands.clone() });
+        stands
     }
 
     /// Stops listening.
@@ -68,6 +73,7 @@ struct Stream {
     session: Arc<Established>,
     caller: Caller,
     news: Arc<News>,
+    stands: watch::Sender<bool>,
 }
 
 impl Stream {
@@ -80,7 +86,9 @@ impl Stream {
                 tokio::time::sleep(retry(&decoder)).await;
                 continue;
             }
-            match open_stream(&self.exchange, &self.session, &self.caller, after.clone()).await {
+            let opened = open_stream(&self.exchange, &self.session, &self.caller, after.clone()).await;
+            self.stands.send_replace(true);
+            match opened {
                 Ok(mut body) => {
                     if let Err(error) = self.read(&mut body, &mut decoder).await {
                         tracing::debug!(backend = self.exchange.backend.name, %error, "a stream of the backend ended");
@@ -105,7 +113,7 @@ impl Stream {
                 }
                 match inbound::read(event.data.as_bytes(), self.exchange.inbox.is_some())? {
                     Inbound::Relay(message) => self.exchange.deliver(message),
-                    Inbound::ToolsChanged => self.news.tools_changed(),
+                    Inbound::ListChanged(method) => self.news.list_changed(&method),
                     Inbound::Respond(message) => respond(&self.exchange, &self.session, &self.caller, message),
                     Inbound::Answer { .. } | Inbound::Ignore => {}
                 }

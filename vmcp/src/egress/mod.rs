@@ -38,6 +38,7 @@ pub use failure::Failure;
 pub use gate::{Gate, Ticket, Verdict};
 pub(crate) use handshake::SPOKEN;
 pub use http_client::{HttpClient, HttpOptions, Partition, read_body};
+pub use news::ListChanges;
 pub use relayed::{Inbox, RelayedSession};
 pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};
 pub use session::{BackendSession, Egress, Reply};

@@ -1,42 +1,84 @@
 //! What a session learns of its backend beside the answers to requests.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::offers::{Kind, Offers};
+
+/// How often each kind of list has changed, by what the backend said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ListChanges {
+    /// That of tools.
+    pub tools: u64,
+    /// That of prompts.
+    pub prompts: u64,
+    /// Those of resources and their templates.
+    pub resources: u64,
+}
+
+impl ListChanges {
+    /// The kinds whose lists have changed since `earlier`.
+    pub fn since(self, earlier: Self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(move |kind| self.of(*kind) != earlier.of(*kind))
+    }
+
+    fn of(self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Tools => self.tools,
+            Kind::Prompts => self.prompts,
+            Kind::Resources | Kind::Templates => self.resources,
+        }
+    }
+}
+
 /// Shared by a session and the tasks that read its streams.
 #[derive(Debug)]
 pub(super) struct News {
-    revision: Mutex<Option<&'static str>>,
-    tools_changed: watch::Sender<u64>,
+    agreed: Mutex<Option<(&'static str, Offers)>>,
+    changes: watch::Sender<ListChanges>,
+    /// Whether the backend's own stream is wanted.
+    wanted: AtomicBool,
 }
 
 impl News {
     pub(super) fn new() -> Self {
-        Self { revision: Mutex::new(None), tools_changed: watch::Sender::new(0) }
+        Self { agreed: Mutex::new(None), changes: watch::Sender::default(), wanted: AtomicBool::new(false) }
     }
 
-    /// The handshake agreed on this revision.
-    pub(super) fn negotiated(&self, revision: &'static str) {
-        *self.revision.lock().unwrap_or_else(PoisonError::into_inner) = Some(revision);
+    /// The handshake agreed on this revision, with a backend that offers this.
+    pub(super) fn negotiated(&self, revision: &'static str, offers: Offers) {
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, offers));
     }
 
-    /// The revision that the last handshake agreed on.
-    pub(super) fn revision(&self) -> Option<&'static str> {
-        *self.revision.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the last handshake agreed on.
+    pub(super) fn agreed(&self) -> Option<(&'static str, Offers)> {
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The backend says that its list of tools is another one now.
-    pub(super) fn tools_changed(&self) {
-        self.tools_changed.send_modify(|count| *count += 1);
+    /// The backend says that lists of its own are others now, by the notification's method.
+    pub(super) fn list_changed(&self, method: &str) {
+        self.changes.send_modify(|changes| match Kind::changed_by(method).next() {
+            Some(Kind::Tools) => changes.tools += 1,
+            Some(Kind::Prompts) => changes.prompts += 1,
+            Some(Kind::Resources | Kind::Templates) => changes.resources += 1,
+            None => {}
+        });
     }
 
-    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.tools_changed.subscribe()
+    pub(super) fn subscribe(&self) -> watch::Receiver<ListChanges> {
+        self.want_stream();
+        self.changes.subscribe()
     }
 
-    /// Whether anybody wants to know about changes.
-    pub(super) fn has_subscribers(&self) -> bool {
-        self.tools_changed.receiver_count() > 0
+    /// From now on the backend's own stream is wanted.
+    pub(super) fn want_stream(&self) {
+        self.wanted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the backend's own stream is wanted.
+    pub(super) fn is_stream_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
     }
 }

@@ -11,14 +11,15 @@ use tokio::sync::watch;
 use super::answers::Answers;
 use super::error::EgressError;
 use super::exchange::Exchange;
-use super::gate::{Gate, NoGate, Pass, Verdict};
-use super::http_client::{HttpClient, timed_out};
+use super::gate::{Gate, NoGate, Pass};
+use super::http_client::HttpClient;
 use super::http_sse::HttpSse;
-use super::news::News;
+use super::news::{ListChanges, News};
 use super::relayed::Inbox;
 use super::streamable::Streamable;
 use crate::backend::{Backend, Backends, Caller, Transport};
 use crate::jsonrpc::{self, Id, Outcome};
+use crate::offers::Offers;
 use crate::outgoing::{Credentials, TokenCache};
 
 /// Bound on messages that nobody waits for: cancellations and the end of a session.
@@ -152,7 +153,7 @@ impl BackendSession {
         timeout: Duration,
     ) -> Result<Reply, EgressError> {
         let pass = Pass::through(&self.gate, &self.backend)?;
-        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
+        self.used_by(caller);
         let request = async {
             match &*self.transport {
                 TransportSession::Streamable(session) => {
@@ -164,26 +165,55 @@ impl BackendSession {
             }
         };
         let outcome = tokio::time::timeout(timeout, request).await;
-        pass.settle(match &outcome {
-            Ok(outcome) => Verdict::of(outcome.as_ref().map(drop)),
-            Err(_) => Verdict::overdue(caller.purpose, timeout),
-        });
-        outcome.unwrap_or_else(|_| Err(timed_out(timeout))).inspect_err(|error| {
+        pass.settled(caller, timeout, outcome).inspect_err(|error| {
             let (backend, cause) = (self.backend.name.as_str(), error.cause().as_str());
             tracing::warn!(backend, method, cause, %error, "a request to a backend failed");
         })
     }
 
-    /// The MCP revision that the handshake agreed on, once there was one.
-    pub fn revision(&self) -> Option<&'static str> {
-        self.news.revision()
+    /// What the backend offers. A session that has never been open is opened.
+    pub async fn offers(&self, caller: &Caller, timeout: Duration) -> Result<Offers, EgressError> {
+        if let Some((_, offers)) = self.agreed() {
+            return Ok(offers);
+        }
+        let pass = Pass::through(&self.gate, &self.backend)?;
+        self.used_by(caller);
+        let opened = async {
+            match &*self.transport {
+                TransportSession::Streamable(session) => session.open(caller).await,
+                TransportSession::HttpSse(session) => session.open(caller).await,
+            }
+        };
+        pass.settled(caller, timeout, tokio::time::timeout(timeout, opened).await)?;
+        Ok(self.agreed().map(|(_, offers)| offers).unwrap_or_default())
     }
 
-    /// Moves whenever the backend says that its list of tools has changed.
+    /// The MCP revision that the handshake agreed on, once there was one.
+    pub fn revision(&self) -> Option<&'static str> {
+        self.news.agreed().map(|(revision, _)| revision)
+    }
+
+    /// The same, and what the backend offers.
+    pub fn agreed(&self) -> Option<(&'static str, Offers)> {
+        self.news.agreed()
+    }
+
+    /// Keeps the backend's own stream open from now on, as far as it offers one, and waits a moment until it stands.
+    pub async fn listen(&self, caller: &Caller) {
+        self.used_by(caller);
+        self.news.want_stream();
+        // Over HTTP+SSE there is one stream for everything.
+        let TransportSession::Streamable(session) = &*self.transport else { return };
+        if tokio::time::timeout(FAREWELL, session.listen(caller)).await.is_err() {
+            tracing::debug!(backend = self.backend.name, "the backend's own stream does not stand yet");
+        }
+    }
+
+    /// Moves whenever the backend says that a list of its own has changed.
     ///
     /// Over Streamable HTTP a session that somebody subscribes to keeps a GET stream open, from its next request on;
     /// a backend that offers none tells about changes in its answers only.
-    pub fn list_changed(&self) -> watch::Receiver<u64> {
+    pub fn list_changed(&self) -> watch::Receiver<ListChanges> {
         self.news.subscribe()
     }
 
@@ -191,6 +221,10 @@ impl BackendSession {
     pub async fn close(&self) {
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.transport.close(&caller).await;
+    }
+
+    fn used_by(&self, caller: &Caller) {
+        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
     }
 }
 

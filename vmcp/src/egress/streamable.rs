@@ -72,8 +72,8 @@ impl Streamable {
         cancellation: impl Fn(u64) -> Cancellation,
     ) -> Result<Reply, EgressError> {
         let first = self.established(caller, None).await?;
-        if self.news.has_subscribers() {
-            self.listener.follow(&self.exchange, &first, caller, &self.news);
+        if self.news.is_stream_wanted() {
+            drop(self.listener.follow(&self.exchange, &first, caller, &self.news));
         }
         match self.call(&first, caller, method, params, None, &cancellation).await {
             Ok(reply) => Ok(reply),
@@ -87,6 +87,19 @@ impl Streamable {
                 self.call(&second, caller, method, params, None, &cancellation).await.map_err(Failure::into_error)
             }
         }
+    }
+
+    /// Opens the session, if it is not open.
+    pub(super) async fn open(&self, caller: &Caller) -> Result<(), EgressError> {
+        self.established(caller, None).await.map(drop)
+    }
+
+    /// Opens the session and the backend's own stream, and waits until the backend has offered or refused that.
+    pub(super) async fn listen(&self, caller: &Caller) {
+        // What keeps the session from being opened, the next request will say.
+        let Ok(established) = self.established(caller, None).await else { return };
+        let mut stands = self.listener.follow(&self.exchange, &established, caller, &self.news);
+        let _ = stands.wait_for(|stands| *stands).await;
     }
 
     /// Opens the session of a client with the client's own handshake. It is not opened again by itself.
@@ -108,7 +121,7 @@ impl Streamable {
         cancellation: impl Fn(u64) -> Cancellation,
     ) -> Result<Reply, Failure> {
         let established = self.state.lock().await.clone().ok_or_else(handshake::missing)?;
-        self.listener.follow(&self.exchange, &established, caller, &self.news);
+        drop(self.listener.follow(&self.exchange, &established, caller, &self.news));
         self.call(&established, caller, method, params, Some(messages), &cancellation).await
     }
 
@@ -117,7 +130,7 @@ impl Streamable {
         let established = self.state.lock().await.clone().ok_or_else(handshake::missing)?;
         let sent = post_one_way(&self.exchange, &established, caller, message).await;
         // The stream is asked for once the backend has heard that the client is ready.
-        self.listener.follow(&self.exchange, &established, caller, &self.news);
+        drop(self.listener.follow(&self.exchange, &established, caller, &self.news));
         let in_session = established.session_id.is_some();
         sent.map_err(|error| match error.status() {
             Some(404) if in_session => Failure::SessionLost(error),
@@ -184,8 +197,8 @@ impl Streamable {
         let before = Established { session_id: session_id.clone(), version: "" };
         let reply = self.awaited(&before, caller, id, None).read(response).await.map_err(Failure::into_error)?;
         let Reply::Result(result) = &reply else { return Ok((before, reply)) };
-        let version = handshake::negotiated(result)?;
-        self.news.negotiated(version);
+        let (version, offers) = handshake::negotiated(result)?;
+        self.news.negotiated(version, offers);
         tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
         Ok((Established { session_id, version }, reply))
     }

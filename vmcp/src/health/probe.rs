@@ -11,6 +11,7 @@ use crate::backend::{Backend, Backends, Caller};
 use crate::discovery::Snapshot;
 use crate::egress::{BackendSession, Cause, Egress, EgressError, Reply};
 use crate::jsonrpc::code;
+use crate::offers::{Kind, Offers};
 use futures::FutureExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -33,14 +34,23 @@ pub struct ProbeSchedule {
     pub remote_proxies: bool,
 }
 
-/// Probes all backends, following what discovery publishes, until `stop`; then ends the probes' sessions. The names of
-/// backends that say that their tools have changed go to `changed_lists`.
+/// What a probe's session learns of its backend beside its health.
+#[derive(Debug)]
+pub enum BackendNews {
+    /// What the backend offers.
+    Offers(Arc<Backend>, Offers),
+    /// The backend of this name says that its lists of these kinds have changed.
+    ListsChanged(String, Vec<Kind>),
+}
+
+/// Probes all backends, following what discovery publishes, until `stop`; then ends the probes' sessions. What they learn
+/// beside goes to `news`.
 pub async fn probe_all(
     mut discovered: watch::Receiver<Snapshot>,
     egress: Egress,
     health: Health,
     schedule: ProbeSchedule,
-    changed_lists: mpsc::Sender<String>,
+    news: mpsc::Sender<BackendNews>,
     stop: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
@@ -59,7 +69,7 @@ pub async fn probe_all(
                     health: health.clone(),
                     schedule,
                 };
-                tasks.spawn(probe.run(changed_lists.clone(), stop.clone()));
+                tasks.spawn(probe.run(news.clone(), stop.clone()));
                 (backend.identity, stop.drop_guard())
             });
         }
@@ -84,18 +94,19 @@ struct Probe {
 }
 
 impl Probe {
-    async fn run(self, changed_lists: mpsc::Sender<String>, stop: CancellationToken) {
+    async fn run(self, news: mpsc::Sender<BackendNews>, stop: CancellationToken) {
         stop.run_until_cancelled(async {
-            tokio::join!(self.ask(), self.listen(changed_lists));
+            tokio::join!(self.ask(&news), self.listen(&news));
         })
         .await;
         self.session.close().await;
     }
 
     /// Asks at the interval (where nobody wants that, until there was an answer), and whenever the backend comes into doubt.
-    async fn ask(&self) {
+    async fn ask(&self, news: &mpsc::Sender<BackendNews>) {
         let once = self.backend.is_remote_proxy && !self.schedule.remote_proxies;
         let doubt = self.health.doubt(&self.backend.name);
+        let mut offered = None;
         let mut ticks = tokio::time::interval(self.schedule.interval);
         let mut answered = false;
         loop {
@@ -108,8 +119,12 @@ impl Probe {
             let started = Instant::now();
             let outcome = self.ping().await;
             self.health.record_probe(&self.backend, started.elapsed(), outcome.as_ref().copied());
-            if let Some(revision) = self.session.revision() {
+            if let Some((revision, offers)) = self.session.agreed() {
                 self.health.record_revision(&self.backend, revision);
+                if offered.replace(offers) != Some(offers) {
+                    // Whoever does not listen any more is about to end this probe.
+                    let _ = news.send(BackendNews::Offers(Arc::clone(&self.backend), offers)).await;
+                }
             }
             answered |= outcome.is_ok();
             // Doubts that came up meanwhile are settled.
@@ -127,11 +142,15 @@ impl Probe {
         }
     }
 
-    /// Passes on that the backend's tools have changed.
-    async fn listen(&self, changed_lists: mpsc::Sender<String>) {
+    /// Passes on that the backend's lists have changed.
+    async fn listen(&self, news: &mpsc::Sender<BackendNews>) {
         let mut changes = self.session.list_changed();
+        let mut heard = *changes.borrow_and_update();
         while changes.changed().await.is_ok() {
-            if changed_lists.send(self.backend.name.clone()).await.is_err() {
+            let now = *changes.borrow_and_update();
+            let kinds = now.since(heard).collect();
+            heard = now;
+            if news.send(BackendNews::ListsChanged(self.backend.name.clone(), kinds)).await.is_err() {
                 return;
             }
         }

@@ -1,5 +1,5 @@
 //! The side that clients see: Streamable HTTP at `/mcp`, the probes, and the metadata of the protected resource. What
-//! answers the messages of clients is an [`Upstream`]: the tools of many backends, or one backend as it is.
+//! answers the messages of clients is an [`Upstream`]: what many backends have, or one backend as it is.
 //!
 //! Every request first passes the `Host` and `Origin` rules. What speaks MCP is authenticated next, then judged by
 //! its headers, and only then read.
@@ -18,22 +18,21 @@ mod probes;
 mod revision;
 mod session;
 mod stream;
-mod tool_gateway;
 mod upstream;
 
 pub use http_sse::SseEndpoint;
 pub use listener::serve;
+pub(crate) use methods::owned_keys;
 pub use origin::{OriginRefused, OriginRules};
 pub use outbox::Outbox;
 pub use probes::{GroupReport, Report};
 pub use session::{Session, SessionLimits, Sessions};
-pub use tool_gateway::ToolGateway;
 pub use upstream::{Call, Opened, Unanswered, Unopened, Upstream, UpstreamSession};
 
 use answer::Refused;
 
 use crate::backend::Caller;
-use crate::jsonrpc::{ErrorObject, Id, code, notification};
+use crate::jsonrpc::{ErrorObject, Id, code};
 use crate::outgoing::Passthrough;
 use crate::policy::{Policy, Refusal};
 use axum::Router;
@@ -44,15 +43,12 @@ use axum::routing::{any, get, post};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The header that names a session.
 const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
 /// What a client is told whose session the backend has lost.
 const SESSION_LOST: &str = "the backend has lost the session, start another one with \"initialize\"";
-/// Changes that follow each other within this time are told to clients once.
-const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// How long this side waits for things.
 #[derive(Debug, Clone, Copy)]
@@ -110,22 +106,6 @@ impl Ingress {
             .fallback(not_found)
             .layer(middleware::from_fn_with_state(Arc::clone(self), guard_origin))
             .with_state(Arc::clone(self))
-    }
-
-    /// Tells every client about each of these changes of the list of tools, until the server is to end.
-    pub async fn announce_changes(&self, mut catalog: watch::Receiver<u64>) {
-        let list_changed = notification("notifications/tools/list_changed", None);
-        loop {
-            tokio::select! {
-                () = self.stop.cancelled() => return,
-                changed = catalog.changed() => if changed.is_err() { return },
-            }
-            tokio::time::sleep(DEBOUNCE).await;
-            catalog.mark_unchanged();
-            for session in self.sessions.all() {
-                session.outbox.push(list_changed.clone());
-            }
-        }
     }
 
     /// Finds out who calls, or answers what the caller must do first.

@@ -1,4 +1,4 @@
-//! Protocol revisions: which ones are spoken, how one is agreed on, and how a request of the stateless era is told.
+//! Protocol revisions: which ones a request may name, and how a request of the stateless era is told.
 
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code};
 use http::HeaderMap;
@@ -6,9 +6,6 @@ use serde_json::json;
 
 /// The header in which a client names the revision it speaks.
 pub(super) const VERSION_HEADER: &str = "mcp-protocol-version";
-
-/// Revisions with sessions that are served, newest first. Older ones have batches, which are not served.
-pub(super) const SERVED: [&str; 2] = ["2025-11-25", "2025-06-18"];
 
 /// Revisions without sessions. They are recognised, so that such a client learns what to speak instead.
 const STATELESS: [&str; 1] = ["2026-07-28"];
@@ -25,11 +22,6 @@ const META_KEYS: [&str; 5] = [
     "io.modelcontextprotocol/logLevel",
     "progressToken",
 ];
-
-/// The answer to `initialize`: the client's revision if it is served, else the newest (2025-11-25, lifecycle).
-pub(super) fn negotiate(requested: &str) -> &'static str {
-    SERVED.into_iter().find(|served| *served == requested).unwrap_or(SERVED[0])
-}
 
 /// Why the version header of a request is not acceptable: the message for the client.
 pub(super) fn check_header(headers: &HeaderMap, served: &[&str]) -> Result<(), String> {
@@ -83,6 +75,7 @@ pub(super) fn unsupported(requested: &str, served: &[&str]) -> ErrorObject {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::egress::SPOKEN;
     use serde_json::value::RawValue;
 
     fn headers(version: &str) -> HeaderMap {
@@ -90,25 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn a_served_revision_is_kept_and_any_other_becomes_the_newest() {
-        for (requested, agreed) in [
-            ("2025-11-25", "2025-11-25"),
-            ("2025-06-18", "2025-06-18"),
-            ("2025-03-26", "2025-11-25"),
-            ("2024-11-05", "2025-11-25"),
-            ("2026-07-28", "2025-11-25"),
-            ("1999-01-01", "2025-11-25"),
-            ("", "2025-11-25"),
-        ] {
-            assert_eq!(negotiate(requested), agreed, "{requested}");
-        }
-    }
-
-    #[test]
     fn the_header_may_be_absent_but_not_wrong() {
-        assert!(check_header(&HeaderMap::new(), &SERVED).is_ok());
-        assert!(check_header(&headers("2025-06-18"), &SERVED).is_ok());
-        assert!(check_header(&headers("2025-06-19"), &SERVED).unwrap_err().contains("2025-11-25"));
+        assert!(check_header(&HeaderMap::new(), &SPOKEN).is_ok());
+        assert!(check_header(&headers("2025-06-18"), &SPOKEN).is_ok());
+        assert!(check_header(&headers("2025-06-19"), &SPOKEN).unwrap_err().contains("2025-11-25"));
     }
 
     #[test]

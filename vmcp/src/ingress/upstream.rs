@@ -1,7 +1,7 @@
 //! What stands behind the endpoint, as the HTTP side sees it: something that opens a session for each client, which
 //! then answers that client's messages.
 //!
-//! There are two: the [`ToolGateway`](super::ToolGateway), which answers from the catalog of all backends, and the
+//! There are two: the [`LegacyGateway`](crate::legacy::LegacyGateway), which answers from the catalog of all backends, and the
 //! [`Relay`](crate::relay::Relay), which passes messages through to one backend.
 
 use super::outbox::Outbox;

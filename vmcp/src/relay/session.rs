@@ -3,10 +3,11 @@
 use super::Shared;
 use super::inbox::ClientInbox;
 use crate::backend::Caller;
-use crate::catalog::error::{unavailable, unknown_tool};
+use crate::catalog::error::{unavailable, unknown};
 use crate::egress::{Cause, EgressError, Failure, RelayedSession, Reply};
 use crate::ingress::{Call, Unanswered, UpstreamSession};
 use crate::jsonrpc::{ErrorObject, Object, code};
+use crate::offers::Kind;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -67,7 +68,7 @@ impl RelaySession {
         let params = params.ok_or_else(nameless)?;
         let params = Object::parse(params, "params", &["name"]).map_err(|error| ErrorObject::from(&error))?;
         let name = params.string("name").map_err(|error| ErrorObject::from(&error))?.ok_or_else(nameless)?;
-        let original = self.shared.tools.original(&name).ok_or_else(|| unknown_tool(&name))?;
+        let original = self.shared.tools.original(&name).ok_or_else(|| unknown(Kind::Tools, &name))?;
         Ok(params.with("name", crate::jsonrpc::raw(original)).to_raw())
     }
 

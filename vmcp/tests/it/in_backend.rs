@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 /// One request that arrived.
@@ -27,14 +27,25 @@ pub(crate) struct Entry {
 
 #[derive(Default)]
 struct World {
-    /// The text of each item of `tools/list`.
-    tools: Vec<String>,
+    /// The text of each item of a list, by method.
+    items: BTreeMap<String, Vec<String>>,
+    /// What the server declares beside tools.
+    capabilities: Value,
+    /// The text of the response member, by method; it comes before everything else.
+    replies: BTreeMap<String, String>,
     /// The text of the response member (`"result":…` or `"error":…`), by tool.
     answers: BTreeMap<String, String>,
     /// Every request is answered with this status.
     broken: Option<StatusCode>,
     sessions: BTreeSet<String>,
     started: usize,
+}
+
+impl World {
+    fn list(&self, method: &str, member: &str) -> String {
+        let items = self.items.get(method).map(|items| items.join(",")).unwrap_or_default();
+        format!("\"result\":{{\"{member}\":[{items}]}}")
+    }
 }
 
 /// The server.
@@ -44,8 +55,8 @@ pub(crate) struct Backend {
     world: Arc<Mutex<World>>,
     journal: Arc<watch::Sender<Vec<Entry>>>,
     stop: CancellationToken,
-    /// Counts how often the tools changed.
-    news: Arc<watch::Sender<u64>>,
+    /// What the streams are told.
+    news: broadcast::Sender<String>,
     /// Calls of the tool `hang` wait for it.
     release: CancellationToken,
 }
@@ -65,7 +76,7 @@ impl Backend {
             world: Arc::default(),
             journal: Arc::new(watch::Sender::new(Vec::new())),
             stop: stop.clone(),
-            news: Arc::default(),
+            news: broadcast::Sender::new(64),
             release: CancellationToken::new(),
         };
         backend.set_tools(tools);
@@ -77,24 +88,45 @@ impl Backend {
 
     pub(crate) fn set_tools(&self, tools: &[&str]) {
         let items = tools.iter().map(|name| json!({"name": name, "inputSchema": {"type": "object"}}).to_string());
-        self.world.lock().unwrap().tools = items.collect();
+        self.set_items("tools/list", items.collect());
+    }
+
+    /// Sets the text of each item of a list.
+    pub(crate) fn set_items(&self, method: &str, items: Vec<String>) {
+        self.world.lock().unwrap().items.insert(method.to_owned(), items);
+    }
+
+    /// Declares these capabilities beside tools.
+    pub(crate) fn offer(&self, capabilities: Value) {
+        self.world.lock().unwrap().capabilities = capabilities;
+    }
+
+    /// Answers a method with this member of the response.
+    pub(crate) fn reply(&self, method: &str, member: &str) {
+        self.world.lock().unwrap().replies.insert(method.to_owned(), member.to_owned());
     }
 
     /// Changes the tools and tells everyone who listens.
     pub(crate) async fn change_tools(&self, tools: &[&str]) {
         self.set_tools(tools);
+        self.tell("notifications/tools/list_changed", &json!({})).await;
+    }
+
+    /// Sends a notification on all streams, as soon as there is one.
+    pub(crate) async fn tell(&self, method: &str, params: &Value) {
         let listening = async {
             while self.news.receiver_count() == 0 {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         };
         tokio::time::timeout(crate::in_support::PATIENCE, listening).await.unwrap();
-        self.news.send_modify(|count| *count += 1);
+        let message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        self.news.send(format!("data: {message}\n\n")).unwrap();
     }
 
     /// Adds a tool with this text as its item.
     pub(crate) fn add_item(&self, item: &str) {
-        self.world.lock().unwrap().tools.push(item.to_owned());
+        self.world.lock().unwrap().items.entry("tools/list".to_owned()).or_default().push(item.to_owned());
     }
 
     /// Makes a tool answer with this member of the response.
@@ -171,7 +203,9 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
         world.started += 1;
         let id = format!("session-{}", world.started);
         world.sessions.insert(id.clone());
-        let result = json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}},
+        let mut capabilities = json!({"tools": {}});
+        capabilities.as_object_mut().unwrap().extend(world.capabilities.as_object().cloned().unwrap_or_default());
+        let result = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
             "serverInfo": {"name": "test", "version": "0"}});
         let response = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();
         return ([("content-type", "application/json"), ("mcp-session-id", id.as_str())], response).into_response();
@@ -179,11 +213,14 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
     if !session.as_ref().is_some_and(|id| world.sessions.contains(id)) {
         return StatusCode::NOT_FOUND.into_response();
     }
+    if let Some(member) = world.replies.get(&entry.method) {
+        let response = format!(r#"{{"jsonrpc":"2.0","id":{},{member}}}"#, message["id"]);
+        return ([("content-type", "application/json")], response).into_response();
+    }
     let member = match entry.method.as_str() {
         "GET" => {
             let news = futures::stream::unfold(backend.news.subscribe(), |mut news| async move {
-                news.changed().await.ok()?;
-                let message = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
+                let message = news.recv().await.ok()?;
                 Some((Ok::<_, std::convert::Infallible>(message), news))
             });
             return ([("content-type", "text/event-stream")], Body::from_stream(news)).into_response();
@@ -193,7 +230,10 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
             return StatusCode::OK.into_response();
         }
         "ping" => "\"result\":{}".to_owned(),
-        "tools/list" => format!("\"result\":{{\"tools\":[{}]}}", world.tools.join(",")),
+        "tools/list" => world.list("tools/list", "tools"),
+        "prompts/list" => world.list("prompts/list", "prompts"),
+        "resources/list" => world.list("resources/list", "resources"),
+        "resources/templates/list" => world.list("resources/templates/list", "resourceTemplates"),
         "tools/call" => world.answers.get(&tool).cloned().unwrap_or_else(|| {
             let result = json!({"content": [{"type": "text", "text": format!("{tool} of {}", backend.url)}]});
             format!("\"result\":{result}")

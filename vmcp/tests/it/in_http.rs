@@ -33,7 +33,12 @@ async fn session_ids_are_long_different_and_not_guessed() {
 #[tokio::test]
 async fn versions_are_negotiated_and_checked() {
     let gateway = start(ANONYMOUS, &[]).await;
-    for (asked, agreed) in [("2025-06-18", "2025-06-18"), ("2026-07-28", "2025-11-25"), ("1999-01-01", "2025-11-25")] {
+    for (asked, agreed) in [
+        ("2025-06-18", "2025-06-18"),
+        ("2025-03-26", "2025-03-26"),
+        ("2026-07-28", "2025-11-25"),
+        ("1999-01-01", "2025-11-25"),
+    ] {
         let answer = gateway.client().request("initialize", initialize_params(asked)).await;
         assert_eq!(answer.json()["result"]["protocolVersion"], agreed, "{asked}");
     }
@@ -58,7 +63,10 @@ async fn a_stateless_client_learns_what_is_served() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method}");
         let error = &answer.json()["error"];
         assert_eq!(error["code"], -32022);
-        assert_eq!(error["data"], json!({"supported": ["2025-11-25", "2025-06-18"], "requested": "2026-07-28"}));
+        assert_eq!(
+            error["data"],
+            json!({"supported": ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"], "requested": "2026-07-28"})
+        );
     }
     // `Mcp-Method` alone says nothing: there are clients with sessions that send it.
     let client = gateway.client().with("mcp-method", "initialize");

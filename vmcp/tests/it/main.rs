@@ -4,6 +4,7 @@
 mod in_backend;
 mod in_circuit;
 mod in_http;
+mod in_kinds;
 mod in_oidc;
 mod in_passthrough;
 mod in_support;

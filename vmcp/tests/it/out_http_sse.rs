@@ -206,5 +206,5 @@ async fn changes_of_the_tools_are_heard() {
     call(&session, "a").await.unwrap();
     assert_eq!(session.revision(), Some("2024-11-05"));
     assert!(streams.say("/messages/0", r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#));
-    tokio::time::timeout(PATIENCE, changes.wait_for(|count| *count == 1)).await.unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, changes.wait_for(|changes| changes.tools == 1)).await.unwrap().unwrap();
 }

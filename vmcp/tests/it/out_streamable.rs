@@ -368,7 +368,7 @@ async fn changes_of_the_tools_are_heard_by_who_subscribes() {
     assert!(!server.methods().contains(&"GET".to_owned()), "no stream is opened that nobody wants");
     let mut changes = session.list_changed();
     call(&session, "{}").await.unwrap();
-    let heard = changes.wait_for(|count| *count >= 3);
+    let heard = changes.wait_for(|changes| changes.tools >= 3);
     tokio::time::timeout(PATIENCE, heard).await.unwrap().unwrap();
     server.wait_for(|recorded| recorded.header("last-event-id") == Some("g-1")).await;
     for _ in 0..3 {

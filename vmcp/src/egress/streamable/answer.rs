@@ -98,7 +98,7 @@ impl Awaited<'_> {
                     }
                     Inbound::Relay(message) => self.relay(message).await,
                     Inbound::Respond(message) => respond(self.exchange, self.established, self.caller, message),
-                    Inbound::ToolsChanged => self.news.tools_changed(),
+                    Inbound::ListChanged(method) => self.news.list_changed(&method),
                     Inbound::Answer { .. } | Inbound::Ignore => {}
                 }
             }

@@ -1,0 +1,128 @@
+//! `resources/read`, `resources/subscribe` and `resources/unsubscribe`: from a URI to the backend that owns it.
+
+use super::{Catalog, ClientView, ItemList, error, template};
+use crate::backend::{Backend, Caller};
+use crate::egress::Reply;
+use crate::jsonrpc::{ErrorObject, Object, code, raw};
+use crate::offers::Kind;
+use serde_json::json;
+use std::sync::Arc;
+
+/// The keys of the params that the gateway acts on.
+pub const RESOURCE_KEYS: [&str; 2] = ["uri", "_meta"];
+
+impl Catalog {
+    /// Reads a resource. `params` are those of the client's request, read with [`RESOURCE_KEYS`].
+    pub async fn read_resource(
+        &self,
+        view: &ClientView,
+        caller: &Caller,
+        params: Object<'_>,
+    ) -> Result<Reply, ErrorObject> {
+        let backend = self.owner(view, caller, &uri(&params)?).await?;
+        self.ask(view, caller, &backend, "resources/read", &params.to_raw()).await
+    }
+
+    /// Subscribes the client to the news of a resource.
+    pub async fn subscribe(
+        &self,
+        view: &ClientView,
+        caller: &Caller,
+        params: Object<'_>,
+    ) -> Result<Reply, ErrorObject> {
+        let uri = uri(&params)?;
+        let backend = self.owner(view, caller, &uri).await?;
+        if !self.offered.of_possibly(&backend).subscriptions {
+            let message = format!("backend {:?} has no subscriptions", backend.name);
+            return Err(ErrorObject::new(code::METHOD_NOT_FOUND, message).with_data(json!({ "backend": backend.name })));
+        }
+        // Before the backend says that the client is subscribed: the first news may follow at once.
+        view.subscribe(&uri, &backend.name)?;
+        view.session(&self.egress, &backend, caller).listen(caller).await;
+        let reply = self.ask(view, caller, &backend, "resources/subscribe", &params.to_raw()).await;
+        if !matches!(reply, Ok(Reply::Result(_))) {
+            view.unsubscribe(&uri);
+        }
+        reply
+    }
+
+    /// Ends a subscription. A client that has none is told that it has ended.
+    pub async fn unsubscribe(
+        &self,
+        view: &ClientView,
+        caller: &Caller,
+        params: Object<'_>,
+    ) -> Result<Reply, ErrorObject> {
+        let uri = uri(&params)?;
+        let backend = view.unsubscribe(&uri).and_then(|name| self.backends().get(&name).cloned());
+        let Some(backend) = backend else { return Ok(Reply::Result(raw(&json!({})))) };
+        self.ask(view, caller, &backend, "resources/unsubscribe", &params.to_raw()).await
+    }
+
+    /// The owner of a URI: of all backends by name, the first that lists it, else the first with a template that means
+    /// it. A resource need not be listed: where one backend alone has resources, it is asked.
+    pub(super) async fn owner(
+        &self,
+        view: &ClientView,
+        caller: &Caller,
+        uri: &str,
+    ) -> Result<Arc<Backend>, ErrorObject> {
+        let backends = self.backends();
+        let mut possible = backends.values().filter(|backend| self.offered.of_possibly(backend).resources);
+        if let (Some(only), None) = (possible.next(), possible.next()) {
+            return Ok(Arc::clone(only));
+        }
+        let mut failure = None;
+        for known_is_enough in [true, false] {
+            for claim in [Claim::Listed, Claim::Template, Claim::Expansion] {
+                for backend in backends.values() {
+                    match self.known_or_loaded(claim.kind(), view, backend, caller, known_is_enough).await {
+                        Ok(list) if claim.holds(&list, uri) => return Ok(Arc::clone(backend)),
+                        Ok(_) => {}
+                        Err(error) => {
+                            failure.get_or_insert_with(|| error::unavailable(&backend.name, &error));
+                        }
+                    }
+                }
+            }
+            if failure.is_some() {
+                break;
+            }
+        }
+        Err(failure.unwrap_or_else(|| error::unknown(Kind::Resources, uri)))
+    }
+}
+
+/// Why a URI is a backend's, the strongest reason first.
+#[derive(Clone, Copy)]
+enum Claim {
+    /// It is listed.
+    Listed,
+    /// It is a template itself, as completion names it.
+    Template,
+    /// It can be made of a template.
+    Expansion,
+}
+
+impl Claim {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Listed => Kind::Resources,
+            Self::Template | Self::Expansion => Kind::Templates,
+        }
+    }
+
+    fn holds(self, list: &ItemList, uri: &str) -> bool {
+        match self {
+            Self::Listed | Self::Template => list.has(uri),
+            Self::Expansion => list.iter().any(|item| template::matches(&item.exposed, uri)),
+        }
+    }
+}
+
+fn uri(params: &Object<'_>) -> Result<String, ErrorObject> {
+    params
+        .string("uri")
+        .map_err(|error| ErrorObject::from(&error))?
+        .ok_or_else(|| ErrorObject::new(code::INVALID_PARAMS, "params.uri must name the resource"))
+}

@@ -1,0 +1,52 @@
+//! Telling clients that what they see has changed.
+
+use super::LegacyGateway;
+use super::session::ClientSession;
+use crate::jsonrpc::notification;
+use crate::offers::Kind;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+/// Changes that follow each other within this time are told to clients once.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// The clients that have a session.
+#[derive(Debug, Default)]
+pub(super) struct Clients(Mutex<Vec<Weak<ClientSession>>>);
+
+impl Clients {
+    /// From now on the client of `session` is told too.
+    pub(super) fn add(&self, session: &Arc<ClientSession>) {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that are gone make room before the list would grow.
+        if clients.len() == clients.capacity() {
+            clients.retain(|client| client.strong_count() > 0);
+        }
+        clients.push(Arc::downgrade(session));
+    }
+
+    fn all(&self) -> Vec<Arc<ClientSession>> {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|client| client.strong_count() > 0);
+        clients.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl LegacyGateway {
+    /// Tells every client that sees something else now, for ever.
+    pub async fn announce_changes(&self) {
+        loop {
+            self.catalog.changed().await;
+            tokio::time::sleep(DEBOUNCE).await;
+            let changed = self.catalog.take_changes();
+            for client in self.clients.all() {
+                let kinds = self.catalog.affected(client.view(), &changed);
+                let methods: BTreeSet<_> = kinds.into_iter().map(Kind::changed).collect();
+                for method in methods {
+                    client.tell(notification(method, None));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The answer to `initialize`.
+
+use crate::egress::SPOKEN;
+use crate::ingress::owned_keys;
+use crate::jsonrpc::{ErrorObject, Object, code, raw};
+use crate::offers::Offers;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+/// The result for a client that sent `params`, of a gateway whose backends offer this.
+pub(super) fn result(name: &str, offers: Offers, params: &RawValue) -> Result<Box<RawValue>, ErrorObject> {
+    let malformed = |error| ErrorObject::from(&error);
+    let params = Object::parse(params, "params", owned_keys("initialize")).map_err(malformed)?;
+    let requested = params.string("protocolVersion").map_err(malformed)?.ok_or_else(|| {
+        ErrorObject::new(code::INVALID_PARAMS, "params.protocolVersion must name the revision that the client speaks")
+    })?;
+    Ok(raw(&json!({
+        "protocolVersion": negotiate(&requested),
+        "capabilities": capabilities(offers),
+        "serverInfo": { "name": name, "version": env!("CARGO_PKG_VERSION") },
+    })))
+}
+
+/// The client's revision if it is served, else the newest (2025-11-25, lifecycle).
+fn negotiate(requested: &str) -> &'static str {
+    SPOKEN.into_iter().find(|served| *served == requested).unwrap_or(SPOKEN[0])
+}
+
+fn capabilities(offers: Offers) -> Map<String, Value> {
+    let declared = [
+        ("tools", offers.tools, json!({ "listChanged": true })),
+        ("prompts", offers.prompts, json!({ "listChanged": true })),
+        ("resources", offers.resources, json!({ "subscribe": offers.subscriptions, "listChanged": true })),
+        ("completions", offers.completions, json!({})),
+        ("logging", offers.logging, json!({})),
+    ];
+    declared.into_iter().filter(|(_, offered, _)| *offered).map(|(name, _, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_served_revision_is_kept_and_any_other_becomes_the_newest() {
+        for (requested, agreed) in [
+            ("2025-11-25", "2025-11-25"),
+            ("2025-06-18", "2025-06-18"),
+            ("2025-03-26", "2025-03-26"),
+            ("2024-11-05", "2024-11-05"),
+            ("2026-07-28", "2025-11-25"),
+            ("1999-01-01", "2025-11-25"),
+            ("", "2025-11-25"),
+        ] {
+            assert_eq!(negotiate(requested), agreed, "{requested}");
+        }
+    }
+
+    #[test]
+    fn capabilities_are_those_of_the_backends() {
+        let declared = |offers| Value::Object(capabilities(offers));
+        let tools = Offers { tools: true, ..Offers::default() };
+        assert_eq!(declared(tools), json!({ "tools": { "listChanged": true } }));
+        let read_only = Offers { resources: true, ..tools };
+        assert_eq!(declared(read_only)["resources"], json!({ "subscribe": false, "listChanged": true }));
+        let all = declared(Offers::all());
+        assert_eq!(all["resources"]["subscribe"], true);
+        assert_eq!((&all["completions"], &all["logging"]), (&json!({}), &json!({})));
+    }
+}

@@ -1,0 +1,48 @@
+//! The methods of requests within a session.
+
+use crate::jsonrpc::{ErrorObject, Object, code};
+use crate::offers::Kind;
+
+/// What a client asks for.
+#[derive(Debug)]
+pub(super) enum Method {
+    /// `ping`.
+    Ping,
+    /// One of the lists, from the page of a cursor on.
+    List(Kind, Option<String>),
+    /// `tools/call`.
+    CallTool,
+    /// `prompts/get`.
+    GetPrompt,
+    /// `resources/read`.
+    ReadResource,
+    /// `resources/subscribe`.
+    Subscribe,
+    /// `resources/unsubscribe`.
+    Unsubscribe,
+    /// `completion/complete`.
+    Complete,
+}
+
+impl Method {
+    /// What a request asks for, or the error that answers it.
+    pub(super) fn parse(method: &str, params: &Object<'_>) -> Result<Self, ErrorObject> {
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.method() == method) {
+            let cursor = params.typed::<Option<String>>("cursor", "a string").map(Option::flatten);
+            return Ok(Self::List(kind, cursor.map_err(|error| ErrorObject::from(&error))?));
+        }
+        match method {
+            "ping" => Ok(Self::Ping),
+            "tools/call" => Ok(Self::CallTool),
+            "prompts/get" => Ok(Self::GetPrompt),
+            "resources/read" => Ok(Self::ReadResource),
+            "resources/subscribe" => Ok(Self::Subscribe),
+            "resources/unsubscribe" => Ok(Self::Unsubscribe),
+            "completion/complete" => Ok(Self::Complete),
+            other => {
+                let message = format!("the method {other:?} is not served");
+                Err(ErrorObject::new(code::METHOD_NOT_FOUND, message))
+            }
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The gateway for clients of the revisions with sessions, 2024-11-05 to 2025-11-25: what they ask is answered from the
+//! [`catalog`](crate::catalog) of all backends.
+
+mod announce;
+mod initialize;
+mod methods;
+mod session;
+
+use crate::backend::Caller;
+use crate::catalog::Catalog;
+use crate::egress::SPOKEN;
+use crate::ingress::{Opened, Outbox, Unopened, Upstream};
+use crate::jsonrpc::ErrorObject;
+use announce::Clients;
+use futures::future::BoxFuture;
+use serde_json::value::RawValue;
+use session::ClientSession;
+use std::sync::Arc;
+
+/// Answers from the catalog. Its clients' sessions with backends are opened when they are needed.
+#[derive(Debug)]
+pub struct LegacyGateway {
+    /// The name of the gateway, as `serverInfo` has it.
+    name: String,
+    catalog: Arc<Catalog>,
+    clients: Clients,
+}
+
+impl LegacyGateway {
+    /// A gateway of this name to what is in `catalog`.
+    pub fn new(name: String, catalog: Arc<Catalog>) -> Self {
+        Self { name, catalog, clients: Clients::default() }
+    }
+}
+
+impl Upstream for LegacyGateway {
+    fn revisions(&self) -> &'static [&'static str] {
+        &SPOKEN
+    }
+
+    fn open<'a>(
+        &'a self,
+        _caller: &'a Caller,
+        params: &'a RawValue,
+        outbox: Arc<Outbox>,
+    ) -> BoxFuture<'a, Result<Opened, Unopened>> {
+        Box::pin(async move {
+            let result = initialize::result(&self.name, self.catalog.offers(), params);
+            let result = result.map_err(|error: ErrorObject| Unopened::bad_request(&error))?;
+            let session = Arc::new(ClientSession::new(Arc::clone(&self.catalog), outbox));
+            self.clients.add(&session);
+            Ok(Opened { result, session })
+        })
+    }
+}

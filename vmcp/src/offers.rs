@@ -1,0 +1,191 @@
+//! What an MCP server offers: the kinds of things that it lists, and what it can do beside.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A kind of things that servers list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Tools, by name.
+    Tools,
+    /// Prompts, by name.
+    Prompts,
+    /// Resources, by URI.
+    Resources,
+    /// Templates of resources' URIs, by the template.
+    Templates,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Tools, Self::Prompts, Self::Resources, Self::Templates];
+
+    /// The method that lists them.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::Tools => "tools/list",
+            Self::Prompts => "prompts/list",
+            Self::Resources => "resources/list",
+            Self::Templates => "resources/templates/list",
+        }
+    }
+
+    /// The member of the method's result that holds the items.
+    pub fn member(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::Templates => "resourceTemplates",
+        }
+    }
+
+    /// The key of an item that tells it from others.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Tools | Self::Prompts => "name",
+            Self::Resources => "uri",
+            Self::Templates => "uriTemplate",
+        }
+    }
+
+    /// What people call one item.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Tools => "tool",
+            Self::Prompts => "prompt",
+            Self::Resources => "resource",
+            Self::Templates => "resource template",
+        }
+    }
+
+    /// The notification that their list has changed. Resources and their templates have one in common.
+    pub fn changed(self) -> &'static str {
+        match self {
+            Self::Tools => "notifications/tools/list_changed",
+            Self::Prompts => "notifications/prompts/list_changed",
+            Self::Resources | Self::Templates => "notifications/resources/list_changed",
+        }
+    }
+
+    /// The kinds whose lists have changed when a server sends the notification `method`.
+    pub fn changed_by(method: &str) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |kind| kind.changed() == method)
+    }
+}
+
+/// The capabilities that a server declares, as far as the gateway acts on them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the protocol declares each capability by itself")]
+pub struct Offers {
+    /// Tools.
+    pub tools: bool,
+    /// Prompts.
+    pub prompts: bool,
+    /// Resources and templates.
+    pub resources: bool,
+    /// News of single resources.
+    pub subscriptions: bool,
+    /// Completion of arguments.
+    pub completions: bool,
+    /// Log messages, with a level that clients set.
+    pub logging: bool,
+}
+
+/// The `capabilities` member of a result of `initialize`. What else it holds is of no interest here.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Declared<'a> {
+    #[serde(borrow, default)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    prompts: Option<&'a RawValue>,
+    #[serde(default)]
+    resources: Option<DeclaredResources>,
+    #[serde(borrow, default)]
+    completions: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    logging: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DeclaredResources {
+    #[serde(default)]
+    subscribe: Option<bool>,
+}
+
+impl Offers {
+    /// What a server of `revision` offers that declares this.
+    pub(crate) fn of(declared: &Declared<'_>, revision: &str) -> Self {
+        let (prompts, resources) = (declared.prompts.is_some(), declared.resources.is_some());
+        Self {
+            tools: declared.tools.is_some(),
+            prompts,
+            resources,
+            subscriptions: declared.resources.as_ref().is_some_and(|resources| resources.subscribe == Some(true)),
+            // The first revision has completion, and no capability for it.
+            completions: declared.completions.is_some() || (revision == "2024-11-05" && (prompts || resources)),
+            logging: declared.logging.is_some(),
+        }
+    }
+
+    /// Everything: what a server may offer of which nothing is known.
+    pub fn all() -> Self {
+        Self { tools: true, prompts: true, resources: true, subscriptions: true, completions: true, logging: true }
+    }
+
+    /// What one of two servers offers.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            tools: self.tools || other.tools,
+            prompts: self.prompts || other.prompts,
+            resources: self.resources || other.resources,
+            subscriptions: self.subscriptions || other.subscriptions,
+            completions: self.completions || other.completions,
+            logging: self.logging || other.logging,
+        }
+    }
+
+    /// Whether things of this kind are offered.
+    pub fn has(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Tools => self.tools,
+            Kind::Prompts => self.prompts,
+            Kind::Resources | Kind::Templates => self.resources,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn offers(capabilities: &str, revision: &str) -> Offers {
+        Offers::of(&serde_json::from_str(capabilities).unwrap(), revision)
+    }
+
+    #[test]
+    fn a_server_offers_what_it_declares() {
+        let declared =
+            r#"{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"prompts":null,"x":{}}"#;
+        let expected = Offers { tools: true, resources: true, subscriptions: true, logging: true, ..Offers::default() };
+        assert_eq!(offers(declared, "2025-11-25"), expected);
+        assert_eq!(offers("{}", "2025-11-25"), Offers::default());
+        assert!(!offers(r#"{"resources":{}}"#, "2025-11-25").subscriptions);
+    }
+
+    #[test]
+    fn the_first_revision_has_no_capability_for_completion() {
+        assert!(offers(r#"{"prompts":{}}"#, "2024-11-05").completions);
+        assert!(!offers(r#"{"tools":{}}"#, "2024-11-05").completions);
+        assert!(!offers(r#"{"prompts":{}}"#, "2025-03-26").completions);
+    }
+
+    #[test]
+    fn resources_and_templates_change_together() {
+        let changed: Vec<_> = Kind::changed_by("notifications/resources/list_changed").collect();
+        assert_eq!(changed, [Kind::Resources, Kind::Templates]);
+        assert_eq!(Kind::changed_by("notifications/message").count(), 0);
+    }
+}
