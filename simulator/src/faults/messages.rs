@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::Misbehaviour;
+use crate::world::{Acknowledgement, Misbehaviour};
 
 /// The changes to one answer.
 #[derive(Clone, Default)]
@@ -10,13 +10,7 @@ pub(crate) struct Edits(Vec<Misbehaviour>);
 
 impl Edits {
     pub(super) fn of<'a>(all: impl Iterator<Item = &'a Misbehaviour>) -> Self {
-        let about_messages = |does: &&Misbehaviour| {
-            matches!(
-                does,
-                Misbehaviour::Merge(_) | Misbehaviour::Repeat(_) | Misbehaviour::Unanswered | Misbehaviour::Endpoint(_)
-            )
-        };
-        Self(all.filter(about_messages).cloned().collect())
+        Self(all.filter(|does| does.is_about_messages()).cloned().collect())
     }
 
     /// The messages to send where an honest server sends `answer`.
@@ -56,5 +50,13 @@ impl Edits {
             _ => None,
         });
         named.unwrap_or(honest)
+    }
+
+    /// How a subscription is acknowledged in the place of the honest way.
+    pub(crate) fn acknowledgement(&self) -> Option<Acknowledgement> {
+        self.0.iter().find_map(|edit| match edit {
+            Misbehaviour::Acknowledgement(how) => Some(*how),
+            _ => None,
+        })
     }
 }

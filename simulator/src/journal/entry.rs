@@ -62,6 +62,9 @@ pub struct JournalEntry {
     pub verdict: Option<String>,
     /// The names of the faults that acted on it, in their order.
     pub faults: Vec<String>,
+    /// The entry of the request that the client has cancelled by leaving before the end of its answer; null for all entries
+    /// that are about a request of their own.
+    pub cancels: Option<u64>,
 }
 
 /// How the request was written.
@@ -135,6 +138,7 @@ impl JournalEntry {
             session: None,
             response: None,
             verdict: None,
+            cancels: None,
         }
     }
 

@@ -71,12 +71,14 @@ impl Journal {
         self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends an entry under the next number, and wakes whoever waits for one.
-    pub(crate) fn record(&self, mut entry: JournalEntry) {
+    /// Appends an entry under the next number, which it returns, and wakes whoever waits for one.
+    pub(crate) fn record(&self, mut entry: JournalEntry) -> u64 {
         let kept = self.kept();
-        entry.sequence = kept.next;
+        let sequence = kept.next;
+        entry.sequence = sequence;
         entry.log();
         self.append(kept, entry);
+        sequence
     }
 
     /// Appends an entry of another simulator's journal under the number that it has there; one that is here already is

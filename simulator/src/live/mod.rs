@@ -5,6 +5,7 @@ mod error;
 mod names;
 mod service;
 mod site;
+mod unfinished;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

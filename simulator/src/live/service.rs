@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Bytes, Incoming};
 use jiff::Timestamp;
 
+use super::unfinished::Unfinished;
 use super::{LiveWorld, Site};
 use crate::faults::{Acting, Edits};
 use crate::journal::{HttpFacts, JournalEntry, ResponseFacts, version_text};
@@ -79,8 +80,16 @@ impl Service for LiveWorld {
             Err(outcome) => (None, *outcome),
         };
         // Before any waiting: a client that gives up has been here nevertheless.
-        self.note(&received, site.as_deref(), &outcome, &acting);
-        acting.deliver(outcome.response, &received.connection, &self.clock).await
+        let sequence = self.note(&received, site.as_deref(), &outcome, &acting);
+        let unfinished = outcome.cancellable.then(|| {
+            let server = site.map(|site| site.url().to_string());
+            Unfinished::new(self, &received, server, sequence)
+        });
+        let delivered = acting.deliver(outcome.response, &received.connection, &self.clock).await;
+        match unfinished {
+            Some(unfinished) => unfinished.watch(delivered),
+            None => delivered,
+        }
     }
 }
 
@@ -121,7 +130,7 @@ impl LiveWorld {
         }
     }
 
-    fn note(&self, received: &Received, site: Option<&Site>, outcome: &Outcome, acting: &Acting) {
+    fn note(&self, received: &Received, site: Option<&Site>, outcome: &Outcome, acting: &Acting) -> u64 {
         let mut entry = JournalEntry::connection(received.at, &received.host, received.url(), received.connection.peer);
         entry.server = site.map(|site| site.url().to_string());
         entry.path.clone_from(&received.path);
@@ -136,6 +145,6 @@ impl LiveWorld {
         entry.response = outcome.response.as_ref().map(|response| ResponseFacts { status: response.status().as_u16() });
         entry.verdict.clone_from(&outcome.verdict);
         entry.faults = acting.names();
-        self.journal.record(entry);
+        self.journal.record(entry)
     }
 }

@@ -69,8 +69,8 @@ impl Site {
     /// Takes it down, so that it forgets its sessions, or brings it up again.
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::Relaxed);
-        if down {
-            self.end_sessions();
+        if down && let Kind::Mcp(server) = &self.kind {
+            server.cut_off();
         }
     }
 

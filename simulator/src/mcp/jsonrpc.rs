@@ -8,6 +8,8 @@ pub(super) const METHOD_NOT_FOUND: i64 = -32601;
 pub(super) const INVALID_PARAMS: i64 = -32602;
 /// `HeaderMismatch` of revision 2026-07-28.
 pub(super) const HEADER_MISMATCH: i64 = -32020;
+/// `MissingRequiredClientCapability` of revision 2026-07-28.
+pub(super) const MISSING_CLIENT_CAPABILITY: i64 = -32021;
 /// `UnsupportedProtocolVersion` of revision 2026-07-28.
 pub(super) const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
 pub(super) const INTERNAL_ERROR: i64 = -32603;

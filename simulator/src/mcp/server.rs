@@ -1,8 +1,9 @@
-//! One MCP server: its description, which may change, and its sessions.
+//! One MCP server: its description, which may change, and what it knows of its clients.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::legacy::Sessions;
+use super::modern::{StateKey, Subscriptions};
 use crate::clock::Clock;
 use crate::oauth::Issuers;
 use crate::wire::{Outcome, Received};
@@ -13,12 +14,23 @@ pub(crate) struct McpServer {
     definition: RwLock<Arc<Server>>,
     pub(super) issuers: Issuers,
     pub(super) clock: Clock,
+    /// Of legacy clients.
     pub(super) sessions: Arc<Sessions>,
+    /// Of modern clients.
+    pub(super) subscriptions: Subscriptions,
+    pub(super) state_key: StateKey,
 }
 
 impl McpServer {
     pub(crate) fn new(definition: Server, issuers: Issuers, clock: Clock) -> Self {
-        Self { definition: RwLock::new(Arc::new(definition)), issuers, clock, sessions: Arc::default() }
+        Self {
+            definition: RwLock::new(Arc::new(definition)),
+            issuers,
+            clock,
+            sessions: Arc::default(),
+            subscriptions: Subscriptions::default(),
+            state_key: StateKey::new(),
+        }
     }
 
     /// The description as it is now.
@@ -39,11 +51,19 @@ impl McpServer {
     /// Tells clients about a change.
     pub(crate) fn announce(&self, announcement: &Announcement) {
         self.sessions.announce(announcement);
+        self.subscriptions.announce(announcement);
     }
 
-    /// Forgets all sessions.
+    /// Forgets all sessions, and ends subscriptions in order.
     pub(crate) fn end_sessions(&self) {
         self.sessions.end_all();
+        self.subscriptions.finish_all();
+    }
+
+    /// Forgets all sessions and ends all streams without a word.
+    pub(crate) fn cut_off(&self) {
+        self.sessions.end_all();
+        self.subscriptions.cut_all();
     }
 
     /// Whether the server serves something at `path`.

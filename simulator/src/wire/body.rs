@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -21,10 +21,14 @@ pub(super) fn complete(bytes: impl Into<Bytes>) -> Body {
 /// An event stream of what arrives at `events`; it ends when the sender is gone. `guard` is dropped when the stream is, be it at
 /// its end or because the client left.
 pub(crate) fn event_stream<G: Send + 'static>(events: mpsc::Receiver<Bytes>, guard: G) -> Response<Body> {
-    let frames = ReceiverStream::new(events).map(move |event| {
+    live_event_stream(ReceiverStream::new(events).inspect(move |_| {
         let _held = &guard;
-        Ok::<_, io::Error>(Frame::data(event))
-    });
+    }))
+}
+
+/// An event stream of `events`, which are made as the client reads them: they end with it.
+pub(crate) fn live_event_stream(events: impl Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
+    let frames = events.map(|event| Ok::<_, io::Error>(Frame::data(event)));
     let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();

@@ -89,15 +89,17 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Option<String>,
     /// The session that the request belongs to or has begun, when its headers do not tell.
     pub(crate) session: Option<String>,
+    /// Whether a client that leaves before the end of the answer has cancelled the request.
+    pub(crate) cancellable: bool,
 }
 
 impl Outcome {
     pub(crate) fn answered(response: Response<Body>) -> Self {
-        Self { response: Some(response), verdict: None, session: None }
+        Self { response: Some(response), verdict: None, session: None, cancellable: false }
     }
 
     pub(crate) fn refused(response: Response<Body>, verdict: impl Into<String>) -> Self {
-        Self { response: Some(response), verdict: Some(verdict.into()), session: None }
+        Self { response: Some(response), verdict: Some(verdict.into()), session: None, cancellable: false }
     }
 
     /// Refused with a plain sentence as body.
@@ -107,11 +109,16 @@ impl Outcome {
     }
 
     pub(crate) fn dropped(verdict: impl Into<String>) -> Self {
-        Self { response: None, verdict: Some(verdict.into()), session: None }
+        Self { response: None, verdict: Some(verdict.into()), session: None, cancellable: false }
     }
 
     pub(crate) fn in_session(mut self, session: impl Into<String>) -> Self {
         self.session = Some(session.into());
+        self
+    }
+
+    pub(crate) fn cancellable(mut self) -> Self {
+        self.cancellable = true;
         self
     }
 }

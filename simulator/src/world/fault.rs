@@ -88,6 +88,18 @@ pub enum Misbehaviour {
     Lines(Lines),
     /// Puts comments before each event of a stream.
     Comments,
+    /// Acknowledges a subscription wrongly (2026-07-28).
+    Acknowledgement(Acknowledgement),
+}
+
+/// How a subscription is acknowledged, other than before anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Acknowledgement {
+    /// Not at all; its notifications come all the same.
+    Never,
+    /// After its first notification.
+    Late,
 }
 
 /// How long an answer waits.
@@ -166,12 +178,16 @@ impl Misbehaviour {
             Self::ByteOrderMark => "byteOrderMark",
             Self::Lines(_) => "lines",
             Self::Comments => "comments",
+            Self::Acknowledgement(_) => "acknowledgement",
         }
     }
 
     /// Whether it acts on JSON-RPC messages, which only MCP servers send.
-    fn is_about_messages(&self) -> bool {
-        matches!(self, Self::Merge(_) | Self::Repeat(_) | Self::Unanswered | Self::Endpoint(_))
+    pub(crate) fn is_about_messages(&self) -> bool {
+        matches!(
+            self,
+            Self::Merge(_) | Self::Repeat(_) | Self::Unanswered | Self::Endpoint(_) | Self::Acknowledgement(_)
+        )
     }
 }
 

@@ -33,7 +33,7 @@ pub use content::{
     ResourceTemplate, Scripted, Step, UriTemplate,
 };
 pub use exchange::{Exchange, ExchangeAnswer, ExchangeRule};
-pub use fault::{Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
+pub use fault::{Acknowledgement, Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
 pub use file::{Mistake, ReadError, WorldFileError};
 pub use located::Located;
 pub use location::{ServerUrl, UrlError};

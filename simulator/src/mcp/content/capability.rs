@@ -23,13 +23,13 @@ pub(in crate::mcp) fn offered(server: &Server, kind: Kind) -> bool {
 }
 
 /// What a server uses besides its lists.
-pub(in crate::mcp) struct Uses {
-    pub(in crate::mcp) completions: bool,
-    pub(in crate::mcp) logging: bool,
+struct Uses {
+    completions: bool,
+    logging: bool,
 }
 
 /// What the server uses besides its lists.
-pub(in crate::mcp) fn uses(server: &Server) -> Uses {
+fn uses(server: &Server) -> Uses {
     let arguments = server.prompts.iter().flat_map(|prompt| &prompt.arguments);
     let completions = arguments.into_iter().any(|argument| !argument.completes.is_empty())
         || server.resource_templates.iter().any(|template| !template.completes.is_empty());
@@ -57,6 +57,27 @@ pub(in crate::mcp) fn is_offered(server: &Server, method: &str) -> bool {
     }
 }
 
+/// The server's capabilities; `tells` says whether it can tell the client of changes.
+pub(in crate::mcp) fn capabilities(server: &Server, tells: bool) -> Value {
+    let mut capabilities = Map::new();
+    for (name, kind, members) in [
+        ("tools", Kind::Tools, json!({"listChanged": tells})),
+        ("prompts", Kind::Prompts, json!({"listChanged": tells})),
+        ("resources", Kind::Resources, json!({"listChanged": tells, "subscribe": tells})),
+    ] {
+        if offered(server, kind) {
+            capabilities.insert(name.to_owned(), members);
+        }
+    }
+    let uses = uses(server);
+    for (name, is_used) in [("completions", uses.completions), ("logging", uses.logging)] {
+        if is_used {
+            capabilities.insert(name.to_owned(), json!({}));
+        }
+    }
+    Value::Object(capabilities)
+}
+
 /// What a client must have declared to be asked something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::mcp) enum Capability {
@@ -68,7 +89,7 @@ pub(in crate::mcp) enum Capability {
 }
 
 impl Capability {
-    pub(super) fn of(inquiry: &Inquiry) -> Self {
+    pub(in crate::mcp) fn of(inquiry: &Inquiry) -> Self {
         match inquiry {
             Inquiry::Elicit(params) if params.get("mode").and_then(Value::as_str) == Some("url") => Self::Url,
             Inquiry::Elicit(_) => Self::Form,
@@ -87,6 +108,17 @@ impl Capability {
             Self::Sampling => declared("sampling").is_some(),
             Self::SamplingWithTools => declared("sampling").is_some_and(|parts| parts.contains_key("tools")),
             Self::Roots => declared("roots").is_some(),
+        }
+    }
+
+    /// It as a client declares it.
+    pub(in crate::mcp) fn declaration(self) -> Value {
+        match self {
+            Self::Form => json!({"elicitation": {}}),
+            Self::Url => json!({"elicitation": {"url": {}}}),
+            Self::Sampling => json!({"sampling": {}}),
+            Self::SamplingWithTools => json!({"sampling": {"tools": {}}}),
+            Self::Roots => json!({"roots": {}}),
         }
     }
 

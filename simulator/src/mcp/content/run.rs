@@ -49,6 +49,7 @@ pub(in crate::mcp) enum Action {
 }
 
 /// One question to the client.
+#[derive(Debug)]
 pub(in crate::mcp) struct Asked {
     /// The name of its answer.
     pub(in crate::mcp) name: String,
@@ -91,6 +92,22 @@ impl Run {
 
     pub(in crate::mcp) fn steps(&self) -> &[Step] {
         self.item.steps(&self.server)
+    }
+
+    /// How many steps are done.
+    pub(in crate::mcp) fn steps_done(&self) -> usize {
+        self.at
+    }
+
+    /// The steps to come.
+    pub(in crate::mcp) fn remaining_steps(&self) -> &[Step] {
+        self.steps().get(self.at..).unwrap_or_default()
+    }
+
+    /// Goes on after so many steps, with the client's answers so far.
+    pub(in crate::mcp) fn resume(&mut self, done: usize, answers: Map<String, Value>) {
+        self.at = done;
+        self.answered(answers);
     }
 
     /// What comes next. After the answer: the answer again.

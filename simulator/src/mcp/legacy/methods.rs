@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::call::Call;
 use super::session::Session;
 use crate::mcp::content::{
-    Caller, Kind, Next, Run, complete, is_offered, is_resource, list, offered, resource_not_found, server_info, uses,
+    Caller, Kind, Next, Run, capabilities, complete, is_offered, is_resource, list, resource_not_found, server_info,
 };
 use crate::mcp::jsonrpc::{INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, MethodError, Reply};
 use crate::world::{LogLevel, ProtocolVersion, Server};
@@ -117,35 +117,13 @@ fn initialize(server: &Server, session: &Session, params: &Map<String, Value>) -
     session.agree_on(version, client_capabilities.clone());
     let mut result = json!({
         "protocolVersion": version.as_str(),
-        "capabilities": capabilities(server),
+        "capabilities": capabilities(server, server.sessions),
         "serverInfo": server_info(server),
     });
     if let Some(instructions) = &server.instructions {
         result["instructions"] = instructions.clone().into();
     }
     Ok(result)
-}
-
-/// Lists change and resources are watched within sessions alone.
-fn capabilities(server: &Server) -> Value {
-    let mut capabilities = Map::new();
-    let sessions = server.sessions;
-    for (name, kind, members) in [
-        ("tools", Kind::Tools, json!({"listChanged": sessions})),
-        ("prompts", Kind::Prompts, json!({"listChanged": sessions})),
-        ("resources", Kind::Resources, json!({"listChanged": sessions, "subscribe": sessions})),
-    ] {
-        if offered(server, kind) {
-            capabilities.insert(name.to_owned(), members);
-        }
-    }
-    let uses = uses(server);
-    for (name, is_used) in [("completions", uses.completions), ("logging", uses.logging)] {
-        if is_used {
-            capabilities.insert(name.to_owned(), json!({}));
-        }
-    }
-    Value::Object(capabilities)
 }
 
 fn subscribe(server: &Server, session: &Session, method: &str, params: &Map<String, Value>) -> Reply {

@@ -1,14 +1,23 @@
 //! The stateless wire of revision 2026-07-28: each POST says all that is needed to answer it.
 //!
-//! [`era`] tells the requests that are meant for it from those of the legacy revisions, [`headers`] and [`metadata`] judge what
-//! each must say about itself, [`post`] answers it, and [`results`] adds what every result says.
+//! [`era`] tells the requests that are meant for it from those of the legacy revisions, [`headers`], [`parameters`] and
+//! [`metadata`] judge what each must say about itself, and [`post`] answers it: at once, or as a [`call`] that takes its time on a
+//! stream. A call that needs [`inputs`] of the client ends with what it asks, and [`request_state`] is how the client's next
+//! request goes on with it. [`listen`] opens the streams of [`subscriptions`].
 
+mod call;
 mod era;
 mod headers;
+mod inputs;
+mod listen;
 mod metadata;
 mod parameters;
 mod post;
 mod refusal;
+mod request_state;
 mod results;
+mod subscriptions;
 
 pub(super) use era::is_meant;
+pub(super) use request_state::StateKey;
+pub(super) use subscriptions::Subscriptions;

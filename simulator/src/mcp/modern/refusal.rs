@@ -1,18 +1,20 @@
-//! What the wire refuses before a method is called.
+//! What the wire refuses before anything happens.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::mcp::content::Capability;
 use crate::mcp::jsonrpc::{
-    HEADER_MISMATCH, INVALID_PARAMS, METHOD_NOT_FOUND, MethodError, UNSUPPORTED_PROTOCOL_VERSION,
+    HEADER_MISMATCH, INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_CLIENT_CAPABILITY, MethodError,
+    UNSUPPORTED_PROTOCOL_VERSION,
 };
 use crate::wire::{Outcome, json_response};
-use crate::world::Server;
+use crate::world::{ProtocolVersion, Server};
 
 /// A refusal: an HTTP status, and a JSON-RPC error that carries the request's id.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+    status: StatusCode,
     pub(super) error: MethodError,
 }
 
@@ -29,6 +31,19 @@ impl Refusal {
     /// The request does not say about itself what it must.
     pub(super) fn invalid_metadata(reason: impl Into<String>) -> Self {
         Self::bad_request(INVALID_PARAMS, reason)
+    }
+
+    /// The client must be asked for something, and has not declared that it can be.
+    pub(super) fn missing_capabilities(missing: &[Capability]) -> Self {
+        let names: Vec<&str> = missing.iter().map(|capability| capability.name()).collect();
+        let reason = format!("the request needs what the client has not declared: {}", names.join(", "));
+        let mut refusal = Self::bad_request(MISSING_CLIENT_CAPABILITY, reason);
+        let mut required = json!({});
+        for capability in missing {
+            json_patch::merge(&mut required, &capability.declaration());
+        }
+        refusal.error.data = Some(json!({ "requiredCapabilities": required }));
+        refusal
     }
 
     /// The server does not speak the revision.
@@ -53,7 +68,14 @@ impl Refusal {
     }
 }
 
+impl From<MethodError> for Refusal {
+    /// The method's own error: HTTP has done its part.
+    fn from(error: MethodError) -> Self {
+        Self { status: StatusCode::OK, error }
+    }
+}
+
 /// The revisions that the server names when it is asked, newest first.
 pub(super) fn supported_versions(server: &Server) -> Vec<&'static str> {
-    server.versions().into_iter().rev().map(crate::world::ProtocolVersion::as_str).collect()
+    server.versions().into_iter().rev().map(ProtocolVersion::as_str).collect()
 }

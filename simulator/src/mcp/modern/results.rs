@@ -9,7 +9,8 @@ use crate::world::Server;
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
 /// The complete `result` of `method`. What the world scripted stays as it is.
-pub(super) fn complete(server: &Server, method: &str, mut result: Map<String, Value>) -> Value {
+pub(super) fn complete(server: &Server, method: &str, result: Value) -> Value {
+    let Value::Object(mut result) = result else { return result };
     result.entry("resultType").or_insert_with(|| json!("complete"));
     if is_cacheable(method) {
         let ttl = u64::try_from(server.cache.ttl.as_millis()).unwrap_or(u64::MAX);
@@ -17,6 +18,16 @@ pub(super) fn complete(server: &Server, method: &str, mut result: Map<String, Va
         result.entry("cacheScope").or_insert_with(|| json!(server.cache.scope));
     }
     identified(server, result)
+}
+
+/// The result that asks the client for inputs.
+pub(super) fn input_required(server: &Server, input_requests: Value, request_state: String) -> Value {
+    let members = [
+        ("resultType", json!("input_required")),
+        ("inputRequests", input_requests),
+        ("requestState", request_state.into()),
+    ];
+    identified(server, members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 /// `result` with the server's name and version in its `_meta`.

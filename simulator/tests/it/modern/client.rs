@@ -1,11 +1,16 @@
 //! A client of the modern wire that says of itself what it must, unless a test wants otherwise.
 
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
 use reqwest::header::{HeaderMap, HeaderName};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use simulator::WorldHandle;
+use tokio::time::timeout;
 
-use crate::client::{client, url};
+use crate::client::{LIMIT, client, url};
 
 pub(super) const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 pub(super) const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
@@ -71,10 +76,21 @@ impl Prepared {
         self
     }
 
+    /// With a further member of `_meta`.
+    pub(super) fn describing(mut self, key: &str, value: Value) -> Self {
+        self.message["params"]["_meta"][key] = value;
+        self
+    }
+
     /// With another `_meta`.
     pub(super) fn metadata(mut self, metadata: Value) -> Self {
         self.message["params"]["_meta"] = metadata;
         self
+    }
+
+    /// The messages of the stream that answers it.
+    pub(super) async fn events(self) -> Events {
+        Events::of(self.response().await)
     }
 
     pub(super) async fn response(self) -> Response {
@@ -93,5 +109,42 @@ impl Prepared {
         let (status, answer) = self.send().await;
         assert_eq!(answer["id"], id, "errors carry the request's id");
         (status, answer["error"]["code"].as_i64())
+    }
+}
+
+/// The messages of an event stream, one after the other.
+pub(super) struct Events {
+    bytes: Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>> + Send>>,
+    text: String,
+}
+
+impl Events {
+    pub(super) fn of(response: Response) -> Self {
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { bytes: Box::pin(response.bytes_stream()), text: String::new() }
+    }
+
+    /// The next message; `None` at the end of the stream.
+    pub(super) async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.text.find("\n\n") {
+                let event: String = self.text.drain(..end + 2).collect();
+                match event.strip_prefix("event: message\ndata: ") {
+                    Some(data) => return Some(serde_json::from_str(data).unwrap()),
+                    None => continue,
+                }
+            }
+            let piece = timeout(LIMIT, self.bytes.next()).await.unwrap()?.unwrap();
+            self.text.push_str(std::str::from_utf8(&piece).unwrap());
+        }
+    }
+
+    /// All messages up to the end.
+    pub(super) async fn rest(mut self) -> Vec<Value> {
+        let mut all = Vec::new();
+        while let Some(message) = self.next().await {
+            all.push(message);
+        }
+        all
     }
 }

@@ -1,5 +1,8 @@
 //! The stateless wire of revision 2026-07-28.
 
+mod calls;
 mod client;
 mod era;
+mod inputs;
 mod requests;
+mod subscriptions;
