@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const TOOLS: [&str; 2] = ["curl", "openssl"];
+const TOOLS: [&str; 3] = ["curl", "npm", "openssl"];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");

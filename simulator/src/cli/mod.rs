@@ -9,11 +9,12 @@ mod journal;
 mod line;
 mod serve;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::Ipv4Net;
 use simulator::world::{ReadError, WorldFileError};
 use simulator::{AddressPool, SimulatorOptions, World};
@@ -40,14 +41,15 @@ enum Command {
     Openapi,
     /// Say what is wrong with a world file.
     Check {
-        /// The world file (YAML).
+        /// The world file (YAML), or `builtin:NAME`.
         file: PathBuf,
     },
 }
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// The world file (YAML). Without one, worlds are made by the control API alone.
+    /// The world file (YAML), or `builtin:NAME` for a world that comes with the simulator. Without one, worlds are made by the
+    /// control API alone.
     #[arg(required_unless_present = "control")]
     file: Option<PathBuf>,
     /// Serve the control API here; a loopback address.
@@ -56,9 +58,12 @@ struct Serve {
     /// Listen on the first address of this block of loopback addresses.
     #[arg(long, value_name = "CIDR", conflicts_with = "listen")]
     listen_block: Option<Ipv4Net>,
-    /// Listen on this address.
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
-    listen: IpAddr,
+    /// Listen on this address. With a port: the servers whose URLs name this machine are there, whatever port they name.
+    #[arg(long, value_name = "ADDRESS[:PORT]", default_value = "127.0.0.1")]
+    listen: Listen,
+    /// Let servers speak only their revisions with a handshake, up to 2025-11-25, or only those without.
+    #[arg(long)]
+    era: Option<Era>,
     /// Listen on the very ports of the URLs, not on free ones, whatever name a request calls: for a container, whose ports
     /// are its own and whose names others give.
     #[arg(long)]
@@ -69,6 +74,31 @@ struct Serve {
     /// Write a token for this audience per user of each authorization server beside the root certificates.
     #[arg(long, value_name = "AUDIENCE")]
     tokens_for: Option<String>,
+}
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug)]
+struct Listen {
+    address: IpAddr,
+    port: Option<u16>,
+}
+
+impl FromStr for Listen {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Self { address: address.ip(), port: Some(address.port()) });
+        }
+        text.parse().map(|address| Self { address, port: None })
+    }
+}
+
+/// The two kinds of revisions of MCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Era {
+    Legacy,
+    Modern,
 }
 
 /// How a run failed.
@@ -124,8 +154,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             Ok(())
         }
         Command::Serve(options) => {
-            let world = options.file.as_deref().map(read).transpose()?;
-            let addresses = options.listen_block.map_or(AddressPool::Shared(options.listen), AddressPool::Block);
+            let world = options.file.as_deref().map(|file| options.world(file)).transpose()?;
+            let addresses =
+                options.listen_block.map_or(AddressPool::Shared(options.listen.address), AddressPool::Block);
             let simulator =
                 SimulatorOptions { addresses, exact_ports: options.exact_ports, ..SimulatorOptions::default() };
             serve::serve(world, simulator, options.control, options.ca_dir, options.tokens_for.as_deref()).await
@@ -133,7 +164,34 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
+impl Serve {
+    /// The world as these options want it.
+    fn world(&self, file: &Path) -> Result<World, Failure> {
+        let mut world = read(file)?;
+        if let Some(port) = self.listen.port
+            && !world.move_to(SocketAddr::new(self.listen.address, port))
+        {
+            return Err(Failure::Usage(anyhow::anyhow!(
+                "--listen names a port, but no server of {} is at a URL of this machine: leave the port out",
+                file.display()
+            )));
+        }
+        if let Some(era) = self.era {
+            world.keep_versions(|version| version.is_modern() == (era == Era::Modern));
+        }
+        Ok(world)
+    }
+}
+
 fn read(file: &Path) -> Result<World, Failure> {
+    if let Some(name) = file.to_str().and_then(|name| name.strip_prefix("builtin:")) {
+        let known = || World::built_in_names().collect::<Vec<_>>().join(", ");
+        return World::built_in(name)
+            .ok_or_else(|| {
+                Failure::Usage(anyhow::anyhow!("there is no built-in world `{name}`: expected {}", known()))
+            })?
+            .map_err(|error| Failure::World(error.into()));
+    }
     World::from_file(file).map_err(|error| match error {
         ReadError::Unreadable { .. } => Failure::Usage(error.into()),
         ReadError::Mistaken(mistakes) => Failure::Mistakes(mistakes),

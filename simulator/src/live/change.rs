@@ -72,6 +72,25 @@ impl LiveWorld {
                 server.announce(&Announcement::Tools);
                 Ok(())
             }
+            WorldChange::SetPrompts { server: url, prompts } => {
+                let server = self.server(&url)?;
+                Self::redefine(&server, |definition| definition.prompts = prompts)?;
+                server.announce(&Announcement::Prompts);
+                Ok(())
+            }
+            WorldChange::SetResources { server: url, resources, resource_templates } => {
+                let server = self.server(&url)?;
+                Self::redefine(&server, |definition| {
+                    definition.resources = resources;
+                    definition.resource_templates = resource_templates;
+                })?;
+                server.announce(&Announcement::Resources);
+                Ok(())
+            }
+            WorldChange::Announce { server: url, about } => {
+                self.server(&url)?.announce(&about);
+                Ok(())
+            }
             WorldChange::SetRequiredHeaders { server, headers } => {
                 let server = self.server(&server)?;
                 Self::redefine(&server, |definition| definition.requires = Requires { headers })

@@ -82,7 +82,7 @@ impl Site {
 
     /// Whether it is found under this scheme, host and port.
     pub(crate) fn is_at(&self, scheme: &str, host: &str, port: u16) -> bool {
-        (scheme == "https") == self.url.is_tls() && self.url.host() == host && self.url.port() == port
+        (scheme == "https") == self.url.is_tls() && self.url.is_host(host) && self.url.port() == port
     }
 
     /// Whether it serves something at `path`.

@@ -98,9 +98,8 @@ impl McpServer {
 
 /// Browsers send `Origin`; pages of other origins may not call (2025-11-25, transports, security warning).
 fn check_origin(server: &Server, received: &Received) -> Result<(), Box<Outcome>> {
-    if !received.headers.contains_key(header::ORIGIN)
-        || received.header(header::ORIGIN.as_str()) == Some(server.url.origin().as_str())
-    {
+    let is_own = received.header(header::ORIGIN.as_str()).is_some_and(|origin| server.url.is_origin(origin));
+    if is_own || !received.headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
     Err(Box::new(refuse(StatusCode::FORBIDDEN, TRANSPORT_ERROR, "pages of this Origin may not call the server")))

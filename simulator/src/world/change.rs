@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Accepts, Authority, Certificate, Client, ExchangeRule, Fault, Located, Secret, Server, ServerUrl, Tls, Tool, User,
+    Accepts, Announcement, Authority, Certificate, Client, ExchangeRule, Fault, Located, Prompt, Resource,
+    ResourceTemplate, Secret, Server, ServerUrl, Tls, Tool, User,
 };
 use crate::duration;
 
@@ -78,6 +79,31 @@ pub enum WorldChange {
         server: Located<ServerUrl>,
         /// All its tools from now on.
         tools: Vec<Tool>,
+    },
+    /// Replaces the prompts of a server and tells its open sessions.
+    SetPrompts {
+        /// The server.
+        server: Located<ServerUrl>,
+        /// All its prompts from now on.
+        prompts: Vec<Prompt>,
+    },
+    /// Replaces the resources and templates of a server and tells its open sessions.
+    SetResources {
+        /// The server.
+        server: Located<ServerUrl>,
+        /// All its resources from now on.
+        #[serde(default)]
+        resources: Vec<Resource>,
+        /// All its templates from now on.
+        #[serde(default)]
+        resource_templates: Vec<ResourceTemplate>,
+    },
+    /// Tells clients about a change of a server that nobody made: a list, or a resource to which they are subscribed.
+    Announce {
+        /// The server.
+        server: Located<ServerUrl>,
+        /// What they are told.
+        about: Announcement,
     },
     /// Replaces the headers that a server requires.
     SetRequiredHeaders {

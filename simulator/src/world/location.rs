@@ -1,7 +1,7 @@
 //! Where in the simulated world something is served: the URLs that clients know.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -98,6 +98,31 @@ impl ServerUrl {
         }
     }
 
+    /// The same at another address.
+    #[must_use]
+    pub(super) fn at(&self, address: SocketAddr) -> Self {
+        let mut url = self.0.clone();
+        // Both fail for URLs without a host alone, and this one has one.
+        let _set = url.set_ip_host(address.ip()).and_then(|()| url.set_port(Some(address.port())));
+        Self(url)
+    }
+
+    /// Whether clients that write `host` mean this server. One on this machine has all the names of this machine.
+    #[must_use]
+    pub fn is_host(&self, host: &str) -> bool {
+        self.host() == host || (is_this_machine(self.host()) && is_this_machine(host))
+    }
+
+    /// Whether an `Origin` is the server's own.
+    #[must_use]
+    pub fn is_origin(&self, origin: &str) -> bool {
+        Url::parse(origin).is_ok_and(|origin| {
+            origin.scheme() == self.0.scheme()
+                && origin.port_or_known_default() == self.0.port_or_known_default()
+                && origin.host_str().is_some_and(|host| self.is_host(host))
+        })
+    }
+
     /// Whether the host is an address and no name.
     #[must_use]
     pub fn is_address(&self) -> bool {
@@ -109,6 +134,11 @@ impl ServerUrl {
     pub fn as_str(&self) -> &str {
         if self.path() == "/" { self.0.as_str().trim_end_matches('/') } else { self.0.as_str() }
     }
+}
+
+/// The names by which clients on a machine call it.
+fn is_this_machine(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 impl TryFrom<String> for ServerUrl {

@@ -4,6 +4,7 @@
 //! [`World::problems`] tells beforehand what does not fit together.
 
 mod authorization_server;
+mod built_in;
 mod cache;
 mod certificate;
 mod change;

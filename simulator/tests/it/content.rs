@@ -195,3 +195,30 @@ servers:
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"});
     assert_eq!(fresh.post(&message).await.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn new_prompts_and_resources_are_announced() {
+    let (_simulator, handle, mut mcp, _) = connected(WORLD).await;
+    let mut stream = Events::of(mcp.listen(None).await);
+    for (change, announced, method, member) in [
+        (
+            "setPrompts: {server: http://mcp.example.com/mcp, prompts: [{name: new, messages: [{role: user}]}]}",
+            "notifications/prompts/list_changed",
+            "prompts/list",
+            "prompts",
+        ),
+        (
+            "setResources: {server: http://mcp.example.com/mcp, resources: [{uri: 'test://new', text: new}]}",
+            "notifications/resources/list_changed",
+            "resources/list",
+            "resources",
+        ),
+    ] {
+        handle.update(serde_saphyr::from_str(change).unwrap()).await.unwrap();
+        assert_eq!(stream.next().await.unwrap()["method"], announced);
+        assert_eq!(mcp.call(method, json!({})).await["result"][member].as_array().unwrap().len(), 1);
+    }
+    let announce = "announce: {server: http://mcp.example.com/mcp, about: tools}";
+    handle.update(serde_saphyr::from_str(announce).unwrap()).await.unwrap();
+    assert_eq!(stream.next().await.unwrap()["method"], "notifications/tools/list_changed");
+}

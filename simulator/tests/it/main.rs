@@ -17,6 +17,7 @@ mod faults;
 mod identity_assertion;
 mod journal;
 mod modern;
+mod official_suite;
 mod program;
 mod registration;
 mod resumption;

@@ -86,6 +86,35 @@ fn a_served_world_says_where_it_is() {
 }
 
 #[test]
+fn a_built_in_world_is_served_where_one_wants() {
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let mut child = simulator()
+        .args(["serve", "builtin:mcp-conformance", "--listen", &address])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(line, format!("ready http://{address}\n"));
+
+    let world = file("elsewhere.yaml", "servers: [{url: http://mcp.example.com/mcp}]");
+    for (arguments, code, sentence) in [
+        (vec!["builtin:nothing"], 2, "there is no built-in world `nothing`: expected mcp-conformance"),
+        (vec![world.to_str().unwrap(), "--listen", "127.0.0.1:1234"], 2, "leave the port out"),
+    ] {
+        let output = simulator().arg("serve").args(arguments).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{errors}");
+        assert!(errors.contains(sentence), "{errors}");
+    }
+}
+
+#[test]
 fn a_container_listens_on_the_ports_of_its_urls() {
     let port = free_port();
     let world = file("exact.yaml", &format!("servers: [{{url: 'http://mcp.example.com:{port}/mcp'}}]"));
