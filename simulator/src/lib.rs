@@ -20,6 +20,7 @@
 mod addresses;
 mod clock;
 pub mod control;
+mod dns;
 mod duration;
 mod faults;
 mod journal;
@@ -34,11 +35,13 @@ pub mod world;
 
 pub use addresses::AddressPool;
 pub use journal::{
-    CertificateFacts, Condition, ConditionError, HttpFacts, Journal, JournalEntry, JournalLimits, JournalSubscription,
-    REDACTED, ResponseFacts, TRAFFIC, TlsFacts, TokenFacts,
+    CertificateFacts, Condition, ConditionError, DnsFacts, DnsTransport, HttpFacts, Journal, JournalEntry,
+    JournalLimits, JournalSubscription, REDACTED, ResponseFacts, TRAFFIC, TlsFacts, TokenFacts,
 };
 pub use live::{Name, WorldError};
 pub use simulator::{Simulator, SimulatorOptions, StartError, WorldHandle};
-pub use tls::{ClientCertificateError, ClientCertificateRequest, IssuedCertificate};
+pub use tls::{
+    AuthorityRoot, ClientCertificateError, ClientCertificateRequest, ConfigMap, ConfigMapError, IssuedCertificate,
+};
 pub use token::{TokenError, TokenFault, TokenRequest};
 pub use world::{World, WorldChange};

@@ -1,5 +1,6 @@
 //! The library's door: a simulator, its worlds, and the handle by which a test or a program holds one.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use thiserror::Error;
@@ -8,7 +9,7 @@ use crate::addresses::{AddressPool, Addresses};
 use crate::journal::{Journal, JournalLimits};
 use crate::live::{LiveWorld, Name, WorldError};
 use crate::oauth::find_issuer;
-use crate::tls::{ClientCertificateError, ClientCertificateRequest, IssuedCertificate};
+use crate::tls::{AuthorityRoot, ClientCertificateError, ClientCertificateRequest, IssuedCertificate};
 use crate::token::{TokenError, TokenRequest};
 use crate::world::{World, WorldChange};
 
@@ -19,6 +20,10 @@ pub struct SimulatorOptions {
     pub addresses: AddressPool,
     /// Listen on the very ports of the URLs, not on free ones: for a container, whose ports are its own.
     pub exact_ports: bool,
+    /// Where the name server of each world listens; port 0: on any free one; an unspecified address: the world's own. Absent: none.
+    pub dns: Option<SocketAddr>,
+    /// Roots of authorities that were kept. Authorities of other names get new ones.
+    pub authorities: Vec<AuthorityRoot>,
     /// How much the journal of each world holds.
     pub journal: JournalLimits,
 }
@@ -60,7 +65,7 @@ impl Simulator {
     /// Brings a world to life. When this returns, all its servers answer.
     pub async fn add_world(&self, world: World) -> Result<WorldHandle, WorldError> {
         let lease = self.addresses.lease().ok_or(WorldError::NoAddress)?;
-        let live = LiveWorld::start(world, lease, self.options.exact_ports, self.options.journal).await?;
+        let live = LiveWorld::start(world, lease, &self.options).await?;
         let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
         worlds.retain(|world| world.strong_count() > 0);
         worlds.push(Arc::downgrade(&live));
@@ -99,6 +104,12 @@ impl WorldHandle {
     #[must_use]
     pub fn ca_pem(&self, authority: &str) -> Option<String> {
         self.live.ca_pem(authority)
+    }
+
+    /// Where its name server listens, if it has one.
+    #[must_use]
+    pub fn name_server(&self) -> Option<SocketAddr> {
+        self.live.name_server()
     }
 
     /// A token for a user of one of the world's authorization servers.

@@ -27,7 +27,7 @@ pub(super) struct Running {
     #[arg(long, value_name = "URL", env = "SIMULATOR_CONTROL", default_value = "http://127.0.0.1:9901")]
     control: Uri,
     /// The world. That of a file is called `default`.
-    #[arg(long, value_name = "NAME", default_value = "default")]
+    #[arg(long, value_name = "NAME", default_value = super::WORLD)]
     world: String,
 }
 
@@ -49,7 +49,7 @@ impl ControlClient {
         Self { http: Client::builder(TokioExecutor::new()).build_http(), running }
     }
 
-    /// Asks for something below the world, e.g. `journal`, with a query.
+    /// Asks for something below the world, e.g. `journal`, with a query; the empty path is the world itself.
     pub(super) async fn get<T: DeserializeOwned>(&self, below: &str, query: &[(&str, &str)]) -> anyhow::Result<T> {
         read(self.send(Method::GET, below, query, None).await?).await
     }
@@ -80,7 +80,10 @@ impl ControlClient {
     ) -> anyhow::Result<Incoming> {
         let Running { control, world } = &self.running;
         let world: String = form_urlencoded::byte_serialize(world.as_bytes()).collect();
-        let mut uri = format!("{}/worlds/{world}/{below}", control.to_string().trim_end_matches('/'));
+        let mut uri = format!("{}/worlds/{world}", control.to_string().trim_end_matches('/'));
+        if !below.is_empty() {
+            uri = format!("{uri}/{below}");
+        }
         if !query.is_empty() {
             let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
             uri = format!("{uri}?{query}");

@@ -3,8 +3,10 @@
 //! Exit codes: 0 when all is well, 1 when a world file has mistakes or a running simulator does not do what is asked, 2 for
 //! wrong usage and unreadable files.
 
+mod ca;
 mod control;
 mod fault;
+mod files;
 mod journal;
 mod line;
 mod serve;
@@ -18,6 +20,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::Ipv4Net;
 use simulator::world::{ReadError, WorldFileError};
 use simulator::{AddressPool, SimulatorOptions, World};
+
+/// Name of the file's world in the control API.
+const WORLD: &str = "default";
 
 /// Simulated remote MCP servers, authorization servers and certificate authorities.
 #[derive(Debug, Parser)]
@@ -39,6 +44,8 @@ enum Command {
     Schema,
     /// Print the description of the control API (OpenAPI 3.1).
     Openapi,
+    /// Write the root certificates of a world.
+    Ca(ca::Options),
     /// Say what is wrong with a world file.
     Check {
         /// The world file (YAML), or `builtin:NAME`.
@@ -71,6 +78,12 @@ struct Serve {
     /// Write the root certificates here, one PEM file per authority. Default: a new folder below the system's temporary one.
     #[arg(long, value_name = "DIR")]
     ca_dir: Option<PathBuf>,
+    /// Use the roots of authorities that `simulator ca` wrote here; authorities without one get new roots.
+    #[arg(long, value_name = "DIR", requires = "file")]
+    authorities: Option<PathBuf>,
+    /// Serve DNS for the world's names here; port 0 takes a free one, and 0.0.0.0 is the address of each world.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    dns: Option<SocketAddr>,
     /// Write a token for this audience per user of each authorization server beside the root certificates.
     #[arg(long, value_name = "AUDIENCE")]
     tokens_for: Option<String>,
@@ -142,6 +155,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             println!("{:#}", simulator::world::schema());
             Ok(())
         }
+        Command::Ca(options) => ca::run(options).await,
         Command::Check { file } => {
             let world = read(&file)?;
             println!(
@@ -157,8 +171,17 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             let world = options.file.as_deref().map(|file| options.world(file)).transpose()?;
             let addresses =
                 options.listen_block.map_or(AddressPool::Shared(options.listen.address), AddressPool::Block);
-            let simulator =
-                SimulatorOptions { addresses, exact_ports: options.exact_ports, ..SimulatorOptions::default() };
+            let authorities = match &options.authorities {
+                Some(folder) => ca::kept(folder, &world.as_ref().map_or_else(Vec::new, World::all_authorities))?,
+                None => Vec::new(),
+            };
+            let simulator = SimulatorOptions {
+                addresses,
+                exact_ports: options.exact_ports,
+                dns: options.dns,
+                authorities,
+                ..SimulatorOptions::default()
+            };
             serve::serve(world, simulator, options.control, options.ca_dir, options.tokens_for.as_deref()).await
         }
     }

@@ -1,9 +1,7 @@
 //! `simulator serve`: a world until interrupted, with a table of where everything is, or the control API, or both.
 
-use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -12,11 +10,9 @@ use simulator::control::{Control, ControlError};
 use simulator::{Simulator, SimulatorOptions, TokenRequest, World, WorldHandle};
 use tracing_subscriber::EnvFilter;
 
-use super::Failure;
+use super::files::{file_name, write_private};
 use super::line::{Readable, is_for_people};
-
-/// Name of the file's world in the control API.
-const NAME: &str = "default";
+use super::{Failure, WORLD};
 
 pub(super) async fn serve(
     world: Option<World>,
@@ -49,7 +45,7 @@ pub(super) async fn serve(
                 ControlError::Listen { .. } => Failure::World(error.into()),
             })?;
             if let Some(handle) = &running {
-                control.adopt(NAME, handle.clone());
+                control.adopt(WORLD, handle.clone());
             }
             let url = format!("http://{}", control.address().map_err(|error| Failure::World(error.into()))?);
             eprintln!("control API           {url}");
@@ -112,6 +108,9 @@ fn describe(world: &World, handle: &WorldHandle, folder: &Path, audience: Option
             lines.push(format!("token                 {user} in {file}"));
         }
     }
+    if let Some(address) = handle.name_server() {
+        lines.push(format!("name server           {address}"));
+    }
     for authority in handle.authorities() {
         let file = folder.join(file_name(&format!("{authority}.pem")));
         let pem = handle.ca_pem(&authority).unwrap_or_default();
@@ -143,23 +142,6 @@ fn say_ready(url: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "ready {url}")?;
     out.flush()
-}
-
-/// Names of the world as part of a file's name.
-fn file_name(name: &str) -> String {
-    name.replace(|letter: char| !letter.is_alphanumeric() && !".-_".contains(letter), "-")
-}
-
-/// A file that only its owner can read.
-fn write_private(file: &Path, text: &str) -> anyhow::Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(file)
-        .and_then(|mut open| open.write_all(text.as_bytes()))
-        .with_context(|| format!("failed to write {}", file.display()))
 }
 
 /// Returns at the first interrupt or request to terminate.

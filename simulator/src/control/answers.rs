@@ -34,6 +34,16 @@ impl Refusal {
         Self { status: StatusCode::NOT_FOUND, reason: format!("there is no world `{name}`: {known}") }
     }
 
+    pub(super) fn no_authority(name: &str, known: &[String]) -> Self {
+        let reason = format!("there is no authority `{name}`: there are {}", known.join(", "));
+        Self { status: StatusCode::NOT_FOUND, reason }
+    }
+
+    pub(super) fn no_such_file(file: &str) -> Self {
+        let reason = format!("there is nothing called {file}: expected AUTHORITY.pem");
+        Self { status: StatusCode::NOT_FOUND, reason }
+    }
+
     pub(super) fn exists(name: &str) -> Self {
         let reason = format!("there is a world `{name}` already: end it first, or choose another name");
         Self { status: StatusCode::CONFLICT, reason }

@@ -7,6 +7,7 @@
 //! page can lead a browser here.
 
 mod answers;
+mod authorities;
 mod journal;
 mod operations;
 mod worlds;
@@ -43,6 +44,9 @@ pub struct WorldState {
     pub names: Vec<Name>,
     /// Its authorities, `public` first.
     pub authorities: Vec<Authority>,
+    /// Where its name server listens; null when it has none.
+    #[serde(default)]
+    pub name_server: Option<SocketAddr>,
     /// Number that the next entry of its journal will have.
     pub position: u64,
     /// What time it is in the world.

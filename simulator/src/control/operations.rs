@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::answers::Refused;
 use super::worlds::{IssuedToken, WorldList, Worlds};
-use super::{JournalPage, WorldState, journal, worlds};
+use super::{JournalPage, WorldState, authorities, journal, worlds};
 use crate::{ClientCertificateRequest, IssuedCertificate, TokenRequest, World, WorldChange};
 
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
@@ -39,6 +39,8 @@ fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 const JSON: &str = "application/json";
+pub(super) const PEM: &str = "application/x-pem-file";
+pub(super) const YAML: &str = "application/yaml";
 
 /// Everything that the API does.
 fn operations() -> Vec<Operation> {
@@ -80,6 +82,28 @@ fn operations() -> Vec<Operation> {
         Operation {
             status: 204,
             ..operation("delete", "/worlds/{name}", "endWorld", "Ends a world.", routing::delete(worlds::remove))
+        },
+        Operation {
+            answer: Some((PEM, schema_of::<String>)),
+            ..operation(
+                "get",
+                "/worlds/{name}/authorities/{file}",
+                "readRoot",
+                "The root certificate of an authority.",
+                routing::get(authorities::pem),
+            )
+        },
+        Operation {
+            query: config_map_query(),
+            answer: Some((YAML, schema_of::<String>)),
+            refusals: &[400, 404],
+            ..operation(
+                "get",
+                "/worlds/{name}/authorities/{authority}/configmap",
+                "readRootAsConfigMap",
+                "The root certificate of an authority as the manifest of a Kubernetes ConfigMap.",
+                routing::get(authorities::config_map),
+            )
         },
         Operation {
             body: Some(schema_of::<WorldChange>),
@@ -142,6 +166,18 @@ fn operations() -> Vec<Operation> {
     ]
 }
 
+fn config_map_query() -> Vec<(&'static str, &'static str, Value)> {
+    vec![
+        ("name", "Its name; required.", json!({"type": "string"})),
+        ("namespace", "Its namespace. Default: whichever it is applied to.", json!({"type": "string"})),
+        ("key", "The key of the certificate.", json!({"type": "string", "default": "ca.crt"})),
+    ]
+}
+
+/// What the variable parts of paths mean.
+const PARAMETERS: [(&str, &str); 3] =
+    [("name", "The world."), ("authority", "The authority."), ("file", "`AUTHORITY.pem`.")];
+
 fn journal_query() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("since", "From this number on.", json!({"type": "integer", "minimum": 0, "default": 0})),
@@ -176,9 +212,13 @@ pub fn openapi() -> Value {
     for operation in operations() {
         let described = operation.describe(&mut generator);
         if let Some(path) = paths.entry(operation.path).or_insert_with(|| json!({})).as_object_mut() {
-            if operation.path.contains("{name}") {
-                let name = json!({"name": "name", "in": "path", "required": true, "description": "The world.", "schema": {"type": "string"}});
-                path.insert("parameters".to_owned(), json!([name]));
+            let parameters: Vec<Value> = PARAMETERS
+                .iter()
+                .filter(|(name, _)| operation.path.contains(&format!("{{{name}}}")))
+                .map(|(name, meaning)| json!({"name": name, "in": "path", "required": true, "description": meaning, "schema": {"type": "string"}}))
+                .collect();
+            if !parameters.is_empty() {
+                path.insert("parameters".to_owned(), parameters.into());
             }
             path.insert(operation.method.to_owned(), described);
         }

@@ -42,6 +42,7 @@ impl Running {
         WorldState {
             names: self.world.names(),
             authorities: self.world.authorities().into_iter().map(authority).collect(),
+            name_server: self.world.name_server(),
             position: self.world.journal().position(),
             now: self.world.now(),
         }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::CertificateFacts;
+use super::{CertificateFacts, DnsFacts};
 use crate::oauth::decode_claims;
 
 /// One request that arrived, with all that was decoded from it and what was answered.
@@ -52,6 +52,8 @@ pub struct JournalEntry {
     pub token: Option<TokenFacts>,
     /// The TLS connection; null for plain HTTP.
     pub tls: Option<TlsFacts>,
+    /// The query to the name server; null for all else.
+    pub dns: Option<DnsFacts>,
     /// Address and port of the client.
     pub peer: String,
     /// The `Mcp-Session-Id` that the client sent, or the session of its SSE endpoint.
@@ -134,6 +136,7 @@ impl JournalEntry {
             form: None,
             token: None,
             tls: None,
+            dns: None,
             peer: peer.to_string(),
             session: None,
             response: None,

@@ -7,12 +7,14 @@ use super::JournalEntry;
 pub const TRAFFIC: &str = "simulator::traffic";
 
 impl JournalEntry {
-    /// What a request is about, in a word: the tool or prompt that it names, the resource, or the grant that it asks for.
+    /// What a request is about, in a word: the tool or prompt that it names, the resource, the grant that it asks for, or the code
+    /// that answers a query for a name.
     #[must_use]
     pub fn called(&self) -> Option<&str> {
         let of_params = |name: &str| self.params.as_ref()?.get(name)?.as_str();
         let grant = || self.form.as_ref()?.get("grant_type")?.as_str()?.rsplit(':').next();
-        of_params("name").or_else(|| of_params("uri")).or_else(grant)
+        let code = || Some(self.dns.as_ref()?.code.as_deref().unwrap_or("silence"));
+        of_params("name").or_else(|| of_params("uri")).or_else(grant).or_else(code)
     }
 
     /// Tells of it in the log.

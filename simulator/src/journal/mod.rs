@@ -4,6 +4,7 @@
 //! subscribing, never by asking again.
 
 mod certificate;
+mod dns;
 mod entry;
 mod filter;
 mod log;
@@ -16,6 +17,7 @@ use futures::Stream;
 use tokio::sync::watch;
 
 pub use certificate::CertificateFacts;
+pub use dns::{DnsFacts, DnsTransport};
 pub(crate) use entry::version_text;
 pub use entry::{HttpFacts, JournalEntry, ResponseFacts, TlsFacts, TokenFacts};
 pub use filter::{Condition, ConditionError};

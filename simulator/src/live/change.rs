@@ -7,7 +7,7 @@ use crate::mcp::McpServer;
 use crate::oauth::{Issuer, find_issuer};
 use crate::world::{
     Accepts, Announcement, AuthorizationServer, Certificate, Located, Problem, Requires, Server, ServerUrl, Tls,
-    WorldChange, authority_problems, authorization_server_problems, certificate_problems, fault_problems,
+    WorldChange, authority_problems, authorization_server_problems, certificate_problems, dns_problems, fault_problems,
     server_problems, tls_problems, unknown,
 };
 
@@ -115,6 +115,13 @@ impl LiveWorld {
                 self.check_speaks_tls(&host)?;
                 self.check_tls(&tls)?;
                 self.certificates.set_tls(&host, tls);
+                Ok(())
+            }
+            WorldChange::SetDns { name, dns } => {
+                if let Some(dns) = &dns {
+                    refuse(dns_problems("setDns", &name, dns))?;
+                }
+                self.zone.set(&name, dns);
                 Ok(())
             }
             WorldChange::SetFaults { server: url, faults } => {

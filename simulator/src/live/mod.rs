@@ -1,6 +1,7 @@
 //! A world brought to life: its sites behind listeners, its certificates, its journal, and the changes made to it.
 
 mod change;
+mod dns;
 mod error;
 mod names;
 mod service;
@@ -8,7 +9,7 @@ mod site;
 mod unfinished;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Mutex;
@@ -20,9 +21,11 @@ pub(crate) use site::{Kind, Site};
 
 use crate::addresses::AddressLease;
 use crate::clock::Clock;
-use crate::journal::{Journal, JournalLimits};
+use crate::dns::{NameServer, Zone};
+use crate::journal::Journal;
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, Issuers};
+use crate::simulator::SimulatorOptions;
 use crate::tls::Certificates;
 use crate::wire::Listener;
 use crate::world::{Certificate, PUBLIC_AUTHORITY, Server, ServerUrl, Tls, World};
@@ -40,6 +43,9 @@ pub(crate) struct LiveWorld {
     /// Requests read a snapshot; a change makes a new one.
     sites: RwLock<Arc<Vec<Arc<Site>>>>,
     listeners: RwLock<BTreeMap<Port, Listener>>,
+    /// Names with scripted answers.
+    zone: Zone,
+    name_server: RwLock<Option<NameServer>>,
     /// Held by the change that is being made: they happen one after the other. Holds the address until the world has ended.
     lease: Mutex<Option<AddressLease>>,
     tasks: TaskTracker,
@@ -60,14 +66,13 @@ impl LiveWorld {
     pub(crate) async fn start(
         world: World,
         lease: AddressLease,
-        exact_ports: bool,
-        limits: JournalLimits,
+        options: &SimulatorOptions,
     ) -> Result<Arc<Self>, WorldError> {
         let problems = world.problems();
         if !problems.is_empty() {
             return Err(WorldError::Problems(problems));
         }
-        let certificates = Certificates::new(world.authorities)?;
+        let certificates = Certificates::new(world.all_authorities(), &options.authorities)?;
         let clock = Clock::default();
         let mut issuers = Vec::new();
         for definition in world.authorization_servers {
@@ -75,18 +80,20 @@ impl LiveWorld {
         }
         let live = Arc::new(Self {
             address: lease.address(),
-            exact_ports,
+            exact_ports: options.exact_ports,
             seed: world.seed,
             clock,
             certificates,
             issuers: Arc::new(issuers),
-            journal: Journal::new(limits),
+            journal: Journal::new(options.journal),
             sites: RwLock::default(),
             listeners: RwLock::default(),
+            zone: Zone::new(world.dns),
+            name_server: RwLock::default(),
             lease: Mutex::new(Some(lease)),
             tasks: TaskTracker::new(),
         });
-        match live.populate(world.servers).await {
+        match live.populate(world.servers, options.dns).await {
             Ok(()) => Ok(live),
             Err(error) => {
                 // Listeners that are open hold the world: they would outlive the failure.
@@ -96,7 +103,7 @@ impl LiveWorld {
         }
     }
 
-    async fn populate(self: &Arc<Self>, servers: Vec<Server>) -> Result<(), WorldError> {
+    async fn populate(self: &Arc<Self>, servers: Vec<Server>, dns: Option<SocketAddr>) -> Result<(), WorldError> {
         for issuer in self.issuers.iter() {
             let (certificate, tls) = (issuer.certificate(), issuer.tls());
             self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer)), self.seed), certificate, tls).await?;
@@ -105,6 +112,9 @@ impl LiveWorld {
             let (certificate, tls) = (server.certificate.clone(), server.tls.clone());
             let server = McpServer::new(server, Arc::clone(&self.issuers), self.clock.clone());
             self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate, tls).await?;
+        }
+        if let Some(address) = dns {
+            self.serve_names(address).await?;
         }
         Ok(())
     }
@@ -159,6 +169,7 @@ impl LiveWorld {
     /// Closes all listeners and connections.
     pub(crate) fn stop(&self) {
         self.listeners.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.name_server.write().unwrap_or_else(PoisonError::into_inner).take();
         for site in self.sites().iter() {
             site.end_sessions();
         }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, Error, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use crate::world::{self, CertificateFault, KeyType};
 
@@ -29,7 +32,40 @@ pub(crate) struct Authority {
     intermediates: Vec<Signer>,
 }
 
-type Signer = CertifiedIssuer<'static, KeyPair>;
+/// A certificate with the key by which it signs others.
+struct Signer {
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+/// The root of an authority with its key, kept from one run to the next so that clients go on trusting it.
+#[derive(Clone)]
+pub struct AuthorityRoot {
+    /// The authority's name.
+    pub authority: String,
+    /// The root certificate in PEM.
+    pub certificate: String,
+    /// Its private key (PKCS #8) in PEM.
+    pub key: String,
+}
+
+impl AuthorityRoot {
+    /// A new root for this authority.
+    pub fn generate(definition: &world::Authority) -> Result<Self, Error> {
+        let root = root(definition)?;
+        Ok(Self {
+            authority: definition.name.clone(),
+            certificate: pem(&root.certificate),
+            key: root.issuer.key().serialize_pem(),
+        })
+    }
+}
+
+impl std::fmt::Debug for AuthorityRoot {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("AuthorityRoot").field("authority", &self.authority).finish_non_exhaustive()
+    }
+}
 
 /// A certificate to be signed.
 pub(crate) struct Order {
@@ -53,11 +89,20 @@ pub(crate) struct Leaf {
 impl Authority {
     /// An authority with new keys.
     pub(crate) fn generate(definition: world::Authority) -> Result<Self, Error> {
-        let below = definition.intermediates.len();
-        let mut params = authority_params(&format!("{} root", definition.name))?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = Signer::self_signed(params, key_pair(definition.key)?)?;
-        let mut authority = Self { definition, root, intermediates: Vec::with_capacity(below) };
+        let root = root(&definition)?;
+        Self::below(definition, root)
+    }
+
+    /// An authority with a root that was kept, and new intermediates.
+    pub(crate) fn from_root(definition: world::Authority, kept: &AuthorityRoot) -> Result<Self, Error> {
+        let certificate =
+            CertificateDer::from_pem_slice(kept.certificate.as_bytes()).map_err(|_| Error::CouldNotParseCertificate)?;
+        let issuer = Issuer::from_ca_cert_der(&certificate, KeyPair::from_pem(&kept.key)?)?;
+        Self::below(definition, Signer { certificate, issuer })
+    }
+
+    fn below(definition: world::Authority, root: Signer) -> Result<Self, Error> {
+        let mut authority = Self { definition, root, intermediates: Vec::new() };
         authority.renew_intermediates()?;
         Ok(authority)
     }
@@ -75,9 +120,9 @@ impl Authority {
             let mut params = authority_params(name)?;
             params.is_ca = IsCa::Ca(BasicConstraints::Constrained(u8::try_from(below).unwrap_or(u8::MAX)));
             params.use_authority_key_identifier_extension = true;
-            let issuer: &Issuer<'_, KeyPair> = made.last().unwrap_or(&self.root);
-            let signed = Signer::signed_by(params, key_pair(self.definition.key)?, issuer)?;
-            made.push(signed);
+            let key = key_pair(self.definition.key)?;
+            let certificate = params.signed_by(&key, &made.last().unwrap_or(&self.root).issuer)?.into();
+            made.push(Signer { certificate, issuer: Issuer::new(params, key) });
         }
         self.intermediates = made;
         Ok(())
@@ -85,12 +130,12 @@ impl Authority {
 
     /// The root certificate.
     pub(crate) fn root(&self) -> &CertificateDer<'static> {
-        self.root.der()
+        &self.root.certificate
     }
 
     /// The root certificate as text.
     pub(crate) fn pem(&self) -> String {
-        self.root.pem()
+        pem(&self.root.certificate)
     }
 
     /// Makes a key and signs its certificate, or makes it faulty as ordered.
@@ -126,14 +171,29 @@ impl Authority {
 
     /// Who signs what is issued.
     fn signer(&self) -> &Issuer<'static, KeyPair> {
-        self.intermediates.last().unwrap_or(&self.root)
+        &self.intermediates.last().unwrap_or(&self.root).issuer
     }
 
     /// A certificate followed by the intermediates that lead to the root.
     fn chain_of(&self, certificate: CertificateDer<'static>) -> Vec<CertificateDer<'static>> {
-        let intermediates = self.intermediates.iter().rev().map(|issuer| issuer.der().clone());
+        let intermediates = self.intermediates.iter().rev().map(|signer| signer.certificate.clone());
         std::iter::once(certificate).chain(intermediates).collect()
     }
+}
+
+fn root(definition: &world::Authority) -> Result<Signer, Error> {
+    let mut params = authority_params(&format!("{} root", definition.name))?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = key_pair(definition.key)?;
+    let certificate = params.self_signed(&key)?.into();
+    Ok(Signer { certificate, issuer: Issuer::new(params, key) })
+}
+
+/// A certificate as RFC 7468 writes it.
+pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
+    let encoded = STANDARD.encode(certificate);
+    let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 fn authority_params(common_name: &str) -> Result<CertificateParams, Error> {

@@ -10,7 +10,7 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
 use rustls_pki_types::PrivateKeyDer;
 use thiserror::Error;
 
-use super::authority::{Authority, Leaf, Order};
+use super::authority::{Authority, AuthorityRoot, Leaf, Order};
 use crate::world::{self, Certificate, CertificateFault, PUBLIC_AUTHORITY, Tls, TlsVersion};
 
 /// The authorities of a world and what they signed.
@@ -35,6 +35,8 @@ pub(crate) enum CertificateError {
     UnknownAuthority(String),
     #[error("failed to make a certificate")]
     Making(#[from] rcgen::Error),
+    #[error("the root that was kept for the authority `{authority}` cannot be used: {source}")]
+    Keeping { authority: String, source: rcgen::Error },
     #[error("failed to use a certificate")]
     Using(#[from] rustls::Error),
     #[error("failed to ask clients for certificates")]
@@ -42,14 +44,17 @@ pub(crate) enum CertificateError {
 }
 
 impl Certificates {
-    /// These authorities, and `public` if it is not among them.
-    pub(crate) fn new(definitions: impl IntoIterator<Item = world::Authority>) -> Result<Self, CertificateError> {
+    /// These authorities, with their roots among `kept` or with new ones.
+    pub(crate) fn new(definitions: Vec<world::Authority>, kept: &[AuthorityRoot]) -> Result<Self, CertificateError> {
         let mut authorities = BTreeMap::new();
         for definition in definitions {
-            authorities.insert(definition.name.clone(), Authority::generate(definition)?);
-        }
-        if !authorities.contains_key(PUBLIC_AUTHORITY) {
-            authorities.insert(PUBLIC_AUTHORITY.to_owned(), Authority::generate(PUBLIC_AUTHORITY.into())?);
+            let name = definition.name.clone();
+            let authority = match kept.iter().find(|root| root.authority == name) {
+                Some(root) => Authority::from_root(definition, root)
+                    .map_err(|source| CertificateError::Keeping { authority: name.clone(), source })?,
+                None => Authority::generate(definition)?,
+            };
+            authorities.insert(name, authority);
         }
         let state =
             State { authorities, certificates: BTreeMap::new(), tls: BTreeMap::new(), configurations: BTreeMap::new() };

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rcgen::ExtendedKeyUsagePurpose;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::authority::{Leaf, Order};
+use super::authority::{Leaf, Order, pem};
 use super::{CertificateError, Certificates};
 use crate::duration;
 use crate::world::{Authority, CertificateFault, KeyType, is_subject_name, unknown, valid_for_mistake};
@@ -127,14 +125,7 @@ impl Certificates {
         };
         let making = |error: CertificateError| ClientCertificateError::Making(Box::new(error));
         let Leaf { chain, key } = self.sign(&request.issuer, &order).map_err(making)?;
-        let certificate = chain.iter().map(|certificate| pem(certificate)).collect();
+        let certificate = chain.iter().map(pem).collect();
         Ok(IssuedCertificate { certificate, key: key.serialize_pem() })
     }
-}
-
-/// A certificate as RFC 7468 writes it.
-fn pem(der: &[u8]) -> String {
-    let encoded = STANDARD.encode(der);
-    let lines: Vec<&str> = encoded.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }

@@ -3,6 +3,9 @@
 mod authority;
 mod certificates;
 mod client;
+mod config_map;
 
+pub use authority::AuthorityRoot;
 pub(crate) use certificates::{CertificateError, Certificates};
 pub use client::{ClientCertificateError, ClientCertificateRequest, IssuedCertificate};
+pub use config_map::{ConfigMap, ConfigMapError};

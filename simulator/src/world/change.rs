@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Accepts, Announcement, Authority, Certificate, Client, ExchangeRule, Fault, Located, Prompt, Resource,
+    Accepts, Announcement, Authority, Certificate, Client, DnsName, ExchangeRule, Fault, Located, Prompt, Resource,
     ResourceTemplate, Secret, Server, ServerUrl, Tls, Tool, User,
 };
 use crate::duration;
@@ -134,6 +134,13 @@ pub enum WorldChange {
         host: String,
         /// How it speaks TLS from now on.
         tls: Tls,
+    },
+    /// Replaces the scripted answers of the name server for a name, which begin anew; null takes them away.
+    SetDns {
+        /// The name.
+        name: String,
+        /// Its answers from now on.
+        dns: Option<DnsName>,
     },
     /// Replaces the faults of a server, or of an authorization server named by its issuer identifier. Their counts begin anew.
     SetFaults {

@@ -11,6 +11,7 @@ mod change;
 mod client;
 mod client_keys;
 mod content;
+mod dns;
 mod exchange;
 mod fault;
 mod file;
@@ -33,6 +34,7 @@ pub use content::{
     Announcement, Disconnect, Inquiry, LogLevel, LogMessage, Progress, Prompt, PromptArgument, Question, Resource,
     ResourceTemplate, Scripted, Step, UriTemplate,
 };
+pub use dns::{DnsAddress, DnsAlias, DnsAnswer, DnsFailure, DnsName};
 pub use exchange::{Exchange, ExchangeAnswer, ExchangeRule};
 pub use fault::{Acknowledgement, Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
 pub use file::{Mistake, ReadError, WorldFileError};
@@ -43,6 +45,8 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use server::{Accepts, Answer, ProtocolVersion, Replies, Requires, RpcError, Server, Tool, Transport};
 pub use validate::Problem;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -57,6 +61,9 @@ pub struct World {
     /// Private certificate authorities. The authority `public` exists without being named.
     #[serde(default)]
     pub authorities: Vec<Authority>,
+    /// Names for which the name server has scripted answers. Every other name of the world leads to the world.
+    #[serde(default)]
+    pub dns: BTreeMap<String, DnsName>,
     /// Identity providers and token endpoints.
     #[serde(default)]
     pub authorization_servers: Vec<AuthorizationServer>,
@@ -70,6 +77,16 @@ pub struct World {
 }
 
 impl World {
+    /// All authorities, `public` among them.
+    #[must_use]
+    pub fn all_authorities(&self) -> Vec<Authority> {
+        let mut all = self.authorities.clone();
+        if all.iter().all(|authority| authority.name != PUBLIC_AUTHORITY) {
+            all.push(PUBLIC_AUTHORITY.into());
+        }
+        all
+    }
+
     /// The authorization server that `name` refers to: by its host, or by its whole issuer identifier.
     #[must_use]
     pub fn authorization_server(&self, name: &str) -> Option<&AuthorizationServer> {
@@ -80,6 +97,6 @@ impl World {
 pub(crate) use content::{Piece, most_messages, pieces};
 pub(crate) use file::read_value;
 pub(crate) use validate::{
-    authority_problems, authorization_server_problems, certificate_problems, fault_problems, is_subject_name,
-    server_problems, tls_problems, unknown, valid_for_mistake,
+    authority_problems, authorization_server_problems, certificate_problems, dns_problems, fault_problems,
+    is_subject_name, server_problems, tls_problems, unknown, valid_for_mistake,
 };

@@ -1,5 +1,6 @@
 //! What does not fit together in a world: names that nobody bears, things that exist twice, contradictions.
 
+mod dns;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -7,6 +8,7 @@ use std::fmt;
 
 use super::{AuthorizationServer, Fault, Located, Server, ServerUrl, Transport, World, content, fault};
 
+pub(crate) use dns::dns_problems;
 pub(crate) use tls::{authority_problems, certificate_problems, is_subject_name, tls_problems, valid_for_mistake};
 
 /// One thing that is wrong with a world whose form is right.
@@ -61,6 +63,7 @@ impl World {
             }
             self.check_server(&path, server, &mut found);
         }
+        found.0.extend(dns::names_problems(&self.dns));
         found.0.extend(tls::hosts_problems(&self.said_of_tls(), &self.authorities));
         found.0
     }

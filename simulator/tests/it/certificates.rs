@@ -5,7 +5,9 @@ use std::error::Error as _;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 use simulator::world::CertificateFault;
-use simulator::{ClientCertificateRequest, WorldChange, WorldHandle};
+use simulator::{
+    AuthorityRoot, ClientCertificateRequest, Simulator, SimulatorOptions, World, WorldChange, WorldHandle,
+};
 
 use crate::client::{builder, client, url, world};
 
@@ -209,6 +211,28 @@ servers: [{url: https://mcp.example.com/mcp, certificate: {issuer: company}}]
     assert_eq!(open.get(&target).send().await.unwrap().status().as_u16(), 406);
     let peers = connections(&handle);
     assert_eq!((peers.len(), &peers[0]), (2, &peers[1]));
+}
+
+#[tokio::test]
+async fn a_kept_root_signs_new_intermediates_and_leaves() {
+    let yaml = "{authorities: [{name: company, intermediates: [issuing]}], servers: [{url: 'https://a.example.com/mcp', certificate: {issuer: company}}]}";
+    let world = || World::from_yaml("w", yaml).unwrap();
+    let kept: Vec<AuthorityRoot> =
+        world().all_authorities().iter().map(|authority| AuthorityRoot::generate(authority).unwrap()).collect();
+    let options = SimulatorOptions { authorities: kept.clone(), ..SimulatorOptions::default() };
+    let simulator = Simulator::start(options).await.unwrap();
+    let (first, second) = (simulator.add_world(world()).await.unwrap(), simulator.add_world(world()).await.unwrap());
+    let pem = kept.iter().find(|root| root.authority == "company").unwrap().certificate.clone();
+    for handle in [&first, &second] {
+        assert_eq!(handle.ca_pem("company").as_ref(), Some(&pem));
+        assert_eq!(shown(handle, "a.example.com").await.len(), 2);
+    }
+    assert!(!format!("{kept:?}").contains("PRIVATE"));
+    let broken = AuthorityRoot { key: "none".to_owned(), ..kept[0].clone() };
+    let options = SimulatorOptions { authorities: vec![broken], ..SimulatorOptions::default() };
+    let refused = Simulator::start(options).await.unwrap().add_world(world()).await.unwrap_err();
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(cause.contains("the root that was kept for the authority `company` cannot be used"), "{cause}");
 }
 
 #[tokio::test]

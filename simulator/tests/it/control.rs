@@ -102,6 +102,60 @@ async fn a_world_is_made_read_changed_and_ended() {
 }
 
 #[tokio::test]
+async fn root_certificates_are_files_and_config_maps() {
+    let api = Api::start().await;
+    let state = api.make("one").await;
+    let read = async |path: &str| {
+        let answer = api.client.get(format!("{}{path}", api.url)).send().await.unwrap();
+        let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), kind, answer.text().await.unwrap())
+    };
+    let (status, kind, pem) = read("/worlds/one/authorities/partner-ca.pem").await;
+    assert_eq!(
+        (status, &*kind, &*pem),
+        (200, "application/x-pem-file", state["authorities"][1]["certificate"].as_str().unwrap())
+    );
+    let path = "/worlds/one/authorities/partner-ca/configmap";
+    let (status, kind, manifest) = read(&format!("{path}?name=partner-ca&namespace=tools&key=bundle.pem")).await;
+    assert_eq!((status, &*kind), (200, "application/yaml"));
+    let manifest: Value = serde_saphyr::from_str(&manifest).unwrap();
+    assert_eq!(
+        manifest,
+        json!({
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "partner-ca", "namespace": "tools"},
+            "data": {"bundle.pem": pem},
+        })
+    );
+    let (_, _, manifest) = read(&format!("{path}?name=trusted")).await;
+    let manifest: Value = serde_saphyr::from_str(&manifest).unwrap();
+    assert_eq!((&manifest["metadata"], &manifest["data"]["ca.crt"]), (&json!({"name": "trusted"}), &json!(pem)));
+    for (path, status, reason) in [
+        (format!("{path}?name=Partner"), 400, "`Partner` is not a name of Kubernetes"),
+        (format!("{path}?name=a&namespace=b.c"), 400, "`b.c` is not a namespace of Kubernetes"),
+        (format!("{path}?name=a&key=a/b"), 400, "`a/b` is not a key of Kubernetes"),
+        (format!("{path}?nam=a"), 400, "nam"),
+        ("/worlds/one/authorities/nobody.pem".to_owned(), 404, "there are public, partner-ca"),
+        ("/worlds/one/authorities/public".to_owned(), 404, "expected AUTHORITY.pem"),
+        ("/worlds/two/authorities/public.pem".to_owned(), 404, "there is no world `two`"),
+    ] {
+        let (got, _, body) = read(&path).await;
+        assert_eq!(got, status, "{path}: {body}");
+        assert!(body.contains(reason), "{path}: {body}");
+    }
+    let request = json!({"issuer": "partner-ca", "subject": "gateway"});
+    let (status, issued) = api.send(Method::POST, "/worlds/one/certificates", Some(request)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(issued["certificate"].as_str().unwrap().starts_with("-----BEGIN CERTIFICATE-----\n"));
+    assert!(issued["key"].as_str().unwrap().starts_with("-----BEGIN PRIVATE KEY-----"));
+    let request = json!({"issuer": "nobody", "subject": ""});
+    let (status, refused) = api.send(Method::POST, "/worlds/one/certificates", Some(request)).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused["error"].as_str().unwrap().contains("a subject has 1 to 64 bytes"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_journal_is_followed_until_its_world_ends() {
     let api = Api::start().await;
     let state = api.make("one").await;

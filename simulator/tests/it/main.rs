@@ -11,6 +11,7 @@ mod clock;
 mod content;
 mod control;
 mod discovery;
+mod dns;
 mod exchange;
 mod exchange_rules;
 mod faults;

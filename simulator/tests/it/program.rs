@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -200,4 +201,35 @@ fn faults_and_journal_of_a_running_world_are_at_hand() {
     let (code, _, said) = asked(&["journal"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("start one by `simulator serve --control`"), "{said}");
+}
+
+#[test]
+fn roots_are_kept_from_one_run_to_the_next() {
+    let text = "authorities: [{name: company, intermediates: [issuing]}]\nservers: [{url: https://mcp.example.com/mcp, certificate: {issuer: company}}]";
+    let world = file("kept.yaml", text).display().to_string();
+    let folder = |name: &str| Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).display().to_string();
+    let (kept, shown, fetched) = (folder("kept"), folder("kept-shown"), folder("kept-fetched"));
+    let (code, said, error) = run(&["ca", &world, "--out", &kept, "--configmaps", "--namespace", "tools"]);
+    assert_eq!((code, said.lines().count()), (Some(0), 6), "{error}");
+    let read = |folder: &str, name: &str| std::fs::read_to_string(Path::new(folder).join(name)).unwrap();
+    let manifest: Value = serde_saphyr::from_str(&read(&kept, "company.configmap.yaml")).unwrap();
+    assert_eq!(manifest["metadata"], serde_json::json!({"name": "company", "namespace": "tools"}));
+    let mode = std::fs::metadata(Path::new(&kept).join("company-key.pem")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let api = format!("127.0.0.1:{}", free_port());
+    let control = format!("http://{api}");
+    let options = ["--control", &api, "--dns", "127.0.0.1:0", "--authorities", &kept, "--ca-dir", &shown, &world];
+    let serving = Serving::start(options);
+    let (code, _, error) = run(&["ca", "--control", &control, "--out", &fetched]);
+    assert_eq!(code, Some(0), "{error}");
+    for name in ["company.pem", "public.pem"] {
+        assert_eq!([read(&shown, name), read(&fetched, name)], [read(&kept, name), read(&kept, name)], "{name}");
+    }
+    assert!(!Path::new(&fetched).join("company-key.pem").exists());
+    let (code, _, error) = run(&["ca", "--control", &control, "--world", "other", "--out", &fetched]);
+    assert!(code == Some(1) && error.contains("there is no world `other`: there are default"), "{error}");
+    assert!(serving.end().contains("name server           127.0.0.1:"));
+    let (code, _, error) = run(&["serve", &world, "--authorities", "/nowhere"]);
+    assert!(code == Some(2) && error.contains("/nowhere holds no root of this world"), "{error}");
 }

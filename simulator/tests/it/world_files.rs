@@ -175,6 +175,25 @@ servers:
 }
 
 #[test]
+fn scripted_names_that_make_no_sense_are_refused_with_their_place() {
+    insta::assert_snapshot!(refusal(
+        "
+dns:
+  one.example.com: {answers: [], ttl: 3000000000s}
+  '*.example.com': {answers: [[10.0.0.1]]}
+  two.example.com: {answers: [{cname: a b}]}
+"
+    ));
+    insta::assert_snapshot!(refusal(
+        "
+dns:
+  one.example.com: {answers: [[10.0.0.300, worlds], nxdomian, {cnam: a}, 3], tll: 1s}
+  two.example.com: [10.0.0.1]
+"
+    ));
+}
+
+#[test]
 fn certificates_that_make_no_sense_are_refused_with_their_place() {
     insta::assert_snapshot!(refusal(
         "

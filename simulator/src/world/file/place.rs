@@ -10,8 +10,14 @@ pub(super) fn finding(root: &Node, problem: &Problem) -> Option<Finding> {
     // Others may have been taken out of a list: the path that is told counts them.
     let mut told = String::new();
     let mut known = true;
-    for step in problem.path.split_inclusive(['.', '[', ']']) {
-        let name = step.trim_end_matches(['.', '[', ']']);
+    // A key that holds dots stands in quotes: `dns["a.example.com"].ttl`.
+    let mut quoted = false;
+    let steps = problem.path.split_inclusive(|letter| {
+        quoted ^= letter == '"';
+        !quoted && matches!(letter, '.' | '[' | ']')
+    });
+    for step in steps {
+        let name = step.trim_end_matches(['.', '[', ']']).trim_matches('"');
         let next = match (&node.content, name.parse::<usize>()) {
             _ if name.is_empty() || !known => None,
             (Content::List(items), Ok(index)) => items.get(index),
