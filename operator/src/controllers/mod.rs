@@ -2,6 +2,7 @@
 //!
 //! Only resolve and the calls to the runtime's `apply` do input and output; the steps between are pure.
 
+mod authorization;
 mod authz_config;
 mod ca_bundle;
 mod composite_tool;
@@ -104,6 +105,13 @@ pub enum ReconcileError {
     /// Something could not be written.
     #[error(transparent)]
     Apply(#[from] ApplyError),
+}
+
+impl ReconcileError {
+    /// What it means that `what` could not be read.
+    fn reading(what: impl std::fmt::Display) -> impl FnOnce(kube::Error) -> Self {
+        move |source| Self::Read { what: what.to_string(), source: Box::new(source) }
+    }
 }
 
 /// Makes the world as the object `target` says, and says in its status how that went.

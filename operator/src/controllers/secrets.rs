@@ -31,11 +31,8 @@ pub(super) async fn read<'a>(
             continue;
         }
         let key = key.sibling(name);
-        let keys = context
-            .contents
-            .secret(&key)
-            .await
-            .map_err(|source| ReconcileError::Read { what: format!("Secret {key}"), source: Box::new(source) })?;
+        let keys =
+            context.contents.secret(&key).await.map_err(ReconcileError::reading(format_args!("Secret {key}")))?;
         if let Some(keys) = keys {
             secrets.insert(name.to_owned(), keys);
         }

@@ -27,10 +27,7 @@ pub(super) async fn tell(context: &Context, target: &Target, error: &str) -> Res
     let resource = resource(target.kind);
     let client = context.applier.client();
     let api: Api<DynamicObject> = Api::namespaced_with(client, &target.key.namespace, &resource);
-    let live = api
-        .get_opt(&target.key.name)
-        .await
-        .map_err(|source| ReconcileError::Read { what: target.to_string(), source: Box::new(source) })?;
+    let live = api.get_opt(&target.key.name).await.map_err(ReconcileError::reading(target))?;
     let Some(live) = live else { return Ok(()) };
     let status = status(target.kind, &live, error);
     context.applier.raw_status(&resource, &live, &status).await?;

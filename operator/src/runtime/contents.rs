@@ -1,8 +1,9 @@
-//! What is in Secrets and ConfigMaps: read when they change, and only which keys they have is kept.
+//! What is in Secrets and ConfigMaps: read when they change, and only which keys they have is kept. Of ConfigMaps with policies, the
+//! texts are kept too.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -69,20 +70,55 @@ enum Source {
     ConfigMap,
 }
 
-/// A version of an object, and the keys that it has.
-type Known = (String, Arc<Keys>);
+/// The texts of a ConfigMap by key. What is not text is not there.
+pub type Texts = BTreeMap<String, String>;
+
+/// What was read of each object, and of which version.
+struct Versions<P, T>(Mutex<BTreeMap<P, (String, Arc<T>)>>);
+
+impl<P: Ord, T> Versions<P, T> {
+    /// Answers from memory when the version is the one that was read, and reads otherwise. Without a version there is no object.
+    async fn lookup(
+        &self,
+        place: P,
+        version: Option<String>,
+        read: impl Future<Output = kube::Result<Option<(String, T)>>>,
+    ) -> kube::Result<Option<Arc<T>>> {
+        let Some(version) = version else {
+            self.known().remove(&place);
+            return Ok(None);
+        };
+        if let Some((known, found)) = self.known().get(&place)
+            && *known == version
+        {
+            return Ok(Some(found.clone()));
+        }
+        let Some((version, found)) = read.await? else {
+            self.known().remove(&place);
+            return Ok(None);
+        };
+        let found = Arc::new(found);
+        self.known().insert(place, (version, found.clone()));
+        Ok(Some(found))
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<P, (String, Arc<T>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Reads Secrets and ConfigMaps, each version once.
 pub struct Contents {
     client: Client,
     shared: Shared,
-    known: Mutex<BTreeMap<(Source, ObjectKey), Known>>,
+    keys: Versions<(Source, ObjectKey), Keys>,
+    texts: Versions<ObjectKey, Texts>,
 }
 
 impl Contents {
     /// Reads by `client` the objects whose metadata is in `shared`.
     pub fn new(client: Client, shared: Shared) -> Self {
-        Self { client, shared, known: Mutex::default() }
+        Self { client, shared, keys: Versions(Mutex::default()), texts: Versions(Mutex::default()) }
     }
 
     /// The keys of the Secret `key`; `None` when it does not exist.
@@ -96,51 +132,35 @@ impl Contents {
                 (secret.resource_version().unwrap_or_default(), keys)
             }))
         };
-        self.lookup(Source::Secret, key, version.map(Option::unwrap_or_default), read).await
+        self.keys.lookup((Source::Secret, key.clone()), version.map(Option::unwrap_or_default), read).await
     }
 
     /// The keys of the ConfigMap `key`; `None` when it does not exist.
     pub async fn config_map(&self, key: &ObjectKey) -> kube::Result<Option<Arc<Keys>>> {
-        let version = self.shared.read().config_maps.get(key).map(|object| object.resource_version());
         let read = async {
-            let object = Api::<ConfigMap>::namespaced(self.client.clone(), &key.namespace).get_opt(&key.name).await?;
-            Ok(object.map(|map| {
+            Ok(self.read_config_map(key).await?.map(|map| {
                 let text = map.data.iter().flatten().map(|(key, value)| (key.as_str(), value.as_bytes()));
                 let binary = map.binary_data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice()));
                 (map.resource_version().unwrap_or_default(), text.chain(binary).collect())
             }))
         };
-        self.lookup(Source::ConfigMap, key, version.map(Option::unwrap_or_default), read).await
+        self.keys.lookup((Source::ConfigMap, key.clone()), self.config_map_version(key), read).await
     }
 
-    /// Answers from memory when the version is the one that was read, and reads otherwise.
-    async fn lookup(
-        &self,
-        source: Source,
-        key: &ObjectKey,
-        version: Option<String>,
-        read: impl Future<Output = kube::Result<Option<(String, Keys)>>>,
-    ) -> kube::Result<Option<Arc<Keys>>> {
-        let place = (source, key.clone());
-        let Some(version) = version else {
-            self.known().remove(&place);
-            return Ok(None);
+    /// The texts of the ConfigMap `key`; `None` when it does not exist.
+    pub async fn texts(&self, key: &ObjectKey) -> kube::Result<Option<Arc<Texts>>> {
+        let read = async {
+            let found = self.read_config_map(key).await?;
+            Ok(found.map(|map| (map.resource_version().unwrap_or_default(), map.data.unwrap_or_default())))
         };
-        if let Some((known, keys)) = self.known().get(&place)
-            && *known == version
-        {
-            return Ok(Some(keys.clone()));
-        }
-        let Some((version, keys)) = read.await? else {
-            self.known().remove(&place);
-            return Ok(None);
-        };
-        let keys = Arc::new(keys);
-        self.known().insert(place, (version, keys.clone()));
-        Ok(Some(keys))
+        self.texts.lookup(key.clone(), self.config_map_version(key), read).await
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<(Source, ObjectKey), Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn config_map_version(&self, key: &ObjectKey) -> Option<String> {
+        self.shared.read().config_maps.get(key).map(|object| object.resource_version().unwrap_or_default())
+    }
+
+    async fn read_config_map(&self, key: &ObjectKey) -> kube::Result<Option<ConfigMap>> {
+        Api::<ConfigMap>::namespaced(self.client.clone(), &key.namespace).get_opt(&key.name).await
     }
 }

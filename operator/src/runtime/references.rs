@@ -107,6 +107,8 @@ impl Refers for VirtualMCPServer {
         let mut named = vec![(GROUP, spec.group_ref.name.as_str())];
         named.extend(spec.incoming_auth.oidc_config_ref.iter().map(|oidc| (OIDC, oidc.name.as_str())));
         named.extend(spec.incoming_auth.authz_config_ref.iter().map(|config| (AUTHZ, config.name.as_str())));
+        let policies = spec.incoming_auth.authz_config.as_ref().and_then(|authz| authz.config_map.as_ref());
+        named.extend(policies.map(|map| (Referent::ConfigMap, map.name.as_str())));
         named.extend(spec.telemetry_config_ref.iter().map(|config| (TELEMETRY, config.name.as_str())));
         if let Some(outgoing) = &spec.outgoing_auth {
             let strategies = outgoing.default.iter().chain(outgoing.backends.iter().flat_map(BTreeMap::values));

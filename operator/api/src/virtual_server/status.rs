@@ -178,11 +178,13 @@ names! {
         GroupRefValidated,
         /// The MCPOIDCConfig, if any, exists and is Valid.
         OIDCConfigRefValidated,
+        /// The MCPAuthzConfig, if any, exists and is Valid.
+        AuthzConfigRefValidated,
         /// The workflows that config.compositeToolRefs names can be run.
         CompositeToolRefsValidated,
         /// The MCPTelemetryConfig can be used.
         TelemetryConfigRefValidated,
-        /// Clients can be authenticated.
+        /// Clients can be authenticated, and the policies of a ConfigMap can be read.
         AuthConfigured,
         /// The auth config of outgoingAuth.default, if any, can be used.
         DefaultAuthConfig,
@@ -220,6 +222,12 @@ names! {
         OIDCConfigRefNotFound,
         /// The MCPOIDCConfig exists and is not Valid.
         OIDCConfigRefNotValid,
+        /// The MCPAuthzConfig exists and is Valid.
+        AuthzConfigRefValid,
+        /// The MCPAuthzConfig does not exist.
+        AuthzConfigRefNotFound,
+        /// The MCPAuthzConfig exists and is not Valid.
+        AuthzConfigRefNotValid,
         /// All workflows can be run.
         CompositeToolRefsValid,
         /// A VirtualMCPCompositeToolDefinition does not exist.
@@ -236,6 +244,10 @@ names! {
         AuthValid,
         /// Clients cannot be authenticated.
         AuthInvalid,
+        /// The ConfigMap with the policies does not exist.
+        AuthzConfigMapNotFound,
+        /// The ConfigMap holds no policies that can be read.
+        AuthzConfigMapInvalid,
         /// The auth config can be used.
         ConversionSucceeded,
         /// The auth config does not exist, or is not Valid.

@@ -3,7 +3,7 @@
 pub(in crate::controllers) mod cedar;
 #[cfg(test)]
 mod tests;
-mod validate;
+pub(in crate::controllers) mod validate;
 
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use operator_api::{ConfigCondition, ConfigStatus, MCPAuthzConfig};

@@ -37,8 +37,7 @@ pub(super) async fn references(context: &Context, entry: &MCPServerEntry) -> Res
     if let Some(bundle) = entry.spec.ca_bundle_ref.as_ref().and_then(|bundle| bundle.config_map_ref.as_ref()) {
         let key = key.sibling(&bundle.name);
         let keys = context.contents.config_map(&key).await;
-        references.ca_bundle =
-            keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
+        references.ca_bundle = keys.map_err(ReconcileError::reading(format_args!("ConfigMap {key}")))?;
     }
     if let Some(forward) = &entry.spec.header_forward {
         references.secrets = secrets::read(context, &key, headers::secrets(forward)).await?;

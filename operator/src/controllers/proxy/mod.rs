@@ -3,7 +3,6 @@
 //! One controller serves them. A kind says what its spec wants of the proxy, what is wrong with the rest of the spec, and
 //! which objects it takes beside those of the proxy.
 
-mod authorization;
 pub mod build;
 pub mod configuration;
 mod events;

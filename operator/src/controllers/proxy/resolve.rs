@@ -10,7 +10,11 @@ use operator_api::{
 use super::front::Front;
 use crate::{
     controllers::{Context, ReconcileError, secrets},
-    runtime::{ObjectKey, cache::Cache, contents::Keys},
+    runtime::{
+        ObjectKey,
+        cache::Cache,
+        contents::{Keys, Texts},
+    },
 };
 
 /// What an object refers to; `None` where it does not exist, or where nothing is referred to.
@@ -31,7 +35,7 @@ pub struct References {
     /// The authorization policy.
     pub authz: Option<Arc<MCPAuthzConfig>>,
     /// The ConfigMap with the policies.
-    pub policies: Option<Arc<Keys>>,
+    pub policies: Option<Arc<Texts>>,
     /// Where traces and metrics go.
     pub telemetry: Option<Arc<MCPTelemetryConfig>>,
     /// The Secrets of the spec, by name, that exist.
@@ -66,19 +70,20 @@ pub(super) async fn references(context: &Context, front: &Front<'_>) -> Result<R
         }
     };
     if let Some(bundle) = provider(front, references.oidc.as_deref()).and_then(ca_bundle) {
-        references.oidc_ca = config_map(context, key.sibling(&bundle.name)).await?;
+        let map = key.sibling(&bundle.name);
+        references.oidc_ca = context
+            .contents
+            .config_map(&map)
+            .await
+            .map_err(ReconcileError::reading(format_args!("ConfigMap {map}")))?;
     }
     if let Some(map) = front.authz.and_then(|authz| authz.config_map.as_ref()) {
-        references.policies = config_map(context, key.sibling(&map.name)).await?;
+        let map = key.sibling(&map.name);
+        references.policies =
+            context.contents.texts(&map).await.map_err(ReconcileError::reading(format_args!("ConfigMap {map}")))?;
     }
     references.secrets = secrets::read(context, key, front.secrets.iter().copied()).await?;
     Ok(references)
-}
-
-/// The keys of the ConfigMap `key`, if it exists.
-async fn config_map(context: &Context, key: ObjectKey) -> Result<Option<Arc<Keys>>, ReconcileError> {
-    let keys = context.contents.config_map(&key).await;
-    keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })
 }
 
 /// The object `name` beside the object `key`.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use operator_api::{ConfigStatus, ExternalAuthType, GroupPhase, ProxyCondition, ProxyReason};
 use vmcp_config::proxy::ProxyConfig;
 
-use super::{Proxied, authorization, configuration, front::Front, resolve, resolve::References};
+use super::{Proxied, configuration, front::Front, resolve, resolve::References};
 use crate::controllers::{
+    authorization::{self, Problem},
     ca_bundle::{self, Bundle},
     configuration as configurations, headers, oidc,
     workload::pod,
@@ -140,7 +141,12 @@ fn configuration_valid(
     }
     problems.extend(own);
     if let Some(authz) = front.authz {
-        problems.extend(authorization::problems(authz, references.policies.as_deref()));
+        let found = authorization::problems(authz, "spec.authzConfig", references.policies.as_deref());
+        problems.extend(found.into_iter().map(|problem| match problem {
+            Problem::MapNotFound(message) => (Reason::AuthzConfigMapNotFound, message),
+            Problem::MapInvalid(message) => (Reason::AuthzConfigMapInvalid, message),
+            Problem::Inline(message) => (Reason::AuthzPolicySyntaxInvalid, message),
+        }));
     }
     let mut invalid = Vec::new();
     if let Some(forward) = front.headers {

@@ -126,7 +126,11 @@ fn every_reason_has_its_case() {
         telemetry: Some(object("MCPTelemetryConfig", "signals", json!({}), checked(valid))),
         ..References::default()
     };
-    let policies = |names: &[&str]| References { policies: Some(keys(names)), ..References::default() };
+    let document = r#"{"type": "cedarv1", "cedar": {"policies": ["permit(principal, action, resource);"]}}"#;
+    let policies = |key: &str| References {
+        policies: Some(Arc::new([(key.to_owned(), document.to_owned())].into())),
+        ..References::default()
+    };
     let headers = || complete()["headerForward"].clone();
     let inline = |issuer: &str| json!({"type": "inline", "inline": {"issuer": issuer, "audience": "a"}});
     for (spec, references, kind, holds, reason, built) in [
@@ -224,9 +228,9 @@ fn every_reason_has_its_case() {
             false,
         ),
         (in_map(), missing(), C::ConfigurationValid, false, R::AuthzConfigMapNotFound, false),
-        (in_map(), policies(&["other.json"]), C::ConfigurationValid, false, R::AuthzConfigMapInvalid, false),
+        (in_map(), policies("other.json"), C::ConfigurationValid, false, R::AuthzConfigMapInvalid, false),
         // Policies that could be enforced are not enforced yet.
-        (in_map(), policies(&["authz.json"]), C::ConfigurationValid, false, R::ConfigurationInvalid, false),
+        (in_map(), policies("authz.json"), C::ConfigurationValid, false, R::ConfigurationInvalid, false),
         (in_place(permit, "[]"), missing(), C::ConfigurationValid, false, R::ConfigurationInvalid, false),
         (
             in_place("permit(principal);", "[]"),

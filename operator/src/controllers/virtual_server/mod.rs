@@ -9,8 +9,10 @@ mod tests;
 pub mod validate;
 pub mod workloads;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use operator_api::{
-    VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, find_condition,
+    VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, VirtualServerReason,
+    find_condition,
 };
 
 use crate::{
@@ -58,12 +60,29 @@ async fn write(context: &Context, gateway: &validate::Gateway) -> Result<(), App
     Ok(())
 }
 
-/// Publishes what is unused in a new generation, and an event when the phase changed.
+/// The condition that the policies of a ConfigMap cannot be used, when that was not so before.
+fn news_of_policies<'a>(before: &[Condition], after: &'a [Condition]) -> Option<&'a Condition> {
+    let kind = VirtualServerCondition::AuthConfigured.as_str();
+    let found = find_condition(after, kind)?;
+    let reasons = [VirtualServerReason::AuthzConfigMapNotFound, VirtualServerReason::AuthzConfigMapInvalid];
+    let is_about_policies = reasons.iter().any(|reason| reason.as_str() == found.reason);
+    let is_known = find_condition(before, kind).is_some_and(|known| known.reason == found.reason);
+    (is_about_policies && !is_known).then_some(found)
+}
+
+/// Publishes what is unused or deprecated in a new generation, policies that cannot be used, and a changed phase.
 async fn tell(context: &Context, server: &VirtualMCPServer, status: &VirtualMCPServerStatus) {
     if server.status.as_ref().and_then(|status| status.observed_generation) != status.observed_generation {
         for note in validate::unused_selections(server) {
             context.events.warning(server, "ToolSelectionUnused", "Reconcile", &note).await;
         }
+        if let Some(note) = validate::deprecated_upstream(server) {
+            context.events.warning(server, "AuthzPrimaryUpstreamProviderDeprecated", "Validate", note).await;
+        }
+    }
+    let live = server.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    if let Some(condition) = news_of_policies(live, &status.conditions) {
+        context.events.warning(server, &condition.reason, "ValidateAuthzConfigMap", &condition.message).await;
     }
     let before = server.status.as_ref().and_then(|status| status.phase);
     if before == status.phase {

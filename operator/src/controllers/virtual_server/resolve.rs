@@ -7,7 +7,7 @@ use std::{
 
 use kube::ResourceExt;
 use operator_api::{
-    BackendAuth, ConfigMapKeyReference, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
+    BackendAuth, ConfigMapKeyReference, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
     MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
 use vmcp_config::Config;
@@ -20,7 +20,7 @@ use crate::{
     controllers::{Context, ReconcileError},
     runtime::{
         Kind, ObjectKey,
-        contents::Keys,
+        contents::{Keys, Texts},
         index::Referent,
         observed::{Observed, OwnedKind},
     },
@@ -35,6 +35,10 @@ pub struct References {
     pub oidc: Option<Arc<MCPOIDCConfig>>,
     /// The ConfigMap with the CA bundle of the provider.
     pub oidc_ca: Option<Arc<Keys>>,
+    /// The authorization policy.
+    pub authz: Option<Arc<MCPAuthzConfig>>,
+    /// The ConfigMap with the policies.
+    pub policies: Option<Arc<Texts>>,
     /// The entries of the group.
     pub entries: Vec<Arc<MCPServerEntry>>,
     /// The workloads of the group.
@@ -73,10 +77,18 @@ pub(super) async fn references(context: &Context, server: &VirtualMCPServer) -> 
     let key = ObjectKey::of(server);
     let mut references = known(&context.shared.read(), server, &key);
     if let Some(bundle) = references.oidc.as_deref().and_then(ca_bundle) {
-        let key = key.sibling(&bundle.name);
-        let keys = context.contents.config_map(&key).await;
-        references.oidc_ca =
-            keys.map_err(|source| ReconcileError::Read { what: format!("ConfigMap {key}"), source: Box::new(source) })?;
+        let map = key.sibling(&bundle.name);
+        references.oidc_ca = context
+            .contents
+            .config_map(&map)
+            .await
+            .map_err(ReconcileError::reading(format_args!("ConfigMap {map}")))?;
+    }
+    let authz = server.spec.incoming_auth.authz_config.as_ref();
+    if let Some(map) = authz.and_then(|authz| authz.config_map.as_ref()) {
+        let map = key.sibling(&map.name);
+        references.policies =
+            context.contents.texts(&map).await.map_err(ReconcileError::reading(format_args!("ConfigMap {map}")))?;
     }
     Ok(references)
 }
@@ -111,6 +123,7 @@ fn auth_configs(
 fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> References {
     let group = &server.spec.group_ref.name;
     let oidc = server.spec.incoming_auth.oidc_config_ref.as_ref();
+    let authz = server.spec.incoming_auth.authz_config_ref.as_ref();
     let entries = entries(observed, server, key);
     let workloads = workloads::of(observed, &key.sibling(group));
     let auth_configs = auth_configs(observed, server, key, &entries, &workloads);
@@ -142,6 +155,8 @@ fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Ref
         group: observed.groups.get(&key.sibling(group)).cloned(),
         oidc: oidc.and_then(|oidc| observed.oidc_configs.get(&key.sibling(&oidc.name)).cloned()),
         oidc_ca: None,
+        authz: authz.and_then(|config| observed.authz_configs.get(&key.sibling(&config.name)).cloned()),
+        policies: None,
         entries,
         workloads,
         auth_configs,

@@ -56,6 +56,7 @@ pub fn of(
         message: Some(message),
         url: if verdict.gateway.is_some() { Some(build::url(&ObjectKey::of(server))) } else { live.url },
         oidc_config_hash: verdict.oidc_hash.clone(),
+        authz_config_hash: verdict.authz_hash.clone(),
         telemetry_config_hash: verdict.telemetry_hash.clone(),
         conditions: conditions.finish(),
         ..VirtualMCPServerStatus::default()

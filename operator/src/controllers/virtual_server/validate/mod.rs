@@ -4,7 +4,7 @@ mod notices;
 mod references;
 mod spec;
 
-pub(super) use notices::unused_selections;
+pub(super) use notices::{deprecated_upstream, unused_selections};
 
 use std::borrow::Cow;
 
@@ -88,6 +88,8 @@ pub struct Verdict {
     pub gateway: Option<Gateway>,
     /// Hash of the OpenID provider's spec.
     pub oidc_hash: Option<String>,
+    /// Hash of the MCPAuthzConfig's spec.
+    pub authz_hash: Option<String>,
     /// Hash of the MCPTelemetryConfig's spec.
     pub telemetry_hash: Option<String>,
 }
@@ -111,6 +113,8 @@ pub fn judge(server: &VirtualMCPServer, references: &References) -> Verdict {
     if oidc {
         checks.push(references::oidc_config(server, references));
     }
+    let authz = server.spec.incoming_auth.authz_config_ref.as_ref();
+    checks.extend(authz.map(|config| references::authz_config(&config.name, references)));
     if resolve::workflow_names(server).next().is_some() {
         checks.push(references::workflows(server, references));
     }
@@ -126,6 +130,7 @@ pub fn judge(server: &VirtualMCPServer, references: &References) -> Verdict {
     Verdict {
         gateway: passed.then(|| gateway(server, references)),
         oidc_hash: provider.and_then(|provider| provider.status.as_ref()?.config_hash.clone()),
+        authz_hash: references.authz.as_ref().and_then(|config| config.status.as_ref()?.config_hash.clone()),
         telemetry_hash: references.telemetry.as_ref().and_then(|config| config.status.as_ref()?.config_hash.clone()),
         notices: notices::of(server, references),
         checks,

@@ -37,6 +37,16 @@ pub(in crate::controllers::virtual_server) fn unused_selections(server: &Virtual
         .collect()
 }
 
+/// What to write instead of the deprecated `primaryUpstreamProvider`, where it is used.
+pub(in crate::controllers::virtual_server) fn deprecated_upstream(server: &VirtualMCPServer) -> Option<&'static str> {
+    let inline = server.spec.incoming_auth.authz_config.as_ref()?.inline.as_ref()?;
+    inline.primary_upstream_provider.as_ref()?;
+    Some(
+        "spec.incomingAuth.authzConfig.inline.primaryUpstreamProvider is deprecated: set \
+         spec.authServerConfig.primaryUpstreamProvider instead",
+    )
+}
+
 /// The condition about the auth config of the backend `name`.
 fn backend_condition(name: &str) -> Cow<'static, str> {
     // A condition's type takes the characters of names. What is none is refused by the check of the spec.

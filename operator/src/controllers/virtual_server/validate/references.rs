@@ -6,15 +6,14 @@ use std::collections::BTreeSet;
 use operator_api::{GroupPhase, IncomingAuthType, VirtualMCPServer, VirtualServerCondition, VirtualServerReason};
 
 use super::{Check, check};
-use crate::{
-    controllers::{
-        configuration,
-        virtual_server::{
-            configuration::written,
-            resolve::{self, References},
-        },
+use crate::controllers::{
+    authorization::{self, Problem},
+    ca_bundle::{self, Bundle},
+    configuration,
+    virtual_server::{
+        configuration::written,
+        resolve::{self, References},
     },
-    runtime::contents,
 };
 
 pub(super) fn group(name: &str, references: &References) -> Check {
@@ -53,6 +52,26 @@ pub(super) fn oidc_config(server: &VirtualMCPServer, references: &References) ->
     let fine = format!("MCPOIDCConfig {name:?} is Valid");
     let reasons = (VirtualServerReason::OIDCConfigRefValid, reason);
     check(VirtualServerCondition::OIDCConfigRefValidated, problem, reasons, &fine)
+}
+
+pub(super) fn authz_config(name: &str, references: &References) -> Check {
+    let (reason, problem) = match &references.authz {
+        None => (
+            VirtualServerReason::AuthzConfigRefNotFound,
+            Some(format!(
+                "MCPAuthzConfig {name:?} does not exist in this namespace: create it, or change \
+                 incomingAuth.authzConfigRef.name"
+            )),
+        ),
+        Some(config) => (
+            VirtualServerReason::AuthzConfigRefNotValid,
+            configuration::problem(config.status.as_ref())
+                .map(|why| format!("MCPAuthzConfig {name:?} is not Valid: {why}")),
+        ),
+    };
+    let fine = format!("MCPAuthzConfig {name:?} is Valid");
+    let reasons = (VirtualServerReason::AuthzConfigRefValid, reason);
+    check(VirtualServerCondition::AuthzConfigRefValidated, problem, reasons, &fine)
 }
 
 /// Whether the workflows of `config.compositeToolRefs` can be run, each under a name of its own.
@@ -110,28 +129,43 @@ pub(super) fn telemetry(name: &str, references: &References) -> Check {
 }
 
 pub(super) fn authentication(server: &VirtualMCPServer, references: &References, provider_valid: bool) -> Check {
-    let problem = if server.spec.incoming_auth.kind == IncomingAuthType::Anonymous {
-        None
-    } else if provider_valid {
-        references.oidc.as_deref().and_then(resolve::ca_bundle).and_then(|bundle| {
-            let (name, key) = (&bundle.name, &bundle.key);
-            match references.oidc_ca.as_deref().map(|keys| keys.get(key)) {
-                Some(Some(contents::Value::Certificates)) => None,
-                None | Some(None) if bundle.optional == Some(true) => None,
-                None => Some(format!("ConfigMap {name:?} of the MCPOIDCConfig does not exist in this namespace")),
-                Some(None) => Some(format!("ConfigMap {name:?} of the MCPOIDCConfig has no key {key:?}")),
-                Some(Some(_)) => {
-                    Some(format!("ConfigMap {name:?} of the MCPOIDCConfig has no PEM certificate under {key:?}"))
-                }
-            }
-        })
-    } else {
-        Some("the OpenID provider of incomingAuth cannot be used".to_owned())
+    let (reason, problem) = match provider_problem(server, references, provider_valid) {
+        Some(problem) => (VirtualServerReason::AuthInvalid, Some(problem)),
+        None => match policies(server, references).into_iter().next() {
+            Some(Problem::MapNotFound(problem)) => (VirtualServerReason::AuthzConfigMapNotFound, Some(problem)),
+            Some(Problem::MapInvalid(problem)) => (VirtualServerReason::AuthzConfigMapInvalid, Some(problem)),
+            // What is wrong in the spec itself the condition Valid says.
+            Some(Problem::Inline(_)) | None => (VirtualServerReason::AuthInvalid, None),
+        },
     };
     check(
         VirtualServerCondition::AuthConfigured,
         problem,
-        (VirtualServerReason::AuthValid, VirtualServerReason::AuthInvalid),
+        (VirtualServerReason::AuthValid, reason),
         "Clients can be authenticated",
     )
+}
+
+/// What is wrong with the policies of `incomingAuth.authzConfig`.
+pub(super) fn policies(server: &VirtualMCPServer, references: &References) -> Vec<Problem> {
+    let authz = server.spec.incoming_auth.authz_config.as_ref();
+    let place = "spec.incomingAuth.authzConfig";
+    authz.map(|authz| authorization::problems(authz, place, references.policies.as_deref())).unwrap_or_default()
+}
+
+/// Why tokens of clients cannot be checked, if so.
+fn provider_problem(server: &VirtualMCPServer, references: &References, provider_valid: bool) -> Option<String> {
+    if server.spec.incoming_auth.kind == IncomingAuthType::Anonymous {
+        return None;
+    }
+    if !provider_valid {
+        return Some("the OpenID provider of incomingAuth cannot be used".to_owned());
+    }
+    let bundle = references.oidc.as_deref().and_then(resolve::ca_bundle)?;
+    match ca_bundle::judge(bundle, references.oidc_ca.as_deref()) {
+        Bundle::Present(_) | Bundle::NotNeeded(_) => None,
+        Bundle::NotFound(message) | Bundle::Invalid(message) => {
+            Some(format!("the MCPOIDCConfig's caBundleRef: {message}"))
+        }
+    }
 }

@@ -6,9 +6,10 @@ use operator_api::{
 };
 use serde_json::Value;
 
-use super::{Check, check};
+use super::{Check, check, references};
 use crate::{
     controllers::{
+        authorization::Problem,
         configuration as verdicts, headers, unsupported,
         virtual_server::{
             build, configuration,
@@ -30,6 +31,10 @@ pub(super) fn spec(server: &VirtualMCPServer, references: &References) -> Check 
     problems.extend(outgoing(&server.spec));
     problems.extend(config(server));
     problems.extend(tool_configs(server, references));
+    problems.extend(references::policies(server, references).into_iter().filter_map(|problem| match problem {
+        Problem::Inline(message) => Some(message),
+        Problem::MapNotFound(_) | Problem::MapInvalid(_) => None,
+    }));
     check(
         VirtualServerCondition::Valid,
         (!problems.is_empty()).then(|| problems.join("; ")),
