@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     ObjectKey,
-    managed::is_applied,
+    managed::{Applied, is_applied},
     observed::{OwnedKind, Shared},
     referrers::{Watched, owners},
     worker::Work,
@@ -109,7 +109,9 @@ impl Applier {
             "status": serde_json::to_value(status).map_err(encode)?,
         });
         let current = serde_json::to_value(live).map_err(encode)?;
-        if is_applied(&wanted, &current, live.meta(), Some("status")) {
+        // Of a version that is no longer the one in the cache nothing is known, and the write finds out.
+        let applied = K::cache(&self.shared.read()).applied_to(live);
+        if applied.is_some_and(|applied| is_applied(&wanted, &current, &applied, Some("status"))) {
             return Ok(false);
         }
         let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
@@ -138,7 +140,7 @@ impl Applier {
             "metadata": {"name": name, "namespace": namespace, "uid": live.metadata.uid},
             "status": status,
         });
-        if is_applied(&wanted, &live.data, &live.metadata, Some("status")) {
+        if is_applied(&wanted, &live.data, &Applied::of(&live.metadata), Some("status")) {
             return Ok(false);
         }
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, resource);
@@ -194,8 +196,12 @@ impl Applier {
         let text = |field: &str| metadata[field].as_str().unwrap_or_default().to_owned();
         let key = ObjectKey::new(text("namespace"), text("name"));
         let what = format!("the {kind:?} {key}");
-        let live = self.shared.read().owned.of(kind).get(&key).cloned();
-        if let Some(live) = &live {
+        let live = {
+            let observed = self.shared.read();
+            let cache = observed.owned.of(kind);
+            cache.get(&key).map(|live| (live.clone(), cache.applied_to(live)))
+        };
+        if let Some((live, applied)) = &live {
             if let Some(other) = another_owner(live, wanted) {
                 return Err(ApplyError::Refused {
                     what,
@@ -208,7 +214,7 @@ impl Applier {
                     .map_err(|source| ApplyError::Encode { what: what.clone(), source })?;
                 current.insert("metadata".to_owned(), metadata);
             }
-            if is_applied(wanted, &current, &live.metadata, None) {
+            if applied.as_ref().is_some_and(|applied| is_applied(wanted, &current, applied, None)) {
                 return Ok(false);
             }
         }

@@ -1,22 +1,36 @@
 //! A cache of one kind, kept by a watch, that tells what each event changed.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use kube::{Resource, runtime::watcher};
 
 use super::{
     ObjectKey,
     index::{Index, References, Referent},
-    managed::pack,
+    managed::Applied,
 };
 
 /// The objects of one kind as the API server last told them; of their managed fields, only the operator's own.
 #[derive(Debug)]
 pub struct Cache<K> {
-    objects: BTreeMap<ObjectKey, Arc<K>>,
+    objects: BTreeMap<ObjectKey, Held<K>>,
+    /// What was applied to the objects, each once.
+    applied: BTreeSet<Arc<Applied>>,
     index: Option<Index<K>>,
     /// What the watches that keep this cache list.
     lists: BTreeMap<Part, List<K>>,
+}
+
+/// One object, without its managed fields.
+#[derive(Debug)]
+struct Held<K> {
+    object: Arc<K>,
+    /// What the operator applied to it.
+    applied: Arc<Applied>,
 }
 
 /// The part of the cluster that one watch covers.
@@ -50,7 +64,7 @@ impl fmt::Display for Part {
 #[derive(Debug)]
 struct List<K> {
     /// Objects of a list that is still arriving.
-    arriving: BTreeMap<ObjectKey, Arc<K>>,
+    arriving: BTreeMap<ObjectKey, (K, Applied)>,
     /// Whether a whole list has arrived.
     synced: bool,
 }
@@ -79,7 +93,7 @@ impl<K> Change<K> {
 
 impl<K> Default for Cache<K> {
     fn default() -> Self {
-        Self { objects: BTreeMap::new(), index: None, lists: BTreeMap::new() }
+        Self { objects: BTreeMap::new(), applied: BTreeSet::new(), index: None, lists: BTreeMap::new() }
     }
 }
 
@@ -87,8 +101,8 @@ impl<K: Resource> Cache<K> {
     /// Has [`Self::referring`] find objects by what `references` returns for them.
     pub fn index_by(&mut self, references: References<K>) {
         let mut index = Index::new(references);
-        for (key, object) in &self.objects {
-            index.add(key, object);
+        for (key, cached) in &self.objects {
+            index.add(key, &cached.object);
         }
         self.index = Some(index);
     }
@@ -105,20 +119,28 @@ impl<K: Resource> Cache<K> {
 
     /// The object `key`.
     pub fn get(&self, key: &ObjectKey) -> Option<&Arc<K>> {
-        self.objects.get(key)
+        self.objects.get(key).map(|cached| &cached.object)
+    }
+
+    /// What the operator applied to `object`; `None` unless the cache holds this version of it.
+    pub(super) fn applied_to(&self, object: &K) -> Option<Arc<Applied>> {
+        let cached = self.objects.get(&ObjectKey::of(object))?;
+        let is_same = cached.object.meta().resource_version == object.meta().resource_version;
+        is_same.then(|| cached.applied.clone())
     }
 
     /// Every object of `namespace`, by name.
     pub fn in_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<K>> {
         let first = ObjectKey::new(namespace, "");
-        self.objects.range(first..).take_while(move |(key, _)| key.namespace == namespace).map(|(_, object)| object)
+        let objects = self.objects.range(first..).take_while(move |(key, _)| key.namespace == namespace);
+        objects.map(|(_, cached)| &cached.object)
     }
 
     /// Every object that refers to the object `key` of the kind `referent`, by name; none without [`Self::index_by`].
     pub fn referring(&self, referent: Referent, key: &ObjectKey) -> impl Iterator<Item = &Arc<K>> {
         let namespace = key.namespace.clone();
         let names = self.index.iter().flat_map(move |index| index.referring(referent, key));
-        names.filter_map(move |name| self.objects.get(&ObjectKey::new(namespace.clone(), name)))
+        names.filter_map(move |name| self.get(&ObjectKey::new(namespace.clone(), name)))
     }
 
     /// Takes in what the watch of `part` tells, and returns what that changes.
@@ -128,10 +150,9 @@ impl<K: Resource> Cache<K> {
                 self.lists.entry(part.clone()).or_default().arriving.clear();
                 Vec::new()
             }
-            watcher::Event::InitApply(mut object) => {
-                pack(object.meta_mut());
+            watcher::Event::InitApply(object) => {
                 let list = self.lists.entry(part.clone()).or_default();
-                list.arriving.insert(ObjectKey::of(&object), Arc::new(object));
+                list.arriving.insert(ObjectKey::of(&object), strip(object));
                 Vec::new()
             }
             watcher::Event::InitDone => self.replace(part),
@@ -147,36 +168,53 @@ impl<K: Resource> Cache<K> {
     /// Takes in `object` unless the cache holds the same or a newer version; returns what that changes.
     ///
     /// What the operator writes goes in at once, before the watch tells of it, so that it is not written twice.
-    pub fn insert(&mut self, mut object: K) -> Option<Change<K>> {
-        let key = ObjectKey::of(&object);
-        if let Some(cached) = self.objects.get(&key)
+    pub fn insert(&mut self, object: K) -> Option<Change<K>> {
+        self.take_in(ObjectKey::of(&object), strip(object))
+    }
+
+    fn take_in(&mut self, key: ObjectKey, (object, applied): (K, Applied)) -> Option<Change<K>> {
+        if let Some(cached) = self.get(&key)
             && !is_newer(&object, cached.as_ref())
         {
             return None;
         }
-        pack(object.meta_mut());
         let new = Arc::new(object);
-        let old = self.put(key, new.clone());
+        let old = self.put(key, new.clone(), applied);
         Some(Change { old, new: Some(new) })
     }
 
     /// Holds `object`; returns what it held before.
-    fn put(&mut self, key: ObjectKey, object: Arc<K>) -> Option<Arc<K>> {
+    fn put(&mut self, key: ObjectKey, object: Arc<K>, applied: Applied) -> Option<Arc<K>> {
         let old = self.take(&key);
         if let Some(index) = &mut self.index {
             index.add(&key, &object);
         }
-        self.objects.insert(key, object);
+        let applied = self.shared(applied);
+        self.objects.insert(key, Held { object, applied });
         old
     }
 
     /// Holds the object `key` no more.
     fn take(&mut self, key: &ObjectKey) -> Option<Arc<K>> {
-        let object = self.objects.remove(key)?;
+        let Held { object, applied } = self.objects.remove(key)?;
         if let Some(index) = &mut self.index {
             index.remove(key, &object);
         }
+        // This one and that of the set: no other object has it.
+        if Arc::strong_count(&applied) <= 2 {
+            self.applied.remove(&applied);
+        }
         Some(object)
+    }
+
+    /// `applied`, in one copy for all objects.
+    fn shared(&mut self, applied: Applied) -> Arc<Applied> {
+        if let Some(known) = self.applied.get(&applied) {
+            return known.clone();
+        }
+        let new = Arc::new(applied);
+        self.applied.insert(new.clone());
+        new
     }
 
     /// Drops the object `key`, which no longer exists; returns what that changes.
@@ -193,17 +231,16 @@ impl<K: Resource> Cache<K> {
         let gone = self.objects.keys().filter(|key| part.covers(key) && !arrived.contains_key(*key));
         let gone: Vec<_> = gone.cloned().collect();
         let mut changes: Vec<_> = gone.iter().filter_map(|key| self.remove(key)).collect();
-        for (key, new) in arrived {
-            match self.objects.get(&key) {
-                Some(old) if !is_newer(new.as_ref(), old.as_ref()) => {}
-                _ => {
-                    let old = self.put(key, new.clone());
-                    changes.push(Change { old, new: Some(new) });
-                }
-            }
-        }
+        changes.extend(arrived.into_iter().filter_map(|(key, object)| self.take_in(key, object)));
         changes
     }
+}
+
+/// `object` without its managed fields, and what they say.
+fn strip<K: Resource>(mut object: K) -> (K, Applied) {
+    let applied = Applied::of(object.meta());
+    object.meta_mut().managed_fields = None;
+    (object, applied)
 }
 
 /// Whether `new` is a later version than `old`. Versions of one kind are numbers that grow; if one is not, or the
@@ -258,6 +295,33 @@ mod tests {
         assert!(cache.event(&Part::All, watcher::Event::Apply(group("a", "8"))).is_empty());
         assert!(cache.event(&Part::All, watcher::Event::Apply(group("a", "9"))).is_empty());
         assert_eq!(cache.event(&Part::All, watcher::Event::Apply(group("a", "10"))).len(), 1);
+    }
+
+    #[test]
+    fn objects_share_what_was_applied_to_them_while_there_are_any() {
+        let applied = |name: &str, version: &str, fields: serde_json::Value| {
+            let mut group = group(name, version);
+            group.metadata.managed_fields = serde_json::from_value(serde_json::json!([
+                {"manager": crate::NAME, "operation": "Apply", "subresource": "status", "fieldsV1": fields},
+                {"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {}}},
+            ]))
+            .unwrap();
+            group
+        };
+        let status = || serde_json::json!({"f:status": {"f:phase": {}}});
+        let mut cache = Cache::default();
+        cache.insert(applied("a", "1", status()));
+        cache.insert(applied("b", "2", status()));
+        let get = |cache: &Cache<MCPGroup>, name: &str| cache.get(&ObjectKey::new("ns", name)).unwrap().clone();
+        let (a, b) = (get(&cache, "a"), get(&cache, "b"));
+        assert_eq!(a.metadata.managed_fields, None);
+        assert!(Arc::ptr_eq(&cache.applied_to(&a).unwrap(), &cache.applied_to(&b).unwrap()));
+        cache.insert(applied("a", "3", serde_json::json!({"f:status": {}})));
+        assert!(cache.applied_to(&a).is_none(), "that is another version");
+        assert_eq!(cache.applied.len(), 2);
+        cache.remove(&ObjectKey::new("ns", "a"));
+        cache.remove(&ObjectKey::new("ns", "b"));
+        assert!(cache.applied.is_empty());
     }
 
     #[test]

@@ -3,38 +3,41 @@
 //! A write is needed unless the operator's field manager owns exactly the fields that it wants to say, and they have the
 //! wanted values. What others own, and what the API server filled in, does not count.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Map, Value};
 
 use crate::NAME;
 
-/// Keeps of the managed fields what [`is_applied`] looks at, as text: parsed, they would take more memory than the object.
-pub(super) fn pack(metadata: &mut ObjectMeta) {
-    let Some(entries) = &mut metadata.managed_fields else { return };
-    entries.retain(|entry| entry.manager.as_deref() == Some(NAME));
-    entries.shrink_to_fit();
-    for entry in entries {
-        if let Some(fields) = &mut entry.fields_v1
-            && !fields.0.is_string()
-        {
-            fields.0 = Value::String(fields.0.to_string());
-        }
+/// Which fields of an object the operator has applied: of each subresource, empty for the object itself, as JSON text. Parsed, they
+/// would take more memory than the object; as text, they are the same for most objects of a kind, which share them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Applied(BTreeMap<String, String>);
+
+impl Applied {
+    /// Reads the managed fields of `metadata`.
+    pub(super) fn of(metadata: &ObjectMeta) -> Self {
+        let entries = metadata.managed_fields.iter().flatten();
+        let ours = entries
+            .filter(|entry| entry.manager.as_deref() == Some(NAME) && entry.operation.as_deref() == Some("Apply"));
+        let fields = ours.filter_map(|entry| {
+            Some((entry.subresource.clone().unwrap_or_default(), entry.fields_v1.as_ref()?.0.to_string()))
+        });
+        Self(fields.collect())
+    }
+
+    fn fields(&self, subresource: Option<&str>) -> Option<Value> {
+        serde_json::from_str(self.0.get(subresource.unwrap_or_default())?).ok()
     }
 }
 
-/// Whether applying `wanted` to `live` would change nothing. `metadata` is the metadata of `live`, and `subresource` is
-/// what the write goes to, `None` for the object itself.
-pub(super) fn is_applied(wanted: &Value, live: &Value, metadata: &ObjectMeta, subresource: Option<&str>) -> bool {
-    let fields = metadata.managed_fields.iter().flatten().find(|entry| {
-        entry.manager.as_deref() == Some(NAME)
-            && entry.operation.as_deref() == Some("Apply")
-            && entry.subresource.as_deref().filter(|name| !name.is_empty()) == subresource
-    });
-    let Some(fields) = fields.and_then(|entry| entry.fields_v1.as_ref()) else {
+/// Whether applying `wanted` to `live` would change nothing. `applied` is what was applied to `live`, and `subresource` is what the
+/// write goes to, `None` for the object itself.
+pub(super) fn is_applied(wanted: &Value, live: &Value, applied: &Applied, subresource: Option<&str>) -> bool {
+    let Some(fields) = applied.fields(subresource) else {
         return false;
     };
-    let unpacked = fields.0.as_str().map(|text| serde_json::from_str::<Value>(text).unwrap_or_default());
-    let fields = unpacked.as_ref().unwrap_or(&fields.0);
     // Every object has these; they are not fields that a manager owns.
     let mut wanted = wanted.clone();
     if let Some(object) = wanted.as_object_mut() {
@@ -47,7 +50,7 @@ pub(super) fn is_applied(wanted: &Value, live: &Value, metadata: &ObjectMeta, su
             }
         }
     }
-    matches(&wanted, live, fields)
+    matches(&wanted, live, &fields)
 }
 
 /// `fields` is the part of the managed fields that is about `wanted`.
@@ -140,11 +143,7 @@ mod tests {
             {"manager": NAME, "operation": "Apply", "fieldsV1": fields},
         ]}))
         .unwrap();
-        let applied = is_applied(wanted, live, &metadata, None);
-        let mut packed = metadata;
-        pack(&mut packed);
-        assert_eq!(is_applied(wanted, live, &packed, None), applied, "packing changes nothing");
-        applied
+        is_applied(wanted, live, &Applied::of(&metadata), None)
     }
 
     #[test]
@@ -201,6 +200,6 @@ mod tests {
     #[test]
     fn an_object_that_the_operator_never_applied_is_written() {
         let wanted = json!({"spec": {"a": 1}});
-        assert!(!is_applied(&wanted, &wanted, &ObjectMeta::default(), None));
+        assert!(!is_applied(&wanted, &wanted, &Applied::default(), None));
     }
 }
