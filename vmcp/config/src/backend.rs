@@ -45,6 +45,9 @@ pub enum StaticBackendKind {
     /// A Service of the cluster.
     #[serde(rename = "")]
     Service,
+    /// The Service of an MCPRemoteProxy: as any Service, but checked at intervals on request alone.
+    #[serde(rename = "remote-proxy")]
+    RemoteProxy,
 }
 
 /// How a server speaks MCP.

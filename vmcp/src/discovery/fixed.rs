@@ -73,7 +73,7 @@ fn resolve(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>
     };
     let class = match backend.kind {
         Some(StaticBackendKind::Entry) => EgressClass::Remote,
-        Some(StaticBackendKind::Service) | None => EgressClass::Workload,
+        Some(StaticBackendKind::Service | StaticBackendKind::RemoteProxy) | None => EgressClass::Workload,
     };
     let headers = headers(backend, environment).map_err(|reason| FixedError::Header { name: name.clone(), reason })?;
     Ok(Backend {
@@ -81,7 +81,7 @@ fn resolve(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>
         url,
         transport: backend.transport,
         class,
-        is_remote_proxy: false,
+        is_remote_proxy: backend.kind == Some(StaticBackendKind::RemoteProxy),
         allow_private: backend.allow_private_endpoint == Some(true),
         trust,
         auth: OutgoingAuth::Unauthenticated,

@@ -1,7 +1,7 @@
 //! The workloads of a group, as its gateways see them.
 
 use operator_api::{ExternalAuthConfigReference, GroupReference, MCPRemoteProxy, MCPServer, ServerTransport};
-use vmcp_config::{StaticBackend, Transport};
+use vmcp_config::{StaticBackend, StaticBackendKind, Transport};
 
 use crate::runtime::{Kind, ObjectKey, index::Referent, observed::Observed};
 
@@ -14,6 +14,8 @@ pub struct Workload {
     pub group: Option<GroupReference>,
     /// How a gateway authenticates to it.
     pub auth_config: Option<ExternalAuthConfigReference>,
+    /// What it is to a gateway; `None` for a server of the cluster.
+    kind: Option<StaticBackendKind>,
     /// How its proxy speaks MCP.
     transport: Transport,
     /// Where its proxy serves, without the path of the transport; `None` while it has no Service.
@@ -26,6 +28,7 @@ impl From<&MCPRemoteProxy> for Workload {
             name: proxy.metadata.name.clone().unwrap_or_default(),
             group: proxy.spec.group_ref.clone(),
             auth_config: proxy.spec.external_auth_config_ref.clone(),
+            kind: Some(StaticBackendKind::RemoteProxy),
             transport: proxy.spec.transport,
             url: proxy.status.as_ref().and_then(|status| status.url.clone()),
         }
@@ -38,6 +41,7 @@ impl From<&MCPServer> for Workload {
             name: server.metadata.name.clone().unwrap_or_default(),
             group: server.spec.group_ref.clone(),
             auth_config: server.spec.external_auth_config_ref.clone(),
+            kind: None,
             transport: match server.spec.transport {
                 ServerTransport::StreamableHttp => Transport::StreamableHttp,
                 ServerTransport::Sse => Transport::Sse,
@@ -60,7 +64,7 @@ impl Workload {
             name: self.name.clone(),
             url: format!("{}{path}", self.url.as_deref()?.trim_end_matches('/')),
             transport: self.transport,
-            kind: None,
+            kind: self.kind,
             ca_bundle_path: None,
             allow_private_endpoint: None,
             headers: None,

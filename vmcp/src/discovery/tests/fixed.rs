@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{World, entry, fixed_backend, names};
+use crate::backend::EgressClass;
 use crate::discovery::decide::{Decide, Decider, Objects};
 use crate::discovery::fixed::{self, FixedError};
 use crate::discovery::strategy::Strategies;
@@ -14,10 +15,16 @@ fn backends_of_the_configuration_are_services_unless_they_say_entry() {
     let configured = [
         fixed_backend(json!({"name": "a", "url": "http://127.0.0.1:9/mcp", "transport": "streamable-http"})),
         fixed_backend(json!({"name": "b", "url": "https://b.example.com/sse", "transport": "sse", "type": "entry"})),
+        fixed_backend(json!({"name": "c", "url": "http://c/mcp", "transport": "sse", "type": "remote-proxy"})),
     ];
     let backends = fixed::backends(&configured, |_| None);
-    assert_eq!(backends["a"].as_ref().unwrap().class, crate::backend::EgressClass::Workload);
-    assert_eq!(backends["b"].as_ref().unwrap().class, crate::backend::EgressClass::Remote);
+    let kind = |name: &str| {
+        let backend = backends[name].as_ref().unwrap();
+        (backend.class, backend.is_remote_proxy)
+    };
+    assert_eq!(kind("a"), (EgressClass::Workload, false));
+    assert_eq!(kind("b"), (EgressClass::Remote, false));
+    assert_eq!(kind("c"), (EgressClass::Workload, true), "it is checked on request alone");
     let twice = [configured[0].clone(), configured[0].clone()];
     assert_eq!(fixed::backends(&twice, |_| None)["a"], Err(FixedError::Duplicate("a".to_owned())));
 }

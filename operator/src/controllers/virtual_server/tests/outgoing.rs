@@ -1,7 +1,7 @@
 //! How a gateway is told to authenticate to its backends, in both modes.
 
 use operator_api::VirtualServerReason;
-use vmcp_config::Config;
+use vmcp_config::{Config, StaticBackendKind};
 
 use super::*;
 use crate::controllers::virtual_server::workloads::Workload;
@@ -196,7 +196,9 @@ fn workloads_of_the_group_that_have_a_service_are_part_of_an_inline_configuratio
         ],
         "a name has one backend, and a workload's goes before an entry's"
     );
-    assert!(backends.iter().all(|backend| backend.kind.is_none()), "they are Services of the cluster");
+    let kinds: Vec<_> = backends.iter().map(|backend| backend.kind).collect();
+    let proxy = Some(StaticBackendKind::RemoteProxy);
+    assert_eq!(kinds, [None, proxy, proxy], "gateways check proxies on request alone");
     let outgoing = config.outgoing_auth.unwrap().backends.unwrap();
     assert_eq!(outgoing["analytics"].kind, "header_injection");
     assert!(!outgoing.contains_key("fetch"));
