@@ -10,6 +10,7 @@ mod files;
 mod journal;
 mod line;
 mod serve;
+mod token;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,8 @@ enum Command {
     Journal(journal::Options),
     /// Set or heal the faults of a server in a running world.
     Fault(fault::Options),
+    /// Print a token for a user of an authorization server in a running world.
+    Token(token::Options),
     /// Print the JSON Schema of world files, for editors.
     Schema,
     /// Print the description of the control API (OpenAPI 3.1).
@@ -151,6 +154,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Journal(options) => journal::journal(options).await.map_err(Failure::World),
         Command::Fault(options) => fault::fault(options).await.map_err(Failure::World),
+        Command::Token(options) => token::token(options).await.map_err(Failure::World),
         Command::Schema => {
             println!("{:#}", simulator::world::schema());
             Ok(())

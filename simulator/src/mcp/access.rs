@@ -9,9 +9,17 @@ use crate::oauth::{find_issuer, scopes};
 use crate::wire::{Outcome, Received, json_response};
 use crate::world::{Accepts, Server};
 
-/// Where the metadata of the protected resource is (RFC 9728, 3.1).
-pub(super) fn metadata_path(server: &Server) -> String {
-    format!("/.well-known/oauth-protected-resource{}", server.url.path().trim_end_matches('/'))
+/// Where the metadata of protected resources are (RFC 9728, 3.1).
+const METADATA_ROOT: &str = "/.well-known/oauth-protected-resource";
+
+/// Where the metadata of the protected resource are, as challenges name them.
+fn metadata_path(server: &Server) -> String {
+    format!("{METADATA_ROOT}{}", server.url.path().trim_end_matches('/'))
+}
+
+/// Whether the metadata of the protected resource are at `path`: at its own place, or at the root, where MCP clients look next.
+pub(super) fn describes_resource(server: &Server, path: &str) -> bool {
+    server.accepts.is_some() && (path == METADATA_ROOT || path == metadata_path(server))
 }
 
 /// A refusal of the transport with a JSON-RPC error as body, which the specification allows.
@@ -92,6 +100,7 @@ impl McpServer {
         if !accepts.scopes.is_empty() {
             document["scopes_supported"] = json!(accepts.scopes);
         }
+        json_patch::merge(&mut document, &Value::Object(accepts.metadata.clone()));
         Outcome::answered(json_response(StatusCode::OK, &document))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::access::describes_resource;
 use super::legacy::Sessions;
 use super::modern::{StateKey, Subscriptions};
 use crate::clock::Clock;
@@ -71,13 +72,13 @@ impl McpServer {
         let definition = self.definition();
         path == definition.url.path()
             || (definition.transport == Transport::Sse && path == definition.messages_path())
-            || (definition.accepts.is_some() && path == super::access::metadata_path(&definition))
+            || describes_resource(&definition, path)
     }
 
     /// Answers a request to one of the paths that it serves.
     pub(crate) fn answer(self: &Arc<Self>, received: &Received) -> Outcome {
         let definition = self.definition();
-        if definition.accepts.is_some() && received.path == super::access::metadata_path(&definition) {
+        if describes_resource(&definition, &received.path) {
             return self.resource_metadata(&definition);
         }
         match definition.transport {

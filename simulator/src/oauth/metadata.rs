@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::issuer::Issuer;
-use crate::world::{ClientAuthentication, GrantType};
+use crate::world::{AuthorizationServer, Client, ClientAuthentication, GrantType};
 
 /// Algorithms of client assertions.
 const ASSERTION_ALGORITHMS: [&str; 9] =
@@ -26,9 +26,7 @@ impl Issuer {
     /// The metadata document. It names what the server does, unless the world file changes it.
     pub(super) fn metadata(&self) -> Value {
         let definition = self.definition();
-        let authentication: Vec<&str> =
-            ClientAuthentication::ALL.iter().map(|method| method.identifier()).chain(["none"]).collect();
-        let methods = json!(authentication);
+        let methods = json!(authentication_methods(&definition));
         let mut document = json!({
             "issuer": self.identifier(),
             "authorization_endpoint": self.endpoint(&definition.authorization_path),
@@ -64,4 +62,20 @@ impl Issuer {
         let keys: Vec<Value> = self.published_keys().iter().map(|key| key.jwk().clone()).collect();
         json!({ "keys": keys })
     }
+}
+
+/// The ways in which its clients may authenticate; all of them where any client may register.
+fn authentication_methods(definition: &AuthorizationServer) -> Vec<&'static str> {
+    let everybody = definition.registration || definition.clients.is_empty();
+    let used =
+        |method: &ClientAuthentication| definition.clients.iter().any(|client| client.methods().contains(method));
+    let mut methods: Vec<&str> = ClientAuthentication::ALL
+        .into_iter()
+        .filter(|method| everybody || used(method))
+        .map(ClientAuthentication::identifier)
+        .collect();
+    if everybody || definition.clients.iter().any(Client::is_public) {
+        methods.push("none");
+    }
+    methods
 }

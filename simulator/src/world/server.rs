@@ -227,6 +227,9 @@ pub struct Accepts {
     /// Scopes that the token must all have.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Changes of the metadata of the protected resource (RFC 9728), by a merge patch (RFC 7396): null removes a member.
+    #[serde(default)]
+    pub metadata: Map<String, Value>,
 }
 
 /// What a request must carry besides a token.

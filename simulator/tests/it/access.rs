@@ -117,10 +117,29 @@ async fn a_session_belongs_to_its_subject() {
 #[tokio::test]
 async fn the_resource_describes_itself() {
     let (_simulator, handle) = world(WORLD).await;
+    for place in ["/.well-known/oauth-protected-resource/mcp", "/.well-known/oauth-protected-resource"] {
+        let metadata = url(&handle, &format!("https://mcp.example.com{place}"));
+        let document: Value = client(&handle, &["public"]).get(metadata).send().await.unwrap().json().await.unwrap();
+        assert_eq!(document["resource"], "https://mcp.example.com");
+        assert_eq!(document["authorization_servers"], json!(["https://auth.company.com"]));
+        assert_eq!(document["scopes_supported"], json!(["tools"]));
+    }
+}
+
+#[tokio::test]
+async fn the_description_of_a_resource_says_what_the_world_wants() {
+    let patched = WORLD.replace(
+        "scopes: [tools]}",
+        "metadata: {resource: 'https://elsewhere.example.com', bearer_methods_supported: null}}",
+    );
+    let (_simulator, handle) = world(&patched).await;
     let metadata = url(&handle, "https://mcp.example.com/.well-known/oauth-protected-resource/mcp");
     let document: Value = client(&handle, &["public"]).get(metadata).send().await.unwrap().json().await.unwrap();
-    assert_eq!(document["resource"], "https://mcp.example.com");
-    assert_eq!(document["authorization_servers"], json!(["https://auth.company.com"]));
+    let authorization_servers = ["https://auth.company.com"];
+    assert_eq!(
+        document,
+        json!({"resource": "https://elsewhere.example.com", "authorization_servers": authorization_servers})
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Metadata and keys of authorization servers.
 
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use simulator::{TokenRequest, WorldChange};
 
 use crate::client::{client, url, world};
@@ -53,4 +53,27 @@ async fn a_rotated_key_is_published_beside_the_one_before_it() {
     assert_eq!(after[1], before[0]);
     let token = handle.token(&TokenRequest::new("https://auth.company.com/realms/tools", "alice", "x")).unwrap();
     assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid.unwrap(), after[0]);
+}
+
+#[tokio::test]
+async fn metadata_name_what_there_is_and_what_the_world_wants() {
+    let description = "
+authorizationServers:
+  - {host: auth.company.com, clients: [{id: a, secret: x, authentication: [basic]}], metadata: {code_challenge_methods_supported: null, issuer: 'https://other'}}
+  - {host: open.company.com, registration: true, scopes: [read]}
+";
+    let (_simulator, handle) = world(description).await;
+    let document = |host: &str| {
+        let place = url(&handle, &format!("https://{host}/.well-known/oauth-authorization-server"));
+        let request = client(&handle, &["public"]).get(place).send();
+        async { request.await.unwrap().json::<Value>().await.unwrap() }
+    };
+    let closed = document("auth.company.com").await;
+    assert_eq!(closed["token_endpoint_auth_methods_supported"], json!(["client_secret_basic"]));
+    assert_eq!((closed.get("code_challenge_methods_supported"), &closed["issuer"]), (None, &json!("https://other")));
+    assert!(closed.get("registration_endpoint").is_none() && closed.get("scopes_supported").is_none());
+    let open = document("open.company.com").await;
+    assert_eq!(open["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(open["registration_endpoint"], "https://open.company.com/protocol/openid-connect/register");
+    assert_eq!(open["token_endpoint_auth_methods_supported"].as_array().unwrap().len(), 4);
 }

@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 
 fn simulator() -> Command {
     Command::new(env!("CARGO_BIN_EXE_simulator"))
@@ -213,7 +215,7 @@ fn roots_are_kept_from_one_run_to_the_next() {
     assert_eq!((code, said.lines().count()), (Some(0), 6), "{error}");
     let read = |folder: &str, name: &str| std::fs::read_to_string(Path::new(folder).join(name)).unwrap();
     let manifest: Value = serde_saphyr::from_str(&read(&kept, "company.configmap.yaml")).unwrap();
-    assert_eq!(manifest["metadata"], serde_json::json!({"name": "company", "namespace": "tools"}));
+    assert_eq!(manifest["metadata"], json!({"name": "company", "namespace": "tools"}));
     let mode = std::fs::metadata(Path::new(&kept).join("company-key.pem")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
@@ -232,4 +234,39 @@ fn roots_are_kept_from_one_run_to_the_next() {
     assert!(serving.end().contains("name server           127.0.0.1:"));
     let (code, _, error) = run(&["serve", &world, "--authorities", "/nowhere"]);
     assert!(code == Some(2) && error.contains("/nowhere holds no root of this world"), "{error}");
+}
+
+#[test]
+fn a_token_of_a_running_world_is_printed_alone() {
+    let port = free_port();
+    let issuer = format!("http://localhost:{port}");
+    let description =
+        format!("authorizationServers: [{{host: 'localhost:{port}', issuer: '{issuer}', users: [alice]}}]");
+    let world = file("issuing.yaml", &description);
+    let api = format!("127.0.0.1:{}", free_port());
+    let _serving = Serving::start([world.to_str().unwrap(), "--control", &api]);
+    let control = format!("http://{api}");
+    let asked = |more: &[&str]| run(&[&["token", "--control", &control, "--issuer", &issuer], more].concat());
+    let claims = ["--scope", "read", "--scope", "write", "--lifetime", "5m", "--claims", "{groups: [admins]}"];
+    let (code, said, error) = asked(&[&["--subject", "alice", "--audience", "gateway"], &claims[..]].concat());
+    assert_eq!(code, Some(0), "{error}");
+    let token = said.strip_suffix('\n').unwrap();
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let claims: Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(
+        (&claims["sub"], &claims["aud"], &claims["scope"]),
+        (&json!("alice"), &json!("gateway"), &json!("read write"))
+    );
+    assert_eq!(claims["groups"], json!(["admins"]));
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 300);
+    assert!(asked(&["--subject", "alice", "--fault", "algNone"]).1.ends_with(".\n"), "it has no signature");
+    for (arguments, reason) in [
+        (&["--subject", "eve"][..], "has no user `eve`"),
+        (&["--subject", "alice", "--fault", "expird"], "did you mean `expired`?"),
+        (&["--subject", "alice", "--claims", "[]"], "is not a mapping"),
+    ] {
+        let (code, said, error) = asked(arguments);
+        assert_eq!((code, said.as_str()), (Some(1), ""));
+        assert!(error.contains(reason), "{error}");
+    }
 }
