@@ -1,7 +1,7 @@
 //! One request of a client to one backend.
 
 use super::cache::Key;
-use super::{Catalog, ClientView, error};
+use super::{Catalog, ClientView, Conversation, error};
 use crate::backend::{Backend, Caller};
 use crate::egress::{Cause, Reply};
 use crate::jsonrpc::ErrorObject;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 impl Catalog {
     /// Sends a request to `backend` in the client's session with it, and waits for the answer within the backend's time.
+    /// `conversation` says who hears the backend meanwhile.
     pub(super) async fn ask(
         &self,
         view: &ClientView,
@@ -18,10 +19,13 @@ impl Catalog {
         backend: &Arc<Backend>,
         method: &str,
         params: &RawValue,
+        conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let timeout = self.options.timeouts.of(&backend.name).as_std();
         let session = view.session(&self.egress, backend, caller);
-        let outcome = session.request(caller, method, Some(params), timeout).await;
+        self.tell(view, caller, backend, &session).await;
+        let hearing = conversation.with(backend);
+        let outcome = session.converse(caller, method, Some(params), timeout, Some(&hearing)).await;
         self.health.record_call(backend, outcome.as_ref().map(drop));
         outcome.map_err(|failure| {
             let (backend_name, cause) = (backend.name.as_str(), failure.cause());

@@ -1,8 +1,8 @@
 //! The news that what clients see has changed: who has to hear of what.
 
 use super::cache::Key;
-use super::{Catalog, ClientView};
-use crate::backend::{Backend, Backends, Caller};
+use super::{Catalog, Interests};
+use crate::backend::{Backend, Backends};
 use crate::health::{BackendNews, is_available};
 use crate::offers::Kind;
 use crate::status::{BackendStatus, Observations};
@@ -49,19 +49,19 @@ impl Catalog {
         std::mem::take(&mut *self.changes.pending.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The kinds of which the client of `view` sees something else now than it was last told.
-    pub fn affected(&self, view: &ClientView, changed: &Changed) -> Vec<Kind> {
+    /// The kinds of which a client sees something else now than it was last served.
+    pub fn affected(&self, interests: &Interests, changed: &Changed) -> Vec<Kind> {
         let of_lists = |kind: Kind| {
             let mut keys = changed.lists.iter().filter(|key| key.kind == kind);
-            keys.any(|key| view.was_served(key).is_some_and(|list| !self.lists.is_current(key, &list)))
+            keys.any(|key| interests.was_served(key).is_some_and(|list| !self.lists.is_current(key, &list)))
         };
-        let listed = Kind::ALL.into_iter().filter(|kind| view.has_listed(*kind));
+        let listed = Kind::ALL.into_iter().filter(|kind| interests.has_listed(*kind));
         listed.filter(|kind| changed.kinds.contains(kind) || of_lists(*kind)).collect()
     }
 
-    /// The backend tells a client that its lists have changed: whoever sees the same lists as this `caller` asks again.
-    pub fn lists_changed(&self, backend: &Backend, caller: &Caller, kinds: &[Kind]) {
-        let keys: Vec<_> = kinds.iter().map(|kind| Key::new(*kind, backend, caller)).collect();
+    /// A backend tells a client that its lists have changed: whoever was served the same lists asks again.
+    pub fn lists_changed(&self, interests: &Interests, backend: &str, kinds: &[Kind]) {
+        let keys = interests.served_by(backend, kinds);
         self.invalidate(|key| keys.contains(key));
     }
 

@@ -1,7 +1,7 @@
 //! `completion/complete`: values for an argument of a prompt or for a variable of a resource template.
 
 use super::named::Route;
-use super::{Catalog, ClientView};
+use super::{Catalog, ClientView, Conversation};
 use crate::backend::Caller;
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
@@ -13,7 +13,13 @@ pub const COMPLETE_KEYS: [&str; 4] = ["ref", "argument", "context", "_meta"];
 
 impl Catalog {
     /// Asks the backend that owns what `params.ref` means. A backend that completes nothing has no values.
-    pub async fn complete(&self, view: &ClientView, caller: &Caller, params: Object<'_>) -> Result<Reply, ErrorObject> {
+    pub async fn complete(
+        &self,
+        view: &ClientView,
+        caller: &Caller,
+        params: Object<'_>,
+        conversation: &dyn Conversation,
+    ) -> Result<Reply, ErrorObject> {
         let wrong = || {
             let message = "params.ref must be a \"ref/prompt\" with a name or a \"ref/resource\" with a uri";
             ErrorObject::new(code::INVALID_PARAMS, message)
@@ -34,6 +40,6 @@ impl Catalog {
             return Ok(Reply::Result(raw(&json!({ "completion": { "values": [], "hasMore": false } }))));
         }
         let params = params.with("ref", reference.to_raw()).to_raw();
-        self.ask(view, caller, &backend, "completion/complete", &params).await
+        self.ask(view, caller, &backend, "completion/complete", &params, conversation).await
     }
 }

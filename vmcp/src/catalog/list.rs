@@ -67,7 +67,7 @@ impl Catalog {
                 Err(error) => failed.push((backend.name.clone(), error)),
             }
         }
-        view.serve(kind, served);
+        view.interests.serve(kind, served);
         if !failed.is_empty() && self.options.partial_failure == PartialFailureMode::Fail {
             return Err(error::incomplete(&failed));
         }

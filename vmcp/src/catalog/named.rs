@@ -1,7 +1,7 @@
 //! `tools/call` and `prompts/get`: from the name that the client knows to the backend that owns it. One request to one
 //! backend.
 
-use super::{Catalog, ClientView, candidates, error};
+use super::{Catalog, ClientView, Conversation, candidates, error};
 use crate::backend::{Backend, Caller};
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
@@ -24,8 +24,9 @@ impl Catalog {
         view: &ClientView,
         caller: &Caller,
         params: Object<'_>,
+        conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
-        self.named(Kind::Tools, "tools/call", view, caller, params).await
+        self.named(Kind::Tools, "tools/call", view, caller, params, conversation).await
     }
 
     /// Gets a prompt. `params` are those of the client's request, read with [`NAMED_KEYS`].
@@ -34,8 +35,9 @@ impl Catalog {
         view: &ClientView,
         caller: &Caller,
         params: Object<'_>,
+        conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
-        self.named(Kind::Prompts, "prompts/get", view, caller, params).await
+        self.named(Kind::Prompts, "prompts/get", view, caller, params, conversation).await
     }
 
     async fn named(
@@ -45,13 +47,14 @@ impl Catalog {
         view: &ClientView,
         caller: &Caller,
         params: Object<'_>,
+        conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let name = params.string("name").map_err(|error| ErrorObject::from(&error))?.ok_or_else(|| {
             ErrorObject::new(code::INVALID_PARAMS, format!("params.name must name the {}", kind.noun()))
         })?;
         let Route { backend, original } = self.route(kind, view, caller, &name).await?;
         let params = params.with("name", raw(&original)).to_raw();
-        self.ask(view, caller, &backend, method, &params).await
+        self.ask(view, caller, &backend, method, &params, conversation).await
     }
 
     /// Finds the owner of a name: of the backends that could have it, the first in order that has it by its last known

@@ -1,6 +1,7 @@
 //! `resources/read`, `resources/subscribe` and `resources/unsubscribe`: from a URI to the backend that owns it.
 
-use super::{Catalog, ClientView, ItemList, error, template};
+use super::view::Told;
+use super::{Catalog, ClientView, Conversation, ItemList, error, template};
 use crate::backend::{Backend, Caller};
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
@@ -18,9 +19,10 @@ impl Catalog {
         view: &ClientView,
         caller: &Caller,
         params: Object<'_>,
+        conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let backend = self.owner(view, caller, &uri(&params)?).await?;
-        self.ask(view, caller, &backend, "resources/read", &params.to_raw()).await
+        self.ask(view, caller, &backend, "resources/read", &params.to_raw(), conversation).await
     }
 
     /// Subscribes the client to the news of a resource.
@@ -29,6 +31,7 @@ impl Catalog {
         view: &ClientView,
         caller: &Caller,
         params: Object<'_>,
+        conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let uri = uri(&params)?;
         let backend = self.owner(view, caller, &uri).await?;
@@ -37,11 +40,14 @@ impl Catalog {
             return Err(ErrorObject::new(code::METHOD_NOT_FOUND, message).with_data(json!({ "backend": backend.name })));
         }
         // Before the backend says that the client is subscribed: the first news may follow at once.
-        view.subscribe(&uri, &backend.name)?;
-        view.session(&self.egress, &backend, caller).listen(caller).await;
-        let reply = self.ask(view, caller, &backend, "resources/subscribe", &params.to_raw()).await;
-        if !matches!(reply, Ok(Reply::Result(_))) {
-            view.unsubscribe(&uri);
+        view.interests.subscribe(&uri, &backend.name)?;
+        let session = view.session(&self.egress, &backend, caller);
+        session.listen(caller).await;
+        let reply = self.ask(view, caller, &backend, "resources/subscribe", &params.to_raw(), conversation).await;
+        let agreed = matches!(reply, Ok(Reply::Result(_)));
+        view.interests.subscribed(&uri, agreed);
+        if agreed {
+            view.tell(&backend.name, Told { generation: session.generation(), level: view.interests.level() });
         }
         reply
     }
@@ -52,11 +58,12 @@ impl Catalog {
         view: &ClientView,
         caller: &Caller,
         params: Object<'_>,
+        conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let uri = uri(&params)?;
-        let backend = view.unsubscribe(&uri).and_then(|name| self.backends().get(&name).cloned());
+        let backend = view.interests.unsubscribe(&uri).and_then(|name| self.backends().get(&name).cloned());
         let Some(backend) = backend else { return Ok(Reply::Result(raw(&json!({})))) };
-        self.ask(view, caller, &backend, "resources/unsubscribe", &params.to_raw()).await
+        self.ask(view, caller, &backend, "resources/unsubscribe", &params.to_raw(), conversation).await
     }
 
     /// The owner of a URI: of all backends by name, the first that lists it, else the first with a template that means

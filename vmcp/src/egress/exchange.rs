@@ -16,7 +16,8 @@ use super::error::{Cause, EgressError};
 use super::gate::Gate;
 use super::guard::Reach;
 use super::http_client::{HttpClient, Partition};
-use super::relayed::Inbox;
+use super::peer::{Hearer, Peer};
+use super::questions::QuestionLimit;
 use crate::backend::{Backend, Caller};
 use crate::outgoing::{Credential, Credentials};
 
@@ -34,8 +35,9 @@ pub(super) struct Exchange {
     pub(super) answers: Answers,
     /// Whether the backend is left alone.
     pub(super) gate: Arc<dyn Gate>,
-    /// Who hears what the backend says of its own accord; without one the gateway hears it itself.
-    pub(super) inbox: Option<Arc<dyn Inbox>>,
+    /// Who hears what the backend says of its own accord.
+    pub(super) hearer: Hearer,
+    pub(super) questions: QuestionLimit,
 }
 
 impl Exchange {
@@ -87,8 +89,16 @@ impl Exchange {
 
     /// Passes a message of the backend on to the client whose session this is.
     pub(super) fn deliver(&self, message: Bytes) {
-        if let Some(inbox) = &self.inbox {
+        if let Hearer::Inbox(inbox) = &self.hearer {
             inbox.deliver(message);
+        }
+    }
+
+    /// The client that hears what concerns no request, if the gateway speaks for one.
+    pub(super) fn peer(&self) -> Option<&Arc<dyn Peer>> {
+        match &self.hearer {
+            Hearer::Client(client) => Some(&client.peer),
+            Hearer::Gateway | Hearer::Inbox(_) => None,
         }
     }
 

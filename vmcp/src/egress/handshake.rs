@@ -1,11 +1,12 @@
 //! The MCP handshake of the revisions with `initialize`.
 
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::error::{Cause, EgressError};
 use super::failure::Failure;
+use super::peer::Hearer;
 use crate::jsonrpc;
 use crate::offers::{Declared, Offers};
 
@@ -14,13 +15,26 @@ const PROPOSED: &str = "2025-11-25";
 /// The revisions that it can go on with.
 pub(crate) const SPOKEN: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
-/// The params of `initialize`. The gateway offers no capabilities: a backend may only answer.
-pub(super) fn params() -> Box<RawValue> {
-    jsonrpc::raw(&json!({
-        "protocolVersion": PROPOSED,
-        "capabilities": {},
-        "clientInfo": {"name": "vmcp", "version": env!("CARGO_PKG_VERSION")},
-    }))
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InitializeParams<'a> {
+    protocol_version: &'static str,
+    capabilities: &'a RawValue,
+    client_info: Value,
+}
+
+/// The params of `initialize`. A backend may use the capabilities of the client that the gateway speaks for; where there
+/// is none, it may only answer.
+pub(super) fn params(hearer: &Hearer) -> Box<RawValue> {
+    let none = jsonrpc::raw(&json!({}));
+    jsonrpc::raw(&InitializeParams {
+        protocol_version: PROPOSED,
+        capabilities: match hearer {
+            Hearer::Client(client) => &client.capabilities,
+            Hearer::Gateway | Hearer::Inbox(_) => &none,
+        },
+        client_info: json!({"name": "vmcp", "version": env!("CARGO_PKG_VERSION")}),
+    })
 }
 
 #[derive(Deserialize)]

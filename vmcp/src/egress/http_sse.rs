@@ -4,9 +4,10 @@
 //! posts; answers are told apart by their ids. The stream is the session: when it ends, so do the requests on it, and
 //! the next request opens a new one.
 
-use std::collections::HashMap;
+mod waiting;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
@@ -14,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::value::RawValue;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 use url::Url;
 
 use super::MAX_MESSAGE;
@@ -25,11 +26,13 @@ use super::handshake;
 use super::http_client::{broken, read_body};
 use super::inbound::{self, Inbound};
 use super::news::News;
+use super::questions::Questions;
 use super::response::{drain, media_type, protocol};
 use super::session::{Cancellation, Reply};
 use super::sse::{SseDecoder, SseEvent};
 use crate::backend::Caller;
 use crate::jsonrpc::{self, Id};
+use waiting::{Forget, Waiting};
 
 /// Bodies of failed requests are read up to this size.
 const MAX_FAILURE: usize = 64 * 1024;
@@ -56,10 +59,6 @@ impl Drop for Live {
         self.reader.abort();
     }
 }
-
-/// Who waits for which answer; `None` once the stream has ended.
-#[derive(Debug)]
-struct Waiting(SyncMutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>);
 
 impl HttpSse {
     pub(super) fn new(exchange: Exchange, news: Arc<News>) -> Self {
@@ -167,7 +166,7 @@ impl HttpSse {
         }
         let mut stream = EventStream::new(response.into_body());
         let endpoint = self.endpoint(&stream.first().await?)?;
-        let waiting = Arc::new(Waiting(SyncMutex::new(Some(HashMap::new()))));
+        let waiting = Arc::new(Waiting::new());
         let reader = Reader {
             exchange: Arc::clone(&self.exchange),
             endpoint: endpoint.clone(),
@@ -195,7 +194,7 @@ impl HttpSse {
     }
 
     async fn initialize(&self, live: &Live, caller: &Caller) -> Result<(), EgressError> {
-        if let Reply::Error(error) = self.shake_hands(live, caller, &handshake::params()).await? {
+        if let Reply::Error(error) = self.shake_hands(live, caller, &handshake::params(&self.exchange.hearer)).await? {
             return Err(handshake::refused(&error));
         }
         let initialized = jsonrpc::notification("notifications/initialized", None);
@@ -265,49 +264,6 @@ async fn post(exchange: &Exchange, endpoint: &Url, caller: &Caller, message: Byt
     Err(if status == StatusCode::NOT_FOUND { Failure::SessionLost(error) } else { Failure::Other(error) })
 }
 
-impl Waiting {
-    fn with<T>(&self, act: impl FnOnce(&mut Option<HashMap<u64, oneshot::Sender<Reply>>>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn is_open(&self) -> bool {
-        self.with(|waiting| waiting.is_some())
-    }
-
-    fn expect(&self, id: u64) -> Option<oneshot::Receiver<Reply>> {
-        let (sender, receiver) = oneshot::channel();
-        self.with(|waiting| waiting.as_mut().map(|waiting| waiting.insert(id, sender)))?;
-        Some(receiver)
-    }
-
-    fn forget(&self, id: u64) {
-        self.with(|waiting| waiting.as_mut().and_then(|waiting| waiting.remove(&id)));
-    }
-
-    fn answer(&self, id: u64, reply: Reply) {
-        if let Some(sender) = self.with(|waiting| waiting.as_mut().and_then(|waiting| waiting.remove(&id))) {
-            // Whoever waited may have left at this moment.
-            let _ = sender.send(reply);
-        }
-    }
-
-    fn end(&self) {
-        self.with(|waiting| *waiting = None);
-    }
-}
-
-/// Takes a request off the list when nobody waits any more.
-struct Forget<'a> {
-    waiting: &'a Waiting,
-    id: u64,
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        self.waiting.forget(self.id);
-    }
-}
-
 /// Hands out the answers of one stream.
 struct Reader {
     exchange: Arc<Exchange>,
@@ -325,19 +281,32 @@ impl Reader {
     }
 
     async fn read(&self, stream: &mut EventStream) -> Result<(), EgressError> {
+        let mut questions = Questions::default();
         loop {
             for event in stream.next().await? {
                 if event.event != "message" {
                     continue;
                 }
-                match inbound::read(event.data.as_bytes(), self.exchange.inbox.is_some())? {
+                match inbound::read(event.data.as_bytes(), &self.exchange.hearer)? {
                     Inbound::Answer { id: Some(id), reply } => {
                         if let Some(id) = id.as_u64() {
                             self.waiting.answer(id, reply);
                         }
                     }
                     Inbound::Relay(message) => self.exchange.deliver(message),
-                    Inbound::Respond(message) => self.respond(message),
+                    Inbound::Notify(method, message) => {
+                        if let Some(peer) = self.exchange.peer() {
+                            peer.notified(&method, message).await;
+                        }
+                    }
+                    Inbound::Ask(id, question) => {
+                        if let Some(peer) = self.exchange.peer() {
+                            let (limit, respond) = (&self.exchange.questions, self.responder());
+                            questions.ask(limit, Arc::clone(peer), id, question, respond);
+                        }
+                    }
+                    Inbound::TakenBack(id) => questions.cancel(&id),
+                    Inbound::Respond(message) => self.responder()(message),
                     Inbound::ListChanged(method) => self.news.list_changed(&method),
                     Inbound::Answer { id: None, .. } | Inbound::Ignore => {}
                 }
@@ -345,10 +314,14 @@ impl Reader {
         }
     }
 
-    fn respond(&self, message: Bytes) {
+    /// What answers a request of the backend, beside the stream.
+    fn responder(&self) -> impl FnOnce(Bytes) + Send + 'static {
         let (exchange, endpoint, caller) = (Arc::clone(&self.exchange), self.endpoint.clone(), self.caller.clone());
-        self.exchange
-            .answer(async move { post(&exchange, &endpoint, &caller, message).await.map_err(Failure::into_error) });
+        move |message| {
+            let sender = Arc::clone(&exchange);
+            exchange
+                .answer(async move { post(&sender, &endpoint, &caller, message).await.map_err(Failure::into_error) });
+        }
     }
 }
 

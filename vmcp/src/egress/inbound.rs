@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::error::{Cause, EgressError};
+use super::peer::{Hearer, Question};
 use super::session::Reply;
-use crate::jsonrpc::{self, ErrorObject, Id, Message, Outcome, code};
+use crate::jsonrpc::{self, ErrorObject, Id, Message, Notification, Object, Outcome, Request, code};
 use crate::offers::Kind;
 
 /// What to do with a message of a backend.
@@ -14,6 +15,12 @@ pub(super) enum Inbound {
     Answer { id: Option<Id>, reply: Reply },
     /// A request, and the gateway's answer to it.
     Respond(Bytes),
+    /// A request with this id that the client of the session is asked.
+    Ask(Id, Question),
+    /// The backend does not want the answer to its request of this id any more.
+    TakenBack(Id),
+    /// A notification with this method for the client of the session, as it came.
+    Notify(String, Bytes),
     /// Remember that a list has changed, as this notification says.
     ListChanged(String),
     /// A request or notification for the client whose session this is, as it came.
@@ -22,11 +29,13 @@ pub(super) enum Inbound {
     Ignore,
 }
 
-/// Reads one message. With `relayed` whatever is no answer is for the client.
+/// Reads one message, which `hearer` hears.
 ///
-/// Otherwise the gateway offers a backend no capabilities, so that `ping` is the one request that it answers with a
-/// result.
-pub(super) fn read(text: &[u8], relayed: bool) -> Result<Inbound, EgressError> {
+/// Where that is the gateway itself, it offers a backend no capabilities, so that `ping` is the one request that it
+/// answers with a result.
+pub(super) fn read(text: &[u8], hearer: &Hearer) -> Result<Inbound, EgressError> {
+    let relayed = matches!(hearer, Hearer::Inbox(_));
+    let has_client = matches!(hearer, Hearer::Client(_));
     let message = Message::parse(text).map_err(|error| {
         EgressError::new(Cause::Protocol, format!("the backend sent something that is not JSON-RPC: {error}"))
     })?;
@@ -36,9 +45,18 @@ pub(super) fn read(text: &[u8], relayed: bool) -> Result<Inbound, EgressError> {
         Message::Request(request) if request.method == "ping" => {
             Inbound::Respond(jsonrpc::result_response(&request.id, &jsonrpc::raw(&serde_json::json!({}))))
         }
+        Message::Request(Request { id, method, params }) if has_client => {
+            Inbound::Ask(id, Question { method: method.into_owned(), params: params.map(ToOwned::to_owned) })
+        }
         Message::Request(request) => {
             let error = ErrorObject::new(code::METHOD_NOT_FOUND, "the gateway does not take requests from backends");
             Inbound::Respond(jsonrpc::error_response(Some(&request.id), &jsonrpc::raw(&error)))
+        }
+        Message::Notification(notification) if notification.method == "notifications/cancelled" => {
+            taken_back(&notification).map_or(Inbound::Ignore, Inbound::TakenBack)
+        }
+        Message::Notification(notification) if has_client => {
+            Inbound::Notify(notification.method.into_owned(), Bytes::copy_from_slice(text))
         }
         Message::Notification(notification) if Kind::changed_by(&notification.method).next().is_some() => {
             Inbound::ListChanged(notification.method.into_owned())
@@ -48,6 +66,12 @@ pub(super) fn read(text: &[u8], relayed: bool) -> Result<Inbound, EgressError> {
             Inbound::Ignore
         }
     })
+}
+
+/// Which of its requests a backend cancels.
+fn taken_back(notification: &Notification<'_>) -> Option<Id> {
+    let params = Object::parse(notification.params?, "params", &["requestId"]).ok()?;
+    params.field("requestId").and_then(|id| Id::parse(id).ok())
 }
 
 /// What the body of a failed HTTP request says about the request `id`.

@@ -13,9 +13,10 @@ use super::exchange::Exchange;
 use super::http_client::broken;
 use super::inbound::{self, Inbound};
 use super::news::News;
+use super::questions::Questions;
 use super::response::protocol;
 use super::sse::SseDecoder;
-use super::streamable::{Established, last_event, open_stream, respond, retry};
+use super::streamable::{Established, last_event, open_stream, respond, responder, retry};
 use crate::backend::Caller;
 
 /// The task that reads the stream, if there is one.
@@ -80,6 +81,7 @@ impl Stream {
     /// Reads the stream, and opens it again when it ends, until the backend answers with anything else.
     async fn run(self) {
         let mut after = None;
+        let mut questions = Questions::default();
         loop {
             let mut decoder = SseDecoder::new(MAX_MESSAGE);
             if self.exchange.is_shut() {
@@ -90,7 +92,7 @@ impl Stream {
             self.stands.send_replace(true);
             match opened {
                 Ok(mut body) => {
-                    if let Err(error) = self.read(&mut body, &mut decoder).await {
+                    if let Err(error) = self.read(&mut body, &mut decoder, &mut questions).await {
                         tracing::debug!(backend = self.exchange.backend.name, %error, "a stream of the backend ended");
                     }
                     after = last_event(&decoder).or(after);
@@ -103,7 +105,12 @@ impl Stream {
         }
     }
 
-    async fn read(&self, body: &mut Incoming, decoder: &mut SseDecoder) -> Result<(), EgressError> {
+    async fn read(
+        &self,
+        body: &mut Incoming,
+        decoder: &mut SseDecoder,
+        questions: &mut Questions,
+    ) -> Result<(), EgressError> {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| broken())?;
             let Some(piece) = frame.data_ref() else { continue };
@@ -111,9 +118,21 @@ impl Stream {
                 if event.event != "message" || event.data.is_empty() {
                     continue;
                 }
-                match inbound::read(event.data.as_bytes(), self.exchange.inbox.is_some())? {
+                match inbound::read(event.data.as_bytes(), &self.exchange.hearer)? {
                     Inbound::Relay(message) => self.exchange.deliver(message),
                     Inbound::ListChanged(method) => self.news.list_changed(&method),
+                    Inbound::Notify(method, message) => {
+                        if let Some(peer) = self.exchange.peer() {
+                            peer.notified(&method, message).await;
+                        }
+                    }
+                    Inbound::Ask(id, question) => {
+                        if let Some(peer) = self.exchange.peer() {
+                            let respond = responder(&self.exchange, &self.session, &self.caller);
+                            questions.ask(&self.exchange.questions, Arc::clone(peer), id, question, respond);
+                        }
+                    }
+                    Inbound::TakenBack(id) => questions.cancel(&id),
                     Inbound::Respond(message) => respond(&self.exchange, &self.session, &self.caller, message),
                     Inbound::Answer { .. } | Inbound::Ignore => {}
                 }

@@ -4,11 +4,13 @@
 //! [`Egress`] opens a [`BackendSession`] per client session and backend; connections are shared, sessions are not. Two
 //! transports implement a session, Streamable HTTP and the older HTTP+SSE; both send what a backend's configuration
 //! adds (credentials, headers, authorities) through one place, `exchange`. A [`RelayedSession`] is a client's own: its
-//! handshake is the client's, and what the backend says goes to the client's [`Inbox`]. Params and results stay raw JSON.
+//! handshake is the client's, and what the backend says goes to the client's [`Inbox`]. In other sessions the client is a
+//! [`Peer`], which hears notifications and answers requests. Params and results stay raw JSON.
 //!
 //! Requests of a [`BackendSession`] pass a [`Gate`] first, which stops those to a backend that keeps failing.
 
 mod answers;
+mod clock;
 mod connect_to;
 mod connector;
 mod dialer;
@@ -23,6 +25,8 @@ mod http_sse;
 mod inbound;
 mod listen;
 mod news;
+mod peer;
+mod questions;
 mod relayed;
 mod resolver;
 mod response;
@@ -32,6 +36,7 @@ mod streamable;
 mod tls;
 mod trust;
 
+pub use clock::{Clock, Pause};
 pub use connect_to::{ConnectMap, ConnectTo, ConnectToError};
 pub use error::{Cause, EgressError};
 pub use failure::Failure;
@@ -39,6 +44,7 @@ pub use gate::{Gate, Ticket, Verdict};
 pub(crate) use handshake::SPOKEN;
 pub use http_client::{HttpClient, HttpOptions, Partition, read_body};
 pub use news::ListChanges;
+pub use peer::{Hearing, OnBehalf, Peer, Question};
 pub use relayed::{Inbox, RelayedSession};
 pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};
 pub use session::{BackendSession, Egress, Reply};

@@ -1,6 +1,6 @@
 //! What a session learns of its backend beside the answers to requests.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -37,6 +37,7 @@ impl ListChanges {
 #[derive(Debug)]
 pub(super) struct News {
     agreed: Mutex<Option<(&'static str, Offers)>>,
+    generation: AtomicU64,
     changes: watch::Sender<ListChanges>,
     /// Whether the backend's own stream is wanted.
     wanted: AtomicBool,
@@ -44,12 +45,23 @@ pub(super) struct News {
 
 impl News {
     pub(super) fn new() -> Self {
-        Self { agreed: Mutex::new(None), changes: watch::Sender::default(), wanted: AtomicBool::new(false) }
+        Self {
+            agreed: Mutex::new(None),
+            generation: AtomicU64::new(0),
+            changes: watch::Sender::default(),
+            wanted: AtomicBool::new(false),
+        }
     }
 
     /// The handshake agreed on this revision, with a backend that offers this.
     pub(super) fn negotiated(&self, revision: &'static str, offers: Offers) {
         *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, offers));
+        self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts the handshakes.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// What the last handshake agreed on.

@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::gate::NoGate;
 use super::http_client::timed_out;
 use super::news::News;
+use super::peer::Hearer;
 use super::session::{Cancellation, Egress, Reply, TransportSession};
 use crate::backend::{Backend, Caller};
 
@@ -38,8 +39,8 @@ impl Egress {
     /// [`initialize`](RelayedSession::initialize).
     pub fn relay(&self, backend: &Arc<Backend>, caller: &Caller, inbox: Arc<dyn Inbox>) -> RelayedSession {
         let settings = watch::Sender::new(Arc::clone(backend));
-        let transport =
-            self.transport(backend, settings.subscribe(), Arc::new(NoGate), Some(inbox), Arc::new(News::new()));
+        let (inbox, gate) = (Hearer::Inbox(inbox), Arc::new(NoGate));
+        let transport = self.transport(backend, settings.subscribe(), gate, inbox, Arc::new(News::new()));
         RelayedSession { transport, settings, caller: Mutex::new(caller.clone()) }
     }
 }

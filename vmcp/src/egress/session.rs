@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -12,10 +13,11 @@ use super::answers::Answers;
 use super::error::EgressError;
 use super::exchange::Exchange;
 use super::gate::{Gate, NoGate, Pass};
-use super::http_client::HttpClient;
+use super::http_client::{HttpClient, timed_out};
 use super::http_sse::HttpSse;
 use super::news::{ListChanges, News};
-use super::relayed::Inbox;
+use super::peer::{Hearer, Hearing, OnBehalf};
+use super::questions::QuestionLimit;
 use super::streamable::Streamable;
 use crate::backend::{Backend, Backends, Caller, Transport};
 use crate::jsonrpc::{self, Id, Outcome};
@@ -24,6 +26,10 @@ use crate::outgoing::{Credentials, TokenCache};
 
 /// Bound on messages that nobody waits for: cancellations and the end of a session.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long at most is waited for a backend's own stream: some servers say nothing on it before they have something to
+/// tell.
+const LISTEN: Duration = Duration::from_secs(2);
 
 /// What a backend answered to a request.
 #[derive(Debug, Clone)]
@@ -65,23 +71,31 @@ impl Egress {
         self
     }
 
-    /// A session of `caller` with `backend`. Nothing is sent before the first request.
+    /// A session of the gateway itself with `backend`. Nothing is sent before the first request.
     pub fn open(&self, backend: &Arc<Backend>, caller: &Caller) -> BackendSession {
+        self.open_session(backend, caller, Hearer::Gateway)
+    }
+
+    /// The same for a client, which hears what the backend says.
+    pub fn open_for(&self, backend: &Arc<Backend>, caller: &Caller, client: OnBehalf) -> BackendSession {
+        self.open_session(backend, caller, Hearer::Client(client))
+    }
+
+    fn open_session(&self, backend: &Arc<Backend>, caller: &Caller, hearer: Hearer) -> BackendSession {
         let news = Arc::new(News::new());
         let settings = watch::Sender::new(Arc::clone(backend)).subscribe();
-        let transport = self.transport(backend, settings, Arc::clone(&self.gate), None, Arc::clone(&news));
+        let transport = self.transport(backend, settings, Arc::clone(&self.gate), hearer, Arc::clone(&news));
         let (backend, gate) = (Arc::clone(backend), Arc::clone(&self.gate));
         BackendSession { backend, gate, transport, news, caller: Mutex::new(caller.clone()) }
     }
 
-    /// A session over the transport of `backend`, with settings that may change, its gate, and the inbox of a client, if
-    /// any.
+    /// A session over the transport of `backend`, with settings that may change, its gate, and whoever hears it.
     pub(super) fn transport(
         &self,
         backend: &Arc<Backend>,
         settings: watch::Receiver<Arc<Backend>>,
         gate: Arc<dyn Gate>,
-        inbox: Option<Arc<dyn Inbox>>,
+        hearer: Hearer,
         news: Arc<News>,
     ) -> Arc<TransportSession> {
         let exchange = Exchange {
@@ -91,7 +105,8 @@ impl Egress {
             settings,
             gate,
             answers: Answers::default(),
-            inbox,
+            hearer,
+            questions: QuestionLimit::default(),
         };
         Arc::new(match backend.transport {
             Transport::StreamableHttp => TransportSession::Streamable(Streamable::new(exchange, news)),
@@ -127,6 +142,14 @@ pub(super) enum TransportSession {
 }
 
 impl TransportSession {
+    /// Sends a notification within the current session, if there is one.
+    async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
+        match self {
+            Self::Streamable(session) => session.notify(caller, message).await,
+            Self::HttpSse(session) => session.notify(caller, message).await,
+        }
+    }
+
     /// Ends the session at the backend, if there is one.
     pub(super) async fn close(&self, caller: &Caller) {
         match self {
@@ -142,9 +165,6 @@ impl TransportSession {
 impl BackendSession {
     /// Sends a request on behalf of `caller` and waits for its answer, at most `timeout` in all. Nothing is sent while the
     /// circuit breaker of the backend is open.
-    ///
-    /// A session that the backend has lost is opened again, once, when it is certain that the request was not executed. When the
-    /// time is up, or the future is dropped, the backend is told that the request is cancelled.
     pub async fn request(
         &self,
         caller: &Caller,
@@ -152,19 +172,46 @@ impl BackendSession {
         params: Option<&RawValue>,
         timeout: Duration,
     ) -> Result<Reply, EgressError> {
+        self.converse(caller, method, params, timeout, None).await
+    }
+
+    /// The same, with somebody who hears the backend meanwhile, and whose clock the timeout goes by.
+    ///
+    /// A session that the backend has lost is opened again, once, when it is certain that the request was not executed. When the
+    /// time is up, or the future is dropped, the backend is told that the request is cancelled.
+    pub async fn converse(
+        &self,
+        caller: &Caller,
+        method: &str,
+        params: Option<&RawValue>,
+        timeout: Duration,
+        hearing: Option<&Hearing>,
+    ) -> Result<Reply, EgressError> {
         let pass = Pass::through(&self.gate, &self.backend)?;
         self.used_by(caller);
+        let peer = hearing.map(|hearing| &hearing.peer);
         let request = async {
             match &*self.transport {
                 TransportSession::Streamable(session) => {
-                    session.request(caller, method, params, |id| Cancellation::of(&self.transport, caller, id)).await
+                    let cancellation = |id| Cancellation::of(&self.transport, caller, id);
+                    session.request(caller, method, params, peer, cancellation).await
                 }
                 TransportSession::HttpSse(session) => {
                     session.request(caller, method, params, |id| Cancellation::of(&self.transport, caller, id)).await
                 }
             }
         };
-        let outcome = tokio::time::timeout(timeout, request).await;
+        let expired = async {
+            match hearing {
+                Some(hearing) => hearing.clock.reaches(timeout).await,
+                None => tokio::time::sleep(timeout).await,
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = request => Ok(outcome),
+            () = expired => Err(()),
+        };
         pass.settled(caller, timeout, outcome).inspect_err(|error| {
             let (backend, cause) = (self.backend.name.as_str(), error.cause().as_str());
             tracing::warn!(backend, method, cause, %error, "a request to a backend failed");
@@ -188,6 +235,18 @@ impl BackendSession {
         Ok(self.agreed().map(|(_, offers)| offers).unwrap_or_default())
     }
 
+    /// Sends a notification of the client, if the session is open.
+    pub async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
+        self.used_by(caller);
+        let sent = self.transport.notify(caller, message);
+        tokio::time::timeout(FAREWELL, sent).await.unwrap_or_else(|_| Err(timed_out(FAREWELL)))
+    }
+
+    /// Counts how often the session was opened.
+    pub fn generation(&self) -> u64 {
+        self.news.generation()
+    }
+
     /// The MCP revision that the handshake agreed on, once there was one.
     pub fn revision(&self) -> Option<&'static str> {
         self.news.agreed().map(|(revision, _)| revision)
@@ -198,13 +257,18 @@ impl BackendSession {
         self.news.agreed()
     }
 
-    /// Keeps the backend's own stream open from now on, as far as it offers one, and waits a moment until it stands.
+    /// Keeps the backend's own stream open from the next request on, as far as it offers one.
+    pub fn listen_later(&self) {
+        self.news.want_stream();
+    }
+
+    /// The same from now on; waits a moment until the stream stands.
     pub async fn listen(&self, caller: &Caller) {
         self.used_by(caller);
-        self.news.want_stream();
+        self.listen_later();
         // Over HTTP+SSE there is one stream for everything.
         let TransportSession::Streamable(session) = &*self.transport else { return };
-        if tokio::time::timeout(FAREWELL, session.listen(caller)).await.is_err() {
+        if tokio::time::timeout(LISTEN, session.listen(caller)).await.is_err() {
             tracing::debug!(backend = self.backend.name, "the backend's own stream does not stand yet");
         }
     }
@@ -255,13 +319,7 @@ impl Drop for Cancellation {
                 "reason": "the gateway does not wait for the answer any more",
             }));
             let message = jsonrpc::notification("notifications/cancelled", Some(&params));
-            let sent = async {
-                match &*transport {
-                    TransportSession::Streamable(session) => session.notify(&caller, message).await,
-                    TransportSession::HttpSse(session) => session.notify(&caller, message).await,
-                }
-            };
-            if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, sent).await {
+            if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, transport.notify(&caller, message)).await {
                 tracing::debug!(%error, "a cancellation could not be delivered");
             }
         });

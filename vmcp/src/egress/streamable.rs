@@ -19,12 +19,13 @@ use super::failure::Failure;
 use super::handshake;
 use super::listen::Listener;
 use super::news::News;
+use super::peer::Peer;
 use super::response::{drain, media_type, protocol};
 use super::session::{Cancellation, Reply};
 use super::sse::SseDecoder;
 use crate::backend::Caller;
 use crate::jsonrpc::{self, Id};
-use answer::Awaited;
+use answer::{Awaited, Meanwhile};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -63,19 +64,22 @@ impl Streamable {
         }
     }
 
-    /// Sends a request. `cancellation` makes what is dropped when nobody waits for the answer any more.
+    /// Sends a request; `peer` hears what comes before its answer. `cancellation` makes what is dropped when nobody waits
+    /// for the answer any more.
     pub(super) async fn request(
         &self,
         caller: &Caller,
         method: &str,
         params: Option<&RawValue>,
+        peer: Option<&Arc<dyn Peer>>,
         cancellation: impl Fn(u64) -> Cancellation,
     ) -> Result<Reply, EgressError> {
         let first = self.established(caller, None).await?;
         if self.news.is_stream_wanted() {
             drop(self.listener.follow(&self.exchange, &first, caller, &self.news));
         }
-        match self.call(&first, caller, method, params, None, &cancellation).await {
+        let meanwhile = peer.or(self.exchange.peer()).map_or(Meanwhile::Nothing, Meanwhile::Peer);
+        match self.call(&first, caller, method, params, meanwhile, &cancellation).await {
             Ok(reply) => Ok(reply),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::SessionLost(_)) => {
@@ -84,7 +88,7 @@ impl Streamable {
                     "the backend lost the session, opening a new one"
                 );
                 let second = self.established(caller, Some(&first)).await?;
-                self.call(&second, caller, method, params, None, &cancellation).await.map_err(Failure::into_error)
+                self.call(&second, caller, method, params, meanwhile, &cancellation).await.map_err(Failure::into_error)
             }
         }
     }
@@ -122,7 +126,8 @@ impl Streamable {
     ) -> Result<Reply, Failure> {
         let established = self.state.lock().await.clone().ok_or_else(handshake::missing)?;
         drop(self.listener.follow(&self.exchange, &established, caller, &self.news));
-        self.call(&established, caller, method, params, Some(messages), &cancellation).await
+        let meanwhile = Meanwhile::Messages(messages);
+        self.call(&established, caller, method, params, meanwhile, &cancellation).await
     }
 
     /// Sends a client's notification or answer within its session.
@@ -179,7 +184,7 @@ impl Streamable {
     }
 
     async fn initialize(&self, caller: &Caller) -> Result<Established, EgressError> {
-        let (established, reply) = self.shake_hands(caller, &handshake::params()).await?;
+        let (established, reply) = self.shake_hands(caller, &handshake::params(&self.exchange.hearer)).await?;
         if let Reply::Error(error) = reply {
             return Err(handshake::refused(&error));
         }
@@ -195,7 +200,8 @@ impl Streamable {
         let response = self.post(caller, HeaderMap::new(), message).await?;
         let session_id = response.headers().get(SESSION_ID).cloned();
         let before = Established { session_id: session_id.clone(), version: "" };
-        let reply = self.awaited(&before, caller, id, None).read(response).await.map_err(Failure::into_error)?;
+        let reply =
+            self.awaited(&before, caller, id, Meanwhile::Nothing).read(response).await.map_err(Failure::into_error)?;
         let Reply::Result(result) = &reply else { return Ok((before, reply)) };
         let (version, offers) = handshake::negotiated(result)?;
         self.news.negotiated(version, offers);
@@ -209,29 +215,29 @@ impl Streamable {
         caller: &Caller,
         method: &str,
         params: Option<&RawValue>,
-        messages: Option<&mpsc::Sender<Bytes>>,
+        meanwhile: Meanwhile<'_>,
         cancellation: &impl Fn(u64) -> Cancellation,
     ) -> Result<Reply, Failure> {
         let id = self.next_id();
         let message = jsonrpc::request(&Id::from(id), method, params);
         let cancellation = cancellation(id);
         let answer = match self.post(caller, established.headers(), message).await {
-            Ok(response) => self.awaited(established, caller, id, messages).read(response).await,
+            Ok(response) => self.awaited(established, caller, id, meanwhile).read(response).await,
             Err(error) => Err(error.into()),
         };
         cancellation.disarm();
         answer
     }
 
-    /// Reads the answer to request `id`; what else comes with it goes to `messages`.
+    /// Reads the answer to request `id`; `meanwhile` says who hears what else comes with it.
     fn awaited<'a>(
         &'a self,
         established: &'a Established,
         caller: &'a Caller,
         id: u64,
-        messages: Option<&'a mpsc::Sender<Bytes>>,
+        meanwhile: Meanwhile<'a>,
     ) -> Awaited<'a> {
-        Awaited { exchange: &self.exchange, news: &self.news, established, caller, id, messages }
+        Awaited { exchange: &self.exchange, news: &self.news, established, caller, id, meanwhile }
     }
 
     async fn post(
@@ -250,8 +256,20 @@ impl Streamable {
 
 /// Answers a request of the backend beside the stream, which must go on being read.
 pub(super) fn respond(exchange: &Arc<Exchange>, established: &Established, caller: &Caller, message: Bytes) {
-    let (sender, established, caller) = (Arc::clone(exchange), established.clone(), caller.clone());
-    exchange.answer(async move { post_one_way(&sender, &established, &caller, message).await });
+    responder(exchange, established, caller)(message);
+}
+
+/// What answers a request of the backend later.
+pub(super) fn responder(
+    exchange: &Arc<Exchange>,
+    established: &Established,
+    caller: &Caller,
+) -> impl FnOnce(Bytes) + Send + 'static {
+    let (exchange, established, caller) = (Arc::clone(exchange), established.clone(), caller.clone());
+    move |message| {
+        let sender = Arc::clone(&exchange);
+        exchange.answer(async move { post_one_way(&sender, &established, &caller, message).await });
+    }
 }
 
 impl Clone for Established {

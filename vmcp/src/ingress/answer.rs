@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
+use std::time::Duration;
 
 /// The content type of an event stream.
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -64,8 +65,31 @@ pub(super) fn events(body: Body) -> Response {
 
 /// A message as a server-sent event. A line break in the JSON text becomes a line of its own, as the format has it.
 pub(super) fn event(message: &[u8]) -> Bytes {
-    let mut event = BytesMut::with_capacity(message.len() + 32);
+    event_with("", message)
+}
+
+/// The same with an id: the message `number` of `stream`.
+pub(super) fn numbered_event(stream: u64, number: u64, message: &[u8]) -> Bytes {
+    event_with(&format!("id: {stream}-{number}\n"), message)
+}
+
+/// An event without message, from which on a client can come back for the rest of `stream` (MCP 2025-11-25, transports,
+/// sending messages to the server).
+pub(super) fn priming_event(stream: u64, retry: Duration) -> Bytes {
+    Bytes::from(format!("id: {stream}-\nretry: {}\ndata: \n\n", retry.as_millis()))
+}
+
+/// The stream and the message of an event id, and where to read on: after the message, or at the first one.
+pub(super) fn after_event(id: &str) -> Option<(u64, u64)> {
+    let (stream, number) = id.split_once('-')?;
+    let from = if number.is_empty() { 0 } else { number.parse::<u64>().ok()?.checked_add(1)? };
+    Some((stream.parse().ok()?, from))
+}
+
+fn event_with(fields: &str, message: &[u8]) -> Bytes {
+    let mut event = BytesMut::with_capacity(message.len() + fields.len() + 32);
     event.put_slice(b"event: message\n");
+    event.put_slice(fields.as_bytes());
     let mut rest = message;
     loop {
         let end = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
@@ -84,6 +108,16 @@ pub(super) fn event(message: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_id_says_where_to_read_on() {
+        assert_eq!(numbered_event(3, 7, b"{}"), "event: message\nid: 3-7\ndata: {}\n\n");
+        assert_eq!(after_event("3-7"), Some((3, 8)));
+        assert_eq!(after_event("3-"), Some((3, 0)));
+        for id in ["", "3", "-", "-1", "a-1", "3-x", "3-18446744073709551615", "3--1"] {
+            assert_eq!(after_event(id), None, "{id}");
+        }
+    }
 
     #[test]
     fn a_message_is_one_event_whatever_its_line_breaks() {

@@ -2,14 +2,15 @@
 //! is told, and names the endpoint at `/messages` to which the client posts. The stream is the session.
 
 use super::answer::{self, Refused};
+use super::answering::Work;
 use super::dispatch::Outcome;
 use super::post::{self, Notice};
 use super::session::{InFlight, Session};
-use super::stream::{Messages, Work};
+use super::stream::Messages;
 use super::upstream::Call;
 use super::{Ingress, accept, body, methods};
 use crate::backend::Caller;
-use crate::jsonrpc::{ErrorObject, Message, Object, Request as Asked, code, error_response, raw, result_response};
+use crate::jsonrpc::{ErrorObject, Message, Request as Asked, code, error_response, raw, result_response};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -141,14 +142,10 @@ fn no_such_session() -> Refused {
 }
 
 fn check_params(asked: &Asked<'_>) -> Result<(), Refused> {
-    let checked = asked.params.map(|params| Object::parse(params, "params", methods::owned_keys(&asked.method)));
-    match checked {
-        Some(Err(error)) => {
-            let error = ErrorObject::from(&error);
-            Err(answer::error(StatusCode::BAD_REQUEST, Some(&asked.id), &error).into())
-        }
-        _ => Ok(()),
-    }
+    methods::check(&asked.method, asked.params).map_err(|error| {
+        let error = ErrorObject::from(&error);
+        answer::error(StatusCode::BAD_REQUEST, Some(&asked.id), &error).into()
+    })
 }
 
 fn initialize(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, asked: &Asked<'_>) {

@@ -6,6 +6,8 @@
 
 mod accept;
 mod answer;
+mod answering;
+mod batch;
 mod body;
 mod dispatch;
 mod http_sse;
@@ -15,6 +17,7 @@ mod origin;
 mod outbox;
 mod post;
 mod probes;
+mod replay;
 mod revision;
 mod session;
 mod stream;

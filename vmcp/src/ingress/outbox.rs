@@ -7,44 +7,62 @@ use tokio::sync::watch;
 
 /// How many messages wait for a client that reads none of them; beyond it the oldest are dropped.
 const CAPACITY: usize = 256;
+/// How many messages are kept that were written to a stream: the client may have lost it before they came through.
+const SENT: usize = 32;
 
 /// The queue of one session.
 #[derive(Debug)]
 pub struct Outbox {
-    waiting: Mutex<VecDeque<Bytes>>,
+    queue: Mutex<Queue>,
     /// Counts messages and streams, and wakes the stream that reads.
     changed: watch::Sender<u64>,
     reader: watch::Sender<u64>,
 }
 
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<(u64, Bytes)>,
+    sent: VecDeque<(u64, Bytes)>,
+    /// The number of the next message.
+    next: u64,
+}
+
 impl Default for Outbox {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), changed: watch::Sender::new(0), reader: watch::Sender::new(0) }
+        Self { queue: Mutex::default(), changed: watch::Sender::new(0), reader: watch::Sender::new(0) }
     }
 }
 
 impl Outbox {
     /// Adds a message, unless the same one waits already.
     pub fn push(&self, message: Bytes) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.contains(&message) {
-            return;
+        if !self.lock().waiting.iter().any(|(_, waiting)| *waiting == message) {
+            self.append(message);
         }
-        drop(waiting);
-        self.append(message);
     }
 
     /// Adds a message, whether or not the same one waits already. Returns whether there was room: the oldest message
     /// makes room for the new one.
     pub fn append(&self, message: Bytes) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = waiting.len() < CAPACITY;
+        let mut queue = self.lock();
+        let room = queue.waiting.len() < CAPACITY;
         if !room {
-            waiting.pop_front();
+            queue.waiting.pop_front();
         }
-        waiting.push_back(message);
+        let number = queue.next;
+        queue.next += 1;
+        queue.waiting.push_back((number, message));
         self.changed.send_modify(|count| *count += 1);
         room
+    }
+
+    /// Lets the messages from this number on be read again, as far as they are kept.
+    pub fn send_again(&self, from: u64) {
+        let mut queue = self.lock();
+        while let Some(last) = queue.sent.pop_back_if(|(number, _)| *number >= from) {
+            queue.waiting.push_front(last);
+        }
+        self.changed.send_modify(|count| *count += 1);
     }
 
     /// Whether anybody reads.
@@ -67,8 +85,18 @@ impl Outbox {
         }
     }
 
-    fn pop(&self) -> Option<Bytes> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    fn pop(&self) -> Option<(u64, Bytes)> {
+        let mut queue = self.lock();
+        let (number, message) = queue.waiting.pop_front()?;
+        if queue.sent.len() >= SENT {
+            queue.sent.pop_front();
+        }
+        queue.sent.push_back((number, message.clone()));
+        Some((number, message))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -84,6 +112,11 @@ pub struct Reader {
 impl Reader {
     /// The next message; `None` when another reader has taken over.
     pub async fn next(&mut self) -> Option<Bytes> {
+        self.next_numbered().await.map(|(_, message)| message)
+    }
+
+    /// The same with the message's number.
+    pub async fn next_numbered(&mut self) -> Option<(u64, Bytes)> {
         loop {
             if *self.newest.borrow_and_update() != self.number {
                 return None;
@@ -130,6 +163,21 @@ mod tests {
         assert_eq!(waiting.await.ok(), Some(None));
         outbox.push(Bytes::from_static(b"a"));
         assert_eq!(new.next().await.as_deref(), Some(&b"a"[..]));
+    }
+
+    #[tokio::test]
+    async fn what_a_broken_stream_has_lost_is_sent_again() {
+        let outbox = Arc::new(Outbox::default());
+        for message in ["a", "b", "c"] {
+            outbox.append(Bytes::from_static(message.as_bytes()));
+        }
+        let mut lost = outbox.reader();
+        assert_eq!(lost.next_numbered().await, Some((0, Bytes::from("a"))));
+        assert_eq!(lost.next_numbered().await, Some((1, Bytes::from("b"))));
+        outbox.send_again(1);
+        let mut again = outbox.reader();
+        assert_eq!(again.next_numbered().await, Some((1, Bytes::from("b"))));
+        assert_eq!(again.next_numbered().await, Some((2, Bytes::from("c"))));
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
 //! POST: one JSON-RPC message from a client.
 
 use super::answer::Refused;
+use super::answering::Work;
 use super::dispatch::{self, Outcome};
 use super::session::{BusyError, InFlight, Session};
-use super::stream::Work;
 use super::upstream::{Call, Unanswered, Unopened};
-use super::{Ingress, SESSION_HEADER, accept, answer, body, methods, revision, stream};
+use super::{Ingress, SESSION_HEADER, accept, answer, answering, batch, body, methods, revision};
 use crate::backend::Caller;
 use crate::jsonrpc::{
     ErrorObject, Id, Message, Notification, Object, Request as Asked, code, error_response, raw, result_response,
@@ -31,6 +31,9 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
     check_content_type(&headers)?;
     check_accept(&headers)?;
     let body = body::read(body).await?;
+    if batch::is_batch(&body) {
+        return batch::post(ingress, &headers, caller, &body).await;
+    }
     let message = Message::parse(&body).map_err(|error| bad_request(&ErrorObject::from(&error)))?;
     match message {
         Message::Request(call) => answer_call(ingress, &headers, caller, call).await,
@@ -100,7 +103,7 @@ async fn answer_call(
         // What comes before the answer makes it a stream.
         biased;
         Some(message) = work.messages.recv() => {
-            Ok(stream::answer_later(Some(message), work, ingress.patience.keep_alive))
+            Ok(answering::answer_later(&session, vec![message], vec![work], ingress.patience))
         }
         outcome = &mut work.task => match outcome {
             Ok(Outcome::Answered(answer)) => Ok(answer::json(StatusCode::OK, answer)),
@@ -109,7 +112,7 @@ async fn answer_call(
             Ok(Outcome::SessionLost(_)) => Err(lost(ingress, &session)),
         },
         () = tokio::time::sleep(ingress.patience.answer) => {
-            Ok(stream::answer_later(None, work, ingress.patience.keep_alive))
+            Ok(answering::answer_later(&session, Vec::new(), vec![work], ingress.patience))
         }
     }
 }
@@ -170,6 +173,9 @@ pub(super) async fn open(
     let (upstream, session, caller) = (Arc::clone(&ingress.upstream), Arc::clone(session), caller.clone());
     let opening = tokio::spawn(async move {
         let opened = upstream.open(&caller, &params, Arc::clone(&session.outbox)).await?;
+        if let Some(revision) = revision::agreed(&opened.result) {
+            session.agree(&revision);
+        }
         if let Err(second) = session.attach(Arc::clone(&opened.session)) {
             second.close().await;
             let message = "the session has been initialized already";

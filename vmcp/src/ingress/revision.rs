@@ -3,6 +3,7 @@
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code};
 use http::HeaderMap;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 /// The header in which a client names the revision it speaks.
 pub(super) const VERSION_HEADER: &str = "mcp-protocol-version";
@@ -36,6 +37,11 @@ pub(super) fn check_header(headers: &HeaderMap, served: &[&str]) -> Result<(), S
     Err(format!("the MCP-Protocol-Version header must be one of {}", served.join(", ")))
 }
 
+/// The `_meta` of params, in which no key that the protocol knows is there twice.
+pub(super) fn meta<'a>(params: &'a Object<'_>) -> Result<Option<Object<'a>>, ParseError> {
+    params.field("_meta").map(|meta| Object::parse(meta, "params._meta", &META_KEYS)).transpose()
+}
+
 /// The revision that a request of the stateless era names, or `None` for a request of the era with sessions.
 ///
 /// The era is told from the version header and the body, never from `Mcp-Method`: there are clients that send that
@@ -48,8 +54,7 @@ pub(super) fn stateless(
     if method == "initialize" {
         return Ok(None);
     }
-    if let Some(meta) = params.and_then(|params| params.field("_meta")) {
-        let meta = Object::parse(meta, "params._meta", &META_KEYS)?;
+    if let Some(meta) = params.map(meta).transpose()?.flatten() {
         let version = meta.string(STATELESS_META[0])?;
         if version.is_some() || meta.field(STATELESS_META[1]).is_some() {
             return Ok(Some(version.unwrap_or_else(|| STATELESS[0].to_owned())));
@@ -60,6 +65,12 @@ pub(super) fn stateless(
         return Ok(Some(version.to_owned()));
     }
     Ok((method == "server/discover").then(|| header.unwrap_or(STATELESS[0]).to_owned()))
+}
+
+/// The revision that a result of `initialize` agrees to.
+pub(super) fn agreed(result: &RawValue) -> Option<String> {
+    let result = Object::parse(result, "result", &["protocolVersion"]).ok()?;
+    result.string("protocolVersion").ok().flatten()
 }
 
 /// The refusal of a revision without sessions.
@@ -76,7 +87,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::egress::SPOKEN;
-    use serde_json::value::RawValue;
 
     fn headers(version: &str) -> HeaderMap {
         HeaderMap::from_iter([(http::HeaderName::from_static(VERSION_HEADER), version.parse().unwrap())])

@@ -1,6 +1,7 @@
 //! Client sessions: their ids, owners, limits and end.
 
 use super::outbox::Outbox;
+use super::replay::Streams;
 use super::upstream::UpstreamSession;
 use crate::backend::{Caller, Principal};
 use crate::jsonrpc::Id;
@@ -47,6 +48,10 @@ pub struct Session {
     pub id: String,
     /// Messages outside of any request.
     pub outbox: Arc<Outbox>,
+    /// The streams of answers.
+    pub(super) streams: Streams,
+    /// The revision that was agreed on.
+    revision: OnceLock<String>,
     /// Cancelled when the session ends; everything that belongs to it ends with it.
     pub ended: CancellationToken,
     owner: Option<Principal>,
@@ -77,6 +82,8 @@ impl Session {
         Self {
             id,
             outbox: Arc::default(),
+            streams: Streams::default(),
+            revision: OnceLock::new(),
             ended: CancellationToken::new(),
             owner: caller.principal.clone(),
             used_at: Mutex::new(Instant::now()),
@@ -94,6 +101,21 @@ impl Session {
     /// From now on `upstream` answers the client. The first one stays; a second one is given back.
     pub fn attach(&self, upstream: Arc<dyn UpstreamSession>) -> Result<(), Arc<dyn UpstreamSession>> {
         self.upstream.set(upstream)
+    }
+
+    /// The revision that the client speaks in this session, once it is agreed on.
+    pub fn revision(&self) -> Option<&str> {
+        self.revision.get().map(String::as_str)
+    }
+
+    /// Notes which revision was agreed on; it stays.
+    pub(super) fn agree(&self, revision: &str) {
+        let _ = self.revision.set(revision.to_owned());
+    }
+
+    /// Whether streams begin with an event without message: older clients take it for a message.
+    pub(super) fn is_primed(&self) -> bool {
+        self.revision() == Some("2025-11-25")
     }
 
     /// Notes that a request is under way, until the returned guard goes.

@@ -100,6 +100,13 @@ impl<'a> Message<'a> {
     }
 }
 
+/// The messages of a batch, each as it came (JSON-RPC 2.0, section 6).
+pub fn messages_of_batch(text: &[u8]) -> Result<Vec<&RawValue>, ParseError> {
+    check_depth(text)?;
+    let text = std::str::from_utf8(text).map_err(|_| ParseError::NotJson)?;
+    serde_json::from_str(text).map_err(|_| ParseError::NotJson)
+}
+
 fn not_an_object(text: &str) -> ParseError {
     match serde_json::from_str::<&RawValue>(text) {
         Err(_) => ParseError::NotJson,

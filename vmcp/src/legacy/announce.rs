@@ -41,7 +41,7 @@ impl LegacyGateway {
             tokio::time::sleep(DEBOUNCE).await;
             let changed = self.catalog.take_changes();
             for client in self.clients.all() {
-                let kinds = self.catalog.affected(client.view(), &changed);
+                let kinds = self.catalog.affected(client.interests(), &changed);
                 let methods: BTreeSet<_> = kinds.into_iter().map(Kind::changed).collect();
                 for method in methods {
                     client.tell(notification(method, None));

@@ -1,16 +1,14 @@
 //! The answer to `initialize`.
 
 use crate::egress::SPOKEN;
-use crate::ingress::owned_keys;
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
 use crate::offers::Offers;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 /// The result for a client that sent `params`, of a gateway whose backends offer this.
-pub(super) fn result(name: &str, offers: Offers, params: &RawValue) -> Result<Box<RawValue>, ErrorObject> {
+pub(super) fn result(name: &str, offers: Offers, params: &Object<'_>) -> Result<Box<RawValue>, ErrorObject> {
     let malformed = |error| ErrorObject::from(&error);
-    let params = Object::parse(params, "params", owned_keys("initialize")).map_err(malformed)?;
     let requested = params.string("protocolVersion").map_err(malformed)?.ok_or_else(|| {
         ErrorObject::new(code::INVALID_PARAMS, "params.protocolVersion must name the revision that the client speaks")
     })?;

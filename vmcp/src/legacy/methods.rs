@@ -1,5 +1,6 @@
 //! The methods of requests within a session.
 
+use crate::catalog::Level;
 use crate::jsonrpc::{ErrorObject, Object, code};
 use crate::offers::Kind;
 
@@ -22,6 +23,8 @@ pub(super) enum Method {
     Unsubscribe,
     /// `completion/complete`.
     Complete,
+    /// `logging/setLevel`.
+    SetLevel(Level),
 }
 
 impl Method {
@@ -39,6 +42,12 @@ impl Method {
             "resources/subscribe" => Ok(Self::Subscribe),
             "resources/unsubscribe" => Ok(Self::Unsubscribe),
             "completion/complete" => Ok(Self::Complete),
+            "logging/setLevel" => {
+                const LEVELS: &str = "one of debug, info, notice, warning, error, critical, alert and emergency";
+                let level = params.typed("level", LEVELS).map_err(|error| ErrorObject::from(&error))?;
+                let missing = || ErrorObject::new(code::INVALID_PARAMS, format!("params.level must be {LEVELS}"));
+                Ok(Self::SetLevel(level.ok_or_else(missing)?))
+            }
             other => {
                 let message = format!("the method {other:?} is not served");
                 Err(ErrorObject::new(code::METHOD_NOT_FOUND, message))

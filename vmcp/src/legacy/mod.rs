@@ -2,16 +2,21 @@
 //! [`catalog`](crate::catalog) of all backends.
 
 mod announce;
+mod call;
+mod capabilities;
+mod client;
 mod initialize;
 mod methods;
+mod questions;
 mod session;
 
 use crate::backend::Caller;
 use crate::catalog::Catalog;
 use crate::egress::SPOKEN;
-use crate::ingress::{Opened, Outbox, Unopened, Upstream};
-use crate::jsonrpc::ErrorObject;
+use crate::ingress::{Opened, Outbox, Unopened, Upstream, owned_keys};
+use crate::jsonrpc::{ErrorObject, Object};
 use announce::Clients;
+use capabilities::Capabilities;
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use session::ClientSession;
@@ -45,9 +50,12 @@ impl Upstream for LegacyGateway {
         outbox: Arc<Outbox>,
     ) -> BoxFuture<'a, Result<Opened, Unopened>> {
         Box::pin(async move {
-            let result = initialize::result(&self.name, self.catalog.offers(), params);
-            let result = result.map_err(|error: ErrorObject| Unopened::bad_request(&error))?;
-            let session = Arc::new(ClientSession::new(Arc::clone(&self.catalog), outbox));
+            let bad_request = |error: ErrorObject| Unopened::bad_request(&error);
+            let params = Object::parse(params, "params", owned_keys("initialize"));
+            let params = params.map_err(|error| bad_request(ErrorObject::from(&error)))?;
+            let result = initialize::result(&self.name, self.catalog.offers(), &params).map_err(bad_request)?;
+            let capabilities = Capabilities::read(&params).map_err(bad_request)?;
+            let session = Arc::new(ClientSession::new(Arc::clone(&self.catalog), outbox, capabilities));
             self.clients.add(&session);
             Ok(Opened { result, session })
         })

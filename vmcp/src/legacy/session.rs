@@ -1,11 +1,14 @@
 //! One client's session.
 
+use super::call::Call as Asked;
+use super::capabilities::Capabilities;
+use super::client::Client;
 use super::methods::Method;
 use crate::backend::Caller;
-use crate::catalog::{Catalog, ClientView};
+use crate::catalog::{Catalog, ClientView, Interests};
 use crate::egress::Reply;
 use crate::ingress::{Call, Outbox, Unanswered, UpstreamSession, owned_keys};
-use crate::jsonrpc::{ErrorObject, Object, raw};
+use crate::jsonrpc::{ErrorObject, Message, Object, raw};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -16,42 +19,49 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(super) struct ClientSession {
     catalog: Arc<Catalog>,
+    client: Arc<Client>,
     view: ClientView,
-    outbox: Arc<Outbox>,
 }
 
 impl ClientSession {
     /// A session whose client is told through `outbox` what concerns none of its requests.
-    pub(super) fn new(catalog: Arc<Catalog>, outbox: Arc<Outbox>) -> Self {
-        Self { catalog, view: ClientView::default(), outbox }
+    pub(super) fn new(catalog: Arc<Catalog>, outbox: Arc<Outbox>, capabilities: Capabilities) -> Self {
+        let client = Arc::new(Client::new(Arc::clone(&catalog), outbox, capabilities));
+        let view = ClientView::new(Arc::<Client>::clone(&client), Arc::clone(&client.interests));
+        Self { catalog, client, view }
     }
 
-    /// The client's part of the catalog.
-    pub(super) fn view(&self) -> &ClientView {
-        &self.view
+    /// What the client wants to hear of.
+    pub(super) fn interests(&self) -> &Interests {
+        &self.view.interests
     }
 
     /// Tells the client what concerns none of its requests.
     pub(super) fn tell(&self, message: Bytes) {
-        self.outbox.push(message);
+        self.client.tell(message);
     }
 
-    async fn reply(&self, caller: &Caller, call: &Call) -> Result<Reply, ErrorObject> {
+    async fn reply(&self, caller: &Caller, call: &Call, messages: mpsc::Sender<Bytes>) -> Result<Reply, ErrorObject> {
         let malformed = |error| ErrorObject::from(&error);
         let params = match &call.params {
             Some(params) => Object::parse(params, "params", owned_keys(&call.method)).map_err(malformed)?,
             None => Object::empty("params"),
         };
         let (catalog, view) = (&self.catalog, &self.view);
+        let asked = Asked::new(&self.client, &params, messages);
         match Method::parse(&call.method, &params)? {
             Method::Ping => Ok(Reply::Result(raw(&json!({})))),
             Method::List(kind, cursor) => catalog.list(kind, view, caller, cursor.as_deref()).await.map(Reply::Result),
-            Method::CallTool => catalog.call_tool(view, caller, params).await,
-            Method::GetPrompt => catalog.get_prompt(view, caller, params).await,
-            Method::ReadResource => catalog.read_resource(view, caller, params).await,
-            Method::Subscribe => catalog.subscribe(view, caller, params).await,
-            Method::Unsubscribe => catalog.unsubscribe(view, caller, params).await,
-            Method::Complete => catalog.complete(view, caller, params).await,
+            Method::CallTool => catalog.call_tool(view, caller, params, &asked).await,
+            Method::GetPrompt => catalog.get_prompt(view, caller, params, &asked).await,
+            Method::ReadResource => catalog.read_resource(view, caller, params, &asked).await,
+            Method::Subscribe => catalog.subscribe(view, caller, params, &asked).await,
+            Method::Unsubscribe => catalog.unsubscribe(view, caller, params, &asked).await,
+            Method::Complete => catalog.complete(view, caller, params, &asked).await,
+            Method::SetLevel(level) => {
+                catalog.set_level(view, caller, level).await;
+                Ok(Reply::Result(raw(&json!({}))))
+            }
         }
     }
 }
@@ -61,14 +71,23 @@ impl UpstreamSession for ClientSession {
         &'a self,
         caller: &'a Caller,
         call: &'a Call,
-        _messages: mpsc::Sender<Bytes>,
+        messages: mpsc::Sender<Bytes>,
     ) -> BoxFuture<'a, Result<Reply, Unanswered>> {
-        Box::pin(async move { Ok(self.reply(caller, call).await?) })
+        Box::pin(async move { Ok(self.reply(caller, call, messages).await?) })
     }
 
-    fn take<'a>(&'a self, _caller: &'a Caller, _message: Bytes) -> BoxFuture<'a, Result<(), Unanswered>> {
-        // The gateway asks its clients nothing, and no notification of theirs concerns a backend.
-        Box::pin(async { Ok(()) })
+    fn take<'a>(&'a self, caller: &'a Caller, message: Bytes) -> BoxFuture<'a, Result<(), Unanswered>> {
+        Box::pin(async move {
+            match Message::parse(&message).map_err(|error| ErrorObject::from(&error))? {
+                Message::Response(response) => self.client.questions.answer(&response),
+                Message::Notification(notification) if notification.method == "notifications/roots/list_changed" => {
+                    self.catalog.notify_all(&self.view, caller, &message).await;
+                }
+                // No other notification concerns a backend, and requests are answered.
+                Message::Notification(_) | Message::Request(_) => {}
+            }
+            Ok(())
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -35,6 +35,8 @@ struct World {
     replies: BTreeMap<String, String>,
     /// The text of the response member (`"result":…` or `"error":…`), by tool.
     answers: BTreeMap<String, String>,
+    /// What a tool says before it answers; a request waits for its answer.
+    speeches: BTreeMap<String, Vec<String>>,
     /// Every request is answered with this status.
     broken: Option<StatusCode>,
     sessions: BTreeSet<String>,
@@ -134,6 +136,25 @@ impl Backend {
         self.world.lock().unwrap().answers.insert(tool.to_owned(), member.to_owned());
     }
 
+    /// Makes a tool say this before it answers, with what it was answered. The answer to a request with the id `taken back`
+    /// it does not wait for.
+    pub(crate) fn speak(&self, tool: &str, messages: &[&str]) {
+        let messages = messages.iter().map(|message| (*message).to_owned()).collect();
+        self.world.lock().unwrap().speeches.insert(tool.to_owned(), messages);
+    }
+
+    /// Waits until a session is told the answer to its request of this id.
+    async fn answered(&self, session: &str, id: &Value) -> String {
+        let mut journal = self.journal.subscribe();
+        let is_answer = |entry: &Entry| {
+            entry.method == "POST"
+                && entry.session.as_deref() == Some(session)
+                && serde_json::from_str::<Value>(&entry.body).unwrap()["id"] == *id
+        };
+        let entries = journal.wait_for(|entries| entries.iter().any(is_answer)).await.unwrap();
+        entries.iter().find(|entry| is_answer(entry)).unwrap().body.clone()
+    }
+
     /// Answers everything with a status, or works again.
     pub(crate) fn break_with(&self, status: Option<StatusCode>) {
         self.world.lock().unwrap().broken = status;
@@ -195,6 +216,10 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
     if entry.method == "tools/call" && tool == "hang" {
         backend.release.cancelled().await;
     }
+    let speech = backend.world.lock().unwrap().speeches.get(&tool).cloned();
+    if let (Some(speech), "tools/call") = (speech, entry.method.as_str()) {
+        return spoken(&backend, &session.unwrap(), speech, &message["id"]);
+    }
     let mut world = backend.world.lock().unwrap();
     if let Some(status) = world.broken {
         return status.into_response();
@@ -242,4 +267,29 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
     };
     let response = format!(r#"{{"jsonrpc":"2.0","id":{},{member}}}"#, message["id"]);
     ([("content-type", "application/json")], response).into_response()
+}
+
+/// A stream of messages before the answer, whose result has what was answered to them.
+fn spoken(backend: &Backend, session: &str, speech: Vec<String>, id: &Value) -> Response {
+    let (backend, session, id) = (backend.clone(), session.to_owned(), id.clone());
+    let (sender, receiver) = tokio::sync::mpsc::channel::<String>(64);
+    tokio::spawn(async move {
+        let mut heard = Vec::new();
+        for message in speech {
+            let parsed: Value = serde_json::from_str(&message).unwrap();
+            if sender.send(message).await.is_err() {
+                return;
+            }
+            if !parsed["id"].is_null() && parsed["id"] != "taken back" {
+                heard.push(backend.answered(&session, &parsed["id"]).await);
+            }
+        }
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"heard":[{}]}}}}"#, heard.join(","));
+        let _ = sender.send(answer).await;
+    });
+    let events = futures::stream::unfold(receiver, |mut receiver| async move {
+        let message = receiver.recv().await?;
+        Some((Ok::<_, std::convert::Infallible>(format!("data: {message}\n\n")), receiver))
+    });
+    ([("content-type", "text/event-stream")], Body::from_stream(events)).into_response()
 }

@@ -211,10 +211,15 @@ impl Client {
 
     /// Starts a session and returns the result of `initialize`.
     pub(crate) async fn initialize(&mut self) -> Value {
-        let answer = self.request("initialize", initialize_params("2025-11-25")).await;
+        self.initialize_with(initialize_params("2025-11-25")).await
+    }
+
+    /// The same with these params.
+    pub(crate) async fn initialize_with(&mut self, params: Value) -> Value {
+        let answer = self.request("initialize", params).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         self.set("mcp-session-id", answer.header("mcp-session-id"));
-        self.set("mcp-protocol-version", "2025-11-25");
+        self.set("mcp-protocol-version", answer.json()["result"]["protocolVersion"].as_str().unwrap());
         assert_eq!(self.notify("notifications/initialized", json!({})).await.status, StatusCode::ACCEPTED);
         answer.json()["result"].clone()
     }
@@ -229,6 +234,20 @@ impl Client {
     /// Calls a tool.
     pub(crate) async fn call(&self, name: &str, arguments: Value) -> Answer {
         self.request("tools/call", json!({"name": name, "arguments": arguments})).await
+    }
+
+    /// Calls a tool and returns the stream of what comes before its answer, and the answer.
+    pub(crate) async fn call_streamed(&self, id: u64, name: &str, meta: Value) -> Events {
+        let params = json!({"name": name, "arguments": {}, "_meta": meta});
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+        Events::of(self.open(Method::POST, "/mcp", message.to_string()).await)
+    }
+
+    /// Opens a stream again after the event with this id.
+    pub(crate) async fn listen_after(&self, id: &str) -> Events {
+        let mut client = self.clone();
+        client.headers.insert("last-event-id", id.parse().unwrap());
+        client.listen().await
     }
 
     /// Opens the stream of messages outside of requests.
@@ -248,13 +267,15 @@ pub(crate) fn initialize_params(version: &str) -> Value {
 pub(crate) struct Events {
     body: Incoming,
     text: String,
+    /// The id of the last event that had one.
+    pub(crate) last_id: String,
 }
 
 impl Events {
     /// The events of an answer.
     pub(crate) fn of(response: http::Response<Incoming>) -> Self {
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self { body: response.into_body(), text: String::new() }
+        Self { body: response.into_body(), text: String::new(), last_id: String::new() }
     }
 
     /// The next message; `None` at the end of the stream.
@@ -262,14 +283,18 @@ impl Events {
         Some(serde_json::from_str(&self.next_data().await?).unwrap())
     }
 
-    /// The data of the next event; `None` at the end of the stream.
+    /// The data of the next event that has any; `None` at the end of the stream.
     pub(crate) async fn next_data(&mut self) -> Option<String> {
         loop {
             while let Some(end) = self.text.find("\n\n") {
                 let event: String = self.text.drain(..end + 2).collect();
+                if let Some(id) = event.lines().find_map(|line| line.strip_prefix("id: ")) {
+                    id.clone_into(&mut self.last_id);
+                }
                 let data: Vec<_> = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+                let data = data.join("\n");
                 if !data.is_empty() {
-                    return Some(data.join("\n"));
+                    return Some(data);
                 }
             }
             let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.unwrap()?.ok()?;

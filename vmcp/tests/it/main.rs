@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod in_backend;
+mod in_calls;
 mod in_circuit;
+mod in_fidelity;
 mod in_http;
 mod in_kinds;
 mod in_oidc;
 mod in_passthrough;
+mod in_streams;
 mod in_support;
 mod in_tools;
 mod out_connect;

@@ -172,7 +172,9 @@ async fn progress_comes_before_the_answer_on_the_same_stream() {
     say(&writer, PROGRESS);
     say(&writer, &result(&call, "{}"));
     let answer = calling.await.unwrap();
-    let data: Vec<_> = answer.text.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    let data = answer.text.lines().filter_map(|line| line.strip_prefix("data: "));
+    // The first event has no message: from it on a client can come back.
+    let data: Vec<_> = data.filter(|data| !data.is_empty()).collect();
     assert_eq!(data, [PROGRESS, PROGRESS, r#"{"jsonrpc":"2.0","id":"call","result":{}}"#]);
 }
 

@@ -15,30 +15,30 @@ async fn proxy_of(server: &Server, keys: Value) -> Running {
 }
 
 /// A client of the old transport: its stream and where it posts.
-struct SseClient {
+pub(crate) struct SseClient {
     client: Client,
-    events: Events,
+    pub(crate) events: Events,
     endpoint: String,
 }
 
 impl SseClient {
-    async fn connect(client: Client) -> Self {
+    pub(crate) async fn connect(client: Client) -> Self {
         let mut events = Events::of(client.open(Method::GET, "/sse", "").await);
         let endpoint = events.next_data().await.unwrap();
         Self { client, events, endpoint }
     }
 
-    async fn post(&self, message: &Value) -> StatusCode {
+    pub(crate) async fn post(&self, message: &Value) -> StatusCode {
         self.client.send(Method::POST, &self.endpoint, message.to_string()).await.status
     }
 
-    async fn request(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) async fn request(&mut self, method: &str, params: Value) -> Value {
         let message = json!({"jsonrpc": "2.0", "id": method, "method": method, "params": params});
         assert_eq!(self.post(&message).await, StatusCode::ACCEPTED);
         self.events.next().await.unwrap()
     }
 
-    async fn initialize(&mut self) {
+    pub(crate) async fn initialize(&mut self) {
         let answer = self.request("initialize", initialize_params("2024-11-05")).await;
         assert_eq!(answer["result"]["protocolVersion"], "2024-11-05");
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});

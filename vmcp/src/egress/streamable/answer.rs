@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
-use super::{Established, last_event, open_stream, respond, retry};
+use super::{Established, last_event, open_stream, respond, responder, retry};
 use crate::backend::Caller;
 use crate::egress::MAX_MESSAGE;
 use crate::egress::error::EgressError;
@@ -17,6 +17,8 @@ use crate::egress::failure::Failure;
 use crate::egress::http_client::{broken, read_body};
 use crate::egress::inbound::{self, InFailure, Inbound};
 use crate::egress::news::News;
+use crate::egress::peer::Peer;
+use crate::egress::questions::Questions;
 use crate::egress::response::{drain, media_type, protocol};
 use crate::egress::session::Reply;
 use crate::egress::sse::SseDecoder;
@@ -32,8 +34,18 @@ pub(super) struct Awaited<'a> {
     pub(super) established: &'a Established,
     pub(super) caller: &'a Caller,
     pub(super) id: u64,
-    /// Where messages for the client go that come before the answer.
-    pub(super) messages: Option<&'a mpsc::Sender<Bytes>>,
+    pub(super) meanwhile: Meanwhile<'a>,
+}
+
+/// Who hears what comes before the answer.
+#[derive(Clone, Copy)]
+pub(super) enum Meanwhile<'a> {
+    /// Nobody but the session.
+    Nothing,
+    /// A client that is passed everything as it came.
+    Messages(&'a mpsc::Sender<Bytes>),
+    /// A client that the gateway speaks for.
+    Peer(&'a Arc<dyn Peer>),
 }
 
 impl Awaited<'_> {
@@ -48,7 +60,7 @@ impl Awaited<'_> {
         match kind.as_str() {
             "application/json" => {
                 let text = read_body(response.into_body(), MAX_MESSAGE).await?;
-                match inbound::read(&text, false)? {
+                match inbound::read(&text, &self.exchange.hearer)? {
                     Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => Ok(reply),
                     _ => Err(protocol("the backend's answer belongs to another request").into()),
                 }
@@ -68,9 +80,10 @@ impl Awaited<'_> {
     /// event, as servers that poll ask for (MCP 2025-11-25, transports, resumability).
     async fn follow(&self, response: Response<Incoming>) -> Result<Reply, EgressError> {
         let mut body = response.into_body();
+        let mut questions = Questions::default();
         loop {
             let mut decoder = SseDecoder::new(MAX_MESSAGE);
-            if let Some(reply) = self.events(&mut body, &mut decoder).await? {
+            if let Some(reply) = self.events(&mut body, &mut decoder, &mut questions).await? {
                 drain(body);
                 return Ok(reply);
             }
@@ -81,7 +94,12 @@ impl Awaited<'_> {
     }
 
     /// Reads events up to the answer to request `id`, or to the end of the stream.
-    async fn events(&self, body: &mut Incoming, decoder: &mut SseDecoder) -> Result<Option<Reply>, EgressError> {
+    async fn events(
+        &self,
+        body: &mut Incoming,
+        decoder: &mut SseDecoder,
+        questions: &mut Questions,
+    ) -> Result<Option<Reply>, EgressError> {
         while let Some(frame) = body.frame().await {
             let Ok(frame) = frame else {
                 return if decoder.last_id().is_some() { Ok(None) } else { Err(broken()) };
@@ -92,11 +110,23 @@ impl Awaited<'_> {
                 if event.event != "message" || event.data.is_empty() {
                     continue;
                 }
-                match inbound::read(event.data.as_bytes(), self.exchange.inbox.is_some())? {
+                match inbound::read(event.data.as_bytes(), &self.exchange.hearer)? {
                     Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => {
                         return Ok(Some(reply));
                     }
                     Inbound::Relay(message) => self.relay(message).await,
+                    Inbound::Notify(method, message) => {
+                        if let Meanwhile::Peer(peer) = self.meanwhile {
+                            peer.notified(&method, message).await;
+                        }
+                    }
+                    Inbound::Ask(id, question) => {
+                        if let Meanwhile::Peer(peer) = self.meanwhile {
+                            let respond = responder(self.exchange, self.established, self.caller);
+                            questions.ask(&self.exchange.questions, Arc::clone(peer), id, question, respond);
+                        }
+                    }
+                    Inbound::TakenBack(id) => questions.cancel(&id),
                     Inbound::Respond(message) => respond(self.exchange, self.established, self.caller, message),
                     Inbound::ListChanged(method) => self.news.list_changed(&method),
                     Inbound::Answer { .. } | Inbound::Ignore => {}
@@ -113,9 +143,9 @@ impl Awaited<'_> {
 
     /// Passes a message on to whoever waits for the answer, else to the client's session.
     async fn relay(&self, message: Bytes) {
-        let undelivered = match self.messages {
-            Some(messages) => messages.send(message).await.err().map(|unsent| unsent.0),
-            None => Some(message),
+        let undelivered = match self.meanwhile {
+            Meanwhile::Messages(messages) => messages.send(message).await.err().map(|unsent| unsent.0),
+            Meanwhile::Nothing | Meanwhile::Peer(_) => Some(message),
         };
         if let Some(message) = undelivered {
             self.exchange.deliver(message);

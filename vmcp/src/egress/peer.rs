@@ -1,0 +1,59 @@
+//! The client on whose behalf a session speaks with its backend.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use serde_json::value::RawValue;
+
+use super::clock::Clock;
+use super::relayed::Inbox;
+use super::session::Reply;
+
+/// Hears what a backend says of its own accord, and answers what it asks.
+pub trait Peer: fmt::Debug + Send + Sync {
+    /// Takes a notification; `message` is what the backend wrote.
+    fn notified<'a>(&'a self, method: &'a str, message: Bytes) -> BoxFuture<'a, ()>;
+
+    /// Answers a request. Whoever drops the future does not want the answer any more.
+    fn asked(self: Arc<Self>, question: Question) -> BoxFuture<'static, Reply>;
+}
+
+/// A request of a backend.
+#[derive(Debug)]
+pub struct Question {
+    /// The method.
+    pub method: String,
+    /// The params, as the backend wrote them.
+    pub params: Option<Box<RawValue>>,
+}
+
+/// For whom a session is opened.
+#[derive(Debug, Clone)]
+pub struct OnBehalf {
+    /// The capabilities of the client that backends may use.
+    pub capabilities: Arc<RawValue>,
+    /// Who hears what the backend says outside of requests.
+    pub peer: Arc<dyn Peer>,
+}
+
+/// Who hears the backend while it works on a request, and the clock of that request.
+#[derive(Debug, Clone)]
+pub struct Hearing {
+    /// Who hears what comes on the stream of the answer.
+    pub peer: Arc<dyn Peer>,
+    /// Stops while the client is asked something.
+    pub clock: Arc<Clock>,
+}
+
+/// Who hears what a backend says of its own accord in a session.
+#[derive(Debug, Clone)]
+pub(super) enum Hearer {
+    /// The gateway itself.
+    Gateway,
+    /// A client that is passed everything as it came.
+    Inbox(Arc<dyn Inbox>),
+    /// A client that the gateway speaks for.
+    Client(OnBehalf),
+}

@@ -1,0 +1,172 @@
+//! The stream that answers a request which takes its time, or several requests of a batch.
+
+use super::Patience;
+use super::answer::{self, KEEP_ALIVE};
+use super::dispatch::Outcome;
+use super::replay::{LogReader, StreamLog};
+use super::session::Session;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::stream;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Interval;
+
+/// How long a client waits before it comes back for the rest of a stream that broke.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A request that is being worked on, and what comes of it before its answer.
+#[derive(Debug)]
+pub(super) struct Work {
+    /// The work.
+    pub(super) task: JoinHandle<Outcome>,
+    /// Messages that belong to the request.
+    pub(super) messages: mpsc::Receiver<Bytes>,
+}
+
+/// Answers requests by a stream that begins with the messages `first`. The work goes on when the client leaves: in the
+/// era with sessions that is no cancellation, and the client may come back for the rest.
+pub(super) fn answer_later(
+    session: &Arc<Session>,
+    first: Vec<Bytes>,
+    works: Vec<Work>,
+    patience: Patience,
+) -> Response {
+    let log = session.streams.open();
+    let response = read(&log, 0, session.is_primed().then_some(log.number), patience);
+    let session = Arc::clone(session);
+    tokio::spawn(async move {
+        for message in first {
+            log.push(message).await;
+        }
+        futures::future::join_all(works.into_iter().map(|work| finish(&log, work))).await;
+        session.streams.end(&log);
+    });
+    response
+}
+
+/// Writes what comes of a request to the stream.
+async fn finish(log: &StreamLog, mut work: Work) {
+    loop {
+        tokio::select! {
+            // What was said before the answer is told before it.
+            biased;
+            Some(message) = work.messages.recv() => log.push(message).await,
+            outcome = &mut work.task => {
+                if let Ok(Outcome::Answered(answer) | Outcome::SessionLost(answer)) = outcome {
+                    log.push(answer).await;
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Answers with the messages of a stream from number `from` on, after an event that primes stream `primed`.
+pub(super) fn read(log: &Arc<StreamLog>, from: u64, primed: Option<u64>, patience: Patience) -> Response {
+    let reading = Reading {
+        primed,
+        number: log.number,
+        reader: log.reader(from),
+        keep_alive: tokio::time::interval(patience.keep_alive),
+    };
+    answer::events(Body::from_stream(stream::unfold(reading, Reading::next)))
+}
+
+struct Reading {
+    primed: Option<u64>,
+    number: u64,
+    reader: LogReader,
+    keep_alive: Interval,
+}
+
+impl Reading {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(stream) = self.primed.take() {
+            return Some((Ok(answer::priming_event(stream, RETRY)), self));
+        }
+        let event = tokio::select! {
+            biased;
+            message = self.reader.next() => {
+                let (number, message) = message?;
+                answer::numbered_event(self.number, number, &message)
+            }
+            _ = self.keep_alive.tick() => KEEP_ALIVE,
+        };
+        Some((Ok(event), self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::session::{SessionLimits, Sessions};
+    use super::*;
+    use crate::backend::Caller;
+    use http_body_util::BodyExt;
+
+    fn session(revision: &str) -> Arc<Session> {
+        let session = Sessions::new(SessionLimits::default()).create(&Caller::anonymous()).unwrap();
+        session.agree(revision);
+        session
+    }
+
+    async fn text(response: Response) -> String {
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
+    fn work(task: impl Future<Output = Outcome> + Send + 'static) -> Work {
+        Work { task: tokio::spawn(task), messages: mpsc::channel(1).1 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_takes_its_time_comes_after_signs_of_life() {
+        let slow = work(async {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            Outcome::Answered(Bytes::from_static(b"{}"))
+        });
+        let alive = ": keep-alive\n\n";
+        let session = session("2025-06-18");
+        let told = text(answer_later(&session, Vec::new(), vec![slow], Patience::default())).await;
+        assert_eq!(told, format!("{alive}{alive}{alive}event: message\nid: 1-0\ndata: {{}}\n\n"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_of_the_newest_revision_with_sessions_can_come_back_before_the_first_message() {
+        let session = session("2025-11-25");
+        let answered = work(async { Outcome::Answered(Bytes::from_static(b"{}")) });
+        let told = text(answer_later(&session, Vec::new(), vec![answered], Patience::default())).await;
+        assert!(told.starts_with("id: 1-\nretry: 1000\ndata: \n\n"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_request_ends_its_stream_without_an_answer() {
+        let cancelled = work(async {
+            tokio::task::yield_now().await;
+            Outcome::Cancelled
+        });
+        let told = text(answer_later(&session("2025-06-18"), Vec::new(), vec![cancelled], Patience::default())).await;
+        assert!(!told.contains("data"));
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_the_answer_is_told_before_it() {
+        let (sender, messages) = mpsc::channel(8);
+        let task = tokio::spawn(async move {
+            for message in ["1", "2", "3"] {
+                sender.send(Bytes::from(message)).await.unwrap();
+            }
+            Outcome::Answered(Bytes::from_static(b"{}"))
+        });
+        let first = vec![Bytes::from("0")];
+        let works = vec![Work { task, messages }];
+        let told = text(answer_later(&session("2025-06-18"), first, works, Patience::default())).await;
+        let told: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        assert_eq!(told, ["0", "1", "2", "3", "{}"]);
+    }
+}

@@ -1,0 +1,78 @@
+//! Batches of messages, which revision 2025-03-26 alone has.
+
+use super::answer::Refused;
+use super::post::{self, Notice};
+use super::session::Session;
+use super::upstream::Call;
+use super::{Ingress, answer, answering, methods};
+use crate::backend::Caller;
+use crate::jsonrpc::{ErrorObject, Message, ParseError, Request, code, error_response, messages_of_batch, raw};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+
+/// The revision that has batches.
+const REVISION: &str = "2025-03-26";
+/// How many messages one batch may have.
+const MAX_MESSAGES: usize = 100;
+
+/// Whether a body is a batch, if it is anything.
+pub(super) fn is_batch(body: &[u8]) -> bool {
+    body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
+/// Answers a batch: requests by one stream that carries each response, everything else by nothing.
+pub(super) async fn post(
+    ingress: &Arc<Ingress>,
+    headers: &HeaderMap,
+    caller: Caller,
+    body: &[u8],
+) -> Result<Response, Refused> {
+    let refuse = |error: &ParseError| post::bad_request(&ErrorObject::from(error));
+    let session = ingress.session(headers, &caller).map_err(|refused| match Message::parse(body) {
+        // A batch cannot start a session, whatever the revision.
+        Err(error) if !headers.contains_key(super::SESSION_HEADER) => refuse(&error),
+        _ => refused,
+    })?;
+    ingress.check_version(headers)?;
+    if session.revision() != Some(REVISION) {
+        return Err(refuse(&ParseError::Batch));
+    }
+    let messages = messages_of_batch(body).map_err(|error| refuse(&error))?;
+    if messages.is_empty() || messages.len() > MAX_MESSAGES {
+        let message = format!("a batch must have 1 to {MAX_MESSAGES} messages");
+        return Err(post::bad_request(&ErrorObject::new(code::INVALID_REQUEST, message)));
+    }
+    let (mut errors, mut works) = (Vec::new(), Vec::new());
+    for text in messages {
+        let bytes = Bytes::copy_from_slice(text.get().as_bytes());
+        match Message::parse(&bytes) {
+            Err(error) => errors.push(error_response(None, &raw(&ErrorObject::from(&error)))),
+            Ok(Message::Request(request)) => match begin(&session, &request) {
+                Ok((in_flight, call)) => works.push(post::start(&session, caller.clone(), in_flight, call)),
+                Err(error) => errors.push(error_response(Some(&request.id), &raw(&error))),
+            },
+            Ok(Message::Notification(notification)) => {
+                let notice = Notice::read(ingress, headers, &notification)?;
+                notice.act(ingress, &session, &caller, bytes.clone()).await?;
+            }
+            Ok(Message::Response(_)) => post::take(ingress, &session, &caller, bytes.clone()).await?,
+        }
+    }
+    if errors.is_empty() && works.is_empty() {
+        return Ok(answer::empty(StatusCode::ACCEPTED));
+    }
+    Ok(answering::answer_later(&session, errors, works, ingress.patience))
+}
+
+fn begin(session: &Arc<Session>, request: &Request<'_>) -> Result<(super::session::InFlight, Call), ErrorObject> {
+    if request.method == "initialize" {
+        return Err(ErrorObject::new(code::INVALID_REQUEST, "\"initialize\" cannot be part of a batch"));
+    }
+    methods::check(&request.method, request.params).map_err(|error| ErrorObject::from(&error))?;
+    let in_flight =
+        session.begin(&request.id).map_err(|busy| ErrorObject::new(code::INVALID_REQUEST, busy.to_string()))?;
+    let call = Call { method: request.method.clone().into_owned(), params: request.params.map(ToOwned::to_owned) };
+    Ok((in_flight, call))
+}

@@ -1,0 +1,226 @@
+//! The client of one session, as backends may speak to it: what they say goes to the stream that the client reads, and
+//! what they ask comes back to the one that asked.
+//!
+//! What belongs to a request goes to the stream of its answer. Everything else goes to the stream that the client opened
+//! for it; while there is none, to the newest request to that backend; else it waits for a stream.
+
+use super::call::CallPeer;
+use super::capabilities::Capabilities;
+use super::questions::Questions;
+use crate::backend::Backend;
+use crate::catalog::{self, Catalog, Interests, Level};
+use crate::egress::{OnBehalf, Peer, Question, Reply};
+use crate::ingress::Outbox;
+use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw, request};
+use crate::offers::Kind;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Client {
+    catalog: Arc<Catalog>,
+    outbox: Arc<Outbox>,
+    capabilities: Capabilities,
+    pub(super) interests: Arc<Interests>,
+    pub(super) questions: Questions,
+    /// The requests that are under way at backends, the newest last.
+    calls: Mutex<Vec<Arc<CallPeer>>>,
+}
+
+/// Where a client is told something.
+#[derive(Debug, Clone)]
+pub(super) enum Stream {
+    /// On the stream of an answer.
+    Answer(mpsc::Sender<Bytes>),
+    /// On the stream for what concerns no request.
+    Outbox(Arc<Outbox>),
+}
+
+impl Stream {
+    /// Whether the client could be told.
+    async fn tell(&self, message: Bytes) -> bool {
+        match self {
+            Self::Answer(messages) => messages.send(message).await.is_ok(),
+            Self::Outbox(outbox) => outbox.append(message),
+        }
+    }
+
+    fn try_tell(&self, message: Bytes) {
+        match self {
+            // Whoever does not read does not need to know either.
+            Self::Answer(messages) => drop(messages.try_send(message)),
+            Self::Outbox(outbox) => drop(outbox.append(message)),
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn new(catalog: Arc<Catalog>, outbox: Arc<Outbox>, capabilities: Capabilities) -> Self {
+        Self {
+            catalog,
+            outbox,
+            capabilities,
+            interests: Arc::default(),
+            questions: Questions::default(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// Tells the client what concerns none of its requests, unless it waits to be told so already.
+    pub(super) fn tell(&self, message: Bytes) {
+        self.outbox.push(message);
+    }
+
+    /// A request is under way from now on.
+    pub(super) fn begin(&self, call: &Arc<CallPeer>) {
+        self.calls().push(Arc::clone(call));
+    }
+
+    /// A request is not under way any more.
+    pub(super) fn end(&self, call: &Arc<CallPeer>) {
+        self.calls().retain(|other| !Arc::ptr_eq(other, call));
+    }
+
+    fn calls(&self) -> std::sync::MutexGuard<'_, Vec<Arc<CallPeer>>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest request to `backend` that is under way and `fits`.
+    fn newest(&self, backend: &str, fits: impl Fn(&CallPeer) -> bool) -> Option<Arc<CallPeer>> {
+        self.calls().iter().rev().find(|call| call.backend == backend && fits(call)).cloned()
+    }
+
+    /// Takes what is of no single request. Returns the message if it is not such.
+    pub(super) fn hear(&self, backend: &str, method: &str, message: Bytes) -> Option<Bytes> {
+        let kinds: Vec<_> = Kind::changed_by(method).collect();
+        if !kinds.is_empty() {
+            self.catalog.lists_changed(&self.interests, backend, &kinds);
+            return None;
+        }
+        match method {
+            "notifications/resources/updated" => {
+                let uri = params(&message, "uri").and_then(|uri| serde_json::from_str::<String>(uri.get()).ok());
+                if uri.is_some_and(|uri| self.interests.is_subscribed(&uri, backend)) {
+                    self.outbox.push(message);
+                }
+                None
+            }
+            "notifications/message" if !self.wants(&message) => None,
+            _ => Some(message),
+        }
+    }
+
+    /// Whether a log message is one that the client has asked for. Not every backend keeps to the level.
+    fn wants(&self, message: &Bytes) -> bool {
+        #[derive(Deserialize)]
+        struct Told(Level);
+        let Some(wanted) = self.interests.level() else { return true };
+        let level = params(message, "level").and_then(|level| serde_json::from_str::<Told>(level.get()).ok());
+        level.is_none_or(|Told(level)| level >= wanted)
+    }
+
+    /// Asks the client on a stream. Whoever drops the future takes the question back.
+    pub(super) async fn ask(self: Arc<Self>, question: Question, stream: Stream) -> Reply {
+        if let Err(error) = self.capabilities.check(&question) {
+            return Reply::Error(raw(&error));
+        }
+        let (id, answer) = self.questions.open();
+        let asked = request(&Id::from(id), &question.method, question.params.as_deref());
+        let open = OpenQuestion { client: Arc::clone(&self), id, stream: stream.clone() };
+        if !stream.tell(asked).await {
+            return gone();
+        }
+        let reply = answer.await.unwrap_or_else(|_| gone());
+        drop(open);
+        reply
+    }
+}
+
+fn gone() -> Reply {
+    Reply::Error(raw(&ErrorObject::new(code::INTERNAL_ERROR, "the client has left before it answered")))
+}
+
+/// A question that the client is told to forget, unless it was answered before this is dropped.
+struct OpenQuestion {
+    client: Arc<Client>,
+    id: u64,
+    stream: Stream,
+}
+
+impl Drop for OpenQuestion {
+    fn drop(&mut self) {
+        if self.client.questions.close(self.id) {
+            let params =
+                raw(&json!({ "requestId": self.id, "reason": "the server does not wait for the answer any more" }));
+            self.stream.try_tell(notification("notifications/cancelled", Some(&params)));
+        }
+    }
+}
+
+/// A member of the params of a notification.
+pub(super) fn params(message: &[u8], key: &'static str) -> Option<Box<RawValue>> {
+    let Ok(Message::Notification(notification)) = Message::parse(message) else { return None };
+    let params = Object::parse(notification.params?, "params", &[key]).ok()?;
+    params.field(key).map(ToOwned::to_owned)
+}
+
+impl catalog::Client for Client {
+    fn on_behalf(self: Arc<Self>, backend: &Arc<Backend>) -> OnBehalf {
+        let capabilities = self.capabilities.passed_on();
+        OnBehalf { capabilities, peer: Arc::new(SessionPeer { client: self, backend: backend.name.clone() }) }
+    }
+}
+
+/// Hears what a backend says outside of requests, or without saying to which one it belongs.
+#[derive(Debug)]
+struct SessionPeer {
+    client: Arc<Client>,
+    backend: String,
+}
+
+impl Peer for SessionPeer {
+    fn notified<'a>(&'a self, method: &'a str, message: Bytes) -> BoxFuture<'a, ()> {
+        async move {
+            let client = &self.client;
+            let Some(message) = client.hear(&self.backend, method, message) else { return };
+            let call = if method == "notifications/progress" {
+                let Some(token) = params(&message, "progressToken").and_then(|token| Id::parse(&token).ok()) else {
+                    return;
+                };
+                let Some(call) = client.newest(&self.backend, |call| call.token.as_ref() == Some(&token)) else {
+                    return;
+                };
+                Some(call)
+            } else if client.outbox.is_read() {
+                None
+            } else {
+                client.newest(&self.backend, |_| true)
+            };
+            let stream = call.map_or_else(|| Stream::Outbox(Arc::clone(&client.outbox)), |call| call.stream());
+            stream.tell(message).await;
+        }
+        .boxed()
+    }
+
+    fn asked(self: Arc<Self>, question: Question) -> BoxFuture<'static, Reply> {
+        async move {
+            if let Some(call) = self.client.newest(&self.backend, |_| true) {
+                return call.asked(question).await;
+            }
+            if !self.client.outbox.is_read() {
+                let message = "the client has no stream on which it could be asked";
+                return Reply::Error(raw(&ErrorObject::new(code::INTERNAL_ERROR, message)));
+            }
+            let stream = Stream::Outbox(Arc::clone(&self.client.outbox));
+            Arc::clone(&self.client).ask(question, stream).await
+        }
+        .boxed()
+    }
+}
