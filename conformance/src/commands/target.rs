@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use conformance::report::Progress;
 use conformance::target::{
-    Connection, Embedded, EmbeddedOptions, Existing, KindOptions, Programs, Target, TargetError, dry_run, start_kind,
+    Connection, Embedded, EmbeddedOptions, Existing, Interruption, KindOptions, Programs, Target, TargetError, dry_run,
+    start_kind,
 };
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 
 use super::{HARNESS, INTERRUPTED, PASSED, WRONG_USAGE, consent};
 
@@ -97,9 +97,10 @@ impl TargetArguments {
 
     /// Finds what the target needs, and starts it. Ctrl-C ends what was started.
     pub(super) async fn start(&self, progress: &Progress) -> Result<Box<dyn Target>, TargetError> {
+        let interruption = Interruption::by_ctrl_c();
         match self.target {
-            TargetName::Embedded => until_interrupted(self.embedded(progress).boxed()).await,
-            TargetName::Kubeconfig => until_interrupted(self.existing(progress).boxed()).await,
+            TargetName::Embedded => interruption.or(self.embedded(progress).boxed()).await,
+            TargetName::Kubeconfig => self.existing(progress, &interruption).boxed().await,
             // It must delete its cluster after Ctrl-C, and so listens for that itself.
             TargetName::Kind => Ok(Box::new(start_kind(self.kind(), |what| progress.stage(what)).boxed_local().await?)),
         }
@@ -111,11 +112,15 @@ impl TargetArguments {
         Ok(Box::new(Embedded::start(EmbeddedOptions { programs }).await?))
     }
 
-    async fn existing(&self, progress: &Progress) -> Result<Box<dyn Target>, TargetError> {
-        let connection = Connection::open(self.context.as_deref()).await?;
-        progress.suspended(consent::ask(&connection, self.yes, self.simulator_image.is_some())).await?;
+    async fn existing(&self, progress: &Progress, interruption: &Interruption) -> Result<Box<dyn Target>, TargetError> {
+        let asking = async {
+            let connection = Connection::open(self.context.as_deref()).await?;
+            progress.suspended(consent::ask(&connection, self.yes, self.simulator_image.is_some())).await?;
+            Ok(connection)
+        };
+        let connection = interruption.or(asking).await?;
         progress.stage(&format!("looking at {connection}"));
-        Ok(Box::new(Existing::start(connection, self.simulator_image.as_deref()).await?))
+        Ok(Box::new(Existing::start(connection, self.simulator_image.as_deref(), interruption).await?))
     }
 
     fn kind(&self) -> KindOptions {
@@ -134,13 +139,6 @@ impl TargetArguments {
         progress.stage("building operator and vmcp");
         let found = tokio::task::spawn_blocking(Programs::find).await;
         Ok(found.map_err(|error| TargetError::Cluster(error.to_string()))??)
-    }
-}
-
-async fn until_interrupted<T>(starting: BoxFuture<'_, Result<T, TargetError>>) -> Result<T, TargetError> {
-    tokio::select! {
-        started = starting => started,
-        _ = tokio::signal::ctrl_c() => Err(TargetError::Interrupted),
     }
 }
 

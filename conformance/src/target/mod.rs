@@ -2,6 +2,7 @@
 
 mod embedded;
 mod existing;
+mod interruption;
 mod kind;
 mod outside;
 mod programs;
@@ -19,6 +20,7 @@ use crate::world::{World, WorldHandle};
 
 pub use embedded::{Embedded, EmbeddedOptions};
 pub use existing::{Connection, Existing};
+pub use interruption::Interruption;
 pub use kind::{KindOptions, dry_run, start_kind};
 pub use programs::{ProgramError, Programs};
 pub use provision::install;

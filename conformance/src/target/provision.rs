@@ -103,8 +103,17 @@ pub(super) async fn make_namespace(
     labels: &Value,
     within: Duration,
 ) -> Result<(), TargetError> {
-    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
-    create(objects, &object).await?;
+    create(objects, &namespace(name, labels)).await?;
+    until_filled(objects, name, within).await
+}
+
+/// A namespace.
+pub(super) fn namespace(name: &str, labels: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+}
+
+/// Waits for what a cluster puts into each namespace.
+pub(super) async fn until_filled(objects: &Objects, name: &str, within: Duration) -> Result<(), TargetError> {
     // What the cluster itself puts into every namespace is no scenario's doing: it must be there before.
     for (kind, own) in [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")] {
         let object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": own, "namespace": name}});

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -9,13 +10,16 @@ use conformance::diagnostic::Source;
 use conformance::objects::Objects;
 use conformance::target::{Programs, install};
 use embedded_cluster::{ApiOptions, ApiServer};
+use futures::TryStreamExt as _;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::ListParams;
+use kube::api::{ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::runtime::conditions::is_deleted;
 use kube::runtime::wait::await_condition;
+use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Config, ResourceExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A scenario of each sort: admission, status alone, a gateway that is called, a world whose authority is private and
 /// changes, another namespace, an operator that is away, and streams that stay open.
@@ -95,10 +99,59 @@ async fn a_cluster_that_others_made_is_asked_for_and_must_have_an_operator() {
     assert_eq!(code, Some(2));
     assert!(message.starts_with(&format!("{cluster} has no operator: no Deployment has the label ")), "{message}");
 
+    Box::pin(interrupted_while_the_simulator_starts(&api, &objects, &file)).await;
+
     served.shutdown().await;
     let (code, message) = run(&["--yes"]).await;
     assert_eq!(code, Some(3));
     assert!(message.starts_with(&format!("{cluster} does not answer: ")), "{message}");
+}
+
+/// Ctrl-C while the simulator's pod is waited for, which no controller makes here: its namespace is not left behind.
+async fn interrupted_while_the_simulator_starts(api: &ApiServer, objects: &Objects, kubeconfig: &Path) {
+    let operator = Source::new(
+        "operator",
+        r#"{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "toolhive-system"}}
+---
+{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "toolhive-operator", "namespace": "toolhive-system",
+ "labels": {"app.kubernetes.io/name": "toolhive-operator"}}, "spec": {"selector": {"matchLabels": {"a": "b"}},
+ "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}}"#
+            .to_owned(),
+    );
+    let available = async {
+        let deployments: Api<Deployment> = Api::namespaced(api.client("default"), "toolhive-system");
+        let exists =
+            await_condition(deployments.clone(), "toolhive-operator", |found: Option<&Deployment>| found.is_some());
+        exists.await.unwrap();
+        let replicas = json!({"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "availableReplicas": 1});
+        let mut status = json!({"status": replicas});
+        status["status"]["conditions"] = json!([{"type": "Available", "status": "True"}]);
+        let patch = Patch::Merge(status);
+        deployments.patch_status("toolhive-operator", &PatchParams::default(), &patch).await.unwrap();
+    };
+    let (installed, ()) = tokio::join!(install(objects, &operator), available);
+    installed.unwrap();
+    let namespaces: Api<Namespace> = Api::all(api.client("default"));
+    let arguments = ["run", "--target", "kubeconfig", "--yes", "--simulator-image", "nowhere"];
+    let mut command = tokio::process::Command::from(conformance(kubeconfig, &arguments));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut versions = pin!(watcher(namespaces, watcher::Config::default()).applied_objects());
+    let mut next = async || {
+        let version = tokio::time::timeout(Duration::from_mins(1), versions.try_next()).await;
+        version.expect("no version of the namespace comes").unwrap().unwrap()
+    };
+    let of_run = |namespace: &Namespace| namespace.name_any().ends_with("-world");
+    while !of_run(&next().await) {}
+    let interrupt = Command::new("kill").args(["-INT", &child.id().unwrap().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    assert_eq!(said(&child.wait_with_output().await.unwrap()), (Some(130), "interrupted".to_owned()));
+    // It goes for good once a controller has emptied it.
+    loop {
+        let namespace = next().await;
+        if of_run(&namespace) && namespace.metadata.deletion_timestamp.is_some() {
+            break;
+        }
+    }
 }
 
 /// A `cluster serve` of its own. It ends with this.

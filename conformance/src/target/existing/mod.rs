@@ -23,7 +23,7 @@ use futures::future::BoxFuture;
 use self::forward::Forwards;
 use self::reach::Reach;
 use super::kind::KindCluster;
-use super::{Target, TargetError, provision};
+use super::{Interruption, Target, TargetError, provision};
 use crate::language::{Moment, Scenario};
 use crate::objects::Objects;
 use crate::world::{World, WorldHandle};
@@ -52,15 +52,22 @@ impl Existing {
     ///
     /// # Errors
     ///
-    /// [`TargetError::Usage`] when they are not there, others when the cluster cannot be asked, or the simulator does not
-    /// come up.
-    pub async fn start(connection: Connection, simulator_image: Option<&str>) -> Result<Self, TargetError> {
+    /// [`TargetError::Usage`] when they are not there, [`TargetError::Interrupted`] after an interruption, which leaves nothing
+    /// behind, others when the cluster cannot be asked, or the simulator does not come up.
+    pub async fn start(
+        connection: Connection,
+        simulator_image: Option<&str>,
+        interruption: &Interruption,
+    ) -> Result<Self, TargetError> {
         let objects = Objects::new(connection.client().clone());
-        let version = checks::version(&connection).await?;
-        checks::definitions(&objects, &connection).await?;
-        let operator_namespace = checks::operator(&objects, &connection).await?;
+        let checking = async {
+            let version = checks::version(&connection).await?;
+            checks::definitions(&objects, &connection).await?;
+            Ok((version, checks::operator(&objects, &connection).await?))
+        };
+        let (version, operator_namespace) = interruption.or(checking).await?;
         let run = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
-        let reach = Reach::start(&connection, &objects, &version, simulator_image, &run).await?;
+        let reach = Reach::start(&connection, &objects, &version, simulator_image, &run, interruption).await?;
         let forwards = Forwards::new(connection.client().clone());
         let namespaces = Mutex::default();
         Ok(Self { connection, objects, operator_namespace, reach, forwards, run, namespaces, made: None })

@@ -16,7 +16,7 @@ use crate::causes::chain;
 use crate::language::{Moment, Validation};
 use crate::objects::{Objects, Verb, Write};
 use crate::target::outside::Outside;
-use crate::target::{TargetError, folder};
+use crate::target::{Interruption, TargetError, folder};
 use crate::world::{World, WorldHandle};
 
 /// The end of the version of an embedded cluster.
@@ -61,6 +61,7 @@ impl Reach {
         version: &Info,
         image: Option<&str>,
         run: &str,
+        interruption: &Interruption,
     ) -> Result<Self, TargetError> {
         let is_embedded = version.git_version.ends_with(EMBEDDED) && is_local(connection.url());
         match image {
@@ -76,7 +77,7 @@ impl Reach {
             Some(image) if is_embedded => {
                 let within = Moment::Ready.ordinary();
                 // The pod's own address, which is one of loopback.
-                let simulator = Box::new(Deployed::start(objects, run, image, "0.0.0.0", within).await?);
+                let simulator = Box::new(Deployed::start(objects, run, image, "0.0.0.0", within, interruption).await?);
                 Ok(Self::Deployed { simulator, told: Told::Surroundings { files: folder()? } })
             }
             Some(image) if admission::is_served(objects).await? => {
@@ -84,7 +85,7 @@ impl Reach {
                 // First, so that it is in force when the simulator has started.
                 let started = async {
                     admission::install(objects, run).await?;
-                    Deployed::start(objects, run, image, "127.0.0.1", within).await
+                    Deployed::start(objects, run, image, "127.0.0.1", within, interruption).await
                 };
                 match started.await {
                     Ok(simulator) => {

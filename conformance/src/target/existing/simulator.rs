@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::forward::Forwards;
 use crate::language::Validation;
 use crate::objects::{Objects, Verb, Write};
-use crate::target::{TargetError, provision};
+use crate::target::{Interruption, TargetError, provision};
 use crate::world::{ControlClient, RemoteWorld, World, WorldHandle};
 
 /// Name of the Deployment, and of the Service of the control API.
@@ -44,11 +44,14 @@ impl Deployed {
         image: &str,
         control_host: &str,
         within: Duration,
+        interruption: &Interruption,
     ) -> Result<Self, TargetError> {
         let namespace = format!("conformance-{run}-world");
         let forwards = Forwards::new(objects.client().clone());
-        let control = Self::deploy(objects, &forwards, &namespace, image, control_host, within).await;
-        match control {
+        // Not interrupted: it could come into being after it was removed.
+        provision::create(objects, &provision::namespace(&namespace, &json!({}))).await?;
+        let deploying = Self::deploy(objects, &forwards, &namespace, image, control_host, within);
+        match interruption.or(deploying).await {
             Ok(control) => Ok(Self {
                 objects: Objects::new(objects.client().clone()),
                 namespace,
@@ -73,7 +76,7 @@ impl Deployed {
         control_host: &str,
         within: Duration,
     ) -> Result<ControlClient, TargetError> {
-        provision::make_namespace(objects, namespace, &json!({}), within).await?;
+        provision::until_filled(objects, namespace, within).await?;
         let deployment = deployment(namespace, image, control_host);
         provision::create(objects, &deployment).await?;
         let ports = BTreeMap::from([(CONTROL_PORT, CONTROL_PORT)]);

@@ -8,7 +8,7 @@ use kube::config::Kubeconfig;
 use tempfile::TempDir;
 
 use self::tools::Invocation;
-use super::{Connection, Existing, TargetError, folder};
+use super::{Connection, Existing, Interruption, TargetError, folder};
 
 /// What the cluster is like.
 const CONFIG: &str = include_str!("../../../../kind-config.yaml");
@@ -136,6 +136,7 @@ pub async fn start_kind(options: KindOptions, stage: impl Fn(&str)) -> Result<Ex
         let message = format!("the images {images} are needed; deploy/images.sh builds them: {error}");
         return Err(TargetError::Usage(message));
     }
+    let interruption = Interruption::by_ctrl_c();
     let connecting = async {
         stage("creating the kind cluster");
         plan.create().run().await?;
@@ -145,13 +146,10 @@ pub async fn start_kind(options: KindOptions, stage: impl Fn(&str)) -> Result<Ex
         plan.install().run().await?;
         let read = Kubeconfig::read_from(&kubeconfig);
         let read = read.map_err(|error| TargetError::Usage(format!("kind wrote no usable kubeconfig: {error}")))?;
-        Existing::start(Connection::of(read, None).await?, Some(&plan.simulator_image())).await
+        let connection = Connection::of(read, None).await?;
+        Existing::start(connection, Some(&plan.simulator_image()), &interruption).await
     };
-    let connected = tokio::select! {
-        connected = connecting => connected,
-        _ = tokio::signal::ctrl_c() => Err(TargetError::Interrupted),
-    };
-    match connected {
+    match interruption.or(Box::pin(connecting)).await {
         Ok(target) => Ok(target.made_by(cluster)),
         Err(error) => {
             stage("deleting the kind cluster");
