@@ -121,6 +121,10 @@ impl LiveWorld {
         if here.is_empty() && self.exact_ports {
             here = all.iter().filter(|site| at(site, site.url().host())).collect();
         }
+        // Real servers judge foreign names themselves, or do not judge them.
+        if here.is_empty() {
+            here = all.iter().filter(|site| at(site, site.url().host()) && site.judges_hosts()).collect();
+        }
         if here.is_empty() {
             return refuse(StatusCode::NOT_FOUND, format!("nothing is called `{host}` here"));
         }

@@ -85,6 +85,11 @@ impl Site {
         (scheme == "https") == self.url.is_tls() && self.url.is_host(host) && self.url.port() == port
     }
 
+    /// Whether it gets requests for whatever host.
+    pub(crate) fn judges_hosts(&self) -> bool {
+        self.mcp().is_some_and(|server| server.definition().behaves_like.is_some())
+    }
+
     /// Whether it serves something at `path`.
     pub(crate) fn serves(&self, path: &str) -> bool {
         match &self.kind {

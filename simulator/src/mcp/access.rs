@@ -4,6 +4,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::jsonrpc::{MethodError, TRANSPORT_ERROR};
+use super::quirks::Quirks;
 use super::server::McpServer;
 use crate::oauth::{find_issuer, scopes};
 use crate::wire::{Outcome, Received, json_response};
@@ -31,6 +32,7 @@ pub(super) fn refuse(status: StatusCode, code: i64, reason: impl Into<String>) -
 impl McpServer {
     /// The subject of the token that lets the request in (`None` where no token is asked for), or the refusal.
     pub(super) fn admit(&self, server: &Server, received: &Received) -> Result<Option<String>, Box<Outcome>> {
+        check_host(server, received)?;
         check_origin(server, received)?;
         let subject = match &server.accepts {
             Some(accepts) => Some(self.check_token(server, accepts, received)?),
@@ -105,13 +107,25 @@ impl McpServer {
     }
 }
 
+/// Names that lead here without being the server's own may be an attack from a browser (DNS rebinding).
+fn check_host(server: &Server, received: &Received) -> Result<(), Box<Outcome>> {
+    match Quirks::of(server).foreign_host {
+        Some(refused) if !server.url.is_host(&received.host) => {
+            Err(refused.because(format!("the server is not called `{}`", received.host)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Browsers send `Origin`; pages of other origins may not call (2025-11-25, transports, security warning).
 fn check_origin(server: &Server, received: &Received) -> Result<(), Box<Outcome>> {
     let is_own = received.header(header::ORIGIN.as_str()).is_some_and(|origin| server.url.is_origin(origin));
     if is_own || !received.headers.contains_key(header::ORIGIN) {
         return Ok(());
     }
-    Err(Box::new(refuse(StatusCode::FORBIDDEN, TRANSPORT_ERROR, "pages of this Origin may not call the server")))
+    Quirks::of(server)
+        .foreign_origin
+        .map_or(Ok(()), |refused| Err(refused.because("pages of this Origin may not call the server")))
 }
 
 /// Names the header in its refusal, never the value.

@@ -5,7 +5,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::access::refuse;
-use super::jsonrpc::{PARSE_ERROR, Reply, TRANSPORT_ERROR};
+use super::jsonrpc::{Reply, TRANSPORT_ERROR};
+use super::quirks::Quirks;
 use crate::wire::{Body, Outcome, Received, event_stream, json_response, server_sent_event};
 use crate::world::{Replies, Server};
 
@@ -16,21 +17,18 @@ pub(super) const EVENT_STREAM: &str = "text/event-stream";
 pub(super) type Checked<T> = Result<T, Box<Outcome>>;
 
 /// The body of a POST that says it is JSON and takes both forms of answers.
-pub(super) fn posted_json(received: &Received) -> Checked<Value> {
+pub(super) fn posted_json(server: &Server, received: &Received) -> Checked<Value> {
+    let quirks = Quirks::of(server);
     if received.media_type().as_deref() != Some(JSON) {
-        return Err(Box::new(refuse(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            TRANSPORT_ERROR,
-            "Content-Type must be application/json",
-        )));
+        return Err(quirks.wrong_content_type.because("Content-Type must be application/json"));
     }
-    if !received.accepts(JSON) || !received.accepts(EVENT_STREAM) {
+    let takes_both = received.accepts(JSON) && received.accepts(EVENT_STREAM);
+    if !(takes_both || quirks.takes_wildcards && received.accepts("*/*")) {
         let reason = "Accept must list both application/json and text/event-stream";
         return Err(Box::new(refuse(StatusCode::NOT_ACCEPTABLE, TRANSPORT_ERROR, reason)));
     }
-    serde_json::from_slice(&received.body).map_err(|error| {
-        Box::new(refuse(StatusCode::BAD_REQUEST, PARSE_ERROR, format!("the body is not JSON: {error}")))
-    })
+    serde_json::from_slice(&received.body)
+        .map_err(|error| quirks.no_json.because(format!("the body is not JSON: {error}")))
 }
 
 /// The verdict on a request that is answered with a JSON-RPC error; one that the world scripted is an answer like another.

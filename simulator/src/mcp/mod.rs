@@ -6,6 +6,7 @@ mod exchange;
 mod jsonrpc;
 mod legacy;
 mod modern;
+mod quirks;
 mod server;
 
 pub(crate) use server::McpServer;

@@ -17,6 +17,7 @@ mod fault;
 mod file;
 mod located;
 mod location;
+mod profile;
 mod redirect_uri;
 mod schema;
 mod secret;
@@ -40,6 +41,7 @@ pub use fault::{Acknowledgement, Delay, Drip, Fault, Lines, Misbehaviour, Page, 
 pub use file::{Mistake, ReadError, WorldFileError};
 pub use located::Located;
 pub use location::{ServerUrl, UrlError};
+pub use profile::Profile;
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use schema::schema;
 pub use secret::Secret;

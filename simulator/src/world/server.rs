@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::content::{Prompt, Resource, ResourceTemplate, Step};
-use super::{Cache, Certificate, Fault, Located, Secret, ServerUrl, Tls};
+use super::{Cache, Certificate, Fault, Located, Profile, Secret, ServerUrl, Tls};
 
 /// One MCP server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -61,9 +61,12 @@ pub struct Server {
     /// How long and for whom clients may keep what it lists and reads (2026-07-28).
     #[serde(default)]
     pub cache: Cache,
-    /// Whether a Streamable HTTP server keeps sessions.
-    #[serde(default = "yes")]
-    pub sessions: bool,
+    /// Whether a Streamable HTTP server keeps sessions. Absent: it does, unless it behaves like one that does not.
+    #[serde(default)]
+    pub sessions: Option<bool>,
+    /// The implementation that it behaves like. Absent: it is as strict as the specification allows.
+    #[serde(default)]
+    pub behaves_like: Option<Profile>,
     /// Whether streams of Streamable HTTP can be resumed: their events have ids, and the newest are kept.
     #[serde(default)]
     pub resumable: bool,
@@ -96,7 +99,8 @@ impl Server {
             replies: Replies::default(),
             protocol_versions: None,
             cache: Cache::default(),
-            sessions: true,
+            sessions: None,
+            behaves_like: None,
             resumable: false,
             messages_path: None,
             faults: Vec::new(),
@@ -116,7 +120,10 @@ impl Server {
     /// The supported revisions, oldest first, never empty after validation.
     #[must_use]
     pub fn versions(&self) -> Vec<ProtocolVersion> {
-        let mut versions = self.protocol_versions.clone().unwrap_or_else(|| ProtocolVersion::LEGACY.to_vec());
+        let mut versions = self
+            .protocol_versions
+            .clone()
+            .unwrap_or_else(|| self.behaves_like.map_or_else(|| ProtocolVersion::LEGACY.to_vec(), Profile::versions));
         versions.sort_unstable();
         versions.dedup();
         versions
@@ -133,12 +140,14 @@ impl Server {
     /// Whether it supports a revision without handshake.
     #[must_use]
     pub fn is_modern(&self) -> bool {
-        self.protocol_versions.iter().flatten().any(|version| version.is_modern())
+        self.versions().iter().any(|version| version.is_modern())
     }
-}
 
-fn yes() -> bool {
-    true
+    /// Whether it keeps sessions with legacy clients.
+    #[must_use]
+    pub fn keeps_sessions(&self) -> bool {
+        self.sessions.unwrap_or_else(|| self.behaves_like.is_none_or(Profile::keeps_sessions))
+    }
 }
 
 /// The transports of the protocol's legacy revisions.

@@ -214,8 +214,11 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
         );
     }
     found.0.extend(fault_problems(path, &server.faults, Some(server.transport), url.position()));
-    let keeps_streams = server.transport == Transport::StreamableHttp && server.sessions;
-    if !server.sessions && server.transport == Transport::Sse {
+    let keeps_streams = server.transport == Transport::StreamableHttp && server.keeps_sessions();
+    if server.behaves_like.is_some() && server.transport == Transport::Sse {
+        let message = "the profiles are of servers that speak Streamable HTTP: leave the key out".to_owned();
+        found.add(format!("{path}.behavesLike"), url, message);
+    } else if !server.keeps_sessions() && server.transport == Transport::Sse {
         found.add(format!("{path}.sessions"), url, "each stream of the transport `sse` is a session".to_owned());
     }
     if server.resumable && !keeps_streams {

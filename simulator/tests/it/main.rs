@@ -20,6 +20,7 @@ mod journal;
 mod modern;
 mod official_suite;
 mod program;
+mod quirks;
 mod registration;
 mod resumption;
 mod sse;

@@ -117,7 +117,7 @@ fn initialize(server: &Server, session: &Session, params: &Map<String, Value>) -
     session.agree_on(version, client_capabilities.clone());
     let mut result = json!({
         "protocolVersion": version.as_str(),
-        "capabilities": capabilities(server, server.sessions),
+        "capabilities": capabilities(server, server.keeps_sessions()),
         "serverInfo": server_info(server),
     });
     if let Some(instructions) = &server.instructions {

@@ -13,6 +13,7 @@ use crate::mcp::access::refuse;
 use crate::mcp::content::Caller;
 use crate::mcp::exchange::{self, Checked, EVENT_STREAM, posted_json, refusal};
 use crate::mcp::jsonrpc::{INVALID_REQUEST, Message, TRANSPORT_ERROR, response};
+use crate::mcp::quirks::{Batches, Quirks};
 use crate::mcp::server::McpServer;
 use crate::wire::{Outcome, Received, empty_response, event_stream, json_response, method_not_allowed};
 use crate::world::{ProtocolVersion, Replies, Server};
@@ -25,7 +26,7 @@ impl McpServer {
     pub(in crate::mcp) fn answer_streamable(self: &Arc<Self>, server: &Arc<Server>, received: &Received) -> Outcome {
         let answered = match received.method {
             Method::POST => self.post(server, received),
-            Method::GET | Method::DELETE if !server.sessions => {
+            Method::GET | Method::DELETE if !server.keeps_sessions() => {
                 return method_not_allowed("POST", "this server keeps no sessions: an MCP endpoint takes POST alone");
             }
             Method::GET => self.get(server, received),
@@ -39,7 +40,7 @@ impl McpServer {
 
     fn post(self: &Arc<Self>, server: &Arc<Server>, received: &Received) -> Checked<Outcome> {
         let subject = self.admit(server, received)?;
-        let body = posted_json(received)?;
+        let body = posted_json(server, received)?;
         if let Value::Array(batch) = &body {
             let session = self.session(server, received, subject.as_deref())?;
             return self.batch(server, received, &session, subject.as_deref(), batch);
@@ -86,7 +87,7 @@ impl McpServer {
         id: &Value,
         params: &Map<String, Value>,
     ) -> Outcome {
-        let session = if server.sessions {
+        let session = if server.keeps_sessions() {
             self.sessions.begin(subject, server.resumable)
         } else {
             Arc::new(Session::new(subject, false))
@@ -97,7 +98,7 @@ impl McpServer {
             return Outcome::refused(json_response(StatusCode::OK, &response(id, &reply)), verdict);
         }
         let outcome = answer(server, &session, received, response(id, &reply));
-        if !server.sessions {
+        if !server.keeps_sessions() {
             return outcome;
         }
         let mut outcome = outcome.in_session(&session.id);
@@ -135,27 +136,23 @@ impl McpServer {
         let subject = self.admit(server, received)?;
         let session = self.session(server, received, subject.as_deref())?;
         self.sessions.end(&session.id);
-        Ok(Outcome::answered(empty_response(StatusCode::OK)))
+        Ok(Outcome::answered(empty_response(Quirks::of(server).deleted)))
     }
 
     /// The session that the request names, if the request may use it and speaks its revision.
     fn session(&self, server: &Server, received: &Received, subject: Option<&str>) -> Checked<Arc<Session>> {
         let stated = stated_version(server, received)?;
-        if !server.sessions {
+        if !server.keeps_sessions() {
             // Who states none speaks the revision before the header existed (2025-06-18, transports).
             let version = stated.unwrap_or(ProtocolVersion::V20250326);
             return Ok(Arc::new(Session::passing(subject.map(str::to_owned), version)));
         }
         let Some(id) = received.header(SESSION) else {
             let reason = "the request names no session: Mcp-Session-Id is required after `initialize`";
-            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, TRANSPORT_ERROR, reason)));
+            return Err(Quirks::of(server).missing_session.because(reason));
         };
         let Some(session) = self.sessions.find(id) else {
-            return Err(Box::new(refuse(
-                StatusCode::NOT_FOUND,
-                TRANSPORT_ERROR,
-                "the session does not exist or has ended",
-            )));
+            return Err(Quirks::of(server).unknown_session.because("the session does not exist or has ended"));
         };
         if session.belongs_to_another(subject) {
             return Err(Box::new(refuse(
@@ -185,7 +182,7 @@ impl McpServer {
         }
     }
 
-    /// Answers a batch; they existed in 2025-03-26 alone.
+    /// Answers a batch. They existed in 2025-03-26 alone.
     fn batch(
         self: &Arc<Self>,
         server: &Arc<Server>,
@@ -194,9 +191,13 @@ impl McpServer {
         subject: Option<&str>,
         batch: &[Value],
     ) -> Checked<Outcome> {
-        if session.version() != Some(ProtocolVersion::V20250326) {
-            let reason = "the body is a batch, which the session's revision does not have";
-            return Err(Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason)));
+        match Quirks::of(server).batches {
+            Batches::Always => {}
+            Batches::Never(refused) => return Err(refused.because("the body is a batch")),
+            Batches::OfTheirRevision if session.version() == Some(ProtocolVersion::V20250326) => {}
+            Batches::OfTheirRevision => {
+                return Err(bad_message("the body is a batch, which the session's revision does not have"));
+            }
         }
         if batch.is_empty() {
             return Err(bad_message("the batch is empty"));
@@ -256,7 +257,7 @@ fn stated_version(server: &Server, received: &Received) -> Checked<Option<Protoc
     }
     let known: Vec<&str> = supported.iter().map(|version| version.as_str()).collect();
     let reason = format!("MCP-Protocol-Version `{text}` is not supported: expected one of {}", known.join(", "));
-    Err(Box::new(refuse(StatusCode::BAD_REQUEST, TRANSPORT_ERROR, reason)))
+    Err(Quirks::of(server).wrong_version.because(reason))
 }
 
 fn bad_message(reason: &'static str) -> Box<Outcome> {

@@ -15,6 +15,7 @@ use crate::mcp::content::{Caller, Kind, Run, capabilities, complete, is_offered,
 use crate::mcp::exchange::{Checked, answer, posted_json, refusal};
 use crate::mcp::jsonrpc::{INVALID_REQUEST, Message, Reply, response};
 
+use crate::mcp::quirks::Quirks;
 use crate::mcp::server::McpServer;
 use crate::wire::{Outcome, Received, empty_response, method_not_allowed};
 use crate::world::Server;
@@ -30,7 +31,7 @@ impl McpServer {
 
     fn modern_post(self: &Arc<Self>, server: &Arc<Server>, received: &Received) -> Checked<Outcome> {
         let subject = self.admit(server, received)?;
-        let body = posted_json(received)?;
+        let body = posted_json(server, received)?;
         let bad_message = |reason: &str| Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason));
         match Message::read(&body).map_err(bad_message)? {
             Message::Request { id, method, params } => {
@@ -89,7 +90,10 @@ fn judge(
     }
     headers::require_version(received)?;
     let metadata = RequestMetadata::read(params)?;
-    headers::check_version(received, &metadata.version)?;
+    headers::check_version(received, &metadata.version).map_err(|mut refusal| {
+        refusal.error.code = Quirks::of(server).other_version_in_header;
+        refusal
+    })?;
     if !server.versions().iter().any(|version| version.is_modern() && version.as_str() == metadata.version) {
         return Err(Refusal::unsupported_version(server, &metadata.version));
     }
