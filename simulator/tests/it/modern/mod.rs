@@ -3,6 +3,7 @@
 mod calls;
 mod client;
 mod era;
+mod faults;
 mod inputs;
 mod requests;
 mod subscriptions;
