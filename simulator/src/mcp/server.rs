@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::access::describes_resource;
 use super::legacy::Sessions;
-use super::modern::{StateKey, Subscriptions};
+use super::modern::{StateKey, Subscriptions, Tasks};
 use crate::clock::Clock;
 use crate::oauth::Issuers;
 use crate::wire::{Outcome, Received};
@@ -20,6 +20,7 @@ pub(crate) struct McpServer {
     /// Of modern clients.
     pub(super) subscriptions: Subscriptions,
     pub(super) state_key: StateKey,
+    pub(super) tasks: Tasks,
 }
 
 impl McpServer {
@@ -31,6 +32,7 @@ impl McpServer {
             sessions: Arc::default(),
             subscriptions: Subscriptions::default(),
             state_key: StateKey::new(),
+            tasks: Tasks::default(),
         }
     }
 

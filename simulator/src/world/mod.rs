@@ -33,7 +33,7 @@ pub use client::{Client, ClientAuthentication, GrantType};
 pub use client_keys::{ClientKeys, KeyError, PublicKey, VerifyingKey};
 pub use content::{
     Announcement, Disconnect, Inquiry, LogLevel, LogMessage, Progress, Prompt, PromptArgument, Question, Resource,
-    ResourceTemplate, Scripted, Step, UriTemplate,
+    ResourceTemplate, Scripted, Step, TaskSettings, UriTemplate,
 };
 pub use dns::{DnsAddress, DnsAlias, DnsAnswer, DnsFailure, DnsName};
 pub use exchange::{Exchange, ExchangeAnswer, ExchangeRule};

@@ -41,6 +41,11 @@ fn uses(server: &Server) -> Uses {
     Uses { completions, logging }
 }
 
+/// Whether calls can become tasks.
+pub(in crate::mcp) fn offers_tasks(server: &Server) -> bool {
+    server.tools.iter().flat_map(|tool| &tool.steps).any(|step| matches!(step, Step::Task(_)))
+}
+
 /// Whether the server has what the method is about.
 pub(in crate::mcp) fn is_offered(server: &Server, method: &str) -> bool {
     match method {
@@ -86,7 +91,12 @@ pub(in crate::mcp) enum Capability {
     Sampling,
     SamplingWithTools,
     Roots,
+    /// The extension.
+    Tasks,
 }
+
+/// Identifier of the extension for tasks.
+const TASKS: &str = "io.modelcontextprotocol/tasks";
 
 impl Capability {
     pub(in crate::mcp) fn of(inquiry: &Inquiry) -> Self {
@@ -108,10 +118,11 @@ impl Capability {
             Self::Sampling => declared("sampling").is_some(),
             Self::SamplingWithTools => declared("sampling").is_some_and(|parts| parts.contains_key("tools")),
             Self::Roots => declared("roots").is_some(),
+            Self::Tasks => declared("extensions").is_some_and(|extensions| extensions.contains_key(TASKS)),
         }
     }
 
-    /// It as a client declares it.
+    /// It as it is declared.
     pub(in crate::mcp) fn declaration(self) -> Value {
         match self {
             Self::Form => json!({"elicitation": {}}),
@@ -119,6 +130,7 @@ impl Capability {
             Self::Sampling => json!({"sampling": {}}),
             Self::SamplingWithTools => json!({"sampling": {"tools": {}}}),
             Self::Roots => json!({"roots": {}}),
+            Self::Tasks => json!({"extensions": {TASKS: {}}}),
         }
     }
 
@@ -130,6 +142,7 @@ impl Capability {
             Self::Sampling => "sampling",
             Self::SamplingWithTools => "sampling.tools",
             Self::Roots => "roots",
+            Self::Tasks => TASKS,
         }
     }
 }

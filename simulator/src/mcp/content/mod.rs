@@ -11,7 +11,7 @@ mod list;
 mod run;
 
 pub(super) use answer::{is_resource, resource_not_found};
-pub(super) use capability::{Capability, capabilities, is_offered, offered, server_info};
+pub(super) use capability::{Capability, capabilities, is_offered, offered, offers_tasks, server_info};
 pub(super) use completion::complete;
 pub(super) use list::{Kind, list};
 pub(super) use run::{Action, Asked, Caller, Next, Run};

@@ -10,7 +10,7 @@ use super::answer::{Item, find};
 use super::fill::Values;
 use super::{Capability, invalid};
 use crate::mcp::jsonrpc::{MethodError, Reply};
-use crate::world::{Announcement, Inquiry, LogLevel, Server, Step};
+use crate::world::{Announcement, Inquiry, LogLevel, Server, Step, TaskSettings};
 
 /// Who calls, as far as placeholders speak of it.
 pub(in crate::mcp) struct Caller {
@@ -46,6 +46,8 @@ pub(in crate::mcp) enum Action {
     Announce(Announcement),
     /// End the stream; the client comes back for the rest.
     Disconnect { retry: Option<Duration> },
+    /// Go on as a task, if the client knows tasks.
+    Task(TaskSettings),
 }
 
 /// One question to the client.
@@ -104,7 +106,7 @@ impl Run {
         self.steps().get(self.at..).unwrap_or_default()
     }
 
-    /// Goes on after so many steps, with the client's answers so far.
+    /// Goes on, or back, to where so many steps are done, with the client's answers so far.
     pub(in crate::mcp) fn resume(&mut self, done: usize, answers: Map<String, Value>) {
         self.at = done;
         self.answered(answers);
@@ -165,6 +167,7 @@ impl Run {
             ),
             Step::Announce(announcement) => Action::Announce(announcement.clone()),
             Step::Disconnect(disconnect) => Action::Disconnect { retry: disconnect.retry },
+            Step::Task(settings) => Action::Task(*settings),
         }
     }
 }

@@ -78,7 +78,8 @@ async fn walk(server: &McpServer, session: &Session, outlet: Outlet, call: &mut 
         };
         match action {
             Action::Log { level, params } if session.wants(level) => notify("notifications/message", params),
-            Action::Log { .. } => {}
+            // No client of these revisions knows such tasks.
+            Action::Log { .. } | Action::Task(_) => {}
             Action::Progress(mut params) => {
                 if let Some(token) = &call.progress_token {
                     params.insert("progressToken".to_owned(), token.clone());

@@ -15,15 +15,14 @@ use super::refusal::Refusal;
 use super::request_state::{Binding, Progress};
 use super::results;
 use crate::faults::Edits;
-use crate::mcp::content::{Action, Asked, Caller, Next, RESOURCE_NOT_FOUND, Run};
+use crate::mcp::content::{Action, Asked, Caller, Capability, Next, RESOURCE_NOT_FOUND, Run};
 use crate::mcp::jsonrpc::{INVALID_PARAMS, MethodError, Reply, response};
 use crate::mcp::server::McpServer;
 use crate::wire::{Body, live_event_stream, server_sent_event};
-use crate::world::Server;
+use crate::world::{Server, TaskSettings};
 
 /// A request in the midst of its steps.
 pub(super) struct Call {
-    server: Arc<McpServer>,
     definition: Arc<Server>,
     subject: Option<String>,
     method: String,
@@ -39,14 +38,26 @@ pub(super) enum Turn {
     Send(Value),
     /// Let time pass.
     Wait(Duration),
-    /// Send the answer.
-    End(Reply),
+    /// Answer the request.
+    Last(Last),
+}
+
+/// With what a request ends.
+pub(super) enum Last {
+    Answer(Reply),
+    /// Inputs are needed for the step after so many others.
+    Ask {
+        done: usize,
+        missing: Vec<Asked>,
+    },
+    /// The rest is a task.
+    Task(TaskSettings),
 }
 
 impl Call {
     /// Begins a request, or goes on where its `requestState` says.
     pub(super) fn begin(
-        server: &Arc<McpServer>,
+        server: &McpServer,
         definition: &Arc<Server>,
         method: &str,
         params: Map<String, Value>,
@@ -71,17 +82,22 @@ impl Call {
             return Err(Refusal::missing_capabilities(&missing));
         }
         let rounds = Rounds::read(progress, &params)?;
-        let (server, definition, method) = (Arc::clone(server), Arc::clone(definition), method.to_owned());
-        Ok(Self { server, definition, subject, method, params, metadata, rounds, run })
+        let (definition, method) = (Arc::clone(definition), method.to_owned());
+        Ok(Self { definition, subject, method, params, metadata, rounds, run })
+    }
+
+    /// Whose call it is.
+    pub(super) fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
     }
 
     /// What comes next. Announcements are made on the way.
-    pub(super) fn turn(&mut self) -> Turn {
+    pub(super) fn turn(&mut self, server: &McpServer) -> Turn {
         let notification = |method: &str, params: Value| json!({"jsonrpc": "2.0", "method": method, "params": params});
         loop {
             let done = self.run.steps_done();
             let action = match self.run.next() {
-                Next::Answer(reply) => return Turn::End(self.complete(reply)),
+                Next::Answer(reply) => return Turn::Last(Last::Answer(self.complete(reply))),
                 Next::Do(action) => action,
             };
             match action {
@@ -95,46 +111,75 @@ impl Call {
                     }
                 }
                 Action::Wait(time) => return Turn::Wait(time),
-                Action::Announce(announcement) => self.server.announce(&announcement),
+                Action::Announce(announcement) => server.announce(&announcement),
                 Action::Ask(questions) => match self.rounds.answers(questions, &self.metadata.capabilities) {
                     Ok(answers) => self.run.answered(answers),
-                    Err(missing) => return Turn::End(Ok(self.input_required(done, missing))),
+                    Err(missing) => return Turn::Last(Last::Ask { done, missing }),
                 },
-                // The client wants no logs, or no stream could be resumed.
-                Action::Log { .. } | Action::Disconnect { .. } => {}
+                Action::Task(settings) if Capability::Tasks.is_declared(&self.metadata.capabilities) => {
+                    return Turn::Last(Last::Task(settings));
+                }
+                // The client wants no logs, no stream could be resumed, or the client knows no tasks.
+                Action::Log { .. } | Action::Disconnect { .. } | Action::Task(_) => {}
             }
         }
     }
 
-    fn complete(&self, reply: Reply) -> Reply {
+    /// Brings inputs for the step after `done` others, which is taken again.
+    pub(super) fn bring(&mut self, done: usize, params: &Map<String, Value>) -> Result<(), MethodError> {
+        self.rounds.bring(params)?;
+        self.run.resume(done, Map::new());
+        Ok(())
+    }
+
+    /// The answer to the request.
+    pub(super) fn finish(self, server: &McpServer, last: Last) -> Reply {
+        match last {
+            Last::Answer(reply) => reply,
+            Last::Ask { done, missing } => Ok(self.input_required(server, done, &missing)),
+            Last::Task(settings) => Ok(server.tasks.begin(self, settings, server.clock.now())),
+        }
+    }
+
+    /// `reply` with all that this revision adds.
+    pub(super) fn complete(&self, reply: Reply) -> Reply {
         reply.map(|result| results::complete(&self.definition, &self.method, result)).map_err(modern_error)
     }
 
     /// The result that asks for inputs; the client comes back with them and with what the server must know then.
-    fn input_required(&self, done: usize, missing: Vec<Asked>) -> Value {
+    fn input_required(&self, server: &McpServer, done: usize, missing: &[Asked]) -> Value {
         let Self { subject, method, params, .. } = self;
         let binding = Binding { principal: subject.as_deref(), method, params };
-        let state = self.server.state_key.seal(self.rounds.progress(done), &binding, self.server.clock.now());
+        let state = server.state_key.seal(self.rounds.progress(done), &binding, server.clock.now());
         results::input_required(&self.definition, inputs::input_requests(missing), state)
     }
 
     /// The stream of a call whose first turn is not its answer. It works as it is read: when the client leaves, the call ends.
-    pub(super) fn stream(self, first: Turn, id: Value, edits: Edits) -> Response<Body> {
-        let cut = self.server.subscriptions.cut_off();
-        let progress = Streamed { call: self, turn: Some(first), id, edits, last: None };
-        live_event_stream(progress.events().take_until(cut.cancelled_owned()))
+    pub(super) fn stream(self, server: &Arc<McpServer>, first: Turn, id: Value, edits: Edits) -> Response<Body> {
+        let cut = server.subscriptions.cut_off();
+        let streamed = Streamed {
+            server: Arc::clone(server),
+            call: Some(self),
+            turn: Some(first),
+            id,
+            edits,
+            last: VecDeque::new(),
+        };
+        live_event_stream(streamed.events().take_until(cut.cancelled_owned()))
     }
 }
 
 /// A call on a stream.
 struct Streamed {
-    call: Call,
+    server: Arc<McpServer>,
+    /// `None` once there is an answer.
+    call: Option<Call>,
     /// A turn that was taken but not done.
     turn: Option<Turn>,
     id: Value,
     edits: Edits,
-    /// What is left to send once there is an answer.
-    last: Option<VecDeque<Value>>,
+    /// What is left to send of the answer.
+    last: VecDeque<Value>,
 }
 
 impl Streamed {
@@ -146,14 +191,23 @@ impl Streamed {
     }
 
     async fn next(&mut self) -> Option<Value> {
-        while self.last.is_none() {
-            match self.turn.take().unwrap_or_else(|| self.call.turn()) {
-                Turn::Send(message) => return Some(message),
-                Turn::Wait(time) => self.call.server.clock.sleep(time).await,
-                Turn::End(reply) => self.last = Some(self.edits.messages(response(&self.id, &reply)).into()),
+        while let Some(mut call) = self.call.take() {
+            match self.turn.take().unwrap_or_else(|| call.turn(&self.server)) {
+                Turn::Send(message) => {
+                    self.call = Some(call);
+                    return Some(message);
+                }
+                Turn::Wait(time) => {
+                    self.server.clock.sleep(time).await;
+                    self.call = Some(call);
+                }
+                Turn::Last(last) => {
+                    let reply = call.finish(&self.server, last);
+                    self.last = self.edits.messages(response(&self.id, &reply)).into();
+                }
             }
         }
-        self.last.as_mut()?.pop_front()
+        self.last.pop_front()
     }
 }
 

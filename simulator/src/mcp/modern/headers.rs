@@ -36,6 +36,7 @@ pub(super) fn check_name(received: &Received, method: &str, params: &Map<String,
     let member = match method {
         "tools/call" | "prompts/get" => "name",
         "resources/read" => "uri",
+        "tasks/get" | "tasks/update" | "tasks/cancel" => "taskId",
         _ => return Ok(()),
     };
     // Without the member the method itself refuses the request.

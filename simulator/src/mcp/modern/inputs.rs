@@ -18,12 +18,19 @@ pub(super) struct Rounds {
 impl Rounds {
     /// Reads the inputs of a request that goes on from `progress`.
     pub(super) fn read(progress: Progress, params: &Map<String, Value>) -> Result<Self, MethodError> {
-        let responses = match params.get("inputResponses") {
+        let mut rounds = Self { progress, responses: Map::new() };
+        rounds.bring(params)?;
+        Ok(rounds)
+    }
+
+    /// Takes the inputs of a request for the round that was asked for.
+    pub(super) fn bring(&mut self, params: &Map<String, Value>) -> Result<(), MethodError> {
+        self.responses = match params.get("inputResponses") {
             None => Map::new(),
             Some(Value::Object(responses)) => responses.clone(),
             Some(_) => return Err(MethodError::new(INVALID_PARAMS, "`inputResponses` is not an object")),
         };
-        Ok(Self { progress, responses })
+        Ok(())
     }
 
     /// The answers to a round of questions, or those that must be asked, for the first time or again. What was not asked for is
@@ -62,13 +69,17 @@ impl Rounds {
 
 /// What the steps will need of the client and what it has not declared.
 pub(super) fn undeclared(steps: &[Step], capabilities: &Map<String, Value>) -> Vec<Capability> {
-    let questions = steps.iter().filter_map(|step| match step {
-        Step::Ask(questions) => Some(questions.values()),
-        _ => None,
+    let required = steps.iter().flat_map(|step| match step {
+        Step::Ask(questions) => questions
+            .values()
+            .filter(|question| !question.optional)
+            .map(|question| Capability::of(&question.inquiry))
+            .collect(),
+        Step::Task(settings) if settings.required => vec![Capability::Tasks],
+        _ => Vec::new(),
     });
-    let required = questions.flatten().filter(|question| !question.optional);
     let mut missing: Vec<Capability> = Vec::new();
-    for capability in required.map(|question| Capability::of(&question.inquiry)) {
+    for capability in required {
         if !capability.is_declared(capabilities) && !missing.contains(&capability) {
             missing.push(capability);
         }
@@ -77,9 +88,9 @@ pub(super) fn undeclared(steps: &[Step], capabilities: &Map<String, Value>) -> V
 }
 
 /// The member `inputRequests` that asks for all of them.
-pub(super) fn input_requests(questions: Vec<Asked>) -> Value {
-    let request = |asked: Asked| (asked.name, json!({"method": asked.method, "params": asked.params}));
-    Value::Object(questions.into_iter().map(request).collect())
+pub(super) fn input_requests(questions: &[Asked]) -> Value {
+    let request = |asked: &Asked| (asked.name.clone(), json!({"method": asked.method, "params": asked.params}));
+    Value::Object(questions.iter().map(request).collect())
 }
 
 /// Whether `response` has the form of a result of the question's method.

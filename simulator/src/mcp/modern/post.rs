@@ -9,9 +9,10 @@ use super::call::{Call, Turn, modern_error};
 use super::listen::listen;
 use super::metadata::RequestMetadata;
 use super::refusal::{Refusal, supported_versions};
+use super::tasks::is_about_tasks;
 use super::{headers, parameters, results};
 use crate::mcp::access::refuse;
-use crate::mcp::content::{Caller, Kind, Run, capabilities, complete, is_offered, list};
+use crate::mcp::content::{Caller, Capability, Kind, Run, capabilities, complete, is_offered, list, offers_tasks};
 use crate::mcp::exchange::{Checked, answer, posted_json, refusal};
 use crate::mcp::jsonrpc::{INVALID_REQUEST, Message, Reply, response};
 
@@ -61,12 +62,19 @@ impl McpServer {
         check_offered(server, method)?;
         let reply = if Run::concerns(method) {
             let mut call = Call::begin(self, server, method, params, metadata, caller)?;
-            match call.turn() {
-                Turn::End(reply) => reply,
-                first => return Ok(Outcome::answered(call.stream(first, id.clone(), received.edits.clone()))),
+            match call.turn(self) {
+                Turn::Last(last) => call.finish(self, last),
+                first => return Ok(Outcome::answered(call.stream(self, first, id.clone(), received.edits.clone()))),
             }
         } else if method == "subscriptions/listen" {
             return Ok(listen(self, server, id, &params, received.edits.clone())?);
+        } else if is_about_tasks(method) {
+            if !Capability::Tasks.is_declared(&metadata.capabilities) {
+                return Err(Refusal::missing_capabilities(&[Capability::Tasks]));
+            }
+            self.tasks
+                .answer(self, method, &params, caller.subject.as_deref())
+                .map(|result| results::complete(server, method, result))
         } else {
             plain(server, method, &params).map(|result| results::complete(server, method, result)).map_err(modern_error)
         };
@@ -118,6 +126,7 @@ fn check_offered(server: &Server, method: &str) -> Result<(), Refusal> {
             let reason = format!("revision 2026-07-28 has no `{method}`; this server supports {supported}");
             Err(Refusal::method_not_found(reason))
         }
+        _ if is_about_tasks(method) && offers_tasks(server) => Ok(()),
         _ if is_offered(server, method) => Ok(()),
         _ => Err(Refusal::method_not_found(format!("the method `{method}` is not offered"))),
     }
@@ -135,8 +144,11 @@ fn plain(server: &Server, method: &str, params: &Map<String, Value>) -> Reply {
 }
 
 fn discover(server: &Server) -> Value {
-    let mut result =
-        json!({"supportedVersions": supported_versions(server), "capabilities": capabilities(server, true)});
+    let mut capabilities = capabilities(server, true);
+    if offers_tasks(server) {
+        json_patch::merge(&mut capabilities, &Capability::Tasks.declaration());
+    }
+    let mut result = json!({"supportedVersions": supported_versions(server), "capabilities": capabilities});
     if let Some(instructions) = &server.instructions {
         result["instructions"] = instructions.clone().into();
     }

@@ -7,7 +7,7 @@ mod step;
 mod uri_template;
 
 pub use item::{Prompt, PromptArgument, Resource, ResourceTemplate, Scripted};
-pub use step::{Announcement, Disconnect, Inquiry, LogLevel, LogMessage, Progress, Question, Step};
+pub use step::{Announcement, Disconnect, Inquiry, LogLevel, LogMessage, Progress, Question, Step, TaskSettings};
 pub use uri_template::UriTemplate;
 
 pub(crate) use placeholder::{Piece, pieces};

@@ -15,6 +15,7 @@ pub(in crate::world) fn problems(path: &str, server: &Server) -> Vec<Problem> {
     let mut names = BTreeSet::new();
     for (index, tool) in server.tools.iter().enumerate() {
         let mut check = Check::new(&mut found, server, format!("{path}.tools[{index}]"), tool.name.position());
+        check.is_tool = true;
         check.is_new("name", "tool", &tool.name, &mut names);
         check.steps(&tool.steps);
         match &tool.answer {
@@ -71,13 +72,14 @@ struct Check<'a> {
     path: String,
     position: Option<(u64, u64)>,
     is_resumable: bool,
+    is_tool: bool,
     /// What placeholders can name.
     named: BTreeSet<String>,
 }
 
 impl<'a> Check<'a> {
     fn new(found: &'a mut Vec<Problem>, server: &Server, path: String, position: Option<(u64, u64)>) -> Self {
-        Self { found, path, position, is_resumable: server.resumable, named: BTreeSet::new() }
+        Self { found, path, position, is_resumable: server.resumable, is_tool: false, named: BTreeSet::new() }
     }
 
     fn add(&mut self, field: &str, message: String) {
@@ -142,7 +144,8 @@ impl<'a> Check<'a> {
                 Step::Disconnect(_) if !self.is_resumable => {
                     self.add(&field, "nobody could come back for the rest: the server is not `resumable`".to_owned());
                 }
-                Step::Announce(_) | Step::Wait(_) | Step::Disconnect(_) => {}
+                Step::Task(_) if !self.is_tool => self.add(&field, "only calls of tools become tasks".to_owned()),
+                Step::Announce(_) | Step::Wait(_) | Step::Disconnect(_) | Step::Task(_) => {}
             }
         }
     }

@@ -30,6 +30,9 @@ pub enum Step {
     Announce(Announcement),
     /// Ends the answer's stream; what follows is sent when the client resumes it.
     Disconnect(Disconnect),
+    /// Makes what follows a task that clients ask about, for those that know tasks (2026-07-28, extension
+    /// `io.modelcontextprotocol/tasks`).
+    Task(TaskSettings),
 }
 
 /// `notifications/message`.
@@ -153,6 +156,33 @@ pub struct Disconnect {
     #[serde(default, deserialize_with = "duration::optional")]
     #[schemars(with = "Option<duration::Written>")]
     pub retry: Option<Duration>,
+}
+
+/// How a task is kept.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaskSettings {
+    /// How long it is known from its beginning on.
+    #[serde(default = "TaskSettings::ttl", deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
+    pub ttl: Duration,
+    /// How long clients should wait between two questions about it.
+    #[serde(default = "TaskSettings::poll", deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
+    pub poll: Duration,
+    /// Whether clients that know no tasks are refused. Otherwise they wait for the answer.
+    #[serde(default)]
+    pub required: bool,
+}
+
+impl TaskSettings {
+    fn ttl() -> Duration {
+        Duration::from_mins(5)
+    }
+
+    fn poll() -> Duration {
+        Duration::from_millis(500)
+    }
 }
 
 /// The number of messages that `steps` can send at most.

@@ -7,3 +7,4 @@ mod faults;
 mod inputs;
 mod requests;
 mod subscriptions;
+mod tasks;
