@@ -23,11 +23,13 @@ pub mod control;
 mod dns;
 mod duration;
 mod faults;
+mod hexadecimal;
 mod journal;
 mod live;
 mod mcp;
 mod oauth;
 mod simulator;
+mod telemetry;
 mod tls;
 mod token;
 mod wire;
@@ -36,7 +38,8 @@ pub mod world;
 pub use addresses::AddressPool;
 pub use journal::{
     CertificateFacts, Condition, ConditionError, DnsFacts, DnsTransport, HttpFacts, Journal, JournalEntry,
-    JournalLimits, JournalSubscription, REDACTED, ResponseFacts, TRAFFIC, TlsFacts, TokenFacts,
+    JournalLimits, JournalSubscription, LogFacts, MetricFacts, OriginFacts, PointFacts, REDACTED, ResponseFacts,
+    SpanFacts, TRAFFIC, TelemetryFacts, TlsFacts, TokenFacts,
 };
 pub use live::{Name, WorldError};
 pub use simulator::{Simulator, SimulatorOptions, StartError, WorldHandle};

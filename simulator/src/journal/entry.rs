@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{CertificateFacts, DnsFacts};
+use super::{CertificateFacts, DnsFacts, TelemetryFacts};
 use crate::oauth::decode_claims;
 
 /// One request that arrived, with all that was decoded from it and what was answered.
@@ -54,6 +54,8 @@ pub struct JournalEntry {
     pub tls: Option<TlsFacts>,
     /// The query to the name server; null for all else.
     pub dns: Option<DnsFacts>,
+    /// What a collector of telemetry took; null for all else.
+    pub telemetry: Option<Box<TelemetryFacts>>,
     /// Address and port of the client.
     pub peer: String,
     /// The `Mcp-Session-Id` that the client sent, or the session of its SSE endpoint.
@@ -137,6 +139,7 @@ impl JournalEntry {
             token: None,
             tls: None,
             dns: None,
+            telemetry: None,
             peer: peer.to_string(),
             session: None,
             response: None,
@@ -175,7 +178,8 @@ impl JournalEntry {
     pub(crate) fn weight(&self) -> usize {
         let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
         // The body is kept as text and once more decoded.
-        512 + self.url.len() + headers + 3 * self.body.len()
+        let items = self.telemetry.as_ref().map_or(0, |telemetry| telemetry.items());
+        512 + self.url.len() + headers + 3 * self.body.len() + 512 * items
     }
 }
 

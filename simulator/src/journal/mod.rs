@@ -9,6 +9,7 @@ mod entry;
 mod filter;
 mod log;
 mod redaction;
+mod telemetry;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ pub use entry::{HttpFacts, JournalEntry, ResponseFacts, TlsFacts, TokenFacts};
 pub use filter::{Condition, ConditionError};
 pub use log::TRAFFIC;
 pub use redaction::REDACTED;
+pub use telemetry::{LogFacts, MetricFacts, OriginFacts, PointFacts, SpanFacts, TelemetryFacts};
 
 /// How much a journal holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,9 +26,10 @@ use crate::journal::Journal;
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, Issuers};
 use crate::simulator::SimulatorOptions;
+use crate::telemetry::Collector;
 use crate::tls::Certificates;
 use crate::wire::Listener;
-use crate::world::{Certificate, PUBLIC_AUTHORITY, Server, ServerUrl, Tls, World};
+use crate::world::{self, Certificate, PUBLIC_AUTHORITY, Server, ServerUrl, Tls, World};
 
 /// A running world.
 pub(crate) struct LiveWorld {
@@ -93,7 +94,7 @@ impl LiveWorld {
             lease: Mutex::new(Some(lease)),
             tasks: TaskTracker::new(),
         });
-        match live.populate(world.servers, options.dns).await {
+        match live.populate(world.servers, world.telemetry, options.dns).await {
             Ok(()) => Ok(live),
             Err(error) => {
                 // Listeners that are open hold the world: they would outlive the failure.
@@ -103,7 +104,12 @@ impl LiveWorld {
         }
     }
 
-    async fn populate(self: &Arc<Self>, servers: Vec<Server>, dns: Option<SocketAddr>) -> Result<(), WorldError> {
+    async fn populate(
+        self: &Arc<Self>,
+        servers: Vec<Server>,
+        collectors: Vec<world::Collector>,
+        dns: Option<SocketAddr>,
+    ) -> Result<(), WorldError> {
         for issuer in self.issuers.iter() {
             let (certificate, tls) = (issuer.certificate(), issuer.tls());
             self.add_site(Site::new(Kind::Issuer(Arc::clone(issuer)), self.seed), certificate, tls).await?;
@@ -112,6 +118,11 @@ impl LiveWorld {
             let (certificate, tls) = (server.certificate.clone(), server.tls.clone());
             let server = McpServer::new(server, Arc::clone(&self.issuers), self.clock.clone());
             self.add_site(Site::new(Kind::Mcp(Arc::new(server)), self.seed), certificate, tls).await?;
+        }
+        for definition in collectors {
+            let (certificate, tls) = (definition.certificate.clone(), definition.tls.clone());
+            let collector = Kind::Collector(Box::new(Collector::new(definition)));
+            self.add_site(Site::new(collector, self.seed), certificate, tls).await?;
         }
         if let Some(address) = dns {
             self.serve_names(address).await?;

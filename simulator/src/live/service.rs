@@ -147,6 +147,7 @@ impl LiveWorld {
             entry.session.clone_from(&outcome.session);
         }
         entry.response = outcome.response.as_ref().map(|response| ResponseFacts { status: response.status().as_u16() });
+        entry.telemetry.clone_from(&outcome.telemetry);
         entry.verdict.clone_from(&outcome.verdict);
         entry.faults = acting.names();
         self.journal.record(entry)

@@ -1,4 +1,4 @@
-//! One thing that a world serves: an MCP server or an authorization server.
+//! One thing that a world serves: an MCP server, an authorization server or a collector of telemetry.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::faults::Faults;
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, Issuers};
+use crate::telemetry::Collector;
 use crate::wire::{Outcome, Received};
 use crate::world::{Fault, ServerUrl};
 
@@ -13,6 +14,7 @@ use crate::world::{Fault, ServerUrl};
 pub(crate) enum Kind {
     Mcp(Arc<McpServer>),
     Issuer(Arc<Issuer>),
+    Collector(Box<Collector>),
 }
 
 /// Something that a world serves below one scheme, host and port.
@@ -31,6 +33,7 @@ impl Site {
         let (url, faults) = match &kind {
             Kind::Mcp(server) => (server.url(), server.definition().faults.clone()),
             Kind::Issuer(issuer) => (issuer.url().clone(), issuer.faults()),
+            Kind::Collector(collector) => (collector.definition().url.clone(), collector.definition().faults.clone()),
         };
         // Sites of one world differ, and are the same in each run.
         let seed =
@@ -48,7 +51,7 @@ impl Site {
     pub(crate) fn mcp(&self) -> Option<&Arc<McpServer>> {
         match &self.kind {
             Kind::Mcp(server) => Some(server),
-            Kind::Issuer(_) => None,
+            Kind::Issuer(_) | Kind::Collector(_) => None,
         }
     }
 
@@ -95,6 +98,7 @@ impl Site {
         match &self.kind {
             Kind::Mcp(server) => server.serves(path),
             Kind::Issuer(issuer) => issuer.serves(path),
+            Kind::Collector(collector) => collector.serves(path),
         }
     }
 
@@ -105,6 +109,7 @@ impl Site {
         match &self.kind {
             Kind::Mcp(server) => server.answer(received),
             Kind::Issuer(issuer) => issuer.answer(received, issuers),
+            Kind::Collector(collector) => collector.answer(received),
         }
     }
 }

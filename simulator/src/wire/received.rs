@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::body::{Body, complete};
 use super::connection::Connection;
 use crate::faults::Edits;
+use crate::journal::TelemetryFacts;
 
 /// A request with its whole body.
 pub(crate) struct Received {
@@ -91,15 +92,23 @@ pub(crate) struct Outcome {
     pub(crate) session: Option<String>,
     /// Whether a client that leaves before the end of the answer has cancelled the request.
     pub(crate) cancellable: bool,
+    /// The telemetry that the request brought.
+    pub(crate) telemetry: Option<Box<TelemetryFacts>>,
 }
 
 impl Outcome {
     pub(crate) fn answered(response: Response<Body>) -> Self {
-        Self { response: Some(response), verdict: None, session: None, cancellable: false }
+        Self { response: Some(response), verdict: None, session: None, cancellable: false, telemetry: None }
     }
 
     pub(crate) fn refused(response: Response<Body>, verdict: impl Into<String>) -> Self {
-        Self { response: Some(response), verdict: Some(verdict.into()), session: None, cancellable: false }
+        Self {
+            response: Some(response),
+            verdict: Some(verdict.into()),
+            session: None,
+            cancellable: false,
+            telemetry: None,
+        }
     }
 
     /// Refused with a plain sentence as body.
@@ -109,7 +118,7 @@ impl Outcome {
     }
 
     pub(crate) fn dropped(verdict: impl Into<String>) -> Self {
-        Self { response: None, verdict: Some(verdict.into()), session: None, cancellable: false }
+        Self { response: None, verdict: Some(verdict.into()), session: None, cancellable: false, telemetry: None }
     }
 
     pub(crate) fn in_session(mut self, session: impl Into<String>) -> Self {
@@ -135,7 +144,7 @@ pub(crate) fn json_response(status: StatusCode, value: &Value) -> Response<Body>
 }
 
 /// An answer without headers.
-pub(crate) fn page(status: StatusCode, body: String) -> Response<Body> {
+pub(crate) fn page(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(complete(body));
     *response.status_mut() = status;
     response

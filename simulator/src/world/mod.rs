@@ -10,6 +10,7 @@ mod certificate;
 mod change;
 mod client;
 mod client_keys;
+mod collector;
 mod content;
 mod dns;
 mod exchange;
@@ -31,6 +32,7 @@ pub use certificate::{Authority, Certificate, CertificateFault, ClientCertificat
 pub use change::WorldChange;
 pub use client::{Client, ClientAuthentication, GrantType};
 pub use client_keys::{ClientKeys, KeyError, PublicKey, VerifyingKey};
+pub use collector::Collector;
 pub use content::{
     Announcement, Disconnect, Inquiry, LogLevel, LogMessage, Progress, Prompt, PromptArgument, Question, Resource,
     ResourceTemplate, Scripted, Step, TaskSettings, UriTemplate,
@@ -69,6 +71,9 @@ pub struct World {
     /// Identity providers and token endpoints.
     #[serde(default)]
     pub authorization_servers: Vec<AuthorizationServer>,
+    /// Collectors of telemetry.
+    #[serde(default)]
+    pub telemetry: Vec<Collector>,
     /// MCP servers.
     #[serde(default)]
     pub servers: Vec<Server>,

@@ -63,6 +63,15 @@ impl World {
             }
             self.check_server(&path, server, &mut found);
         }
+        for (index, collector) in self.telemetry.iter().enumerate() {
+            let path = format!("telemetry[{index}]");
+            found.0.extend(address_problem(&path, &collector.url));
+            found.0.extend(fault_problems(&path, &collector.faults, None, None));
+            if self.telemetry[..index].iter().any(|other| other.url == collector.url) {
+                let message = format!("{} is described twice: every collector needs a URL of its own", collector.url);
+                found.0.push(Problem { path: format!("{path}.url"), message, position: None });
+            }
+        }
         found.0.extend(dns::names_problems(&self.dns));
         found.0.extend(tls::hosts_problems(&self.said_of_tls(), &self.authorities));
         found.0
@@ -124,7 +133,11 @@ impl World {
             let (path, url) = (format!("servers[{index}]"), (*server.url).clone());
             tls::Said { path, url, certificate: server.certificate.as_ref(), tls: server.tls.as_ref() }
         });
-        issuers.chain(servers).collect()
+        let collectors = self.telemetry.iter().enumerate().map(|(index, collector)| {
+            let (path, url) = (format!("telemetry[{index}]"), collector.url.clone());
+            tls::Said { path, url, certificate: collector.certificate.as_ref(), tls: collector.tls.as_ref() }
+        });
+        issuers.chain(servers).chain(collectors).collect()
     }
 }
 
@@ -176,23 +189,23 @@ pub(crate) fn authorization_server_problems(path: &str, server: &AuthorizationSe
     found.0
 }
 
+/// Why nothing can listen for a URL.
+fn address_problem(path: &str, url: &ServerUrl) -> Option<Problem> {
+    let message = if url.is_address() && url.loopback().is_none() {
+        format!("{url} names an address that is not this machine's loopback: use a host name")
+    } else if url.loopback().is_some() && url.port() < 1024 {
+        format!("{url} would listen on port {}: name a port of 1024 or more", url.port())
+    } else {
+        return None;
+    };
+    Some(Problem { path: format!("{path}.url"), message, position: None })
+}
+
 /// What is wrong with a server by itself.
 pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
     let mut found = Findings(Vec::new());
     let url = &server.url;
-    if url.is_address() && url.loopback().is_none() {
-        found.add(
-            format!("{path}.url"),
-            url,
-            format!("{} names an address that is not this machine's loopback: use a host name", **url),
-        );
-    } else if url.loopback().is_some() && url.port() < 1024 {
-        found.add(
-            format!("{path}.url"),
-            url,
-            format!("{} would listen on port {}: name a port of 1024 or more", **url, url.port()),
-        );
-    }
+    found.0.extend(address_problem(path, url));
     found.0.extend(content::problems(path, server));
     for name in server.requires.headers.keys() {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {

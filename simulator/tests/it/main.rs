@@ -26,6 +26,7 @@ mod resumption;
 mod sse;
 mod steps;
 mod streamable;
+mod telemetry;
 mod tls_tools;
 mod token_status;
 mod world_files;

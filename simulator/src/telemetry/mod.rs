@@ -1,0 +1,8 @@
+//! Collectors of telemetry: OTLP over HTTP, in protobuf and in JSON. What they take stands in the journal, decoded.
+
+mod collector;
+mod json;
+mod protobuf;
+mod signal;
+
+pub(crate) use collector::Collector;
