@@ -18,6 +18,7 @@ mod faults;
 mod identity_assertion;
 mod journal;
 mod modern;
+mod official_authorization_suite;
 mod official_suite;
 mod program;
 mod quirks;
