@@ -22,12 +22,17 @@ impl Catalog {
 
     /// Passes a notification of the client on to all backends that it has a session with.
     pub async fn notify_all(&self, view: &ClientView, caller: &Caller, message: &Bytes) {
-        let notify = async |(backend, session): (String, Arc<BackendSession>)| {
-            if let Err(error) = session.notify(caller, message.clone()).await {
-                tracing::debug!(backend, %error, "a notification could not be delivered");
-            }
-        };
-        futures::future::join_all(view.sessions().into_iter().map(notify)).await;
+        let backends = view.sessions();
+        futures::future::join_all(backends.iter().map(|(name, _)| self.notify(view, caller, name, message))).await;
+    }
+
+    /// Passes a notification of the client on to a backend that it has a session with.
+    pub async fn notify(&self, view: &ClientView, caller: &Caller, backend: &str, message: &Bytes) {
+        let session = view.sessions().into_iter().find(|(name, _)| name == backend);
+        let Some((_, session)) = session else { return };
+        if let Err(error) = session.notify(caller, message.clone()).await {
+            tracing::debug!(backend, %error, "a notification could not be delivered");
+        }
     }
 
     /// Tells `backend` what the client wants to hear, as far as this session has not told it yet. A backend that does not

@@ -110,13 +110,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The next message; `None` when another reader has taken over.
-    pub async fn next(&mut self) -> Option<Bytes> {
-        self.next_numbered().await.map(|(_, message)| message)
-    }
-
-    /// The same with the message's number.
-    pub async fn next_numbered(&mut self) -> Option<(u64, Bytes)> {
+    /// The next message and its number; `None` when another reader has taken over.
+    pub async fn next(&mut self) -> Option<(u64, Bytes)> {
         loop {
             if *self.newest.borrow_and_update() != self.number {
                 return None;
@@ -145,12 +140,12 @@ mod tests {
             outbox.push(Bytes::from_static(message.as_bytes()));
         }
         let mut reader = outbox.reader();
-        assert_eq!(reader.next().await.as_deref(), Some(&b"a"[..]));
-        assert_eq!(reader.next().await.as_deref(), Some(&b"b"[..]));
+        assert_eq!(reader.next().await, Some((0, Bytes::from("a"))));
+        assert_eq!(reader.next().await, Some((1, Bytes::from("b"))));
         let next = tokio::spawn(async move { reader.next().await });
         tokio::task::yield_now().await;
         outbox.push(Bytes::from_static(b"a"));
-        assert_eq!(next.await.ok().flatten().as_deref(), Some(&b"a"[..]));
+        assert_eq!(next.await.ok().flatten(), Some((2, Bytes::from("a"))));
     }
 
     #[tokio::test]
@@ -162,7 +157,7 @@ mod tests {
         let mut new = outbox.reader();
         assert_eq!(waiting.await.ok(), Some(None));
         outbox.push(Bytes::from_static(b"a"));
-        assert_eq!(new.next().await.as_deref(), Some(&b"a"[..]));
+        assert_eq!(new.next().await, Some((0, Bytes::from("a"))));
     }
 
     #[tokio::test]
@@ -172,12 +167,12 @@ mod tests {
             outbox.append(Bytes::from_static(message.as_bytes()));
         }
         let mut lost = outbox.reader();
-        assert_eq!(lost.next_numbered().await, Some((0, Bytes::from("a"))));
-        assert_eq!(lost.next_numbered().await, Some((1, Bytes::from("b"))));
+        assert_eq!(lost.next().await, Some((0, Bytes::from("a"))));
+        assert_eq!(lost.next().await, Some((1, Bytes::from("b"))));
         outbox.send_again(1);
         let mut again = outbox.reader();
-        assert_eq!(again.next_numbered().await, Some((1, Bytes::from("b"))));
-        assert_eq!(again.next_numbered().await, Some((2, Bytes::from("c"))));
+        assert_eq!(again.next().await, Some((1, Bytes::from("b"))));
+        assert_eq!(again.next().await, Some((2, Bytes::from("c"))));
     }
 
     #[tokio::test]
@@ -186,6 +181,6 @@ mod tests {
         for number in 0..CAPACITY + 10 {
             outbox.push(Bytes::from(number.to_string()));
         }
-        assert_eq!(outbox.reader().next().await.as_deref(), Some(&b"10"[..]));
+        assert_eq!(outbox.reader().next().await, Some((10, Bytes::from("10"))));
     }
 }

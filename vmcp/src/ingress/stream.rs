@@ -96,7 +96,7 @@ impl Messages {
             () = self.stop.cancelled() => return None,
             () = self.session.ended.cancelled() => return None,
             () = expired => return None,
-            message = self.reader.next_numbered() => {
+            message = self.reader.next() => {
                 let (number, message) = message?;
                 if self.are_numbered { answer::numbered_event(OUTBOX, number, &message) } else { answer::event(&message) }
             }

@@ -8,6 +8,7 @@ use crate::jsonrpc::{Id, Object};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde_json::value::RawValue;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
@@ -22,8 +23,7 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// A request of `client` with these params, the stream of whose answer takes `messages`.
     pub(super) fn new(client: &'a Arc<Client>, params: &Object<'_>, messages: mpsc::Sender<Bytes>) -> Self {
-        let meta = params.field("_meta").and_then(|meta| Object::parse(meta, "_meta", &["progressToken"]).ok());
-        let token = meta.and_then(|meta| meta.field("progressToken").and_then(|token| Id::parse(token).ok()));
+        let token = params.field("_meta").and_then(token_of_meta);
         Self { client, messages, token, peer: OnceLock::new() }
     }
 }
@@ -51,6 +51,17 @@ impl Drop for Call<'_> {
             self.client.end(peer);
         }
     }
+}
+
+/// What the sender of these params calls the progress of its request, if it wants to hear of it.
+pub(super) fn progress_token(params: &RawValue) -> Option<Id> {
+    let params = Object::parse(params, "params", &["_meta"]).ok()?;
+    params.field("_meta").and_then(token_of_meta)
+}
+
+fn token_of_meta(meta: &RawValue) -> Option<Id> {
+    let meta = Object::parse(meta, "params._meta", &["progressToken"]).ok()?;
+    meta.field("progressToken").and_then(|token| Id::parse(token).ok())
 }
 
 /// A request that is under way at a backend.
@@ -85,7 +96,7 @@ impl Peer for CallPeer {
     fn asked(self: Arc<Self>, question: Question) -> BoxFuture<'static, Reply> {
         async move {
             let _paused = self.clock.pause();
-            Arc::clone(&self.client).ask(question, self.stream()).await
+            Arc::clone(&self.client).ask(&self.backend, question, self.stream()).await
         }
         .boxed()
     }

@@ -126,12 +126,12 @@ impl Client {
         level.is_none_or(|Told(level)| level >= wanted)
     }
 
-    /// Asks the client on a stream. Whoever drops the future takes the question back.
-    pub(super) async fn ask(self: Arc<Self>, question: Question, stream: Stream) -> Reply {
+    /// Asks the client on a stream what `backend` asks. Whoever drops the future takes the question back.
+    pub(super) async fn ask(self: Arc<Self>, backend: &str, question: Question, stream: Stream) -> Reply {
         if let Err(error) = self.capabilities.check(&question) {
             return Reply::Error(raw(&error));
         }
-        let (id, answer) = self.questions.open();
+        let (id, answer) = self.questions.open(backend, &question);
         let asked = request(&Id::from(id), &question.method, question.params.as_deref());
         let open = OpenQuestion { client: Arc::clone(&self), id, stream: stream.clone() };
         if !stream.tell(asked).await {
@@ -219,7 +219,7 @@ impl Peer for SessionPeer {
                 return Reply::Error(raw(&ErrorObject::new(code::INTERNAL_ERROR, message)));
             }
             let stream = Stream::Outbox(Arc::clone(&self.client.outbox));
-            Arc::clone(&self.client).ask(question, stream).await
+            Arc::clone(&self.client).ask(&self.backend, question, stream).await
         }
         .boxed()
     }

@@ -1,6 +1,7 @@
 //! Requests that a client was sent and has not answered yet.
 
-use crate::egress::Reply;
+use super::call::progress_token;
+use crate::egress::{Question, Reply};
 use crate::jsonrpc::{Id, Response};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,17 +14,27 @@ pub(super) struct Questions(Mutex<Open>);
 #[derive(Debug, Default)]
 struct Open {
     last: u64,
-    waiting: HashMap<u64, oneshot::Sender<Reply>>,
+    waiting: HashMap<u64, Waiting>,
+}
+
+/// Whoever waits for an answer.
+#[derive(Debug)]
+struct Waiting {
+    answer: oneshot::Sender<Reply>,
+    backend: String,
+    /// What the backend calls the progress of the client, if it wants to hear of it.
+    token: Option<Id>,
 }
 
 impl Questions {
-    /// Opens a request; its answer will come to what is returned.
-    pub(super) fn open(&self) -> (u64, oneshot::Receiver<Reply>) {
+    /// Opens a request of `backend`; its answer will come to what is returned.
+    pub(super) fn open(&self, backend: &str, question: &Question) -> (u64, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
         let mut open = self.lock();
         open.last += 1;
         let id = open.last;
-        open.waiting.insert(id, sender);
+        let token = question.params.as_deref().and_then(progress_token);
+        open.waiting.insert(id, Waiting { answer: sender, backend: backend.to_owned(), token });
         (id, receiver)
     }
 
@@ -32,8 +43,15 @@ impl Questions {
         let waiting = response.id.as_ref().and_then(Id::as_u64).and_then(|id| self.lock().waiting.remove(&id));
         if let Some(waiting) = waiting {
             // Whoever waited may have left at this moment.
-            let _ = waiting.send(Reply::from(response.outcome));
+            let _ = waiting.answer.send(Reply::from(response.outcome));
         }
+    }
+
+    /// The backend that wants to hear of the progress of this name.
+    pub(super) fn follower(&self, token: &Id) -> Option<String> {
+        let open = self.lock();
+        let newest = open.waiting.iter().filter(|(_, waiting)| waiting.token.as_ref() == Some(token));
+        newest.max_by_key(|(id, _)| **id).map(|(_, waiting)| waiting.backend.clone())
     }
 
     /// Closes a request, and returns whether it had no answer yet.

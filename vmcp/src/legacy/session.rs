@@ -2,13 +2,13 @@
 
 use super::call::Call as Asked;
 use super::capabilities::Capabilities;
-use super::client::Client;
+use super::client::{Client, params};
 use super::methods::Method;
 use crate::backend::Caller;
 use crate::catalog::{Catalog, ClientView, Interests};
 use crate::egress::Reply;
 use crate::ingress::{Call, Outbox, Unanswered, UpstreamSession, owned_keys};
-use crate::jsonrpc::{ErrorObject, Message, Object, raw};
+use crate::jsonrpc::{ErrorObject, Id, Message, Object, raw};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -82,6 +82,13 @@ impl UpstreamSession for ClientSession {
                 Message::Response(response) => self.client.questions.answer(&response),
                 Message::Notification(notification) if notification.method == "notifications/roots/list_changed" => {
                     self.catalog.notify_all(&self.view, caller, &message).await;
+                }
+                Message::Notification(notification) if notification.method == "notifications/progress" => {
+                    let token = params(&message, "progressToken").and_then(|token| Id::parse(&token).ok());
+                    let follower = token.and_then(|token| self.client.questions.follower(&token));
+                    if let Some(backend) = follower {
+                        self.catalog.notify(&self.view, caller, &backend, &message).await;
+                    }
                 }
                 // No other notification concerns a backend, and requests are answered.
                 Message::Notification(_) | Message::Request(_) => {}

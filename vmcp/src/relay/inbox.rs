@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(of_older.recv().await.unwrap(), "4");
         let mut reader = outbox.reader();
         inbox.deliver(Bytes::from("5"));
-        assert_eq!(reader.next().await.unwrap(), "3", "what had no place has waited");
-        assert_eq!(reader.next().await.unwrap(), "5", "a stream for such messages comes first");
+        assert_eq!(reader.next().await.unwrap().1, "3", "what had no place has waited");
+        assert_eq!(reader.next().await.unwrap().1, "5", "a stream for such messages comes first");
     }
 }

@@ -122,7 +122,11 @@ impl Backend {
             }
         };
         tokio::time::timeout(crate::in_support::PATIENCE, listening).await.unwrap();
-        let message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        self.say(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
+    }
+
+    /// Sends a message on all streams that there are.
+    pub(crate) fn say(&self, message: &Value) {
         self.news.send(format!("data: {message}\n\n")).unwrap();
     }
 
@@ -144,14 +148,15 @@ impl Backend {
     }
 
     /// Waits until a session is told the answer to its request of this id.
-    async fn answered(&self, session: &str, id: &Value) -> String {
+    pub(crate) async fn answered(&self, session: &str, id: &Value) -> String {
         let mut journal = self.journal.subscribe();
         let is_answer = |entry: &Entry| {
             entry.method == "POST"
                 && entry.session.as_deref() == Some(session)
                 && serde_json::from_str::<Value>(&entry.body).unwrap()["id"] == *id
         };
-        let entries = journal.wait_for(|entries| entries.iter().any(is_answer)).await.unwrap();
+        let told = journal.wait_for(|entries| entries.iter().any(is_answer));
+        let entries = tokio::time::timeout(crate::in_support::PATIENCE, told).await.unwrap().unwrap();
         entries.iter().find(|entry| is_answer(entry)).unwrap().body.clone()
     }
 

@@ -1,7 +1,9 @@
 //! What backends say and ask while they work on a request, and how it reaches the client of that request alone.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, PATIENCE, Running, gateway, initialize_params};
+use crate::in_support::{ANONYMOUS, Client, PATIENCE, Running, gateway, initialize_params, start};
+use crate::out_http_sse::Streams;
+use crate::out_support::{Recorded, Server, result, text};
 use crate::proxy_sse::SseClient;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -262,4 +264,100 @@ async fn a_client_of_the_old_transport_is_served_too() {
     client.post(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": []}})).await;
     let called = tokio::time::timeout(PATIENCE, client.events.next()).await.unwrap().unwrap();
     assert_eq!(called["result"]["heard"][0]["result"], json!({"roots": []}));
+}
+
+#[tokio::test]
+async fn what_a_backend_asks_outside_of_requests_comes_on_the_clients_own_stream() {
+    let backend = Backend::start(&[]).await;
+    backend.offer(json!({"resources": {"subscribe": true}}));
+    backend.set_items("resources/list", vec![json!({"uri": "x:a"}).to_string()]);
+    backend.reply("resources/subscribe", r#""result":{}"#);
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = everything(&gateway).await;
+    // A client with a subscription has its backend's stream open, and so far none of its own.
+    client.request("resources/subscribe", json!({"uri": "x:a"})).await;
+    let session = backend.saw("resources/subscribe").await.session.unwrap();
+    let question = |id: u64| json!({"jsonrpc": "2.0", "id": id, "method": "roots/list"});
+    backend.say(&question(1));
+    let refused: Value = serde_json::from_str(&backend.answered(&session, &json!(1)).await).unwrap();
+    assert_eq!(refused["error"]["message"], "the client has no stream on which it could be asked");
+    let mut events = client.listen().await;
+    backend.say(&question(2));
+    let asked = events.next().await.unwrap();
+    assert_eq!(asked["method"], "roots/list");
+    answer(&client, &asked, r#"{"roots":[]}"#).await;
+    let answered: Value = serde_json::from_str(&backend.answered(&session, &json!(2)).await).unwrap();
+    assert_eq!(answered["result"], json!({"roots": []}));
+}
+
+#[tokio::test]
+async fn the_progress_of_a_client_reaches_the_backend_that_asked() {
+    let (one, two) = (Backend::start(&["ask"]).await, Backend::start(&["ask"]).await);
+    let gateway = gateway(&[("one", &one), ("two", &two)], "").await;
+    let client = everything(&gateway).await;
+    let params = r#"{"_meta":{"progressToken":"deep"}}"#;
+    one.speak("ask", &[&ask("1", "sampling/createMessage", params)]);
+    two.speak("ask", &[&ask("1", "sampling/createMessage", "{}")]);
+    let mut of_two = client.call_streamed(2, "two_ask", json!({})).await;
+    let mut of_one = client.call_streamed(1, "one_ask", json!({})).await;
+    of_two.next().await.unwrap();
+    let asked = of_one.next().await.unwrap();
+    client.notify("notifications/progress", json!({"progressToken": "deep", "progress": 1})).await;
+    let told: Value = serde_json::from_str(&one.saw("notifications/progress").await.body).unwrap();
+    assert_eq!(told["params"], json!({"progressToken": "deep", "progress": 1}));
+    answer(&client, &asked, "{}").await;
+    of_one.next().await.unwrap();
+    client.notify("notifications/progress", json!({"progressToken": "deep", "progress": 2})).await;
+    assert_eq!((one.count("notifications/progress"), two.count("notifications/progress")), (1, 0));
+}
+
+/// A server of the old transport with a tool whose answer a test writes.
+async fn old_server(streams: &Streams) -> Server {
+    let streams = streams.clone();
+    Server::plain(move |recorded: Recorded| {
+        let said = match recorded.what().as_str() {
+            "initialize" => Some(r#"{"protocolVersion":"2024-11-05","capabilities":{"tools":{}}}"#),
+            "tools/list" => Some(r#"{"tools":[{"name":"wait"}]}"#),
+            "ping" => Some("{}"),
+            _ => None,
+        };
+        let response = if recorded.method == "GET" {
+            streams.open()
+        } else {
+            if let Some(said) = said {
+                streams.say(&recorded.path, &result(&recorded, said));
+            }
+            text(StatusCode::ACCEPTED, "")
+        };
+        async move { response }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_backend_of_the_old_transport_speaks_to_the_client_of_its_call() {
+    let streams = Streams::default();
+    let server = old_server(&streams).await;
+    let backends = json!([{"name": "b", "url": server.url("/sse"), "transport": "sse"}]);
+    let gateway = start(&format!("{ANONYMOUS}\nbackends: {backends}"), &[]).await;
+    let client = everything(&gateway).await;
+    let calling = tokio::spawn({
+        let client = client.clone();
+        async move { client.call_streamed(1, "b_wait", json!({"progressToken": "p"})).await }
+    });
+    let call = server.wait_for(|recorded| recorded.what() == "tools/call").await;
+    let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": "p"}});
+    let stray = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": "q"}});
+    let question = json!({"jsonrpc": "2.0", "id": 9, "method": "roots/list"});
+    for message in [&stray, &progress, &question] {
+        assert!(streams.say(&call.path, &message.to_string()));
+    }
+    let mut events = calling.await.unwrap();
+    assert_eq!(events.next().await.unwrap(), progress);
+    let asked = events.next().await.unwrap();
+    answer(&client, &asked, r#"{"roots":[]}"#).await;
+    let answered = json!({"jsonrpc": "2.0", "id": 9, "result": {"roots": []}});
+    server.wait_for(|recorded| recorded.method == "POST" && recorded.json() == answered).await;
+    streams.say(&call.path, &result(&call, r#"{"content":[]}"#));
+    assert_eq!(events.next().await.unwrap(), json!({"jsonrpc": "2.0", "id": 1, "result": {"content": []}}));
 }

@@ -27,7 +27,7 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    fn open(&self) -> Response {
+    pub(crate) fn open(&self) -> Response {
         let (sender, receiver) = mpsc::unbounded_channel();
         let path = format!("/messages/{}", self.opened.fetch_add(1, Ordering::SeqCst));
         sender.send(Ok(Bytes::from(format!("event: endpoint\ndata: {path}\n\n")))).unwrap();
