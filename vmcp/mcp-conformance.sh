@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 cargo build --quiet --package simulator --package vmcp --bins
 programs=${CARGO_TARGET_DIR:-target}/debug
 work=$(mktemp -d)
+# shellcheck disable=SC2046 # each job is one word
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 
 "$programs/simulator" serve builtin:mcp-conformance --listen 127.0.0.1:3981 --era "${ERA:-legacy}" >"$work/simulator.log" 2>&1 &

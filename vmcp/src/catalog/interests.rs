@@ -56,9 +56,9 @@ impl Interests {
             let message = format!("this session has {MAX_SUBSCRIPTIONS} subscriptions, end one of them");
             return Err(ErrorObject::new(code::OVERLOADED, message));
         }
-        subscriptions
-            .entry(uri.to_owned())
-            .or_insert_with(|| Subscription { backend: backend.to_owned(), agreed: false });
+        if subscriptions.get(uri).is_none_or(|known| known.backend != backend) {
+            subscriptions.insert(uri.to_owned(), Subscription { backend: backend.to_owned(), agreed: false });
+        }
         Ok(())
     }
 
@@ -123,7 +123,9 @@ mod tests {
         interests.subscribed("file:///a", true);
         interests.subscribed("file:///a", false);
         assert_eq!(interests.subscribed_at("b"), ["file:///a"], "a second attempt that fails takes nothing away");
-        assert_eq!(interests.unsubscribe("file:///a").unwrap(), "b");
+        interests.subscribe("file:///a", "c").unwrap();
+        assert!(interests.subscribed_at("b").is_empty(), "the resource is another backend's now");
+        assert_eq!(interests.unsubscribe("file:///a").unwrap(), "c");
         assert!(!interests.is_subscribed("file:///a", "b"));
     }
 

@@ -67,12 +67,12 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn lists(naming: &Naming, backends: &[(String, Vec<String>)]) -> Lists {
+    fn lists(kind: Kind, naming: &Naming, backends: &[(String, Vec<String>)]) -> Lists {
         let list = |backend: &str, names: &[String]| {
-            let items: Vec<_> = names.iter().map(|name| json!({ "name": name })).collect();
-            let result = crate::jsonrpc::raw(&json!({ "tools": items }));
-            let mut list = ItemList::new(Kind::Tools);
-            list.add(&Page::parse(Kind::Tools, &result).unwrap(), backend, naming, |_| {});
+            let items: Vec<_> = names.iter().map(|name| json!({ (kind.key()): name })).collect();
+            let result = crate::jsonrpc::raw(&json!({ (kind.member()): items }));
+            let mut list = ItemList::new(kind);
+            list.add(&Page::parse(kind, &result).unwrap(), backend, naming, |_| {});
             Arc::new(list)
         };
         backends.iter().map(|(backend, names)| (backend.clone(), list(backend, names))).collect()
@@ -83,7 +83,7 @@ mod tests {
         let naming = Naming::prefix("");
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let backends = [("b".to_owned(), names(&["x", "y"])), ("a".to_owned(), names(&["x", "z"]))];
-        let lists = lists(&naming, &backends);
+        let lists = lists(Kind::Tools, &naming, &backends);
         let (tools, collisions) = merge(Kind::Tools, &lists, &naming);
         assert_eq!(tools.iter().map(|tool| tool.exposed.as_str()).collect::<Vec<_>>(), ["x", "z", "y"]);
         let collision = Collision { name: "x".to_owned(), owner: "a".to_owned(), loser: "b".to_owned() };
@@ -123,7 +123,11 @@ mod tests {
             json!({"conflictResolution": "priority", "conflictResolutionConfig": {"priorityOrder": ["c", "b"]}}),
         ));
         let list = || vec!["x".to_owned()];
-        let lists = lists(&naming, &[("a".to_owned(), list()), ("b".to_owned(), list()), ("c".to_owned(), list())]);
+        let lists = lists(
+            Kind::Tools,
+            &naming,
+            &[("a".to_owned(), list()), ("b".to_owned(), list()), ("c".to_owned(), list())],
+        );
         let (tools, collisions) = merge(Kind::Tools, &lists, &naming);
         assert_eq!(tools.len(), 1);
         assert_eq!(
@@ -139,6 +143,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_merged_list_and_the_owners_do_not_depend_on_arrival(
+            kind in prop::sample::select(Kind::ALL.to_vec()),
             format in prop_oneof![Just("{workload}_"), Just("{workload}"), Just("priority"), Just("manual")],
             backends in prop::collection::btree_map("[ab_]{1,3}", prop::collection::vec("[ab_]{1,3}", 0..5), 0..5),
             seed in any::<u64>(),
@@ -148,17 +153,17 @@ mod tests {
             let mut shuffled = sorted.clone();
             let half = shuffled.len().max(1);
             shuffled.rotate_left(usize::try_from(seed % half as u64).unwrap());
-            let (one, two) = (lists(&naming, &sorted), lists(&naming, &shuffled));
-            let (tools, collisions) = merge(Kind::Tools, &one, &naming);
-            let (same_tools, same_collisions) = merge(Kind::Tools, &two, &naming);
+            let (one, two) = (lists(kind, &naming, &sorted), lists(kind, &naming, &shuffled));
+            let (tools, collisions) = merge(kind, &one, &naming);
+            let (same_tools, same_collisions) = merge(kind, &two, &naming);
             let names = |tools: &[&Item]| tools.iter().map(|tool| tool.exposed.clone()).collect::<Vec<_>>();
             prop_assert_eq!(names(&tools), names(&same_tools));
             prop_assert_eq!(collisions, same_collisions);
             // Whoever shows a name in the list is the first candidate that has the tool.
             for tool in tools {
-                let candidates = candidates(Kind::Tools, one.keys().map(String::as_str), &naming, &tool.exposed);
+                let candidates = candidates(kind, one.keys().map(String::as_str), &naming, &tool.exposed);
                 let (owner, original) = candidates.iter().find(|(backend, name)| one[*backend].has(name)).unwrap();
-                prop_assert_eq!(naming.exposed(Kind::Tools, owner, original), Some(tool.exposed.clone()));
+                prop_assert_eq!(naming.exposed(kind, owner, original), Some(tool.exposed.clone()));
             }
         }
     }
