@@ -9,10 +9,11 @@ use http::{HeaderValue, Response, header};
 use http_body::Body as _;
 use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
 use hyper::body::Frame;
+use serde_json::json;
 
 use crate::clock::Clock;
 use crate::wire::Body;
-use crate::world::{Drip, Lines, Misbehaviour};
+use crate::world::{Drip, Lines, Misbehaviour, Storm};
 
 /// The bytes of a body as they come.
 type Pieces = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
@@ -35,7 +36,7 @@ pub(super) fn changed(response: Response<Body>, does: &Misbehaviour, clock: &Clo
         | Misbehaviour::Drip(_)
         | Misbehaviour::Pad(_)
         | Misbehaviour::ByteOrderMark => true,
-        Misbehaviour::Lines(_) | Misbehaviour::Comments => is_stream,
+        Misbehaviour::Lines(_) | Misbehaviour::Comments | Misbehaviour::Storm(_) => is_stream,
         _ => false,
     };
     if !concerned {
@@ -65,6 +66,7 @@ pub(super) fn changed(response: Response<Body>, does: &Misbehaviour, clock: &Clo
                 pieces.map_ok(move |event| event.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(ending).into()),
             )
         }
+        Misbehaviour::Storm(storm) => storming(pieces, storm, clock.clone()),
         // What is left of those that are concerned: comments.
         _ => Box::pin(pieces.map_ok(|event| [COMMENTS, &event].concat().into())),
     };
@@ -111,6 +113,21 @@ fn dripping(pieces: Pieces, Drip { bytes, every }: Drip, clock: Clock) -> Pieces
             clock.sleep(every).await;
             drop
         }
+    }))
+}
+
+/// The pieces, with a notification whenever none has come for a while.
+fn storming(pieces: Pieces, storm: &Storm, clock: Clock) -> Pieces {
+    let message = json!({"jsonrpc": "2.0", "method": storm.method});
+    let event = Bytes::from(format!("event: message\ndata: {message}\n\n"));
+    let every = storm.every;
+    Box::pin(stream::unfold((pieces, event, clock), move |(mut pieces, event, clock)| async move {
+        let piece = tokio::select! {
+            biased;
+            piece = pieces.next() => piece?,
+            () = clock.sleep(every) => Ok(event.clone()),
+        };
+        Some((piece, (pieces, event, clock)))
     }))
 }
 

@@ -115,6 +115,11 @@ impl Acting {
         })
     }
 
+    /// Whether the server's sessions are to be forgotten first.
+    pub(crate) fn forget_sessions(&self) -> bool {
+        self.all().any(|does| matches!(does, Misbehaviour::ForgetSessions))
+    }
+
     /// Whether there will be no answer at all.
     pub(crate) fn leaves_unanswered(&self) -> bool {
         self.all().any(|does| {

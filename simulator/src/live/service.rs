@@ -68,6 +68,9 @@ impl Service for LiveWorld {
             Ok(site) => {
                 acting = site.faults().acting_on(&received);
                 received.edits = acting.edits();
+                if acting.forget_sessions() {
+                    site.end_sessions();
+                }
                 let outcome = if acting.leaves_unanswered() {
                     Outcome::dropped("a fault keeps the answer back")
                 } else if let Some(response) = acting.instead() {

@@ -90,6 +90,10 @@ pub enum Misbehaviour {
     Comments,
     /// Acknowledges a subscription wrongly (2026-07-28).
     Acknowledgement(Acknowledgement),
+    /// Sends a notification over and over on every event stream that it answers with.
+    Storm(Storm),
+    /// Forgets all sessions of the server before it answers.
+    ForgetSessions,
 }
 
 /// How a subscription is acknowledged, other than before anything else.
@@ -144,6 +148,23 @@ pub struct Drip {
     pub every: Duration,
 }
 
+/// A notification without an end.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Storm {
+    /// The time between two of them.
+    #[serde(deserialize_with = "duration::deserialize")]
+    #[schemars(with = "duration::Written")]
+    pub every: Duration,
+    /// Its method. Absent: that the list of tools has changed.
+    #[serde(default = "list_changed")]
+    pub method: String,
+}
+
+fn list_changed() -> String {
+    "notifications/tools/list_changed".to_owned()
+}
+
 /// How lines end, other than with a line feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -179,6 +200,8 @@ impl Misbehaviour {
             Self::Lines(_) => "lines",
             Self::Comments => "comments",
             Self::Acknowledgement(_) => "acknowledgement",
+            Self::Storm(_) => "storm",
+            Self::ForgetSessions => "forgetSessions",
         }
     }
 
@@ -186,7 +209,13 @@ impl Misbehaviour {
     pub(crate) fn is_about_messages(&self) -> bool {
         matches!(
             self,
-            Self::Merge(_) | Self::Repeat(_) | Self::Unanswered | Self::Endpoint(_) | Self::Acknowledgement(_)
+            Self::Merge(_)
+                | Self::Repeat(_)
+                | Self::Unanswered
+                | Self::Endpoint(_)
+                | Self::Acknowledgement(_)
+                | Self::Storm(_)
+                | Self::ForgetSessions
         )
     }
 }
@@ -276,6 +305,9 @@ pub(super) fn problems(faults: &[Fault], messages: bool, announces: bool) -> Vec
         match &fault.does {
             Misbehaviour::Latency(Delay::Between { from, to, .. }) if from > to => {
                 add("does.latency", "`from` is longer than `to`".to_owned());
+            }
+            Misbehaviour::Storm(storm) if storm.every.is_zero() => {
+                add("does.storm.every", "expected a time between two notifications, such as `5ms`".to_owned());
             }
             Misbehaviour::Endpoint(_) if messages && !announces => {
                 add("does", "only the transport `sse` announces an endpoint".to_owned());

@@ -39,7 +39,7 @@ pub use content::{
 };
 pub use dns::{DnsAddress, DnsAlias, DnsAnswer, DnsFailure, DnsName};
 pub use exchange::{Exchange, ExchangeAnswer, ExchangeRule};
-pub use fault::{Acknowledgement, Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests};
+pub use fault::{Acknowledgement, Delay, Drip, Fault, Lines, Misbehaviour, Page, Requests, Storm};
 pub use file::{Mistake, ReadError, WorldFileError};
 pub use located::Located;
 pub use location::{ServerUrl, UrlError};

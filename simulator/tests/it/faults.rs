@@ -178,6 +178,78 @@ async fn a_page_stands_for_the_answer() {
 }
 
 #[tokio::test]
+async fn answers_that_one_meets_are_written_as_they_are() {
+    let json = "Content-Type: application/json";
+    for (status, headers, body, wanted) in [
+        (
+            401,
+            "WWW-Authenticate: 'Bearer error=\"invalid_token\"'",
+            "",
+            "www-authenticate: Bearer error=\"invalid_token\"\r\n",
+        ),
+        (429, "Retry-After: '1'", "", "retry-after: 1\r\n"),
+        (200, "Content-Type: text/html", "<html>sign in</html>", "content-type: text/html\r\n"),
+        (200, json, "{\"jsonrpc\"", "content-type: application/json\r\n"),
+        (301, "Location: '/elsewhere'", "", "location: /elsewhere\r\n"),
+        (302, "Location: 'http://127.0.0.1/'", "", "location: http://127.0.0.1/\r\n"),
+        (303, "Location: 'https://mcp.example.com/mcp'", "", "location: https://mcp.example.com/mcp\r\n"),
+        (308, "Location: 'file:///etc/passwd'", "", "location: file:///etc/passwd\r\n"),
+    ] {
+        let (head, found, end) =
+            answer_of(&format!("{{does: {{respond: {{status: {status}, headers: {{{headers}}}, body: '{body}'}}}}}}"))
+                .await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")) && head.contains(wanted), "{head}");
+        assert_eq!((found.as_slice(), end), (body.as_bytes(), End::Open), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_character_is_split_over_packets() {
+    let (_simulator, handle) = world(
+        "servers: [{url: 'http://mcp.example.com/mcp', name: 'naïve', faults: [{does: {drip: {bytes: 1, every: 0s}}}]}]",
+    )
+    .await;
+    let mut raw = Raw::open(&handle).await;
+    raw.post(&initialize()).await;
+    let (bytes, _) = raw.rest().await;
+    // The two bytes of one character, a chunk each.
+    assert!(bytes.windows(12).any(|window| window == b"1\r\n\xc3\r\n1\r\n\xaf\r\n"), "{}", bytes.escape_ascii());
+}
+
+#[tokio::test]
+async fn a_stream_is_flooded_with_a_notification() {
+    let (_simulator, handle) =
+        world("servers: [{url: 'http://mcp.example.com/sse', transport: sse, faults: [{on: {http: GET}, does: {storm: {every: 1ms}}}]}]")
+            .await;
+    let mut raw = Raw::open(&handle).await;
+    raw.send("GET /sse HTTP/1.1\r\nHost: mcp.example.com\r\nAccept: text/event-stream\r\n\r\n").await;
+    let mut text = String::new();
+    let mut buffer = vec![0; 4096];
+    let event = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
+    while text.matches(event).count() < 20 {
+        let length = timeout(LIMIT, raw.0.read(&mut buffer)).await.unwrap().unwrap();
+        assert!(length > 0, "{text}");
+        text.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    assert!(text.contains("event: endpoint\n"), "{text}");
+}
+
+#[tokio::test]
+async fn sessions_are_forgotten_at_a_request() {
+    let (_simulator, handle) = faulty("{on: {tool: echo}, skip: 1, times: 1, does: forgetSessions}").await;
+    let mut mcp = Mcp::new(&handle, &[], SERVER);
+    mcp.initialize("2025-11-25").await;
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let message = mcp.request("tools/call", json!({"name": "echo", "arguments": {"text": "x"}}));
+        statuses.push(mcp.post(&message).await.status().as_u16());
+    }
+    assert_eq!(statuses, [200, 404, 404]);
+    mcp.headers.remove("mcp-session-id");
+    mcp.initialize("2025-11-25").await;
+}
+
+#[tokio::test]
 async fn messages_change_by_a_merge_patch() {
     let (_simulator, handle) =
         faulty("{on: {method: tools/list}, does: {merge: {id: 999, result: {nextCursor: again, tools: null}}}}").await;
