@@ -12,7 +12,7 @@ use super::JournalEntry;
 /// `headers.x-tenant-id` or `faults=latency`.
 ///
 /// The path leads through the entry's JSON form. A value is compared as text; a list holds it if one of its items is it. A
-/// path alone asks for anything but null.
+/// path alone asks for anything but null and an empty list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Condition {
     path: Vec<String>,
@@ -82,7 +82,7 @@ impl Condition {
             Value::Array(items) => items.get(key.parse::<usize>().ok()?),
             _ => value.get(key),
         });
-        let found = found.filter(|value| !value.is_null());
+        let found = found.filter(|value| !value.is_null() && value.as_array().is_none_or(|items| !items.is_empty()));
         match &self.wanted {
             Wanted::Anything => found.is_some(),
             Wanted::Value(wanted) => found.is_some_and(|found| is(found, wanted)),
@@ -112,8 +112,7 @@ mod tests {
 
     #[test]
     fn conditions_look_at_texts_numbers_and_lists() {
-        let entry =
-            json!({"method": "tools/call", "response": {"status": 503}, "faults": ["latency", "reset"], "token": null});
+        let entry = json!({"method": "tools/call", "response": {"status": 503}, "faults": ["latency", "reset"], "token": null, "form": []});
         let holds = |text: &str| text.parse::<Condition>().unwrap().holds(&entry);
         for text in [
             "method=tools/call",
@@ -126,7 +125,7 @@ mod tests {
         ] {
             assert!(holds(text), "{text}");
         }
-        for text in ["method=ping", "response.status!=503", "faults=stall", "token", "token.subject=alice"] {
+        for text in ["method=ping", "response.status!=503", "faults=stall", "token", "form", "token.subject=alice"] {
             assert!(!holds(text), "{text}");
         }
     }

@@ -10,6 +10,7 @@ mod client_authentication;
 mod clock;
 mod content;
 mod control;
+mod demos;
 mod discovery;
 mod dns;
 mod exchange;
