@@ -2,7 +2,7 @@
 # Runs the official conformance suite of MCP against a gateway that stands before the simulator's built-in world for it, with names as
 # they are. What follows goes to the suite:
 #   vmcp/mcp-conformance.sh --requirements 2025-11-25
-# ERA is that of the simulated server: legacy (the default), modern or dual. Exit code 69: the suite cannot be installed.
+# ERA is that of the simulated server, legacy or modern; it has both without. Exit code 69: the suite cannot be installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --quiet --package simulator --package vmcp --bins
@@ -11,7 +11,7 @@ work=$(mktemp -d)
 # shellcheck disable=SC2046 # each job is one word
 trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 
-"$programs/simulator" serve builtin:mcp-conformance --listen 127.0.0.1:3981 --era "${ERA:-legacy}" >"$work/simulator.log" 2>&1 &
+"$programs/simulator" serve builtin:mcp-conformance --listen 127.0.0.1:3981 ${ERA:+--era "$ERA"} >"$work/simulator.log" 2>&1 &
 cat >"$work/vmcp.yaml" <<CONFIG
 name: mcp-conformance
 groupRef: mcp-conformance
