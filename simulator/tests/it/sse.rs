@@ -4,7 +4,7 @@ use futures::StreamExt as _;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{LIMIT, client, url, world};
+use crate::client::{Events, LIMIT, client, url, world};
 
 const WORLD: &str = "servers: [{url: http://mcp.example.com/tools/sse, transport: sse, tools: [{name: echo}]}]";
 const SERVER: &str = "http://mcp.example.com/tools/sse";
@@ -46,6 +46,50 @@ async fn a_call_is_posted_and_answered_on_the_stream() {
     assert_eq!(call.server.as_deref(), Some(SERVER));
     assert_eq!(call.url, "http://mcp.example.com/tools/messages");
     assert!(call.session.is_some());
+}
+
+#[tokio::test]
+async fn steps_and_questions_come_on_the_stream() {
+    let (_simulator, handle) = world(
+        "
+servers:
+  - url: http://mcp.example.com/tools/sse
+    transport: sse
+    tools:
+      - name: report
+        steps: [{log: {data: begun}}, {ask: {folders: {roots: {}}}}]
+        answer: {text: 'found ${folders.roots.0.uri}'}
+      - {name: slow, steps: [{log: {data: begun}}, {wait: 1h}], answer: {text: late}}
+",
+    )
+    .await;
+    let mut stream = Events::of(open(&handle).await);
+    let endpoint = stream.next_event().await.unwrap();
+    let endpoint = endpoint.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let target = url(&handle, &format!("http://mcp.example.com{endpoint}"));
+    let client = client(&handle, &[]);
+    let post = async |message: Value| {
+        assert_eq!(client.post(&target).json(&message).send().await.unwrap().status(), StatusCode::ACCEPTED);
+    };
+    let call =
+        |id: u64, name: &str| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": name}});
+    post(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2024-11-05", "capabilities": {"roots": {}}, "clientInfo": {"name": "test", "version": "1"}}})).await;
+    post(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+    assert_eq!(stream.next().await.unwrap()["result"]["capabilities"]["logging"], json!({}));
+
+    post(call(2, "report")).await;
+    assert_eq!(stream.next().await.unwrap()["params"]["data"], "begun");
+    let asked = stream.next().await.unwrap();
+    assert_eq!(asked["method"], "roots/list");
+    post(json!({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": [{"uri": "file:///home"}]}})).await;
+    assert_eq!(stream.next().await.unwrap()["result"]["content"][0]["text"], "found file:///home");
+
+    post(call(3, "slow")).await;
+    assert_eq!(stream.next().await.unwrap()["params"]["data"], "begun");
+    post(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 3}})).await;
+    // The cancelled call is never answered, the next one is.
+    post(json!({"jsonrpc": "2.0", "id": 4, "method": "ping"})).await;
+    assert_eq!(stream.next().await.unwrap(), json!({"jsonrpc": "2.0", "id": 4, "result": {}}));
 }
 
 #[tokio::test]

@@ -264,3 +264,43 @@ servers:
     ));
     insta::assert_snapshot!(refusal("servers: [{url: 'https://mcp.example.com/mcp', faults: [{does: hangs}]}]\n"));
 }
+
+#[test]
+fn content_that_does_not_fit_together_is_refused_with_its_place() {
+    for (content, expected) in [
+        ("tools: [{name: a}, {name: a}]", "servers[0].tools[1].name: the tool `a` is described twice"),
+        ("tools: [{name: ''}]", "servers[0].tools[0].name: a tool needs a name"),
+        ("tools: [{name: a, steps: [{ask: {}}]}]", "servers[0].tools[0].steps[0]: expected at least one question"),
+        ("tools: [{name: a, steps: [{ask: {x: {}}}]}]", "a question has exactly one of `elicit`, `sample` and `roots`"),
+        ("tools: [{name: a, steps: [{ask: {a.b: {roots: {}}}}]}]", "`a.b` cannot name a question"),
+        ("tools: [{name: a, steps: [{disconnect: {}}]}]", "the server is not `resumable`"),
+        ("tools: [{name: a, answer: {text: 'for ${user}'}}]", "`${user}` names nothing: expected one of"),
+        (
+            // What is asked later cannot be spoken of before.
+            "tools: [{name: a, steps: [{log: {data: ['${x}']}}, {ask: {x: {roots: {}}}}]}]",
+            "servers[0].tools[0].steps[0]: `${x}` names nothing",
+        ),
+        ("prompts: [{name: a}]", "servers[0].prompts[0].messages: expected exactly one of `messages`, `answer`"),
+        (
+            "prompts: [{name: a, messages: [{}], arguments: [{name: b}, {name: b}]}]",
+            "the argument `b` is described twice",
+        ),
+        ("resources: [{uri: ''}]", "servers[0].resources[0].uri: a resource needs a URI"),
+        ("resources: [{uri: 'a:b', text: a, blob: YQ==}]", "expected exactly one of `text`, `blob`, `answer`"),
+        ("resources: [{uri: 'a:b', blob: '*'}]", "servers[0].resources[0].blob: expected base64 with padding"),
+        ("resourceTemplates: [{uriTemplate: 'a:{b'}]", "`a:{b` is not a template of URIs: a `{` is not closed"),
+        (
+            "resourceTemplates: [{uriTemplate: 'a:{b}', text: x, completes: {c: [d]}}]",
+            "servers[0].resourceTemplates[0].completes: the template has no variable `c`",
+        ),
+        ("transport: sse, sessions: false", "servers[0].sessions: each stream of the transport `sse` is a session"),
+        ("sessions: false, resumable: true", "servers[0].resumable: only sessions"),
+        (
+            "transport: sse, behavesLike: rmcp",
+            "servers[0].behavesLike: the profiles are of servers that speak Streamable HTTP",
+        ),
+    ] {
+        let error = refusal(&format!("servers: [{{url: 'http://mcp.example.com/mcp', {content}}}]"));
+        assert!(error.contains(expected), "{content}\n{error}");
+    }
+}
