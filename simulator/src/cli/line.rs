@@ -68,8 +68,11 @@ impl fmt::Display for Line {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.at.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f").to_string();
         self.paint(formatter, GREY, &time)?;
+        // Queries for names have codes instead of a status.
+        let answered_name = self.url.starts_with("dns:") && self.called.as_deref() == Some("NOERROR");
         let colour = match self.status {
             Some(..300) => GREEN,
+            None if answered_name => GREEN,
             Some(300..500) => YELLOW,
             _ => RED,
         };
@@ -164,5 +167,10 @@ mod tests {
         );
         let coloured = Line { status: Some(503), coloured: true, ..line }.to_string();
         assert!(coloured.contains("\x1b[31m503\x1b[0m"), "{coloured}");
+        for (code, colour) in [("NOERROR", 32), ("NXDOMAIN", 31)] {
+            let (url, called) = ("dns:mcp.example.com?type=A".to_owned(), Some(code.to_owned()));
+            let query = Line { url, called, coloured: true, ..Line::default() }.to_string();
+            assert!(query.contains(&format!("\x1b[{colour}m---\x1b[0m")) && query.ends_with(code), "{query}");
+        }
     }
 }
