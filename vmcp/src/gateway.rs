@@ -10,7 +10,7 @@ use crate::legacy::LegacyGateway;
 use crate::outgoing::{Passthrough, TokenCache};
 use crate::policy::Policy;
 use crate::start::{self, Bound, Cluster, Server, http_client};
-use crate::status::{StatusTarget, write_status};
+use crate::status::{Seen, StatusTarget, write_status};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -41,6 +41,7 @@ pub struct Gateway {
     health: Health,
     schedule: ProbeSchedule,
     status: Option<(kube::Client, StatusTarget)>,
+    workflows: usize,
 }
 
 impl Gateway {
@@ -93,7 +94,8 @@ impl Gateway {
         };
         let status = cluster.status(name.as_deref(), failures.status_reporting_interval.as_std());
         let server = bound.server(ingress, background);
-        Ok(Self { server, catalog, clients, discovered, egress, health, schedule, status })
+        let workflows = config.composite_tools.map_or(0, |workflows| workflows.len());
+        Ok(Self { server, catalog, clients, discovered, egress, health, schedule, status, workflows })
     }
 
     /// Where the gateway listens.
@@ -103,10 +105,16 @@ impl Gateway {
 
     /// Serves until `stop`, then lets the calls that are under way finish, and ends what it has opened.
     pub async fn serve(self, stop: CancellationToken) {
-        let Self { server, catalog, clients, discovered, egress, health, schedule, status } = self;
+        let Self { server, catalog, clients, discovered, egress, health, schedule, status, workflows } = self;
         let end = server.background();
         if let Some((client, target)) = status {
-            server.spawn(write_status(client, target, discovered.clone(), health.subscribe(), end.clone()));
+            let seen = Seen {
+                snapshots: discovered.clone(),
+                observations: health.subscribe(),
+                counts: catalog.counts(),
+                workflows,
+            };
+            server.spawn(write_status(client, target, seen, end.clone()));
         }
         let (news, heard) = mpsc::channel(NEWS);
         server.spawn(probe_all(discovered, egress, health, schedule, news, end));

@@ -41,6 +41,11 @@ impl Key {
         let (name, credential) = (backend.name.clone(), Credential::of(backend, caller));
         Self { kind, backend: name, identity: backend.identity, credential }
     }
+
+    /// Whether all callers get this list.
+    pub(super) fn is_shared(&self) -> bool {
+        self.credential == Credential::Shared
+    }
 }
 
 impl Credential {

@@ -79,6 +79,8 @@ impl Catalog {
             let super::Collision { name, owner, loser } = collision;
             tracing::warn!(kind = kind.noun(), name, owner, backend = loser, "hidden: the name is taken");
         }
+        let is_everyones = backends.values().all(|backend| Key::new(kind, backend, caller).is_shared());
+        self.note_count(kind, is_everyones.then_some(items.len()));
         let (items, next) = page(&items, cursor)?;
         Ok(raw(&Listed { kind, items, next }))
     }

@@ -9,6 +9,7 @@ mod cache;
 mod changes;
 mod client;
 mod complete;
+mod counts;
 pub(crate) mod error;
 mod interests;
 mod items;
@@ -27,6 +28,7 @@ mod view;
 pub use changes::{Changed, Changes};
 pub use client::{Client, Conversation};
 pub use complete::COMPLETE_KEYS;
+pub use counts::Counts;
 pub use interests::Interests;
 pub use items::{Item, ItemError, ItemList};
 pub use level::Level;
@@ -67,13 +69,14 @@ pub struct Catalog {
     lists: ListCache,
     offered: Offered,
     changes: Changes,
+    counts: watch::Sender<Counts>,
 }
 
 impl Catalog {
     /// A catalog of whatever `discovered` holds at the time of a request.
     pub fn new(options: CatalogOptions, discovered: watch::Receiver<Snapshot>, egress: Egress, health: Health) -> Self {
         let (lists, offered, changes) = (ListCache::default(), Offered::default(), Changes::default());
-        Self { options, discovered, egress, health, lists, offered, changes }
+        Self { options, discovered, egress, health, lists, offered, changes, counts: watch::Sender::default() }
     }
 
     fn backends(&self) -> Backends {

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use operator_api::{BackendStatus, CircuitState, DiscoveredBackend, VirtualServerCondition, VirtualServerReason};
+use operator_api::{
+    BackendStatus, Capabilities, CircuitState, DiscoveredBackend, VirtualServerCondition, VirtualServerReason,
+};
 use serde_json::{Value, json};
 
 use crate::backend::Backend;
+use crate::catalog::Counts;
 use crate::discovery::Snapshot;
 use crate::health::Circuit;
+use crate::offers::Kind;
 
 /// What the health check knows about one backend.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,19 +61,20 @@ pub type Observations = BTreeMap<String, Observation>;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     backends: Vec<DiscoveredBackend>,
+    capabilities: Capabilities,
     message: String,
 }
 
 impl Report {
     /// The report on a snapshot; a backend that nobody observed yet is unknown.
-    pub fn new(snapshot: &Snapshot, observations: &Observations) -> Self {
+    pub fn new(snapshot: &Snapshot, observations: &Observations, capabilities: Capabilities) -> Self {
         let unobserved = Observation::default();
         let backends = snapshot
             .backends
             .values()
             .map(|backend| describe(backend, observations.get(&backend.name).unwrap_or(&unobserved)))
             .collect();
-        Self { backends, message: message(snapshot) }
+        Self { backends, capabilities, message: message(snapshot) }
     }
 
     /// The same without what changes all the time.
@@ -99,8 +104,22 @@ impl Report {
         json!({
             "backendCount": self.backends.len(),
             "discoveredBackends": self.backends,
+            "capabilities": self.capabilities,
             "conditions": [condition],
         })
+    }
+}
+
+/// What a gateway offers: what the last lists had, and its composite tools. Of a list that nobody asked for yet, or that depends on who
+/// asks, nothing is said.
+pub fn capabilities(counts: &Counts, workflows: usize) -> Capabilities {
+    let count = |count: usize| i32::try_from(count).ok();
+    let of = |kind: Kind| counts.get(&kind).copied().and_then(count);
+    Capabilities {
+        tool_count: of(Kind::Tools),
+        resource_count: of(Kind::Resources),
+        prompt_count: of(Kind::Prompts),
+        composite_tool_count: count(workflows),
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::report::{Observations, Report};
+use super::report::{Observations, Report, capabilities};
+use crate::catalog::Counts;
 use crate::discovery::Snapshot;
 
 /// The field manager of the gateway.
@@ -28,6 +29,19 @@ pub struct StatusTarget {
     pub name: String,
     /// How often `lastHealthCheck` is brought up to date.
     pub interval: Duration,
+}
+
+/// What the status is written from.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The backends.
+    pub snapshots: watch::Receiver<Snapshot>,
+    /// How they fare.
+    pub observations: watch::Receiver<Observations>,
+    /// How many things clients are offered.
+    pub counts: watch::Receiver<Counts>,
+    /// How many composite tools there are.
+    pub workflows: usize,
 }
 
 /// What to do next about a report.
@@ -54,19 +68,15 @@ impl Written {
 }
 
 /// Keeps the status up to date until `stop`. Nothing is written before discovery has read everything once.
-pub async fn write_status(
-    client: Client,
-    target: StatusTarget,
-    mut snapshots: watch::Receiver<Snapshot>,
-    mut observations: watch::Receiver<Observations>,
-    stop: CancellationToken,
-) {
+pub async fn write_status(client: Client, target: StatusTarget, seen: Seen, stop: CancellationToken) {
+    let Seen { mut snapshots, mut observations, mut counts, workflows } = seen;
     let api = Api::namespaced(client, &target.namespace);
     let mut written = Written::default();
     let mut pause = None;
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
-        let report = Report::new(&snapshot, &observations.borrow_and_update());
+        let offered = capabilities(&counts.borrow_and_update(), workflows);
+        let report = Report::new(&snapshot, &observations.borrow_and_update(), offered);
         let next = if snapshot.synced { written.next(&report, target.interval) } else { Next::Nothing };
         let wake = match next {
             Next::WriteNow => pause.map_or_else(Instant::now, |pause| Instant::now() + pause),
@@ -79,6 +89,7 @@ pub async fn write_status(
             () = sleep_until(wake) => next != Next::Nothing,
             changed = snapshots.changed() => { if changed.is_err() { return } false }
             changed = observations.changed() => { if changed.is_err() { return } false }
+            changed = counts.changed() => { if changed.is_err() { return } false }
         };
         if !due {
             continue;

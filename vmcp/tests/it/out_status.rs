@@ -14,9 +14,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
+use vmcp::catalog::Counts;
 use vmcp::discovery::{self, Snapshot, Surroundings};
+use vmcp::offers::Kind;
 use vmcp::outgoing::OutgoingAuth;
-use vmcp::status::{BackendStatus, Observation, Observations, StatusTarget, write_status};
+use vmcp::status::{BackendStatus, Observation, Observations, Seen, StatusTarget, write_status};
 
 use crate::out_support::{Authority, PATIENCE};
 
@@ -315,7 +317,9 @@ async fn backends_that_only_the_configuration_names_are_written_too() {
     let snapshots = discovery::start(&config, surroundings, stop.clone()).unwrap();
     let target = StatusTarget { namespace: "ns".to_owned(), name: "gate".to_owned(), interval: PATIENCE };
     let observations = watch::Sender::new(Observations::new());
-    let writing = tokio::spawn(write_status(api.client(), target, snapshots, observations.subscribe(), stop.clone()));
+    let counts = watch::Sender::new(Counts::new());
+    let seen = Seen { snapshots, observations: observations.subscribe(), counts: counts.subscribe(), workflows: 0 };
+    let writing = tokio::spawn(write_status(api.client(), target, seen, stop.clone()));
     let written = async {
         while api.patches().is_empty() {
             assert!(!writing.is_finished(), "nothing was written");
@@ -333,6 +337,7 @@ struct Reported {
     api: Api,
     snapshots: watch::Sender<Snapshot>,
     observations: watch::Sender<Observations>,
+    counts: watch::Sender<Counts>,
     stop: CancellationToken,
 }
 
@@ -345,8 +350,15 @@ impl Reported {
         let (snapshots, observations) = (watch::Sender::new(snapshot), watch::Sender::new(Observations::new()));
         let stop = CancellationToken::new();
         let target = StatusTarget { namespace: "ns".to_owned(), name: "gate".to_owned(), interval };
-        tokio::spawn(write_status(api.client(), target, snapshots.subscribe(), observations.subscribe(), stop.clone()));
-        Self { api, snapshots, observations, stop }
+        let counts = watch::Sender::new(Counts::new());
+        let seen = Seen {
+            snapshots: snapshots.subscribe(),
+            observations: observations.subscribe(),
+            counts: counts.subscribe(),
+            workflows: 2,
+        };
+        tokio::spawn(write_status(api.client(), target, seen, stop.clone()));
+        Self { api, snapshots, observations, counts, stop }
     }
 
     fn observe(&self, state: BackendStatus, second: i64) {
@@ -378,7 +390,7 @@ async fn the_status_says_what_the_gateway_owns_and_nothing_else() {
     let first = &reported.written(1).await[0];
     assert_eq!(first["metadata"], json!({"name": "gate"}));
     let status = first["status"].as_object().unwrap();
-    assert_eq!(status.keys().collect::<Vec<_>>(), ["backendCount", "conditions", "discoveredBackends"]);
+    assert_eq!(status.keys().collect::<Vec<_>>(), ["backendCount", "capabilities", "conditions", "discoveredBackends"]);
     assert_eq!(status["backendCount"], 1);
     let expected = json!([{"name": "a", "url": "https://a.example.com/mcp", "status": "unknown",
         "authType": "unauthenticated", "consecutiveFailures": 0}]);
@@ -429,4 +441,16 @@ async fn what_is_left_out_is_named_in_the_condition() {
         written[1]["status"]["conditions"][0]["message"],
         "1 backend discovered; left out: b: Secret \"keys\" does not exist"
     );
+}
+
+#[tokio::test]
+async fn the_status_counts_what_clients_are_offered() {
+    let reported = Reported::start(Duration::from_hours(1)).await;
+    assert_eq!(reported.written(1).await[0]["status"]["capabilities"], json!({"compositeToolCount": 2}));
+    reported.counts.send_replace([(Kind::Tools, 3), (Kind::Prompts, 0), (Kind::Resources, 1)].into());
+    let expected = json!({"toolCount": 3, "promptCount": 0, "resourceCount": 1, "compositeToolCount": 2});
+    assert_eq!(reported.written(2).await[1]["status"]["capabilities"], expected);
+    reported.counts.send_replace(Counts::new());
+    let written = reported.written(3).await;
+    assert_eq!(written[2]["status"]["capabilities"], json!({"compositeToolCount": 2}), "it depends on the client now");
 }
