@@ -51,7 +51,8 @@ fn is_secret_header(name: &str) -> bool {
 
 /// Form fields and JSON members that carry credentials.
 fn is_secret_member(name: &str) -> bool {
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 12] = [
+        "token",
         "client_secret",
         "subject_token",
         "actor_token",

@@ -44,6 +44,10 @@ async fn a_good_token_is_described_and_another_is_not() {
         (&known["active"], &known["client_id"], &known["sub"]),
         (&json!(true), &json!("gateway"), &json!("gateway"))
     );
+    let asked = handle.journal().wait_for(|entry| entry.path.ends_with("/introspect")).await;
+    assert_eq!(asked.form.as_ref().unwrap()["token"], token.as_str());
+    let shown = serde_json::to_string(&asked.redacted()).unwrap();
+    assert!(!shown.contains(&token) && !shown.contains("s3cr3t"), "{shown}");
     let expired = TokenRequest { fault: TokenFault::Expired, ..TokenRequest::new("auth.company.com", "alice", "x") };
     for token in [handle.token(&expired).unwrap().as_str(), "opaque"] {
         assert_eq!(introspect(&handle, token).await, json!({"active": false}));
