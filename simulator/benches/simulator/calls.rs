@@ -24,16 +24,19 @@ impl Session {
         let request = session.request(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}));
         session.send(&request).await?;
         ensure!(!session.id.is_empty(), "the server opens a session");
+        let initialized = session.request(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        session.send(&initialized).await?;
         Ok(session)
     }
 
     /// Calls the tool so often.
     pub(crate) async fn call(&mut self, times: usize) -> anyhow::Result<()> {
         let params = json!({"name": "echo", "arguments": {"text": "hello"}});
-        let request = self.request(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}));
-        for _ in 0..times {
+        for id in 1..=times {
+            // No id is good twice in a session.
+            let request = self.request(&json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}));
             let answer = self.send(&request).await?;
-            ensure!(answer.windows(7).any(|part| part == b"\"hello\""), "the tool echoes");
+            ensure!(answer.windows(7).any(|part| part == b"\"hello\""), "the tool answers {}", answer.escape_ascii());
         }
         Ok(())
     }
@@ -54,7 +57,7 @@ impl Session {
         loop {
             line.clear();
             self.stream.read_line(&mut line).await?;
-            ensure!(!first || line.starts_with("HTTP/1.1 200"), "the answer begins with {line:?}");
+            ensure!(!first || line.starts_with("HTTP/1.1 20"), "the answer begins with {line:?}");
             first = false;
             match line.trim_end().split_once(": ") {
                 None if line.trim_end().is_empty() => break,
