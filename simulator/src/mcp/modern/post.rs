@@ -21,6 +21,15 @@ use crate::mcp::server::McpServer;
 use crate::wire::{Outcome, Received, empty_response, method_not_allowed};
 use crate::world::Server;
 
+/// A request that says about itself what it must.
+struct Request<'a> {
+    id: &'a Value,
+    method: &'a str,
+    params: Map<String, Value>,
+    metadata: RequestMetadata,
+    caller: Caller,
+}
+
 impl McpServer {
     /// Answers a request to the endpoint. Session ids and `Last-Event-ID` mean nothing here and are not looked at.
     pub(in crate::mcp) fn answer_modern(self: &Arc<Self>, server: &Arc<Server>, received: &Received) -> Outcome {
@@ -37,8 +46,10 @@ impl McpServer {
         match Message::read(&body).map_err(bad_message)? {
             Message::Request { id, method, params } => {
                 let caller = Caller { subject, headers: received.headers.clone() };
-                let answered = judge(server, received, &method, &params)
-                    .and_then(|metadata| self.respond(server, received, &id, &method, params, metadata, caller));
+                let answered = judge(server, received, &method, &params).and_then(|metadata| {
+                    let request = Request { id: &id, method: &method, params, metadata, caller };
+                    self.respond(server, received, request)
+                });
                 Ok(answered.unwrap_or_else(|refusal| refusal.outcome(&id)).cancellable())
             }
             Message::Notification { .. } => Ok(Outcome::answered(empty_response(StatusCode::ACCEPTED))),
@@ -48,17 +59,13 @@ impl McpServer {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the request in its parts")]
     fn respond(
         self: &Arc<Self>,
         server: &Arc<Server>,
         received: &Received,
-        id: &Value,
-        method: &str,
-        params: Map<String, Value>,
-        metadata: RequestMetadata,
-        caller: Caller,
+        request: Request<'_>,
     ) -> Result<Outcome, Refusal> {
+        let Request { id, method, params, metadata, caller } = request;
         check_offered(server, method)?;
         let reply = if Run::concerns(method) {
             let mut call = Call::begin(self, server, method, params, metadata, caller)?;
