@@ -24,8 +24,21 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Serve one MCP server that a configuration file describes, with every message passed through.
     Proxy(Box<Proxy>),
+    /// Say everything that is wrong with a configuration file, with line and column.
+    Validate(Validate),
     /// Print the version.
     Version,
+}
+
+/// The arguments of `vmcp validate`.
+#[derive(Debug, Clone, Args)]
+pub struct Validate {
+    /// The configuration file.
+    #[arg(value_name = "FILE")]
+    pub config: PathBuf,
+    /// It is a file of `proxy`, not of `serve`.
+    #[arg(long)]
+    pub proxy: bool,
 }
 
 /// The flags of `vmcp serve`.

@@ -10,7 +10,7 @@ mod state;
 
 pub use circuit::{Circuit, CircuitSettings};
 pub use probe::{BackendNews, ProbeSchedule, probe_all};
-pub use state::{Event, is_available};
+pub use state::{Event, FailureCategory, is_available};
 
 use crate::backend::{Backend, Backends};
 use crate::egress::{Cause, EgressError};
@@ -102,7 +102,7 @@ impl Health {
                 Some(_) if backend.auth.is_user_scoped() => success,
                 Some(_) => Event::Refused,
             },
-            Err(error) => Event::Failed(error.to_string()),
+            Err(error) => Event::failed(error),
         };
         self.observe(&backend.name, event);
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-use vmcp::cli::{Cli, Command};
+use vmcp::cli::{Cli, Command, Validate};
 use vmcp::gateway::{Gateway, Options, StartError};
 use vmcp::proxy::{self, Proxy};
 use vmcp_config::LogLevel;
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
             println!("vmcp {}", env!("CARGO_PKG_VERSION"));
             ExitCode::SUCCESS
         }
+        Command::Validate(file) => validate(&file),
         Command::Serve(serve) => match vmcp_config::load(&serve.config) {
             Ok(config) => {
                 let debug = config.operational.as_ref().is_some_and(|o| o.log_level == Some(LogLevel::Debug));
@@ -47,6 +48,17 @@ fn main() -> ExitCode {
             }
             Err(error) => fail(&anyhow::Error::new(error), USAGE),
         },
+    }
+}
+
+fn validate(file: &Validate) -> ExitCode {
+    let judged = if file.proxy { ProxyConfig::validate(&file.config) } else { vmcp_config::validate(&file.config) };
+    match judged {
+        Ok(()) => {
+            println!("{} is valid", file.config.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&anyhow::Error::new(error), USAGE),
     }
 }
 

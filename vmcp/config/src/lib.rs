@@ -7,7 +7,8 @@
 //! A proxy of one server has a file of its own kind, [`proxy::ProxyConfig`], for `vmcp proxy --config`.
 //!
 //! Reading a file has three steps, each with its own module: [`load`] parses and finds unknown keys, [`Config::problems`]
-//! checks the rules that types cannot express, and [`Config::unsupported`] names what this release does not serve.
+//! checks the rules that types cannot express, and [`Config::unsupported`] names what this release does not serve;
+//! [`validate()`] tells all of it at once.
 //! Nothing here does input or output, but for [`load()`], which reads the one file it is given.
 
 mod aggregation;
@@ -45,7 +46,7 @@ pub use config::Config;
 pub use duration::{Duration, DurationError};
 pub use incoming::{Authorization, IncomingAuth, IncomingAuthKind, Oidc};
 pub use keys::{UnknownKey, unknown_keys};
-pub use load::{ConfigError, Problem, load, parse};
+pub use load::{ConfigError, Problem, load, parse, validate};
 pub use observability::{Audit, Telemetry};
 pub use operational::{CircuitBreaker, FailureHandling, LogLevel, Operational, PartialFailureMode, Timeouts};
 pub use outgoing::{

@@ -77,6 +77,9 @@ pub(crate) trait Checked: DeserializeOwned {
     /// Every rule that the configuration breaks.
     fn violations(&self) -> Vec<Violation>;
 
+    /// Every feature that this release does not serve, in a sentence that starts with the key.
+    fn unserved(&self) -> Vec<String>;
+
     /// Paths of the files that the configuration names.
     fn files(&mut self) -> Vec<&mut String>;
 }
@@ -88,6 +91,10 @@ impl Checked for Config {
 
     fn violations(&self) -> Vec<Violation> {
         self.problems()
+    }
+
+    fn unserved(&self) -> Vec<String> {
+        self.unsupported()
     }
 
     fn files(&mut self) -> Vec<&mut String> {
@@ -105,13 +112,27 @@ pub fn load(path: impl AsRef<Path>) -> Result<Config, ConfigError> {
 
 /// Reads and checks the configuration `text`; `origin` names it in messages.
 pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
-    check(text, origin)
+    check(text, origin, Demand::Correct)
+}
+
+/// Tells everything that keeps a gateway from serving the configuration file at `path`: also the features that this release
+/// does not have.
+pub fn validate(path: impl AsRef<Path>) -> Result<(), ConfigError> {
+    served::<Config>(path.as_ref())
+}
+
+/// What is asked of a configuration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// It breaks no rule.
+    Correct,
+    /// It also asks for nothing that this release does not serve.
+    Served,
 }
 
 /// Reads and checks a configuration file of any kind. Relative paths of files that it names are of its own folder.
 pub(crate) fn read<T: Checked>(path: &Path) -> Result<T, ConfigError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    let mut config: T = check(&text, &path.display().to_string())?;
+    let mut config: T = check(&text_of(path)?, &path.display().to_string(), Demand::Correct)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for file in config.files() {
         *file = folder.join(&*file).to_string_lossy().into_owned();
@@ -119,8 +140,17 @@ pub(crate) fn read<T: Checked>(path: &Path) -> Result<T, ConfigError> {
     Ok(config)
 }
 
+/// Tells everything that keeps a configuration file of any kind from being served.
+pub(crate) fn served<T: Checked>(path: &Path) -> Result<(), ConfigError> {
+    check::<T>(&text_of(path)?, &path.display().to_string(), Demand::Served).map(drop)
+}
+
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })
+}
+
 /// Reads and checks a configuration text of any kind.
-pub(crate) fn check<T: Checked>(text: &str, origin: &str) -> Result<T, ConfigError> {
+pub(crate) fn check<T: Checked>(text: &str, origin: &str, demand: Demand) -> Result<T, ConfigError> {
     let invalid = |problems| ConfigError::Invalid { origin: origin.to_owned(), problems };
     let document = Document::read(text).map_err(|error| invalid(vec![syntax(&error)]))?;
     let mut problems: Vec<_> = T::unknown_keys(&document.value)
@@ -134,6 +164,13 @@ pub(crate) fn check<T: Checked>(text: &str, origin: &str) -> Result<T, ConfigErr
                 message: violation.to_string(),
                 path: violation.path().to_owned(),
             }));
+            if demand == Demand::Served {
+                problems.extend(config.unserved().into_iter().map(|message| Problem {
+                    path: String::new(),
+                    position: message.split_whitespace().next().and_then(|key| document.position(key)),
+                    message,
+                }));
+            }
             if problems.is_empty() {
                 return Ok(config);
             }

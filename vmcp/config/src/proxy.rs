@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{
     Audit, Authorization, ConfigError, Oidc, SessionStorage, Telemetry, ToolOverride, Transport, UnknownKey, Violation,
     keys::{schema_of, unknown_to},
-    load::{Checked, check, read},
+    load::{Checked, Demand, check, read, served},
 };
 
 pub use outgoing::{
@@ -149,6 +149,10 @@ impl Checked for ProxyConfig {
         self.problems()
     }
 
+    fn unserved(&self) -> Vec<String> {
+        self.unsupported()
+    }
+
     fn files(&mut self) -> Vec<&mut String> {
         self.incoming.oidc.as_mut().and_then(|oidc| oidc.ca_bundle_path.as_mut()).into_iter().collect()
     }
@@ -160,6 +164,11 @@ impl ProxyConfig {
         read(path.as_ref())
     }
 
+    /// Tells everything that keeps a proxy from serving the file at `path`.
+    pub fn validate(path: impl AsRef<Path>) -> Result<(), ConfigError> {
+        served::<Self>(path.as_ref())
+    }
+
     /// Names of the Secrets that the proxy reads, all of its own namespace.
     pub fn secrets(&self) -> BTreeSet<String> {
         let headers = self.headers.iter().flat_map(|headers| &headers.from_secret).map(|header| &header.secret);
@@ -169,6 +178,6 @@ impl ProxyConfig {
 
     /// Reads and checks a text, JSON or YAML; `origin` names it in messages.
     pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
-        check(text, origin)
+        check(text, origin, Demand::Correct)
     }
 }

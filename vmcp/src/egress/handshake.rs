@@ -15,6 +15,9 @@ const PROPOSED: &str = "2025-11-25";
 /// The revisions that it can go on with.
 pub(crate) const SPOKEN: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
+/// How much of a revision that a backend made up is shown.
+const LONGEST_SHOWN: usize = 40;
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct InitializeParams<'a> {
@@ -51,12 +54,8 @@ pub(super) fn negotiated(result: &RawValue) -> Result<(&'static str, Offers), Eg
     let result: InitializeResult<'_> = serde_json::from_str(result.get())
         .map_err(|_| wrong("the answer to initialize has no usable protocolVersion and capabilities".to_owned()))?;
     let revision = SPOKEN.into_iter().find(|spoken| *spoken == result.protocol_version).ok_or_else(|| {
-        wrong(format!(
-            "the backend wants to speak MCP {:?}, the gateway speaks {}",
-            result.protocol_version,
-            SPOKEN.join(", ")
-        ))
-        .answered()
+        let wanted: String = result.protocol_version.chars().take(LONGEST_SHOWN).collect();
+        wrong(format!("the backend wants to speak MCP {wanted:?}, the gateway speaks {}", SPOKEN.join(", "))).answered()
     })?;
     Ok((revision, Offers::of(&result.capabilities, revision)))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Health;
 use super::circuit::{Circuit, Moment, Shut};
 use crate::backend::Backend;
@@ -62,15 +64,18 @@ impl Health {
     fn change<T>(&self, backend: &Backend, change: impl FnOnce(&mut Circuit) -> T) -> Option<T> {
         let mut outcome = None;
         self.states.send_if_modified(|states| {
-            let Some(circuit) = states.get_mut(&backend.name).and_then(|seen| seen.circuit.as_mut()) else {
-                return false;
-            };
+            let Some(seen) = states.get_mut(&backend.name) else { return false };
+            let status = seen.status();
+            let Some(circuit) = seen.circuit.as_mut() else { return false };
             let before = circuit.state();
             outcome = Some(change(circuit));
             let now = circuit.state();
             if now != before {
                 let reason = circuit.reason();
                 tracing::info!(backend = backend.name, ?before, ?now, reason, "a circuit breaker changed");
+            }
+            if seen.status() != status {
+                seen.transitioned_at = Some(Timestamp::now());
             }
             now != before
         });

@@ -1,5 +1,6 @@
 //! The health of one backend as a state machine over what is seen of it.
 
+use crate::egress::{Cause, EgressError};
 use crate::status::{BackendStatus, Observation};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -16,8 +17,59 @@ pub enum Event {
     Served,
     /// It refused credentials that the gateway itself holds.
     Refused,
-    /// It could not be reached or did not speak MCP; the cause, for people.
-    Failed(String),
+    /// It could not be reached or did not speak MCP.
+    Failed {
+        /// The kind of failure.
+        category: FailureCategory,
+        /// The cause, for people.
+        message: String,
+    },
+}
+
+impl Event {
+    /// The failure that `error` tells of.
+    pub(super) fn failed(error: &EgressError) -> Self {
+        Self::Failed { category: FailureCategory::of(error), message: error.to_string() }
+    }
+}
+
+/// What kind of failure was seen last, in the words of `/api/backends/health`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureCategory {
+    /// It refuses the gateway's credentials.
+    Authentication,
+    /// It did not answer in time.
+    Timeout,
+    /// It answers that it cannot serve.
+    Unavailable,
+    /// There is no connection to it.
+    Connection,
+    /// What it answers is not MCP.
+    Other,
+}
+
+impl FailureCategory {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Authentication => "authentication_failed",
+            Self::Timeout => "timeout",
+            Self::Unavailable => "backend_unavailable",
+            Self::Connection => "connection_failed",
+            Self::Other => "health_check_failed",
+        }
+    }
+
+    fn of(error: &EgressError) -> Self {
+        match error.cause() {
+            Cause::Unauthorized => Self::Authentication,
+            Cause::Timeout => Self::Timeout,
+            Cause::Dns | Cause::Tls | Cause::Refused | Cause::Blocked => Self::Connection,
+            Cause::CircuitOpen => Self::Unavailable,
+            Cause::Protocol if error.status().is_some_and(|status| status >= 500) => Self::Unavailable,
+            Cause::Protocol => Self::Other,
+        }
+    }
 }
 
 /// Whether a backend in this state answers requests.
@@ -37,6 +89,7 @@ pub(super) fn observe(health: &mut Observation, event: Event, threshold: u32, no
             health.state = if slow { BackendStatus::Degraded } else { BackendStatus::Ready };
             health.message = slow.then(|| format!("the backend took {} s to answer", time.as_secs_f32().round()));
             health.consecutive_failures = 0;
+            health.failure = None;
         }
         Event::Served => {
             if health.state != BackendStatus::Degraded {
@@ -44,13 +97,16 @@ pub(super) fn observe(health: &mut Observation, event: Event, threshold: u32, no
                 health.message = None;
             }
             health.consecutive_failures = 0;
+            health.failure = None;
         }
         Event::Refused => {
             health.state = BackendStatus::Unauthenticated;
             health.message = Some("the backend refuses the credentials that it is sent".to_owned());
             health.consecutive_failures = 0;
+            health.failure = Some(FailureCategory::Authentication);
         }
-        Event::Failed(message) => {
+        Event::Failed { category, message } => {
+            health.failure = Some(category);
             health.consecutive_failures = health.consecutive_failures.saturating_add(1);
             if !is_available(health.state) || health.consecutive_failures >= threshold {
                 health.state = BackendStatus::Unavailable;
@@ -58,7 +114,11 @@ pub(super) fn observe(health: &mut Observation, event: Event, threshold: u32, no
             }
         }
     }
-    health.state != before
+    let changed = health.state != before;
+    if changed {
+        health.transitioned_at = Some(now);
+    }
+    changed
 }
 
 #[cfg(test)]
@@ -76,7 +136,7 @@ mod tests {
     }
 
     fn failed() -> Event {
-        Event::Failed("connection refused".to_owned())
+        Event::failed(&EgressError::new(Cause::Refused, "connection refused"))
     }
 
     #[test]
@@ -92,6 +152,28 @@ mod tests {
         assert_eq!(after(&[OK, failed(), failed()]).state, BackendStatus::Ready);
         assert_eq!(after(&[OK, failed(), failed(), failed()]).state, BackendStatus::Unavailable);
         assert_eq!(after(&[OK, failed(), failed(), OK, failed(), failed()]).state, BackendStatus::Ready);
+    }
+
+    #[test]
+    fn the_last_failure_has_a_category_until_there_is_an_answer() {
+        let error = |cause| EgressError::new(cause, "why");
+        for (error, expected) in [
+            (error(Cause::Timeout), "timeout"),
+            (error(Cause::Dns), "connection_failed"),
+            (error(Cause::Tls), "connection_failed"),
+            (error(Cause::Refused), "connection_failed"),
+            (error(Cause::Blocked), "connection_failed"),
+            (error(Cause::Protocol), "health_check_failed"),
+            (error(Cause::Protocol).with_status(http::StatusCode::NOT_FOUND), "health_check_failed"),
+            (error(Cause::Protocol).with_status(http::StatusCode::BAD_GATEWAY), "backend_unavailable"),
+        ] {
+            let seen = after(&[OK, Event::failed(&error)]).failure;
+            assert_eq!(seen.map(FailureCategory::as_str), Some(expected), "{error:?}");
+        }
+        assert_eq!(after(&[Event::Refused]).failure, Some(FailureCategory::Authentication));
+        for answer in [OK, Event::Served] {
+            assert_eq!(after(&[failed(), answer]).failure, None);
+        }
     }
 
     #[test]

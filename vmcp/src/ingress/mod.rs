@@ -100,7 +100,7 @@ impl Ingress {
             .route("/readyz", get(probes::readyz))
             .route("/.well-known/{*rest}", get(well_known));
         if self.report.group.is_some() {
-            router = router.route("/status", get(probes::status));
+            router = router.route("/status", get(probes::status)).route("/api/backends/health", get(probes::backends));
         }
         if self.http_sse.is_some() {
             router = router.route("/sse", get(http_sse::stream)).route("/messages", post(http_sse::message));

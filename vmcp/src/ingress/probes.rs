@@ -1,13 +1,15 @@
 //! What is told without authentication: that the process lives, that it is ready, and how the backends fare.
 
 use super::{Ingress, answer};
+use crate::backend::Backends;
 use crate::discovery::Snapshot;
-use crate::health::{Health, is_available};
-use crate::status::{BackendStatus, Observation};
+use crate::health::{Circuit, FailureCategory, Health, is_available};
+use crate::status::{BackendStatus, Observation, Observations};
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 use vmcp_config::Transport;
@@ -72,6 +74,42 @@ impl Report {
     }
 }
 
+/// What `/api/backends/health` tells, with the keys that its readers know.
+fn backends_health(backends: &Backends, states: &Observations) -> Value {
+    let unobserved = Observation::default();
+    let mut counts: BTreeMap<BackendStatus, usize> = BTreeMap::new();
+    let mut rows = Map::new();
+    for name in backends.keys() {
+        let seen = states.get(name).unwrap_or(&unobserved);
+        *counts.entry(seen.status()).or_default() += 1;
+        let circuit = seen.circuit.as_ref();
+        let row = json!({
+            "Status": health_word(seen.status()),
+            "ConsecutiveFailures": seen.consecutive_failures,
+            "LastCheckTime": seen.checked_at,
+            "LastErrorCategory": seen.failure.map(FailureCategory::as_str),
+            "LastTransitionTime": seen.transitioned_at,
+            "CircuitState": circuit.map(Circuit::state),
+            "CircuitLastChanged": circuit.and_then(Circuit::changed_at),
+            "MCPRevision": seen.revision,
+        });
+        rows.insert(name.clone(), row);
+    }
+    let count = |status| counts.get(&status).copied().unwrap_or_default();
+    json!({
+        "monitoring_enabled": true,
+        "summary": {
+            "Total": rows.len(),
+            "Healthy": count(BackendStatus::Ready),
+            "Degraded": count(BackendStatus::Degraded),
+            "Unhealthy": count(BackendStatus::Unavailable),
+            "Unknown": count(BackendStatus::Unknown),
+            "Unauthenticated": count(BackendStatus::Unauthenticated),
+        },
+        "backends": rows,
+    })
+}
+
 /// `/status` spells health in its own words.
 fn health_word(state: BackendStatus) -> &'static str {
     match state {
@@ -108,7 +146,18 @@ pub(super) async fn readyz(State(ingress): State<Arc<Ingress>>) -> Response {
 
 pub(super) async fn status(State(ingress): State<Arc<Ingress>>) -> Response {
     let Some(group) = &ingress.report.group else { return super::not_found().await };
-    let mut response = answer::json(StatusCode::OK, ingress.report.status(group).to_string());
+    document(&ingress.report.status(group))
+}
+
+pub(super) async fn backends(State(ingress): State<Arc<Ingress>>) -> Response {
+    let Some(group) = &ingress.report.group else { return super::not_found().await };
+    let backends = Arc::clone(&ingress.report.discovered.borrow().backends);
+    let health = backends_health(&backends, &group.health.subscribe().borrow());
+    document(&health)
+}
+
+fn document(body: &Value) -> Response {
+    let mut response = answer::json(StatusCode::OK, body.to_string());
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::backend::Backend;
 use crate::catalog::Counts;
 use crate::discovery::Snapshot;
-use crate::health::Circuit;
+use crate::health::{Circuit, FailureCategory};
 use crate::offers::Kind;
 
 /// What the health check knows about one backend.
@@ -24,6 +24,10 @@ pub struct Observation {
     pub checked_at: Option<Timestamp>,
     /// Why it is not ready.
     pub message: Option<String>,
+    /// What kind of failure was seen last, if nothing better was seen since.
+    pub failure: Option<FailureCategory>,
+    /// When it fared otherwise last.
+    pub transitioned_at: Option<Timestamp>,
     /// How many checks failed in a row.
     pub consecutive_failures: u32,
     /// The MCP revision that was negotiated.

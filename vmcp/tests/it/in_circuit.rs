@@ -37,6 +37,22 @@ async fn a_backend_that_keeps_failing_is_left_alone_and_clients_are_told_at_once
         assert!(message.contains(expected), "{expected} in {message}");
     }
     health(&gateway, "bad", "unhealthy").await;
+    let told = gateway.client().get("/api/backends/health").await;
+    assert_eq!((told.status, told.header("x-content-type-options")), (StatusCode::OK, "nosniff"));
+    let told = told.json();
+    assert_eq!(told["monitoring_enabled"], true);
+    let summary = json!({"Total": 2, "Healthy": 1, "Degraded": 0, "Unhealthy": 1, "Unknown": 0, "Unauthenticated": 0});
+    assert_eq!(told["summary"], summary);
+    let row = &told["backends"]["bad"];
+    assert_eq!((&row["Status"], &row["CircuitState"]), (&json!("unhealthy"), &json!("open")));
+    assert_eq!((&row["LastErrorCategory"], &row["ConsecutiveFailures"]), (&json!("backend_unavailable"), &json!(3)));
+    for time in ["LastCheckTime", "LastTransitionTime", "CircuitLastChanged"] {
+        assert!(row[time].as_str().unwrap().ends_with('Z'), "{time} in {row}");
+    }
+    assert_eq!(
+        (&row["MCPRevision"], &told["backends"]["good"]["CircuitState"]),
+        (&json!("2025-11-25"), &json!("closed"))
+    );
     assert_eq!(client.tool_names().await, ["good_echo"]);
     assert!(client.call("good_echo", json!({})).await.json()["result"].is_object());
     assert_eq!(leaving.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);

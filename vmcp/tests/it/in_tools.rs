@@ -185,6 +185,25 @@ async fn a_client_cancels_its_own_call() {
 }
 
 #[tokio::test]
+async fn a_session_that_asks_for_too_much_at_once_is_told_to_wait() {
+    let backend = Backend::start(&["hang"]).await;
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = gateway.connected().await;
+    let call = |id: usize| {
+        let params = json!({"name": "b_hang", "arguments": {}});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string();
+        let client = client.clone();
+        tokio::spawn(async move { client.send(Method::POST, "/mcp", call).await })
+    };
+    let mut calls: futures::stream::FuturesUnordered<_> = (0..300).map(call).collect();
+    let first = futures::StreamExt::next(&mut calls).await.unwrap().unwrap();
+    assert_eq!((first.status, first.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
+    assert_eq!(first.error_code(), -32051);
+    assert_eq!(gateway.connected().await.request("ping", json!({})).await.status, StatusCode::OK, "others may go on");
+    backend.release();
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_cancels_nothing() {
     let backend = Backend::start(&["hang"]).await;
     let gateway = gateway(&[("b", &backend)], "").await;

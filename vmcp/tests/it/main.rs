@@ -4,6 +4,7 @@
 mod in_backend;
 mod in_calls;
 mod in_circuit;
+mod in_errors;
 mod in_fidelity;
 mod in_http;
 mod in_kinds;
@@ -19,6 +20,7 @@ mod out_status;
 mod out_streamable;
 mod out_support;
 mod out_token_exchange;
+mod program;
 mod proxy_auth;
 mod proxy_messages;
 mod proxy_sse;

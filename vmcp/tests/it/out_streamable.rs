@@ -256,6 +256,30 @@ async fn the_deadline_covers_everything_and_cancels_at_the_backend() {
 }
 
 #[tokio::test]
+async fn progress_does_not_extend_the_deadline() {
+    let server = Server::plain(|recorded: Recorded| async move {
+        match recorded.what().as_str() {
+            "initialize" => initialized(&recorded, "2025-11-25"),
+            "tools/call" => {
+                let progress = futures::stream::unfold((), |()| async {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    let params = json!({"progressToken": 1, "progress": 1});
+                    let event = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params});
+                    Some((Ok::<_, std::io::Error>(Bytes::from(format!("data: {event}\n\n"))), ()))
+                });
+                event_stream(Body::from_stream(progress))
+            }
+            _ => text(StatusCode::ACCEPTED, ""),
+        }
+    })
+    .await;
+    let (session, caller) = (session(&server), Caller::anonymous());
+    let call = session.request(&caller, "tools/call", None, Duration::from_millis(200));
+    assert_eq!(tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap_err().cause(), Cause::Timeout);
+    server.wait_for(|recorded| recorded.what() == "notifications/cancelled").await;
+}
+
+#[tokio::test]
 async fn a_request_that_is_dropped_is_cancelled_and_one_that_was_answered_is_not() {
     let server = Server::plain(|recorded: Recorded| async move {
         match recorded.what().as_str() {

@@ -55,6 +55,16 @@ fn a_complete_file_is_read() {
 }
 
 #[test]
+fn the_configurations_of_the_readme_can_be_served() {
+    let readme = include_str!("../../../README.md");
+    let blocks: Vec<_> = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        assert_eq!(parse(block, "README.md").unwrap().unsupported(), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn what_is_written_is_read_again() {
     let config = parse(COMPLETE, "vmcp.yaml").unwrap();
     let text = serde_saphyr::to_string(&config).unwrap();

@@ -1,0 +1,76 @@
+//! The program itself: what it prints, and how it ends.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn vmcp(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vmcp")).args(arguments).output().unwrap()
+}
+
+fn said(text: &[u8]) -> String {
+    String::from_utf8(text.to_vec()).unwrap()
+}
+
+/// A file with this text, in a folder of its own.
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vmcp.yaml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+const GOOD: &str = "\
+name: engineering
+groupRef: engineering-tools
+incomingAuth: {type: anonymous}
+outgoingAuth: {source: inline}
+backends:
+- {name: tools, url: 'http://127.0.0.1:9000/mcp', transport: streamable-http}
+";
+
+#[test]
+fn it_says_its_version() {
+    let output = vmcp(&["version"]);
+    assert_eq!(said(&output.stdout), format!("vmcp {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(output.status.success());
+}
+
+#[test]
+fn a_file_that_can_be_served_is_valid() {
+    let (_folder, path) = file(GOOD);
+    let output = vmcp(&["validate", path.to_str().unwrap()]);
+    assert_eq!(said(&output.stdout), format!("{} is valid\n", path.display()));
+    assert_eq!((output.status.code(), said(&output.stderr).as_str()), (Some(0), ""));
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_place() {
+    let bad = GOOD.replace("groupRef", "grupRef").replace("http:", "ftp:")
+        + "operational:\n  failureHandling:\n    circuitBreaker: {enabled: true, failureThreshold: 0, timeout: 10ms}\n\
+           telemetry: {endpoint: 'http://otlp:4318'}\n";
+    let (_folder, path) = file(&bad);
+    let output = vmcp(&["validate", path.to_str().unwrap()]);
+    assert_eq!((output.status.code(), said(&output.stdout).as_str()), (Some(2), ""));
+    let text = said(&output.stderr);
+    let lines: Vec<_> = text.lines().map(|line| line.strip_prefix(&format!("{}:", path.display())).unwrap()).collect();
+    for (place, word) in [
+        ("2:1:", "groupRef"),
+        ("6:17:", "ftp://127.0.0.1:9000/mcp"),
+        ("9:37:", "failureThreshold"),
+        ("9:58:", "timeout"),
+        ("10:1:", "telemetry is not supported"),
+    ] {
+        assert!(lines.iter().any(|line| line.starts_with(place) && line.contains(word)), "{place} {word} in {text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_one_sentence_and_code_2() {
+    for arguments in
+        [&["validate", "/nowhere/vmcp.yaml"][..], &["serve", "--config", "/nowhere/vmcp.yaml"], &["validate"]]
+    {
+        let output = vmcp(arguments);
+        assert_eq!((output.status.code(), said(&output.stdout).as_str()), (Some(2), ""), "{arguments:?}");
+        assert_eq!(said(&output.stderr).lines().count(), 1, "{arguments:?}");
+    }
+}
