@@ -1,10 +1,11 @@
 //! The gateway as a whole: what a configuration and flags ask for, wired together, started and ended.
 
 use crate::catalog::{Catalog, CatalogOptions, Naming};
+use crate::circuit::CircuitSettings;
 use crate::cli::Serve;
 use crate::discovery::{self, Snapshot, Surroundings};
 use crate::egress::Egress;
-use crate::health::{CircuitSettings, Health, ProbeSchedule, probe_all};
+use crate::health::{Health, ProbeSchedule, probe_all};
 use crate::ingress::{GroupReport, Ingress, Patience, Report, SseEndpoint};
 use crate::legacy::LegacyGateway;
 use crate::outgoing::{Passthrough, TokenCache};
@@ -60,8 +61,11 @@ impl Gateway {
         let policy = Policy::configured(config.incoming_auth.as_ref(), client.clone())?;
         let bound = Bound::at(&serving.host, port).await?;
         let failures = failure_handling(&config);
-        let health = Health::new(count(failures.unhealthy_threshold)).with_circuits(circuits(&failures));
-        let egress = Egress::new(client, TokenCache::new(serving.token_cache_max)).with_gate(health.clone());
+        let circuits = circuits(&failures);
+        let health = Health::new(count(failures.unhealthy_threshold)).with_circuits(circuits);
+        let egress = Egress::new(client, TokenCache::new(serving.token_cache_max))
+            .with_gate(health.clone())
+            .with_token_circuits(circuits);
         let background = CancellationToken::new();
         let surroundings = Surroundings {
             members: cluster.api().filter(|_| is_discovered(&config)),

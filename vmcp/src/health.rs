@@ -3,16 +3,15 @@
 //! Health informs. It never changes a name, and a call to an unavailable backend is still tried, unless its circuit breaker
 //! is open.
 
-mod circuit;
 mod gate;
 mod probe;
 mod state;
 
-pub use circuit::{Circuit, CircuitSettings};
 pub use probe::{BackendNews, ProbeSchedule, probe_all};
 pub use state::{Event, FailureCategory, is_available};
 
 use crate::backend::{Backend, Backends};
+use crate::circuit::{Circuit, CircuitSettings};
 use crate::egress::{Cause, EgressError};
 use crate::status::{BackendStatus, Observation, Observations};
 use jiff::Timestamp;

@@ -6,9 +6,11 @@
 //! they fare, [`status`] reports both to Kubernetes. [`gateway`] wires them together. [`jsonrpc`] is the message
 //! format that all of them share. [`proxy`] wires the same modules to one backend, with [`relay`] in the place of the
 //! catalog: it passes messages through. [`selection`] is what both know of tools that are hidden or renamed.
+//! [`circuit`] is the breaker that stops requests to what keeps failing.
 
 pub mod backend;
 pub mod catalog;
+pub mod circuit;
 pub mod cli;
 pub mod discovery;
 pub mod egress;

@@ -20,6 +20,7 @@ use super::peer::{Hearer, Hearing, OnBehalf};
 use super::questions::QuestionLimit;
 use super::streamable::Streamable;
 use crate::backend::{Backend, Backends, Caller, Transport};
+use crate::circuit::CircuitSettings;
 use crate::jsonrpc::{self, Id, Outcome};
 use crate::offers::Offers;
 use crate::outgoing::{Credentials, TokenCache};
@@ -68,6 +69,13 @@ impl Egress {
     #[must_use]
     pub fn with_gate(mut self, gate: impl Gate + 'static) -> Self {
         self.gate = Arc::new(gate);
+        self
+    }
+
+    /// The same with circuit breakers of these settings before token endpoints, if any.
+    #[must_use]
+    pub fn with_token_circuits(mut self, settings: Option<CircuitSettings>) -> Self {
+        self.credentials = self.credentials.with_circuits(settings);
         self
     }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Health;
-use super::circuit::{Circuit, Moment, Shut};
 use crate::backend::Backend;
-use crate::egress::{Cause, EgressError, Gate, Ticket, Verdict};
+use crate::circuit::{Circuit, Moment};
+use crate::egress::{EgressError, Gate, Ticket, Verdict};
 use crate::status::CircuitState;
 
 /// The ticket of requests that no circuit breaker judges.
@@ -20,7 +20,7 @@ impl Gate for Health {
             return Ok(ticket);
         }
         let now = Moment::now();
-        self.change(backend, |circuit| circuit.admit(now).map_err(|Shut(wait)| left_alone(circuit, wait)))
+        self.change(backend, |circuit| circuit.admit(now).map_err(|shut| circuit.left_alone(shut)))
             .unwrap_or(Ok(UNJUDGED))
     }
 
@@ -81,17 +81,4 @@ impl Health {
         });
         outcome
     }
-}
-
-/// The answer to a request that does not pass.
-fn left_alone(circuit: &Circuit, wait: Duration) -> EgressError {
-    let (threshold, reason, seconds) = (circuit.threshold(), circuit.reason(), wait.as_secs_f32().ceil());
-    let message = match circuit.state() {
-        CircuitState::HalfOpen => format!("its circuit breaker is half open, another request tries it after: {reason}"),
-        CircuitState::Open | CircuitState::Closed => format!(
-            "its circuit breaker is open after {threshold} failures in a row, the last one was: {reason}; it is tried \
-             again in {seconds} s"
-        ),
-    };
-    EgressError::new(Cause::CircuitOpen, message)
 }

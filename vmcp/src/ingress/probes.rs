@@ -2,8 +2,9 @@
 
 use super::{Ingress, answer};
 use crate::backend::Backends;
+use crate::circuit::Circuit;
 use crate::discovery::Snapshot;
-use crate::health::{Circuit, FailureCategory, Health, is_available};
+use crate::health::{FailureCategory, Health, is_available};
 use crate::status::{BackendStatus, Observation, Observations};
 use axum::extract::State;
 use axum::response::Response;

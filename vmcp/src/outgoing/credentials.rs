@@ -8,8 +8,10 @@ use http::{HeaderName, HeaderValue};
 
 use super::OutgoingAuth;
 use super::token_cache::{CacheKey, CachedToken, TokenCache};
+use super::token_circuits::TokenCircuits;
 use super::token_exchange::TokenExchange;
 use crate::backend::{Backend, Backends, Caller, Purpose};
+use crate::circuit::CircuitSettings;
 use crate::egress::{Cause, EgressError, HttpClient};
 
 /// Obtains credentials; keeps exchanged tokens. Cheap to clone.
@@ -17,6 +19,7 @@ use crate::egress::{Cause, EgressError, HttpClient};
 pub struct Credentials {
     http: HttpClient,
     cache: TokenCache,
+    circuits: TokenCircuits,
 }
 
 /// A header that authenticates a request.
@@ -48,7 +51,14 @@ impl fmt::Debug for Credential {
 impl Credentials {
     /// Credentials whose token endpoints are reached through `http`, and whose tokens live as `cache` says.
     pub fn new(http: HttpClient, cache: TokenCache) -> Self {
-        Self { http, cache }
+        Self { http, cache, circuits: TokenCircuits::default() }
+    }
+
+    /// The same with circuit breakers before token endpoints, if there are settings for any.
+    #[must_use]
+    pub fn with_circuits(mut self, settings: Option<CircuitSettings>) -> Self {
+        self.circuits = TokenCircuits::new(settings);
+        self
     }
 
     /// The credential for a request of `caller` to `backend`; none when the backend wants none.
@@ -79,6 +89,8 @@ impl Credentials {
     pub fn retain(&self, backends: &Backends) {
         let used: Vec<u64> = backends.values().map(|backend| backend.auth.identity()).collect();
         self.cache.retain_configurations(&used);
+        let token_urls: Vec<_> = backends.values().filter_map(|backend| backend.auth.token_url()).collect();
+        self.circuits.retain(&token_urls);
     }
 
     async fn exchange(&self, exchange: &Arc<TokenExchange>, caller: &Caller) -> Result<Credential, EgressError> {
@@ -91,8 +103,9 @@ impl Credentials {
         };
         let key = CacheKey::new(exchange, subject);
         let task = {
-            let (http, exchange, subject) = (self.http.clone(), Arc::clone(exchange), subject.clone());
-            move || async move { exchange.obtain(&http, &subject).await }
+            let (http, circuits) = (self.http.clone(), self.circuits.clone());
+            let (exchange, subject) = (Arc::clone(exchange), subject.clone());
+            move || async move { exchange.obtain(&http, &circuits, &subject).await }
         };
         let token = self.cache.get(&key, subject.expires_at(), task).await?;
         Ok(Credential { name: AUTHORIZATION, value: token.bearer().clone(), exchanged: Some((key, token)) })

@@ -7,6 +7,7 @@ mod credentials;
 mod headers;
 mod passthrough;
 mod token_cache;
+mod token_circuits;
 mod token_exchange;
 
 pub use credentials::{Credential, Credentials};
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
+use url::Url;
 
 /// How the gateway authenticates to a backend.
 #[derive(Debug, Clone)]
@@ -56,6 +58,14 @@ impl OutgoingAuth {
     /// Whether two callers may get different answers because of their credentials.
     pub fn is_user_scoped(&self) -> bool {
         matches!(self, Self::TokenExchange(_))
+    }
+
+    /// The token endpoint that it asks, if any.
+    pub fn token_url(&self) -> Option<&Url> {
+        match self {
+            Self::TokenExchange(exchange) => Some(&exchange.token_url),
+            Self::Unauthenticated | Self::HeaderInjection { .. } => None,
+        }
     }
 
     /// Changes with every part of the configuration, secrets included.

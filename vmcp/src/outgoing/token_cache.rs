@@ -227,6 +227,11 @@ impl Shared {
         }
         *slot = match outcome {
             Ok(token) => Slot::Ready(Arc::clone(token)),
+            // Nothing was asked: the circuit breaker says itself when it may be.
+            Err(error) if error.cause() == Cause::CircuitOpen => {
+                slots.by_key.remove(key);
+                return;
+            }
             Err(error) => {
                 let delay = FIRST_FAILURE.saturating_mul(1 << (*failures).min(5)).min(LONGEST_FAILURE);
                 Slot::Failed {

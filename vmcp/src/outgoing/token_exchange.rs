@@ -15,6 +15,7 @@ use url::Url;
 use url::form_urlencoded;
 
 use super::token_cache::ExchangedToken;
+use super::token_circuits::TokenCircuits;
 use crate::backend::SubjectToken;
 use crate::egress::guard::EgressClass;
 use crate::egress::{Cause, EgressError, HttpClient, Partition, Trust, read_body};
@@ -121,10 +122,11 @@ struct Refusal {
 }
 
 impl TokenExchange {
-    /// Exchanges `subject` at the token endpoint. Redirects are not followed.
+    /// Exchanges `subject` at the token endpoint, unless its circuit is open. Redirects are not followed.
     pub(super) async fn obtain(
         &self,
         http: &HttpClient,
+        circuits: &TokenCircuits,
         subject: &SubjectToken,
     ) -> Result<ExchangedToken, EgressError> {
         let exchange = async {
@@ -134,10 +136,12 @@ impl TokenExchange {
             let answer = read_body(response.into_body(), MAX_ANSWER).await?;
             read_answer(status, &answer)
         };
-        let outcome = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| {
-            Err(EgressError::new(Cause::Timeout, format!("no answer within {} s", TIMEOUT.as_secs())))
-        });
-        outcome.map_err(EgressError::at_token_endpoint)
+        let bounded = async {
+            tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| {
+                Err(EgressError::new(Cause::Timeout, format!("no answer within {} s", TIMEOUT.as_secs())))
+            })
+        };
+        circuits.guard(&self.token_url, bounded).await.map_err(EgressError::at_token_endpoint)
     }
 
     /// The request (RFC 8693, section 2.1). A client with a secret authenticates by HTTP Basic, whose parts are

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::backend::Backend;
 use crate::catalog::Counts;
+use crate::circuit::Circuit;
 use crate::discovery::Snapshot;
-use crate::health::{Circuit, FailureCategory};
+use crate::health::FailureCategory;
 use crate::offers::Kind;
 
 /// What the health check knows about one backend.

@@ -8,9 +8,10 @@ use http::StatusCode;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use vmcp::backend::{Backend, Caller, Transport};
+use vmcp::circuit::CircuitSettings;
 use vmcp::discovery::Snapshot;
 use vmcp::egress::Cause;
-use vmcp::health::{CircuitSettings, Health, ProbeSchedule, probe_all};
+use vmcp::health::{Health, ProbeSchedule, probe_all};
 use vmcp::status::{BackendStatus, CircuitState};
 
 use crate::out_support::{PATIENCE, Server, backend, json_body, mcp, open_egress, result, text};

@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde_json::json;
 use url::Url;
 use vmcp::backend::{Backend, Backends, Caller, Transport, Trust};
+use vmcp::circuit::CircuitSettings;
 use vmcp::egress::{Cause, Egress, EgressError, HttpClient};
 use vmcp::outgoing::{ClientCredentials, OutgoingAuth, TokenCache, TokenExchange, TokenType};
 use wiremock::matchers::{header, method, path};
@@ -63,6 +64,27 @@ pub(crate) async fn token_endpoint(expires_in: u64) -> MockServer {
     };
     Mock::given(method("POST")).and(path("/token")).respond_with(answer).mount(&server).await;
     server
+}
+
+#[tokio::test]
+async fn a_token_endpoint_that_keeps_failing_is_left_alone_for_all_users() {
+    let tokens = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(503)).mount(&tokens).await;
+    let server = mcp_server().await;
+    let settings = CircuitSettings { threshold: 3, timeout: Duration::from_hours(1) };
+    let egress = egress(USE).with_token_circuits(Some(settings));
+    let backend = target(&server, exchange(&tokens));
+    for index in 0..10 {
+        let caller = user(&format!("user-{index}"), &format!("token-{index}"));
+        let error = call(&egress, &backend, &caller).await.unwrap_err();
+        assert!(error.is_at_token_endpoint());
+        assert_eq!(error.cause(), if index < 3 { Cause::Protocol } else { Cause::CircuitOpen }, "{error}");
+    }
+    assert_eq!((exchanges(&tokens).await, server.connections()), (3, 0));
+    tokens.reset().await;
+    Mock::given(method("POST")).respond_with(issued("exchanged", 300)).mount(&tokens).await;
+    egress.retain(&Backends::default());
+    call(&egress, &backend, &user("user-9", "token-9")).await.unwrap();
 }
 
 async fn exchanges(tokens: &MockServer) -> usize {

@@ -1,4 +1,4 @@
-//! The circuit breaker of one backend as a state machine: it stops requests to a backend that keeps failing.
+//! The circuit breaker as a state machine: it stops requests to a backend, or to a token endpoint, that keeps failing.
 //!
 //! Closed, it counts failures in a row. At the threshold it opens: no request passes until its time-out. Then it is half
 //! open: one request passes, and its outcome closes the circuit or opens it again.
@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::egress::{Ticket, Verdict};
+use crate::egress::{Cause, EgressError, Ticket, Verdict};
 use crate::status::CircuitState;
 
 /// When a circuit opens, and for how long.
@@ -22,18 +22,18 @@ pub struct CircuitSettings {
 
 /// A moment on both clocks: one that measures and one that people read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    pub(super) instant: Instant,
-    pub(super) time: Timestamp,
+pub(crate) struct Moment {
+    instant: Instant,
+    time: Timestamp,
 }
 
 impl Moment {
-    pub(super) fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self { instant: Instant::now(), time: Timestamp::now() }
     }
 }
 
-/// The circuit of one backend.
+/// The circuit of one backend or token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Circuit {
     settings: CircuitSettings,
@@ -61,12 +61,12 @@ enum Phase {
 
 /// How long no request passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shut(pub(super) Duration);
+pub(crate) struct Shut(Duration);
 
 impl Circuit {
     /// A closed circuit. Its tickets start at `epoch`, so that those of an earlier circuit of the same name are not taken for
     /// its own.
-    pub(super) fn new(settings: CircuitSettings, epoch: u64) -> Self {
+    pub(crate) fn new(settings: CircuitSettings, epoch: u64) -> Self {
         let phase = Phase::Closed { failures: 0 };
         Self { settings, phase, epoch, changed_at: None, reason: String::new() }
     }
@@ -90,13 +90,8 @@ impl Circuit {
         &self.reason
     }
 
-    /// How many failures in a row open it.
-    pub(super) fn threshold(&self) -> u32 {
-        self.settings.threshold
-    }
-
     /// How long it stays open.
-    pub(super) fn open_for(&self, now: Moment) -> Duration {
+    pub(crate) fn open_for(&self, now: Moment) -> Duration {
         match self.phase {
             Phase::Open { until } => until.saturating_duration_since(now.instant),
             Phase::Closed { .. } | Phase::HalfOpen { .. } => Duration::ZERO,
@@ -104,12 +99,12 @@ impl Circuit {
     }
 
     /// The ticket of a request that passes without any change of the circuit.
-    pub(super) fn ticket(&self) -> Option<Ticket> {
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
         matches!(self.phase, Phase::Closed { .. }).then_some(Ticket(self.epoch))
     }
 
     /// Whether `verdict` would leave everything as it is.
-    pub(super) fn is_indifferent_to(&self, ticket: Ticket, verdict: &Verdict) -> bool {
+    pub(crate) fn is_indifferent_to(&self, ticket: Ticket, verdict: &Verdict) -> bool {
         ticket.0 != self.epoch
             || match self.phase {
                 Phase::Closed { failures } => match verdict {
@@ -122,8 +117,23 @@ impl Circuit {
             }
     }
 
+    /// The answer to a request that does not pass.
+    pub(crate) fn left_alone(&self, Shut(wait): Shut) -> EgressError {
+        let (threshold, reason, seconds) = (self.settings.threshold, &self.reason, wait.as_secs_f32().ceil());
+        let message = match self.phase {
+            Phase::HalfOpen { .. } => {
+                format!("its circuit breaker is half open, another request tries it after: {reason}")
+            }
+            Phase::Open { .. } | Phase::Closed { .. } => format!(
+                "its circuit breaker is open after {threshold} failures in a row, the last one was: {reason}; it is tried \
+                 again in {seconds} s"
+            ),
+        };
+        EgressError::new(Cause::CircuitOpen, message)
+    }
+
     /// Lets a request pass, or says how long it would have to wait.
-    pub(super) fn admit(&mut self, now: Moment) -> Result<Ticket, Shut> {
+    pub(crate) fn admit(&mut self, now: Moment) -> Result<Ticket, Shut> {
         match self.phase {
             Phase::Closed { .. } => {}
             Phase::Open { until } | Phase::HalfOpen { until } if now.instant < until => {
@@ -137,7 +147,7 @@ impl Circuit {
     }
 
     /// Takes note of what became of a request that passed.
-    pub(super) fn settle(&mut self, ticket: Ticket, verdict: Verdict, now: Moment) {
+    pub(crate) fn settle(&mut self, ticket: Ticket, verdict: Verdict, now: Moment) {
         if ticket.0 != self.epoch {
             return;
         }
