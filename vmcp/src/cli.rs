@@ -1,7 +1,7 @@
 //! The command line of `vmcp`.
 
-use crate::egress::ConnectTo;
 use crate::egress::guard::AllowRule;
+use crate::egress::{ConnectTo, DEFAULT_LANE_WIDTH};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -56,6 +56,9 @@ pub struct Serve {
     /// Check the health of `MCPRemoteProxies` at the interval too, not just when they appear and when they are called.
     #[arg(long, env = "TOOLHIVE_REMOTE_HEALTHCHECKS")]
     pub remote_health_checks: bool,
+    /// How many requests may be under way to one backend; callers are told to come back beyond it.
+    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_LANE_WIDTH, value_parser = parse_cap)]
+    pub backend_cap: usize,
     /// The name of the gateway's `VirtualMCPServer`; the operator sets it.
     #[arg(long, env = "VMCP_NAME", hide = true)]
     pub name: Option<String>,
@@ -104,7 +107,7 @@ pub struct Serving {
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = parse_duration)]
     pub session_ttl: Duration,
     /// How many sessions there may be.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10_000)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 10_000, value_parser = parse_cap)]
     pub session_cap: usize,
     /// The namespace of the objects that are read; the operator sets it.
     #[arg(long, env = "VMCP_NAMESPACE", hide = true)]
@@ -117,6 +120,14 @@ fn parse_origin(text: &str) -> Result<Url, String> {
         return Ok(url);
     }
     Err("an origin is a scheme, a host and a port: write it as https://app.example.com".to_owned())
+}
+
+fn parse_cap(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1: nothing could be served".to_owned()),
+        Ok(cap) => Ok(cap),
+        Err(_) => Err("expected a number such as 1000".to_owned()),
+    }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -146,6 +157,8 @@ mod tests {
             ("--allow-origin", "https://a.example/path", "https://app.example.com"),
             ("--token-cache-max", "0s", "more than zero"),
             ("--port", "70000", "65535"),
+            ("--session-cap", "0", "at least 1"),
+            ("--backend-cap", "many", "such as 1000"),
         ] {
             let error = Cli::try_parse_from(["vmcp", "serve", "--config", "f", flag, value]).unwrap_err().to_string();
             assert!(error.contains(expected), "{flag} {value}: {error}");

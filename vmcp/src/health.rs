@@ -93,7 +93,11 @@ impl Health {
         let event = match outcome {
             Ok(()) => success,
             // The backend was not even asked.
-            Err(error) if error.is_at_token_endpoint() || error.cause() == Cause::CircuitOpen => return,
+            Err(error)
+                if error.is_at_token_endpoint() || matches!(error.cause(), Cause::CircuitOpen | Cause::Overloaded) =>
+            {
+                return;
+            }
             Err(error) if error.cause() == Cause::Unauthorized => match error.status() {
                 // Without a status there was no token to present.
                 None => return,

@@ -10,10 +10,11 @@ use serde_json::json;
 pub(crate) fn unavailable(backend: &str, error: &EgressError) -> ErrorObject {
     let message = match error.cause() {
         Cause::Unauthorized => format!("backend {backend:?} did not authorize the request: {error}"),
+        Cause::Overloaded => format!("backend {backend:?} does not keep up: {error}"),
         _ => format!("backend {backend:?} is not available: {error}"),
     };
-    ErrorObject::new(code::BACKEND_UNAVAILABLE, message)
-        .with_data(json!({ "backend": backend, "cause": error.cause().as_str() }))
+    let code = if error.cause() == Cause::Overloaded { code::OVERLOADED } else { code::BACKEND_UNAVAILABLE };
+    ErrorObject::new(code, message).with_data(json!({ "backend": backend, "cause": error.cause().as_str() }))
 }
 
 /// The error for a list that lacks what some backends have.

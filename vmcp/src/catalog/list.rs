@@ -105,7 +105,7 @@ impl Catalog {
             %error,
             "failed to list"
         );
-        let passing = matches!(error.cause(), Cause::Timeout | Cause::Refused)
+        let passing = matches!(error.cause(), Cause::Timeout | Cause::Refused | Cause::Overloaded)
             || error.status().is_some_and(|status| status >= 500);
         if passing && self.health.state(&backend.name).is_some_and(is_available) && self.is_best_effort() {
             return self.lists.slot(Key::new(kind, backend, caller)).last_good().ok_or(error);

@@ -21,6 +21,8 @@ pub enum Cause {
     Protocol,
     /// The backend was not asked, because it has failed too often.
     CircuitOpen,
+    /// The backend was not asked, because too many requests to it are under way.
+    Overloaded,
 }
 
 impl Cause {
@@ -35,6 +37,7 @@ impl Cause {
             Self::Unauthorized => "unauthorized",
             Self::Protocol => "protocol",
             Self::CircuitOpen => "circuit_open",
+            Self::Overloaded => "overloaded",
         }
     }
 }

@@ -45,7 +45,7 @@ impl Verdict {
             return Self::Nothing;
         }
         match (error.cause(), error.status()) {
-            (Cause::Blocked | Cause::CircuitOpen, _) | (Cause::Unauthorized, None) => Self::Nothing,
+            (Cause::Blocked | Cause::CircuitOpen | Cause::Overloaded, _) | (Cause::Unauthorized, None) => Self::Nothing,
             (_, Some(300..500)) => Self::Answered,
             (Cause::Protocol, None) if error.is_answer() => Self::Answered,
             _ => Self::Failed(error.to_string()),

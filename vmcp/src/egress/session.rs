@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 
 use super::answers::Answers;
 use super::error::EgressError;
@@ -15,11 +15,12 @@ use super::exchange::Exchange;
 use super::gate::{Gate, NoGate, Pass};
 use super::http_client::{HttpClient, timed_out};
 use super::http_sse::HttpSse;
+use super::lanes::{Lane, Lanes};
 use super::news::{ListChanges, News};
 use super::peer::{Hearer, Hearing, OnBehalf};
 use super::questions::QuestionLimit;
 use super::streamable::Streamable;
-use crate::backend::{Backend, Backends, Caller, Transport};
+use crate::backend::{Backend, Backends, Caller, Purpose, Transport};
 use crate::circuit::CircuitSettings;
 use crate::jsonrpc::{self, Id, Outcome};
 use crate::offers::Offers;
@@ -56,19 +57,27 @@ pub struct Egress {
     http: HttpClient,
     credentials: Credentials,
     gate: Arc<dyn Gate>,
+    lanes: Lanes,
 }
 
 impl Egress {
     /// Sessions over `http`, with exchanged tokens kept in `tokens`.
     pub fn new(http: HttpClient, tokens: TokenCache) -> Self {
         let credentials = Credentials::new(http.clone(), tokens);
-        Self { http, credentials, gate: Arc::new(NoGate) }
+        Self { http, credentials, gate: Arc::new(NoGate), lanes: Lanes::default() }
     }
 
     /// The same, whose sessions ask `gate` before each request.
     #[must_use]
     pub fn with_gate(mut self, gate: impl Gate + 'static) -> Self {
         self.gate = Arc::new(gate);
+        self
+    }
+
+    /// The same with at most `width` requests under way to one backend.
+    #[must_use]
+    pub fn with_lane_width(mut self, width: usize) -> Self {
+        self.lanes = Lanes::new(width);
         self
     }
 
@@ -93,8 +102,8 @@ impl Egress {
         let news = Arc::new(News::new());
         let settings = watch::Sender::new(Arc::clone(backend)).subscribe();
         let transport = self.transport(backend, settings, Arc::clone(&self.gate), hearer, Arc::clone(&news));
-        let (backend, gate) = (Arc::clone(backend), Arc::clone(&self.gate));
-        BackendSession { backend, gate, transport, news, caller: Mutex::new(caller.clone()) }
+        let (backend, gate, lane) = (Arc::clone(backend), Arc::clone(&self.gate), self.lanes.of(&backend.name));
+        BackendSession { backend, gate, lane, transport, news, caller: Mutex::new(caller.clone()) }
     }
 
     /// A session over the transport of `backend`, with settings that may change, its gate, and whoever hears it.
@@ -125,6 +134,7 @@ impl Egress {
     /// Forgets connections and tokens of backends that are gone or changed. Requests that run are not disturbed.
     pub fn retain(&self, backends: &Backends) {
         self.credentials.retain(backends);
+        self.lanes.retain(backends);
         self.http.retain_backend_pools(|name, trust| {
             backends.get(name).is_some_and(|backend| backend.trust.identity() == trust)
         });
@@ -136,6 +146,7 @@ impl Egress {
 pub struct BackendSession {
     backend: Arc<Backend>,
     gate: Arc<dyn Gate>,
+    lane: Lane,
     transport: Arc<TransportSession>,
     news: Arc<News>,
     /// Whoever used the session last: the session is ended in their name.
@@ -172,7 +183,7 @@ impl TransportSession {
 
 impl BackendSession {
     /// Sends a request on behalf of `caller` and waits for its answer, at most `timeout` in all. Nothing is sent while the
-    /// circuit breaker of the backend is open.
+    /// circuit breaker of the backend is open, nor when too many requests to it are under way.
     pub async fn request(
         &self,
         caller: &Caller,
@@ -195,7 +206,7 @@ impl BackendSession {
         timeout: Duration,
         hearing: Option<&Hearing>,
     ) -> Result<Reply, EgressError> {
-        let pass = Pass::through(&self.gate, &self.backend)?;
+        let (_place, pass) = self.admitted(caller)?;
         self.used_by(caller);
         let peer = hearing.map(|hearing| &hearing.peer);
         let request = async {
@@ -231,7 +242,7 @@ impl BackendSession {
         if let Some((_, offers)) = self.agreed() {
             return Ok(offers);
         }
-        let pass = Pass::through(&self.gate, &self.backend)?;
+        let (_place, pass) = self.admitted(caller)?;
         self.used_by(caller);
         let opened = async {
             match &*self.transport {
@@ -274,6 +285,9 @@ impl BackendSession {
     pub async fn listen(&self, caller: &Caller) {
         self.used_by(caller);
         self.listen_later();
+        if self.gate.is_shut(&self.backend) {
+            return;
+        }
         // Over HTTP+SSE there is one stream for everything.
         let TransportSession::Streamable(session) = &*self.transport else { return };
         if tokio::time::timeout(LISTEN, session.listen(caller)).await.is_err() {
@@ -293,6 +307,12 @@ impl BackendSession {
     pub async fn close(&self) {
         let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.transport.close(&caller).await;
+    }
+
+    /// A request may start. A probe gets through to a backend that is fully occupied.
+    fn admitted(&self, caller: &Caller) -> Result<(Option<SemaphorePermit<'_>>, Pass<'_>), EgressError> {
+        let place = (caller.purpose == Purpose::Call).then(|| self.lane.enter()).transpose()?;
+        Ok((place, Pass::through(&self.gate, &self.backend)?))
     }
 
     fn used_by(&self, caller: &Caller) {

@@ -65,7 +65,7 @@ impl FailureCategory {
             Cause::Unauthorized => Self::Authentication,
             Cause::Timeout => Self::Timeout,
             Cause::Dns | Cause::Tls | Cause::Refused | Cause::Blocked => Self::Connection,
-            Cause::CircuitOpen => Self::Unavailable,
+            Cause::CircuitOpen | Cause::Overloaded => Self::Unavailable,
             Cause::Protocol if error.status().is_some_and(|status| status >= 500) => Self::Unavailable,
             Cause::Protocol => Self::Other,
         }

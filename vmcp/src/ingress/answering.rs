@@ -57,7 +57,7 @@ async fn finish(log: &StreamLog, mut work: Work) {
             biased;
             Some(message) = work.messages.recv() => log.push(message).await,
             outcome = &mut work.task => {
-                if let Ok(Outcome::Answered(answer) | Outcome::SessionLost(answer)) = outcome {
+                if let Ok(Outcome::Answered(answer) | Outcome::Overloaded(answer) | Outcome::SessionLost(answer)) = outcome {
                     log.push(answer).await;
                 }
                 return;

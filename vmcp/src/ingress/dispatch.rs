@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 pub(super) enum Outcome {
     /// The response.
     Answered(Bytes),
+    /// The response when a limit is reached: the client may try again.
+    Overloaded(Bytes),
     /// The client wants none any more.
     Cancelled,
     /// The backend has lost the session. The response is for a client that cannot be told so by HTTP.
@@ -39,7 +41,10 @@ pub(super) async fn answer(
     match reply {
         Ok(Reply::Result(result)) => Outcome::Answered(result_response(in_flight.id(), &result)),
         Ok(Reply::Error(error)) => Outcome::Answered(error_response(Some(in_flight.id()), &error)),
-        Err(Unanswered::Error(error)) => Outcome::Answered(error_response(Some(in_flight.id()), &raw(&error))),
+        Err(Unanswered::Error(error)) => {
+            let response = error_response(Some(in_flight.id()), &raw(&error));
+            if error.code == code::OVERLOADED { Outcome::Overloaded(response) } else { Outcome::Answered(response) }
+        }
         Err(Unanswered::SessionLost) => {
             let error = ErrorObject::new(code::INVALID_REQUEST, super::SESSION_LOST);
             Outcome::SessionLost(error_response(Some(in_flight.id()), &raw(&error)))

@@ -175,7 +175,7 @@ fn answer(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, in_flig
                 outcome = &mut task => outcome,
             };
             match outcome {
-                Ok(Outcome::Answered(response)) => tell(&session, response),
+                Ok(Outcome::Answered(response) | Outcome::Overloaded(response)) => tell(&session, response),
                 Ok(Outcome::SessionLost(response)) => {
                     tell(&session, response);
                     ingress.lose(&session);

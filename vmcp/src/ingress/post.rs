@@ -107,6 +107,9 @@ async fn answer_call(
         }
         outcome = &mut work.task => match outcome {
             Ok(Outcome::Answered(answer)) => Ok(answer::json(StatusCode::OK, answer)),
+            Ok(Outcome::Overloaded(answer)) => {
+                Err(answer::try_later(answer::json(StatusCode::SERVICE_UNAVAILABLE, answer), 1))
+            }
             // The client wants no answer, and HTTP must have one.
             Ok(Outcome::Cancelled) | Err(_) => Ok(answer::events(Body::empty())),
             Ok(Outcome::SessionLost(_)) => Err(lost(ingress, &session)),

@@ -21,7 +21,7 @@ pub mod code {
     pub const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
     /// A backend could not be reached or did not answer as MCP asks; `data` names it and the cause class.
     pub const BACKEND_UNAVAILABLE: i64 = -32050;
-    /// The session has reached a limit of the gateway.
+    /// A limit of the gateway is reached, of a session or of a backend: try again later.
     pub const OVERLOADED: i64 = -32051;
 }
 

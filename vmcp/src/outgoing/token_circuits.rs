@@ -56,7 +56,7 @@ impl TokenCircuits {
 fn verdict(error: &EgressError) -> Verdict {
     match error.cause() {
         Cause::Unauthorized => Verdict::Answered,
-        Cause::Blocked | Cause::CircuitOpen => Verdict::Nothing,
+        Cause::Blocked | Cause::CircuitOpen | Cause::Overloaded => Verdict::Nothing,
         Cause::Timeout | Cause::Tls | Cause::Dns | Cause::Refused | Cause::Protocol => {
             Verdict::Failed(error.to_string())
         }

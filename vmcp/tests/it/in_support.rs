@@ -59,7 +59,7 @@ pub(crate) async fn start(config: &str, more: &[&str]) -> Running {
 }
 
 /// The configuration of a gateway of these backends, with these blocks.
-fn config(backends: &[(&str, &Backend)], more: &str) -> String {
+pub(crate) fn config(backends: &[(&str, &Backend)], more: &str) -> String {
     let backends: Vec<_> = backends
         .iter()
         .map(|(name, backend)| json!({"name": name, "url": backend.url, "transport": "streamable-http"}))

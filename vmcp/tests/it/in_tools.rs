@@ -1,7 +1,7 @@
 //! Tools of many backends through one endpoint.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, PATIENCE, gateway, health};
+use crate::in_support::{Client, PATIENCE, config, gateway, health};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -201,6 +201,32 @@ async fn a_session_that_asks_for_too_much_at_once_is_told_to_wait() {
     assert_eq!(first.error_code(), -32051);
     assert_eq!(gateway.connected().await.request("ping", json!({})).await.status, StatusCode::OK, "others may go on");
     backend.release();
+}
+
+#[tokio::test]
+async fn a_backend_that_does_not_keep_up_holds_a_bounded_number_of_calls() {
+    let (slow, other) = (Backend::start(&["hang"]).await, Backend::start(&["echo"]).await);
+    let backends = config(&[("other", &other), ("slow", &slow)], "");
+    let gateway = crate::in_support::start(&backends, &["--backend-cap", "2"]).await;
+    let client = gateway.connected().await;
+    assert_eq!(client.tool_names().await, ["other_echo", "slow_hang"]);
+    let call = |id: usize| {
+        let params = json!({"name": "slow_hang", "arguments": {}});
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params}).to_string();
+        let client = client.clone();
+        tokio::spawn(async move { client.send(Method::POST, "/mcp", call).await })
+    };
+    let mut calls: futures::stream::FuturesUnordered<_> = (10..13).map(call).collect();
+    let refused = futures::StreamExt::next(&mut calls).await.unwrap().unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
+    let error = refused.json()["error"].clone();
+    assert_eq!((&error["code"], &error["data"]), (&json!(-32051), &json!({"backend": "slow", "cause": "overloaded"})));
+    assert!(client.call("other_echo", json!({})).await.json()["result"].is_object());
+    slow.release();
+    while let Some(answer) = futures::StreamExt::next(&mut calls).await {
+        assert!(answer.unwrap().json()["result"].is_object());
+    }
+    assert_eq!(slow.count("tools/call"), 2);
 }
 
 #[tokio::test]
