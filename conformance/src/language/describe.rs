@@ -17,12 +17,12 @@ pub fn world(world: &World) -> Vec<String> {
         lines.push(format!("a private certificate authority {}", authority.name));
     }
     for server in &world.authorization_servers {
-        let mut line = format!("an authorization server {}", *server.host);
+        let mut line = format!("an authorization server {}", server.host);
         let users: Vec<&str> = server.users.iter().map(|user| user.name.as_str()).collect();
         if !users.is_empty() {
             let _ = write!(line, ", users {}", users.join(", "));
         }
-        let trusts: Vec<&str> = server.trusts.iter().map(|host| host.as_str()).collect();
+        let trusts: Vec<&str> = server.trusts.iter().map(String::as_str).collect();
         if !trusts.is_empty() {
             let _ = write!(line, ", exchanges tokens of {}", trusts.join(", "));
         }

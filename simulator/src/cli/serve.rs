@@ -95,14 +95,14 @@ fn describe(world: &World, handle: &WorldHandle, folder: &Path, audience: Option
     }
     lines.push(String::new());
     for server in &world.servers {
-        lines.push(format!("MCP server            {}", *server.url));
+        lines.push(format!("MCP server            {}", server.url));
     }
     for server in &world.authorization_servers {
         lines.push(format!("authorization server  {}", server.issuer()?));
         let Some(audience) = audience else { continue };
         for user in &server.users {
             let token = handle.token(&TokenRequest::new(&server.host, &user.name, audience))?;
-            let file = folder.join(file_name(&format!("{}-{}.token", *server.host, user.name)));
+            let file = folder.join(file_name(&format!("{}-{}.token", server.host, user.name)));
             write_private(&file, &token)?;
             let (user, file) = (&user.name, file.display());
             lines.push(format!("token                 {user} in {file}"));
@@ -128,7 +128,7 @@ fn describe(world: &World, handle: &WorldHandle, folder: &Path, audience: Option
 /// Where the first server of the file, or else the first authorization server, really listens.
 fn first_url(world: &World, handle: &WorldHandle) -> Option<String> {
     let url = match (world.servers.first(), world.authorization_servers.first()) {
-        (Some(server), _) => (*server.url).clone(),
+        (Some(server), _) => server.url.clone(),
         (None, Some(server)) => server.issuer().ok()?,
         (None, None) => return None,
     };

@@ -6,8 +6,8 @@ use super::{Kind, LiveWorld, Site, WorldError};
 use crate::mcp::McpServer;
 use crate::oauth::{Issuer, find_issuer};
 use crate::world::{
-    Accepts, Announcement, AuthorizationServer, Certificate, Located, Problem, Requires, Server, ServerUrl, Tls,
-    WorldChange, authority_problems, authorization_server_problems, certificate_problems, dns_problems, fault_problems,
+    Accepts, Announcement, AuthorizationServer, Certificate, Problem, Requires, Server, ServerUrl, Tls, WorldChange,
+    authority_problems, authorization_server_problems, certificate_problems, dns_problems, fault_problems,
     server_problems, tls_problems, unknown,
 };
 
@@ -48,7 +48,7 @@ impl LiveWorld {
                 if self.issuer(&authorization_server)?.set_client_secret(&client, secret) {
                     return Ok(());
                 }
-                Err(WorldError::Unknown(format!("{} has no client `{}`", *authorization_server, *client)))
+                Err(WorldError::Unknown(format!("{authorization_server} has no client `{client}`")))
             }
             WorldChange::SetUsers { authorization_server, users } => {
                 self.redefine_issuer(&authorization_server, |definition| definition.users = users)
@@ -127,7 +127,7 @@ impl LiveWorld {
             WorldChange::SetFaults { server: url, faults } => {
                 let site = self.known_site(&url)?;
                 let transport = site.mcp().map(|server| server.definition().transport);
-                let problems = fault_problems("setFaults", &faults, transport, url.position());
+                let problems = fault_problems("setFaults", &faults, transport);
                 if !problems.is_empty() {
                     return Err(WorldError::Problems(problems));
                 }
@@ -159,7 +159,7 @@ impl LiveWorld {
 
     async fn add_server(self: &Arc<Self>, server: Server) -> Result<(), WorldError> {
         if self.site(&server.url).is_some() {
-            return Err(WorldError::Unknown(format!("{} exists already: remove it first, or change it", *server.url)));
+            return Err(WorldError::Unknown(format!("{} exists already: remove it first, or change it", server.url)));
         }
         let problems = server_problems("addServer", &server);
         if !problems.is_empty() {
@@ -199,11 +199,7 @@ impl LiveWorld {
     }
 
     /// Changes the description of an authorization server if what comes out of it is still sound.
-    fn redefine_issuer(
-        &self,
-        name: &Located<String>,
-        change: impl FnOnce(&mut AuthorizationServer),
-    ) -> Result<(), WorldError> {
+    fn redefine_issuer(&self, name: &str, change: impl FnOnce(&mut AuthorizationServer)) -> Result<(), WorldError> {
         let issuer = self.issuer(name)?;
         let mut definition = (*issuer.definition()).clone();
         change(&mut definition);
@@ -234,28 +230,28 @@ impl LiveWorld {
         refuse(tls_problems("tls", tls, &self.certificates.definitions()))
     }
 
-    fn issuer(&self, name: &Located<String>) -> Result<&Arc<Issuer>, WorldError> {
+    fn issuer(&self, name: &str) -> Result<&Arc<Issuer>, WorldError> {
         find_issuer(&self.issuers, name).ok_or_else(|| {
             let known: Vec<&str> = self.issuers.iter().map(|issuer| issuer.identifier()).collect();
             unknown_name("authorization server", name, &known)
         })
     }
 
-    fn server(&self, url: &Located<ServerUrl>) -> Result<Arc<McpServer>, WorldError> {
+    fn server(&self, url: &ServerUrl) -> Result<Arc<McpServer>, WorldError> {
         let sites = self.sites();
         let servers: Vec<&Arc<McpServer>> = sites.iter().filter_map(|site| site.mcp()).collect();
-        servers.iter().find(|server| server.url() == **url).map(|server| Arc::clone(server)).ok_or_else(|| {
+        servers.iter().find(|server| server.url() == *url).map(|server| Arc::clone(server)).ok_or_else(|| {
             let known: Vec<String> = servers.iter().map(|server| server.url().to_string()).collect();
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            unknown_name("server", &url.to_string().into(), &known)
+            unknown_name("server", url.as_str(), &known)
         })
     }
 
-    fn known_site(&self, url: &Located<ServerUrl>) -> Result<Arc<Site>, WorldError> {
+    fn known_site(&self, url: &ServerUrl) -> Result<Arc<Site>, WorldError> {
         self.site(url).ok_or_else(|| {
             let sites = self.sites();
             let known: Vec<&str> = sites.iter().map(|site| site.url().as_str()).collect();
-            unknown_name("server or authorization server", &url.to_string().into(), &known)
+            unknown_name("server or authorization server", url.as_str(), &known)
         })
     }
 }
@@ -265,8 +261,7 @@ fn refuse(problems: Vec<Problem>) -> Result<(), WorldError> {
     if problems.is_empty() { Ok(()) } else { Err(WorldError::Problems(problems)) }
 }
 
-fn unknown_name(what: &'static str, name: &Located<String>, known: &[&str]) -> WorldError {
-    let problem =
-        Problem { path: "the change".to_owned(), message: unknown(what, name, known), position: name.position() };
+fn unknown_name(what: &'static str, name: &str, known: &[&str]) -> WorldError {
+    let problem = Problem { path: "the change".to_owned(), message: unknown(what, name, known) };
     WorldError::Problems(vec![problem])
 }

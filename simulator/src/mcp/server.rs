@@ -42,7 +42,7 @@ impl McpServer {
     }
 
     pub(crate) fn url(&self) -> ServerUrl {
-        (*self.definition().url).clone()
+        self.definition().url.clone()
     }
 
     /// Changes the description.

@@ -24,7 +24,7 @@ impl Issuer {
         let claims = verified_claims(client, assertion)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
         for name in ["iss", "sub"] {
-            if text(name) != *client.id {
+            if text(name) != client.id {
                 return Err(format!("`{name}` is `{}`, expected the client's id", text(name)));
             }
         }

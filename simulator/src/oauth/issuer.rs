@@ -46,7 +46,7 @@ pub(crate) enum IssuerError {
 impl Issuer {
     pub(crate) fn new(definition: AuthorizationServer, clock: Clock) -> Result<Self, IssuerError> {
         Ok(Self {
-            host: (*definition.host).clone(),
+            host: definition.host.clone(),
             url: definition.issuer()?,
             keys: RwLock::new(vec![Arc::new(SigningKey::generate(definition.signing)?)]),
             definition: RwLock::new(Arc::new(definition)),
@@ -126,7 +126,7 @@ impl Issuer {
         Arc::new(Authorization {
             id: Uuid::new_v4().to_string(),
             position: self.memory().revocations.position() + 1,
-            client: (*client.id).clone(),
+            client: client.id.clone(),
             subject: subject.to_owned(),
             scopes,
             resources,
@@ -150,7 +150,7 @@ impl Issuer {
     }
 
     pub(super) fn client(&self, id: &str) -> Option<Client> {
-        let described = self.definition().clients.iter().find(|client| *client.id == id).cloned();
+        let described = self.definition().clients.iter().find(|client| client.id == id).cloned();
         described.or_else(|| self.memory().registered.get(id).cloned())
     }
 
@@ -158,7 +158,7 @@ impl Issuer {
     pub(crate) fn set_client_secret(&self, id: &str, secret: Secret) -> bool {
         let mut found = false;
         self.change(|definition| {
-            if let Some(client) = definition.clients.iter_mut().find(|client| *client.id == id) {
+            if let Some(client) = definition.clients.iter_mut().find(|client| client.id == id) {
                 client.secret = Some(secret);
                 found = true;
             }

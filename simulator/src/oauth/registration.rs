@@ -44,7 +44,7 @@ impl Issuer {
             .map_err(|error| invalid(format!("the body is not the metadata of a client: {error}")))?;
         let client = client(&metadata)?;
         let answer = information(&metadata, &client, self.now());
-        self.memory().registered.insert((*client.id).clone(), client);
+        self.memory().registered.insert(client.id.clone(), client);
         let mut response = json_response(StatusCode::CREATED, &answer);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(Outcome::answered(response))

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::short_form::NameOr;
-use super::{Certificate, Client, ExchangeRule, Fault, Located, ServerUrl, Tls};
+use super::{Certificate, Client, ExchangeRule, Fault, ServerUrl, Tls};
 use crate::duration;
 
 /// An identity provider or token endpoint: it publishes metadata and keys, issues tokens for its users and answers its clients.
@@ -15,10 +15,10 @@ use crate::duration;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthorizationServer {
     /// Its host name, with a port if it is not 443. Other parts of the world refer to it by this name.
-    pub host: Located<String>,
+    pub host: String,
     /// The issuer identifier, when it is not `https://HOST`: another scheme or a path, e.g. `https://auth.company.com/realms/tools`.
     #[serde(default)]
-    pub issuer: Option<Located<ServerUrl>>,
+    pub issuer: Option<ServerUrl>,
     /// The certificate of its host.
     #[serde(default)]
     pub certificate: Option<Certificate>,
@@ -30,7 +30,7 @@ pub struct AuthorizationServer {
     pub users: Vec<User>,
     /// Authorization servers of this world whose tokens it exchanges, besides its own.
     #[serde(default)]
-    pub trusts: Vec<Located<String>>,
+    pub trusts: Vec<String>,
     /// The clients of its token endpoint.
     #[serde(default)]
     pub clients: Vec<Client>,
@@ -165,8 +165,8 @@ impl AuthorizationServer {
     /// The issuer identifier as its tokens carry it.
     pub fn issuer(&self) -> Result<ServerUrl, super::UrlError> {
         match &self.issuer {
-            Some(issuer) => Ok((**issuer).clone()),
-            None => ServerUrl::parse(&format!("https://{}", *self.host)),
+            Some(issuer) => Ok(issuer.clone()),
+            None => ServerUrl::parse(&format!("https://{}", self.host)),
         }
     }
 
@@ -191,7 +191,7 @@ impl AuthorizationServer {
     /// Whether `name` means this server: its host or its issuer identifier.
     #[must_use]
     pub fn answers_to(&self, name: &str) -> bool {
-        name == *self.host || self.issuer().is_ok_and(|issuer| issuer.as_str() == name.trim_end_matches('/'))
+        name == self.host || self.issuer().is_ok_and(|issuer| issuer.as_str() == name.trim_end_matches('/'))
     }
 }
 

@@ -25,7 +25,7 @@ impl World {
         let mut moved = false;
         for server in &mut self.servers {
             if server.url.loopback().is_some() {
-                server.url = server.url.at(address).into();
+                server.url = server.url.at(address);
                 moved = true;
             }
         }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Located;
 use super::short_form::NameOr;
 use crate::duration;
 
@@ -57,7 +56,7 @@ impl From<NameOr<WrittenAuthority>> for Authority {
 pub struct Certificate {
     /// The authority that signs it; absent: `public`.
     #[serde(default)]
-    pub issuer: Option<Located<String>>,
+    pub issuer: Option<String>,
     /// What is wrong with it.
     #[serde(default)]
     pub fault: Option<CertificateFault>,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Accepts, Announcement, Authority, Certificate, Client, DnsName, ExchangeRule, Fault, Located, Prompt, Resource,
+    Accepts, Announcement, Authority, Certificate, Client, DnsName, ExchangeRule, Fault, Prompt, Resource,
     ResourceTemplate, Secret, Server, ServerUrl, Tls, Tool, User,
 };
 use crate::duration;
@@ -17,47 +17,47 @@ use crate::duration;
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum WorldChange {
     /// Gives the authority a new key and certificate. New connections are shown certificates signed by it.
-    RotateAuthority(Located<String>),
+    RotateAuthority(String),
     /// Gives the intermediates of the authority new keys and certificates, under the same root.
     RotateIntermediates(String),
     /// Adds an authority.
     AddAuthority(Authority),
     /// Gives the authorization server a new signing key. The one before it stays published until the next rotation.
-    RotateSigningKey(Located<String>),
+    RotateSigningKey(String),
     /// Replaces the secret of a client. Tokens that were issued stay valid.
     SetClientSecret {
         /// The authorization server, by host or issuer identifier.
-        authorization_server: Located<String>,
+        authorization_server: String,
         /// The client's identifier.
-        client: Located<String>,
+        client: String,
         /// Its new secret.
         secret: Secret,
     },
     /// Replaces the users of an authorization server. Tokens that were issued stay valid.
     SetUsers {
         /// The authorization server, by host or issuer identifier.
-        authorization_server: Located<String>,
+        authorization_server: String,
         /// All its users from now on.
         users: Vec<User>,
     },
     /// Replaces the clients of an authorization server that its description names; those that registered themselves stay.
     SetClients {
         /// The authorization server, by host or issuer identifier.
-        authorization_server: Located<String>,
+        authorization_server: String,
         /// All its clients from now on.
         clients: Vec<Client>,
     },
     /// Replaces the rules of token exchange.
     SetExchange {
         /// The authorization server, by host or issuer identifier.
-        authorization_server: Located<String>,
+        authorization_server: String,
         /// All its rules from now on.
         exchange: Vec<ExchangeRule>,
     },
     /// Replaces who signs in at the authorization endpoint; null shows the page that asks.
     SetSignIn {
         /// The authorization server, by host or issuer identifier.
-        authorization_server: Located<String>,
+        authorization_server: String,
         /// The user from now on.
         user: Option<String>,
     },
@@ -65,7 +65,7 @@ pub enum WorldChange {
     /// authorization server and the MCP servers that accept its tokens refuse them.
     RevokeTokens {
         /// The authorization server, by host or issuer identifier.
-        authorization_server: Located<String>,
+        authorization_server: String,
         /// Only tokens with this `sub`.
         #[serde(default)]
         subject: Option<String>,
@@ -76,21 +76,21 @@ pub enum WorldChange {
     /// Replaces the tools of a server and tells its open sessions (`notifications/tools/list_changed`).
     SetTools {
         /// The server.
-        server: Located<ServerUrl>,
+        server: ServerUrl,
         /// All its tools from now on.
         tools: Vec<Tool>,
     },
     /// Replaces the prompts of a server and tells its open sessions.
     SetPrompts {
         /// The server.
-        server: Located<ServerUrl>,
+        server: ServerUrl,
         /// All its prompts from now on.
         prompts: Vec<Prompt>,
     },
     /// Replaces the resources and templates of a server and tells its open sessions.
     SetResources {
         /// The server.
-        server: Located<ServerUrl>,
+        server: ServerUrl,
         /// All its resources from now on.
         #[serde(default)]
         resources: Vec<Resource>,
@@ -101,28 +101,28 @@ pub enum WorldChange {
     /// Tells clients about a change of a server that nobody made: a list, or a resource to which they are subscribed.
     Announce {
         /// The server.
-        server: Located<ServerUrl>,
+        server: ServerUrl,
         /// What they are told.
         about: Announcement,
     },
     /// Replaces the headers that a server requires.
     SetRequiredHeaders {
         /// The server.
-        server: Located<ServerUrl>,
+        server: ServerUrl,
         /// All headers that it requires from now on.
         headers: BTreeMap<String, Option<Secret>>,
     },
     /// Replaces the rule for access tokens; null lifts it.
     SetAccepts {
         /// The server.
-        server: Located<ServerUrl>,
+        server: ServerUrl,
         /// The rule from now on.
         accepts: Option<Accepts>,
     },
     /// Replaces the certificate of a host, for new connections.
     SetCertificate {
         /// The host name.
-        host: Located<String>,
+        host: String,
         /// Its certificate from now on.
         certificate: Certificate,
     },
@@ -145,17 +145,17 @@ pub enum WorldChange {
     /// Replaces the faults of a server, or of an authorization server named by its issuer identifier. Their counts begin anew.
     SetFaults {
         /// The server.
-        server: Located<ServerUrl>,
+        server: ServerUrl,
         /// All its faults from now on.
         faults: Vec<Fault>,
     },
     /// Makes a server, or an authorization server named by its issuer identifier, drop every connection without an answer. Its
     /// sessions are forgotten.
-    TakeDown(Located<ServerUrl>),
+    TakeDown(ServerUrl),
     /// Makes it answer again.
-    BringUp(Located<ServerUrl>),
+    BringUp(ServerUrl),
     /// Forgets all sessions of a server: their next request is answered with 404.
-    EndSessions(Located<ServerUrl>),
+    EndSessions(ServerUrl),
     /// Moves the world's clock ahead: tokens and codes expire so much sooner, and what waits for a delay goes on so much
     /// earlier. Certificates are for the clients' own clocks: they stay.
     AdvanceClock(
@@ -166,5 +166,5 @@ pub enum WorldChange {
     /// Adds a server.
     AddServer(Box<Server>),
     /// Removes a server: its path is answered with 404.
-    RemoveServer(Located<ServerUrl>),
+    RemoveServer(ServerUrl),
 }

@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{ClientKeys, Located, PublicKey, RedirectUri, Secret, VerifyingKey};
+use super::{ClientKeys, PublicKey, RedirectUri, Secret, VerifyingKey};
 
 /// A client of an authorization server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Client {
     /// Its identifier.
-    pub id: Located<String>,
+    pub id: String,
     /// Its secret. Without `secret`, `publicKey` and `keys` it is a public client, which names itself by `client_id` alone.
     #[serde(default)]
     pub secret: Option<Secret>,

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::content::{Prompt, Resource, ResourceTemplate, Step};
-use super::{Cache, Certificate, Fault, Located, Profile, Secret, ServerUrl, Tls};
+use super::{Cache, Certificate, Fault, Profile, Secret, ServerUrl, Tls};
 
 /// One MCP server.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Server {
     /// Where clients find it, e.g. `https://mcp.partner.example.com/mcp`.
-    pub url: Located<ServerUrl>,
+    pub url: ServerUrl,
     /// Which transport it speaks, and no other.
     #[serde(default)]
     pub transport: Transport,
@@ -83,7 +83,7 @@ impl Server {
     #[must_use]
     pub fn new(url: ServerUrl) -> Self {
         Self {
-            url: url.into(),
+            url,
             transport: Transport::default(),
             certificate: None,
             tls: None,
@@ -229,7 +229,7 @@ impl ProtocolVersion {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Accepts {
     /// An authorization server of this world, by host or issuer identifier.
-    pub issuer: Located<String>,
+    pub issuer: String,
     /// What the token's `aud` must contain. Absent: any audience.
     #[serde(default)]
     pub audience: Option<String>,
@@ -256,7 +256,7 @@ pub struct Requires {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tool {
     /// Its name.
-    pub name: Located<String>,
+    pub name: String,
     /// Its display name.
     #[serde(default)]
     pub title: Option<String>,

@@ -6,7 +6,7 @@ mod tls;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{AuthorizationServer, Fault, Located, Server, ServerUrl, Transport, World, content, fault};
+use super::{AuthorizationServer, Fault, Server, ServerUrl, Transport, World, content, fault};
 
 pub(crate) use dns::dns_problems;
 pub(crate) use tls::{authority_problems, certificate_problems, is_subject_name, tls_problems, valid_for_mistake};
@@ -18,15 +18,10 @@ pub struct Problem {
     pub path: String,
     /// What is wrong, and what would be right.
     pub message: String,
-    /// Line and column, when the world was read from a file.
-    pub position: Option<(u64, u64)>,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((line, column)) = self.position {
-            write!(formatter, "line {line}, column {column}: ")?;
-        }
         write!(formatter, "{}: {}", self.path, self.message)
     }
 }
@@ -35,8 +30,8 @@ impl fmt::Display for Problem {
 struct Findings(Vec<Problem>);
 
 impl Findings {
-    fn add<T>(&mut self, path: String, place: &Located<T>, message: String) {
-        self.0.push(Problem { path, message, position: place.position() });
+    fn add(&mut self, path: String, message: String) {
+        self.0.push(Problem { path, message });
     }
 }
 
@@ -54,11 +49,10 @@ impl World {
         let mut urls = BTreeSet::new();
         for (index, server) in self.servers.iter().enumerate() {
             let path = format!("servers[{index}]");
-            if !urls.insert((*server.url).clone()) {
+            if !urls.insert(server.url.clone()) {
                 found.add(
                     format!("{path}.url"),
-                    &server.url,
-                    format!("{} is described twice: every server needs a URL of its own", *server.url),
+                    format!("{} is described twice: every server needs a URL of its own", server.url),
                 );
             }
             self.check_server(&path, server, &mut found);
@@ -66,10 +60,10 @@ impl World {
         for (index, collector) in self.telemetry.iter().enumerate() {
             let path = format!("telemetry[{index}]");
             found.0.extend(address_problem(&path, &collector.url));
-            found.0.extend(fault_problems(&path, &collector.faults, None, None));
+            found.0.extend(fault_problems(&path, &collector.faults, None));
             if self.telemetry[..index].iter().any(|other| other.url == collector.url) {
                 let message = format!("{} is described twice: every collector needs a URL of its own", collector.url);
-                found.0.push(Problem { path: format!("{path}.url"), message, position: None });
+                found.0.push(Problem { path: format!("{path}.url"), message });
             }
         }
         found.0.extend(dns::names_problems(&self.dns));
@@ -86,17 +80,16 @@ impl World {
     ) {
         match server.issuer() {
             Err(error) => {
-                return found.add(format!("{path}.host"), &server.host, format!("not a host name: {error}"));
+                return found.add(format!("{path}.host"), format!("not a host name: {error}"));
             }
             Ok(issuer) => {
                 if !issuers.insert(issuer.clone()) {
-                    found.add(format!("{path}.host"), &server.host, format!("{issuer} is described twice: every authorization server needs an issuer identifier of its own"));
+                    found.add(format!("{path}.host"), format!("{issuer} is described twice: every authorization server needs an issuer identifier of its own"));
                 }
                 let host = server.host.split(':').next().unwrap_or_default();
                 if !issuer.host().eq_ignore_ascii_case(host) {
                     found.add(
                         format!("{path}.issuer"),
-                        &server.host,
                         format!("the issuer {issuer} is not on the host `{host}`: both must name the same host"),
                     );
                 }
@@ -115,10 +108,10 @@ impl World {
         found.0.extend(server_problems(path, server));
     }
 
-    fn check_issuer_name(&self, path: String, name: &Located<String>, found: &mut Findings) {
+    fn check_issuer_name(&self, path: String, name: &str, found: &mut Findings) {
         if self.authorization_server(name).is_none() {
             let hosts: Vec<&str> = self.authorization_servers.iter().map(|server| server.host.as_str()).collect();
-            found.add(path, name, unknown("authorization server", name, &hosts));
+            found.add(path, unknown("authorization server", name, &hosts));
         }
     }
 
@@ -130,7 +123,7 @@ impl World {
             Some(tls::Said { path, url, certificate: server.certificate.as_ref(), tls: server.tls.as_ref() })
         });
         let servers = self.servers.iter().enumerate().map(|(index, server)| {
-            let (path, url) = (format!("servers[{index}]"), (*server.url).clone());
+            let (path, url) = (format!("servers[{index}]"), server.url.clone());
             tls::Said { path, url, certificate: server.certificate.as_ref(), tls: server.tls.as_ref() }
         });
         let collectors = self.telemetry.iter().enumerate().map(|(index, collector)| {
@@ -144,7 +137,7 @@ impl World {
 /// What is wrong with an authorization server by itself.
 pub(crate) fn authorization_server_problems(path: &str, server: &AuthorizationServer) -> Vec<Problem> {
     let mut found = Findings(Vec::new());
-    let mut add = |key: String, message: String| found.add(format!("{path}.{key}"), &server.host, message);
+    let mut add = |key: String, message: String| found.add(format!("{path}.{key}"), message);
     let mut users = BTreeSet::new();
     for (index, user) in server.users.iter().enumerate() {
         if !users.insert(user.name.as_str()) {
@@ -157,7 +150,7 @@ pub(crate) fn authorization_server_problems(path: &str, server: &AuthorizationSe
     let mut clients = BTreeSet::new();
     for (index, client) in server.clients.iter().enumerate() {
         if !clients.insert(client.id.as_str()) {
-            add(format!("clients[{index}].id"), format!("the client `{}` is described twice", *client.id));
+            add(format!("clients[{index}].id"), format!("the client `{}` is described twice", client.id));
         }
         if let Some((key, message)) = client.problem() {
             add(format!("clients[{index}].{key}"), message);
@@ -185,7 +178,7 @@ pub(crate) fn authorization_server_problems(path: &str, server: &AuthorizationSe
             add(key.to_owned(), "it must be a second at least".to_owned());
         }
     }
-    found.0.extend(fault_problems(path, &server.faults, None, server.host.position()));
+    found.0.extend(fault_problems(path, &server.faults, None));
     found.0
 }
 
@@ -198,7 +191,7 @@ fn address_problem(path: &str, url: &ServerUrl) -> Option<Problem> {
     } else {
         return None;
     };
-    Some(Problem { path: format!("{path}.url"), message, position: None })
+    Some(Problem { path: format!("{path}.url"), message })
 }
 
 /// What is wrong with a server by itself.
@@ -209,57 +202,48 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
     found.0.extend(content::problems(path, server));
     for name in server.requires.headers.keys() {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            found.add(format!("{path}.requires.headers"), url, format!("`{name}` is not a header name"));
+            found.add(format!("{path}.requires.headers"), format!("`{name}` is not a header name"));
         }
     }
     if server.versions().is_empty() {
         found.add(
             format!("{path}.protocolVersions"),
-            url,
             "a server needs at least one revision: leave the key out to support all with a handshake".to_owned(),
         );
     }
     if server.transport == Transport::Sse && server.is_modern() {
         found.add(
             format!("{path}.protocolVersions"),
-            url,
             "the transport `sse` carries no revision after 2025-11-25".to_owned(),
         );
     }
-    found.0.extend(fault_problems(path, &server.faults, Some(server.transport), url.position()));
+    found.0.extend(fault_problems(path, &server.faults, Some(server.transport)));
     let keeps_streams = server.transport == Transport::StreamableHttp && server.keeps_sessions();
     if server.behaves_like.is_some() && server.transport == Transport::Sse {
         let message = "the profiles are of servers that speak Streamable HTTP: leave the key out".to_owned();
-        found.add(format!("{path}.behavesLike"), url, message);
+        found.add(format!("{path}.behavesLike"), message);
     } else if !server.keeps_sessions() && server.transport == Transport::Sse {
-        found.add(format!("{path}.sessions"), url, "each stream of the transport `sse` is a session".to_owned());
+        found.add(format!("{path}.sessions"), "each stream of the transport `sse` is a session".to_owned());
     }
     if server.resumable && !keeps_streams {
         found.add(
             format!("{path}.resumable"),
-            url,
             "only sessions of the transport `streamable-http` have streams that can be resumed".to_owned(),
         );
     }
     match server.transport {
         Transport::StreamableHttp if server.messages_path.is_some() => {
-            found.add(
-                format!("{path}.messagesPath"),
-                url,
-                "only the transport `sse` has a path for messages".to_owned(),
-            );
+            found.add(format!("{path}.messagesPath"), "only the transport `sse` has a path for messages".to_owned());
         }
         Transport::Sse if server.replies != super::Replies::Json => {
             found.add(
                 format!("{path}.replies"),
-                url,
                 "the transport `sse` always answers on its stream: leave `replies` out".to_owned(),
             );
         }
         Transport::Sse if !server.messages_path().starts_with('/') || server.messages_path() == url.path() => {
             found.add(
                 format!("{path}.messagesPath"),
-                url,
                 "expected a path with a leading slash that differs from the URL's".to_owned(),
             );
         }
@@ -269,15 +253,10 @@ pub(crate) fn server_problems(path: &str, server: &Server) -> Vec<Problem> {
 }
 
 /// What is wrong with the faults of an MCP server with this transport, or of an authorization server.
-pub(crate) fn fault_problems(
-    path: &str,
-    faults: &[Fault],
-    transport: Option<Transport>,
-    position: Option<(u64, u64)>,
-) -> Vec<Problem> {
+pub(crate) fn fault_problems(path: &str, faults: &[Fault], transport: Option<Transport>) -> Vec<Problem> {
     fault::problems(faults, transport.is_some(), transport == Some(Transport::Sse))
         .into_iter()
-        .map(|(index, field, message)| Problem { path: format!("{path}.faults[{index}].{field}"), message, position })
+        .map(|(index, field, message)| Problem { path: format!("{path}.faults[{index}].{field}"), message })
         .collect()
 }
 

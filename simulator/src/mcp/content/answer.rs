@@ -31,17 +31,17 @@ pub(super) fn find(
     match method {
         "tools/call" => {
             let name = named("name")?;
-            let index = server.tools.iter().position(|tool| *tool.name == name);
+            let index = server.tools.iter().position(|tool| tool.name == name);
             Ok((Item::Tool(index.ok_or_else(|| invalid(format!("Unknown tool: {name}")))?), Map::new()))
         }
         "prompts/get" => {
             let name = named("name")?;
-            let index = server.prompts.iter().position(|prompt| *prompt.name == name);
+            let index = server.prompts.iter().position(|prompt| prompt.name == name);
             Ok((Item::Prompt(index.ok_or_else(|| invalid(format!("Unknown prompt: {name}")))?), Map::new()))
         }
         _ => {
             let uri = named("uri")?;
-            if let Some(index) = server.resources.iter().position(|resource| *resource.uri == uri) {
+            if let Some(index) = server.resources.iter().position(|resource| resource.uri == uri) {
                 return Ok((Item::Resource(index), Map::new()));
             }
             let (index, values) = template(server, uri).ok_or_else(|| resource_not_found(uri))?;
@@ -59,7 +59,7 @@ fn template(server: &Server, uri: &str) -> Option<(usize, BTreeMap<String, Strin
 
 /// Whether the server has such a resource.
 pub(in crate::mcp) fn is_resource(server: &Server, uri: &str) -> bool {
-    server.resources.iter().any(|resource| *resource.uri == uri) || template(server, uri).is_some()
+    server.resources.iter().any(|resource| resource.uri == uri) || template(server, uri).is_some()
 }
 
 /// The answer to a URI that the server does not have.
@@ -89,7 +89,7 @@ impl Item {
         }
         let missing = |name: &str| !arguments.contains_key(name);
         match prompt.arguments.iter().find(|argument| argument.required && missing(&argument.name)) {
-            Some(argument) => Err(invalid(format!("the argument `{}` is missing", *argument.name))),
+            Some(argument) => Err(invalid(format!("the argument `{}` is missing", argument.name))),
             None => Ok(()),
         }
     }

@@ -49,8 +49,8 @@ impl GrantRequest<'_> {
         }
         match claims.get("client_id").and_then(Value::as_str) {
             None => Err("it has no `client_id`".to_owned()),
-            Some(client) if client != *self.client.id => {
-                Err(format!("it is for the client `{client}`, and `{}` sent it", *self.client.id))
+            Some(client) if client != self.client.id => {
+                Err(format!("it is for the client `{client}`, and `{}` sent it", self.client.id))
             }
             Some(_) => Ok(()),
         }

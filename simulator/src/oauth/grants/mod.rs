@@ -37,7 +37,7 @@ impl GrantRequest<'_> {
         if !self.client.may_use(grant) {
             return Err(OAuthError::new(
                 ErrorCode::UnauthorizedClient,
-                format!("the client `{}` may not use the grant `{named}`", *self.client.id),
+                format!("the client `{}` may not use the grant `{named}`", self.client.id),
             ));
         }
         match grant {

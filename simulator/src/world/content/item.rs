@@ -7,14 +7,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Step, UriTemplate};
-use crate::world::{Located, RpcError};
+use crate::world::RpcError;
 
 /// A prompt.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Prompt {
     /// Its name.
-    pub name: Located<String>,
+    pub name: String,
     /// Its display name.
     #[serde(default)]
     pub title: Option<String>,
@@ -43,7 +43,7 @@ pub struct Prompt {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PromptArgument {
     /// Its name.
-    pub name: Located<String>,
+    pub name: String,
     /// Its display name.
     #[serde(default)]
     pub title: Option<String>,
@@ -63,7 +63,7 @@ pub struct PromptArgument {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Resource {
     /// Its URI.
-    pub uri: Located<String>,
+    pub uri: String,
     /// Its name. Absent: the URI.
     #[serde(default)]
     pub name: Option<String>,
@@ -98,7 +98,7 @@ pub struct Resource {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourceTemplate {
     /// The URIs that it stands for.
-    pub uri_template: Located<UriTemplate>,
+    pub uri_template: UriTemplate,
     /// Its name. Absent: the template of URIs.
     #[serde(default)]
     pub name: Option<String>,

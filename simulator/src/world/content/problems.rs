@@ -7,14 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::{Inquiry, Piece, Scripted, Step, pieces};
-use crate::world::{Answer, Located, Problem, Server};
+use crate::world::{Answer, Problem, Server};
 
 /// What is wrong with the tools, prompts, resources and templates of `server`.
 pub(in crate::world) fn problems(path: &str, server: &Server) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut names = BTreeSet::new();
     for (index, tool) in server.tools.iter().enumerate() {
-        let mut check = Check::new(&mut found, server, format!("{path}.tools[{index}]"), tool.name.position());
+        let mut check = Check::new(&mut found, server, format!("{path}.tools[{index}]"));
         check.is_tool = true;
         check.is_new("name", "tool", &tool.name, &mut names);
         check.steps(&tool.steps);
@@ -27,7 +27,7 @@ pub(in crate::world) fn problems(path: &str, server: &Server) -> Vec<Problem> {
     }
     let mut names = BTreeSet::new();
     for (index, prompt) in server.prompts.iter().enumerate() {
-        let mut check = Check::new(&mut found, server, format!("{path}.prompts[{index}]"), prompt.name.position());
+        let mut check = Check::new(&mut found, server, format!("{path}.prompts[{index}]"));
         check.is_new("name", "prompt", &prompt.name, &mut names);
         let mut arguments = BTreeSet::new();
         for argument in &prompt.arguments {
@@ -42,15 +42,14 @@ pub(in crate::world) fn problems(path: &str, server: &Server) -> Vec<Problem> {
     }
     let mut names = BTreeSet::new();
     for (index, resource) in server.resources.iter().enumerate() {
-        let mut check = Check::new(&mut found, server, format!("{path}.resources[{index}]"), resource.uri.position());
+        let mut check = Check::new(&mut found, server, format!("{path}.resources[{index}]"));
         check.is_new("uri", "resource", &resource.uri, &mut names);
         check.steps(&resource.steps);
         check.content(resource.text.as_deref(), resource.blob.as_deref(), resource.answer.as_ref());
     }
     let mut names = BTreeSet::new();
     for (index, template) in server.resource_templates.iter().enumerate() {
-        let place = template.uri_template.position();
-        let mut check = Check::new(&mut found, server, format!("{path}.resourceTemplates[{index}]"), place);
+        let mut check = Check::new(&mut found, server, format!("{path}.resourceTemplates[{index}]"));
         if !names.insert(template.uri_template.as_str()) {
             check.add("uriTemplate", format!("the template `{}` is described twice", template.uri_template.as_str()));
         }
@@ -70,7 +69,6 @@ pub(in crate::world) fn problems(path: &str, server: &Server) -> Vec<Problem> {
 struct Check<'a> {
     found: &'a mut Vec<Problem>,
     path: String,
-    position: Option<(u64, u64)>,
     is_resumable: bool,
     is_tool: bool,
     /// What placeholders can name.
@@ -78,24 +76,23 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(found: &'a mut Vec<Problem>, server: &Server, path: String, position: Option<(u64, u64)>) -> Self {
-        Self { found, path, position, is_resumable: server.resumable, is_tool: false, named: BTreeSet::new() }
+    fn new(found: &'a mut Vec<Problem>, server: &Server, path: String) -> Self {
+        Self { found, path, is_resumable: server.resumable, is_tool: false, named: BTreeSet::new() }
     }
 
     fn add(&mut self, field: &str, message: String) {
-        self.found.push(Problem { path: format!("{}.{field}", self.path), message, position: self.position });
+        self.found.push(Problem { path: format!("{}.{field}", self.path), message });
     }
 
-    fn is_new(&mut self, field: &str, what: &str, name: &Located<String>, known: &mut BTreeSet<String>) {
+    fn is_new(&mut self, field: &str, what: &str, name: &str, known: &mut BTreeSet<String>) {
         let message = if name.is_empty() {
             format!("a {what} needs a {field}", field = if field == "uri" { "URI" } else { "name" })
-        } else if known.insert((**name).clone()) {
+        } else if known.insert(name.to_owned()) {
             return;
         } else {
-            format!("the {what} `{}` is described twice", **name)
+            format!("the {what} `{name}` is described twice")
         };
-        let position = name.position().or(self.position);
-        self.found.push(Problem { path: format!("{}.{field}", self.path), message, position });
+        self.add(field, message);
     }
 
     fn one_of(&mut self, keys: &[(&str, bool)]) {

@@ -19,7 +19,7 @@ pub(super) fn names_problems(names: &BTreeMap<String, DnsName>) -> Vec<Problem> 
 /// What is wrong with one scripted name.
 pub(crate) fn dns_problems(path: &str, name: &str, script: &DnsName) -> Vec<Problem> {
     let mut found = Vec::new();
-    let mut add = |path: String, message: String| found.push(Problem { path, message, position: None });
+    let mut add = |path: String, message: String| found.push(Problem { path, message });
     if !is_host_name(name) {
         add(path.to_owned(), format!("`{name}` is not a host name"));
     }

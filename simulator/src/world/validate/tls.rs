@@ -162,5 +162,5 @@ pub(crate) fn is_subject_name(name: &str) -> bool {
 }
 
 fn problem(path: String, message: String) -> Problem {
-    Problem { path, message, position: None }
+    Problem { path, message }
 }
