@@ -86,7 +86,7 @@ fn a_mistake_in_the_world() {
 #[test]
 fn mistakes_in_what_images_stand_for() {
     assert_snapshot!(errors(
-        "images:\n  localhost/server:\n    url: http://a:8080/mcp\n    tols: [{name: echo}]\nsteps:\n  - wait: pod/x\n    until: gone\n"
+        "images:\n  localhost/server:\n    url: http://a:8080/mcp\n    toools: [{name: echo}]\nsteps:\n  - wait: pod/x\n    until: gone\n"
     ));
     assert_snapshot!(errors("images: [localhost/server]\nsteps:\n  - wait: pod/x\n    until: gone\n"));
 }

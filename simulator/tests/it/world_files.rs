@@ -242,7 +242,7 @@ fn the_schema_for_editors_is_current() {
     // Read now: a renewed schema needs no other test program.
     let kept = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/world.schema.json")).unwrap();
     let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
-    assert_eq!(kept, schema(), "renew it: cargo run -p simulator -- schema > simulator/world.schema.json");
+    assert!(kept == schema(), "renew it: cargo run -p simulator -- schema > simulator/world.schema.json");
 }
 
 #[test]
