@@ -20,8 +20,10 @@ if [[ ! -x $home/node_modules/.bin/node ]]; then
         echo "the conformance suite of MCP cannot be installed: $(tail -n 1 "$new/log")" >&2
         exit 69
     fi
-    mv -T "$new" "$home" 2>/dev/null || [[ -x $home/node_modules/.bin/node ]]
-    trap - EXIT
+    if [[ ! -x $home/node_modules/.bin/node ]]; then
+        rm -rf "$home"
+        mv "$new" "$home"
+    fi
     rm -rf "$new"
 fi
 exec "$home/node_modules/.bin/node" "$home/node_modules/@modelcontextprotocol/conformance/dist/index.js" "$@"
