@@ -6,7 +6,7 @@
 //! they fare, [`status`] reports both to Kubernetes. [`gateway`] wires them together. [`jsonrpc`] is the message
 //! format that all of them share. [`proxy`] wires the same modules to one backend, with [`relay`] in the place of the
 //! catalog: it passes messages through. [`selection`] is what both know of tools that are hidden or renamed.
-//! [`circuit`] is the breaker that stops requests to what keeps failing.
+//! [`seal`] makes text that clients and stores keep for the gateway and cannot read or change. [`circuit`] is the breaker that stops requests to what keeps failing.
 
 pub mod backend;
 pub mod catalog;
@@ -24,6 +24,7 @@ pub mod outgoing;
 pub mod policy;
 pub mod proxy;
 pub mod relay;
+pub mod seal;
 pub mod selection;
 mod start;
 pub mod status;
