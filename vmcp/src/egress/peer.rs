@@ -34,8 +34,21 @@ pub struct Question {
 pub struct OnBehalf {
     /// The capabilities of the client that backends may use.
     pub capabilities: Arc<RawValue>,
+    /// What the client calls itself, for backends that are told with every request (2026-07-28, base protocol, `_meta`).
+    pub client_info: Option<Arc<RawValue>>,
+    /// Who answers a backend that needs inputs before it can go on.
+    pub rounds: Rounds,
     /// Who hears what the backend says outside of requests.
     pub peer: Arc<dyn Peer>,
+}
+
+/// Who answers when a backend without sessions gives `input_required` for a result (2026-07-28, multi round-trip requests).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rounds {
+    /// The gateway asks the [`Peer`] and sends the request again, until there is another result.
+    Gateway,
+    /// The client itself: the result is its own.
+    Client,
 }
 
 /// Who hears the backend while it works on a request, and the clock of that request.

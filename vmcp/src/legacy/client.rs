@@ -9,7 +9,7 @@ use super::capabilities::Capabilities;
 use super::questions::Questions;
 use crate::backend::Backend;
 use crate::catalog::{self, Catalog, Interests, Level};
-use crate::egress::{OnBehalf, Peer, Question, Reply};
+use crate::egress::{OnBehalf, Peer, Question, Reply, Rounds};
 use crate::ingress::Outbox;
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw, request};
 use crate::offers::Kind;
@@ -28,6 +28,8 @@ pub(super) struct Client {
     catalog: Arc<Catalog>,
     outbox: Arc<Outbox>,
     capabilities: Capabilities,
+    /// What the client calls itself.
+    info: Option<Arc<RawValue>>,
     pub(super) interests: Arc<Interests>,
     pub(super) questions: Questions,
     /// The requests that are under way at backends, the newest last.
@@ -62,11 +64,17 @@ impl Stream {
 }
 
 impl Client {
-    pub(super) fn new(catalog: Arc<Catalog>, outbox: Arc<Outbox>, capabilities: Capabilities) -> Self {
+    pub(super) fn new(
+        catalog: Arc<Catalog>,
+        outbox: Arc<Outbox>,
+        capabilities: Capabilities,
+        info: Option<Arc<RawValue>>,
+    ) -> Self {
         Self {
             catalog,
             outbox,
             capabilities,
+            info,
             interests: Arc::default(),
             questions: Questions::default(),
             calls: Mutex::default(),
@@ -173,8 +181,12 @@ pub(super) fn params(message: &[u8], key: &'static str) -> Option<Box<RawValue>>
 
 impl catalog::Client for Client {
     fn on_behalf(self: Arc<Self>, backend: &Arc<Backend>) -> OnBehalf {
-        let capabilities = self.capabilities.passed_on();
-        OnBehalf { capabilities, peer: Arc::new(SessionPeer { client: self, backend: backend.name.clone() }) }
+        OnBehalf {
+            capabilities: self.capabilities.passed_on(),
+            client_info: self.info.clone(),
+            rounds: Rounds::Gateway,
+            peer: Arc::new(SessionPeer { client: self, backend: backend.name.clone() }),
+        }
     }
 }
 

@@ -55,7 +55,8 @@ impl Upstream for LegacyGateway {
             let params = params.map_err(|error| bad_request(ErrorObject::from(&error)))?;
             let result = initialize::result(&self.name, self.catalog.offers(), &params).map_err(bad_request)?;
             let capabilities = Capabilities::read(&params).map_err(bad_request)?;
-            let session = Arc::new(ClientSession::new(Arc::clone(&self.catalog), outbox, capabilities));
+            let info = params.field("clientInfo").map(|info| Arc::from(info.to_owned()));
+            let session = Arc::new(ClientSession::new(Arc::clone(&self.catalog), outbox, capabilities, info));
             self.clients.add(&session);
             Ok(Opened { result, session })
         })

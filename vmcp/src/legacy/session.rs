@@ -12,6 +12,7 @@ use crate::jsonrpc::{ErrorObject, Id, Message, Object, raw};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::json;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -25,8 +26,13 @@ pub(super) struct ClientSession {
 
 impl ClientSession {
     /// A session whose client is told through `outbox` what concerns none of its requests.
-    pub(super) fn new(catalog: Arc<Catalog>, outbox: Arc<Outbox>, capabilities: Capabilities) -> Self {
-        let client = Arc::new(Client::new(Arc::clone(&catalog), outbox, capabilities));
+    pub(super) fn new(
+        catalog: Arc<Catalog>,
+        outbox: Arc<Outbox>,
+        capabilities: Capabilities,
+        info: Option<Arc<RawValue>>,
+    ) -> Self {
+        let client = Arc::new(Client::new(Arc::clone(&catalog), outbox, capabilities, info));
         let view = ClientView::new(Arc::<Client>::clone(&client), Arc::clone(&client.interests));
         Self { catalog, client, view }
     }
