@@ -46,7 +46,7 @@ pub(crate) use handshake::SPOKEN;
 pub use http_client::{HttpClient, HttpOptions, Partition, read_body};
 pub use lanes::DEFAULT_LANE_WIDTH;
 pub use news::ListChanges;
-pub use peer::{Hearing, OnBehalf, Peer, Question, Rounds};
+pub use peer::{Declared, Hearing, OnBehalf, Peer, Question, Rounds};
 pub use relayed::{Inbox, RelayedSession};
 pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};
 pub use session::{BackendSession, Egress, Reply};

@@ -51,9 +51,22 @@ pub enum Rounds {
     Client,
 }
 
+/// What a client says of itself for one request.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    /// The capabilities that the backend may use.
+    pub capabilities: Arc<RawValue>,
+    /// What the client calls itself.
+    pub client_info: Option<Arc<RawValue>>,
+    /// The lowest level of log messages that the client wants to hear; none without.
+    pub log_level: Option<Arc<RawValue>>,
+}
+
 /// Who hears the backend while it works on a request, and the clock of that request.
 #[derive(Debug, Clone)]
 pub struct Hearing {
+    /// What the client says of itself for this request, in place of what it said when the session was opened.
+    pub declared: Option<Arc<Declared>>,
     /// Who hears what comes on the stream of the answer.
     pub peer: Arc<dyn Peer>,
     /// Stops while the client is asked something.

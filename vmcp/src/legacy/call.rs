@@ -41,7 +41,7 @@ impl Conversation for Call<'_> {
             self.client.begin(&peer);
             peer
         });
-        Hearing { peer: Arc::<CallPeer>::clone(peer), clock: Arc::clone(&peer.clock) }
+        Hearing { declared: None, peer: Arc::<CallPeer>::clone(peer), clock: Arc::clone(&peer.clock) }
     }
 }
 
