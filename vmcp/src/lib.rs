@@ -7,11 +7,13 @@
 //! format that all of them share. [`proxy`] wires the same modules to one backend, with [`relay`] in the place of the
 //! catalog: it passes messages through. [`selection`] is what both know of tools that are hidden or renamed.
 //! [`seal`] makes text that clients and stores keep for the gateway and cannot read or change. [`circuit`] is the breaker that stops requests to what keeps failing.
+//! [`descriptors`] are what connections cost the process.
 
 pub mod backend;
 pub mod catalog;
 pub mod circuit;
 pub mod cli;
+pub mod descriptors;
 pub mod discovery;
 pub mod egress;
 pub mod gateway;

@@ -80,6 +80,7 @@ where
     Serve: FnOnce(CancellationToken) -> Ended,
     Ended: Future<Output = ()>,
 {
+    vmcp::descriptors::raise_limit();
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::warn!("a TLS provider was installed already");
     }

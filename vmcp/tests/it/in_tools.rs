@@ -3,7 +3,6 @@
 use crate::in_backend::Backend;
 use crate::in_support::{Client, PATIENCE, config, gateway, health};
 use http::{Method, StatusCode};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 fn text(answer: &crate::in_support::Answer) -> String {
@@ -188,8 +187,7 @@ async fn a_client_cancels_its_own_call() {
 #[tokio::test]
 async fn a_session_that_asks_for_too_much_at_once_is_told_to_wait() {
     // Each call under way takes four sockets of this process: more than what many systems allow without being asked.
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    vmcp::descriptors::raise_limit();
     let backend = Backend::start(&["hang"]).await;
     let gateway = gateway(&[("b", &backend)], "").await;
     let client = gateway.connected().await;

@@ -1,7 +1,8 @@
 //! The program itself: what it prints, and how it ends.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn vmcp(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vmcp")).args(arguments).output().unwrap()
@@ -73,4 +74,37 @@ fn what_cannot_be_read_is_one_sentence_and_code_2() {
         assert_eq!((output.status.code(), said(&output.stdout).as_str()), (Some(2), ""), "{arguments:?}");
         assert_eq!(said(&output.stderr).lines().count(), 1, "{arguments:?}");
     }
+}
+
+/// What a gateway, started under these limits of file descriptors, has as its own, and what it logs about them.
+fn limits_under(soft: u32, hard: u32) -> (Vec<String>, String) {
+    let (_folder, path) = file(GOOD);
+    let script = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" serve --config \"$1\" --port 0");
+    let mut gateway = Command::new("sh")
+        .args(["-c", &script, env!("CARGO_BIN_EXE_vmcp"), path.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(gateway.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.id())).unwrap();
+    gateway.kill().unwrap();
+    let mut log = String::new();
+    gateway.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    gateway.wait().unwrap();
+    assert!(ready.starts_with("ready "), "{log}");
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers = open_files.split_whitespace().filter(|word| word.parse::<u64>().is_ok()).map(str::to_owned);
+    (numbers.collect(), log.lines().filter(|line| line.contains("file descriptors")).collect())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn it_takes_the_file_descriptors_that_it_may_have_and_says_when_these_are_few() {
+    let (limits, log) = limits_under(64, 512);
+    assert_eq!(limits, ["512", "512"], "soft and hard");
+    assert!(log.contains(r#""level":"WARN""#) && log.contains(r#""limit":512"#), "{log}");
+    let (limits, log) = limits_under(64, 5000);
+    assert_eq!((limits, log.as_str()), (vec!["5000".to_owned(); 2], ""));
 }
