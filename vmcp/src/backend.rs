@@ -153,3 +153,25 @@ impl fmt::Debug for SubjectToken {
         formatter.debug_struct("SubjectToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+impl Backend {
+    /// A neighbour of the name `b`.
+    #[allow(clippy::unwrap_used)]
+    pub(crate) fn at(url: &str) -> Self {
+        Self {
+            name: "b".to_owned(),
+            url: url.parse().unwrap(),
+            transport: Transport::StreamableHttp,
+            class: EgressClass::Workload,
+            is_remote_proxy: false,
+            allow_private: false,
+            trust: Trust::system(),
+            auth: OutgoingAuth::Unauthenticated,
+            auth_config_ref: None,
+            headers: ForwardedHeaders::default(),
+            identity: 0,
+        }
+        .with_identity()
+    }
+}

@@ -4,7 +4,7 @@ use super::{Ingress, answer};
 use crate::backend::Backends;
 use crate::circuit::Circuit;
 use crate::discovery::Snapshot;
-use crate::health::{FailureCategory, Health, is_available};
+use crate::health::{FailureCategory, Health};
 use crate::status::{BackendStatus, Observation, Observations};
 use axum::extract::State;
 use axum::response::Response;
@@ -65,7 +65,9 @@ impl Report {
                 })
             })
             .collect();
-        let healthy = backends.keys().filter_map(|name| states.get(name)).any(|seen| is_available(seen.status()));
+        // In the sense of the rows: a backend that is degraded is there, and not healthy.
+        let healthy =
+            backends.keys().filter_map(|name| states.get(name)).any(|seen| seen.status() == BackendStatus::Ready);
         json!({
             "backends": rows,
             "healthy": healthy,
@@ -161,4 +163,83 @@ fn document(body: &Value) -> Response {
     let mut response = answer::json(StatusCode::OK, body.to_string());
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::backend::Backend;
+    use crate::circuit::CircuitSettings;
+    use crate::egress::{Cause, EgressError, Gate, Verdict};
+    use crate::status::report;
+    use jiff::Timestamp;
+    use operator_api::Capabilities;
+    use std::time::Duration;
+
+    /// What a reader of each of the three learns: the backend's state, and whether any is healthy.
+    fn told(seen: impl FnOnce(&Health, &Backend)) -> (String, bool, String, Value, String) {
+        let backend = Backend::at("http://b.example/mcp");
+        let backends: Backends = Arc::new([(backend.name.clone(), Arc::new(backend.clone()))].into());
+        let settings = CircuitSettings { threshold: 1, timeout: Duration::from_hours(1) };
+        let health = Health::new(1).with_circuits(Some(settings));
+        health.follow(&Backends::default(), &backends);
+        seen(&health, &backend);
+        let snapshot = Snapshot { backends: Arc::clone(&backends), ..Snapshot::default() };
+        let observations = health.subscribe().borrow().clone();
+        let reported = report::Report::new(&snapshot, &observations, Capabilities::default());
+        let page = backends_health(&backends, &observations);
+        let group = GroupReport { name: "g".to_owned(), health };
+        let discovered = watch::Sender::new(snapshot).subscribe();
+        let status = Report { mode: "static", discovered, group: None }.status(&group);
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        (
+            word(&status["backends"][0]["health"]),
+            status["healthy"].as_bool().unwrap(),
+            word(&page["backends"]["b"]["Status"]),
+            page["summary"].clone(),
+            word(&reported.status(&reported.condition(Timestamp::UNIX_EPOCH, None))["discoveredBackends"][0]["status"]),
+        )
+    }
+
+    #[test]
+    fn every_reader_learns_the_same_state() {
+        type Seen = fn(&Health, &Backend);
+        fn error(cause: Cause) -> EgressError {
+            EgressError::new(cause, "why")
+        }
+        fn answered(health: &Health, backend: &Backend) {
+            health.record_probe(backend, Duration::ZERO, Ok(()));
+        }
+        fn broken(health: &Health, backend: &Backend) {
+            answered(health, backend);
+            let ticket = health.admit(backend).unwrap();
+            health.settle(backend, ticket, Verdict::Failed("reset".to_owned()));
+        }
+        let rows: [(Seen, &str, &str, &str); 6] = [
+            (|_, _| {}, "unknown", "unknown", "Unknown"),
+            (answered, "healthy", "ready", "Healthy"),
+            (|health, of| health.record_probe(of, Duration::from_secs(6), Ok(())), "degraded", "degraded", "Degraded"),
+            (|health, of| health.record_call(of, Err(&error(Cause::Refused))), "unhealthy", "unavailable", "Unhealthy"),
+            (
+                |health, of| {
+                    let refused = error(Cause::Unauthorized).with_status(StatusCode::UNAUTHORIZED);
+                    health.record_call(of, Err(&refused));
+                },
+                "unauthenticated",
+                "unauthenticated",
+                "Unauthenticated",
+            ),
+            // The last check went well, and nobody reaches it.
+            (broken, "unhealthy", "unavailable", "Unhealthy"),
+        ];
+        for (seen, word, of_resource, counted) in rows {
+            let (row, healthy, page, summary, resource) = told(seen);
+            assert_eq!((row.as_str(), page.as_str(), resource.as_str()), (word, word, of_resource));
+            assert_eq!(healthy, word == "healthy", "{word}");
+            for (state, count) in summary.as_object().unwrap() {
+                assert_eq!(*count, i32::from(state == counted || state == "Total"), "{word}: {state}");
+            }
+        }
+    }
 }
