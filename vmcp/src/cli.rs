@@ -56,9 +56,6 @@ pub struct Serve {
     /// Check the health of `MCPRemoteProxies` at the interval too, not just when they appear and when they are called.
     #[arg(long, env = "TOOLHIVE_REMOTE_HEALTHCHECKS")]
     pub remote_health_checks: bool,
-    /// How many requests may be under way to one backend; callers are told to come back beyond it.
-    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_LANE_WIDTH, value_parser = parse_cap)]
-    pub backend_cap: usize,
     /// The name of the gateway's `VirtualMCPServer`; the operator sets it.
     #[arg(long, env = "VMCP_NAME", hide = true)]
     pub name: Option<String>,
@@ -109,6 +106,9 @@ pub struct Serving {
     /// How many sessions there may be.
     #[arg(long, value_name = "NUMBER", default_value_t = 10_000, value_parser = parse_cap)]
     pub session_cap: usize,
+    /// How many requests may be under way to one backend; callers are told to come back beyond it.
+    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_LANE_WIDTH, value_parser = parse_cap)]
+    pub backend_cap: usize,
     /// The namespace of the objects that are read; the operator sets it.
     #[arg(long, env = "VMCP_NAMESPACE", hide = true)]
     pub namespace: Option<String>,

@@ -48,7 +48,7 @@ pub struct Gateway {
 impl Gateway {
     /// Checks the configuration and starts to listen.
     pub async fn bind(options: Options) -> Result<Self, StartError> {
-        let Options { config, serve: Serve { port, serving, remote_health_checks, backend_cap, name, .. } } = options;
+        let Options { config, serve: Serve { port, serving, remote_health_checks, name, .. } } = options;
         let unsupported = config.unsupported();
         if !unsupported.is_empty() {
             return Err(StartError::Unsupported(unsupported));
@@ -66,7 +66,7 @@ impl Gateway {
         let egress = Egress::new(client, TokenCache::new(serving.token_cache_max))
             .with_gate(health.clone())
             .with_token_circuits(circuits)
-            .with_lane_width(backend_cap);
+            .with_lane_width(serving.backend_cap);
         let background = CancellationToken::new();
         let surroundings = Surroundings {
             members: cluster.api().filter(|_| is_discovered(&config)),

@@ -62,7 +62,7 @@ impl Proxy {
             (ProxyIncomingKind::Anonymous, _) => Policy::Anonymous,
         };
         let bound = Bound::at(&serving.host, port).await?;
-        let egress = Egress::new(client, TokenCache::new(serving.token_cache_max));
+        let egress = Egress::new(client, TokenCache::new(serving.token_cache_max)).with_lane_width(serving.backend_cap);
         let background = CancellationToken::new();
         let discovered = discovery::start_proxy(&config, cluster.api(), background.clone())?;
         let tools = config.tools.clone().unwrap_or_default();

@@ -13,6 +13,7 @@ use super::error::EgressError;
 use super::failure::Failure;
 use super::gate::NoGate;
 use super::http_client::timed_out;
+use super::lanes::Lane;
 use super::news::News;
 use super::peer::Hearer;
 use super::session::{Cancellation, Egress, Reply, TransportSession};
@@ -28,6 +29,7 @@ pub trait Inbox: fmt::Debug + Send + Sync {
 /// by itself: a backend that has lost it wants to hear the client's handshake again.
 #[derive(Debug)]
 pub struct RelayedSession {
+    lane: Lane,
     transport: Arc<TransportSession>,
     settings: watch::Sender<Arc<Backend>>,
     /// Whoever used the session last: the session is ended in their name.
@@ -41,7 +43,7 @@ impl Egress {
         let settings = watch::Sender::new(Arc::clone(backend));
         let (inbox, gate) = (Hearer::Inbox(inbox), Arc::new(NoGate));
         let transport = self.transport(backend, settings.subscribe(), gate, inbox, Arc::new(News::new()));
-        RelayedSession { transport, settings, caller: Mutex::new(caller.clone()) }
+        RelayedSession { lane: self.lane(backend), transport, settings, caller: Mutex::new(caller.clone()) }
     }
 }
 
@@ -64,6 +66,7 @@ impl RelayedSession {
         params: &RawValue,
         timeout: Duration,
     ) -> Result<Reply, EgressError> {
+        let _place = self.lane.enter()?;
         let opened = async {
             match &*self.transport {
                 TransportSession::Streamable(session) => session.open_for_client(caller, params).await,
@@ -73,7 +76,7 @@ impl RelayedSession {
         tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| Err(timed_out(timeout)))
     }
 
-    /// Sends a request and waits for its answer, at most `timeout` in all. What the backend says on the stream of that
+    /// Sends a request and waits for its answer, at most `timeout` in all, unless too many requests to the backend are under way. What the backend says on the stream of that
     /// answer goes to `messages`. When the time is up, or the future is dropped, the backend is told that the request
     /// is cancelled.
     pub async fn request(
@@ -84,6 +87,7 @@ impl RelayedSession {
         messages: &mpsc::Sender<Bytes>,
         timeout: Duration,
     ) -> Result<Reply, Failure> {
+        let _place = self.lane.enter()?;
         self.used_by(caller);
         let cancellation = |id| Cancellation::of(&self.transport, caller, id);
         let request = async {

@@ -102,8 +102,13 @@ impl Egress {
         let news = Arc::new(News::new());
         let settings = watch::Sender::new(Arc::clone(backend)).subscribe();
         let transport = self.transport(backend, settings, Arc::clone(&self.gate), hearer, Arc::clone(&news));
-        let (backend, gate, lane) = (Arc::clone(backend), Arc::clone(&self.gate), self.lanes.of(&backend.name));
+        let (backend, gate, lane) = (Arc::clone(backend), Arc::clone(&self.gate), self.lane(backend));
         BackendSession { backend, gate, lane, transport, news, caller: Mutex::new(caller.clone()) }
+    }
+
+    /// The way to `backend`, which all sessions with it share.
+    pub(super) fn lane(&self, backend: &Backend) -> Lane {
+        self.lanes.of(&backend.name)
     }
 
     /// A session over the transport of `backend`, with settings that may change, its gate, and whoever hears it.

@@ -160,7 +160,9 @@ async fn initialize(ingress: &Arc<Ingress>, caller: &Caller, asked: &Asked<'_>) 
         }
         Err(unopened) => {
             ingress.sessions.end(&session).await;
-            Err(answer::json(unopened.status, error_response(Some(&asked.id), &unopened.error)).into())
+            let answer = answer::json(unopened.status, error_response(Some(&asked.id), &unopened.error));
+            let later = unopened.status == StatusCode::SERVICE_UNAVAILABLE;
+            Err(if later { answer::try_later(answer, 1) } else { answer.into() })
         }
     }
 }

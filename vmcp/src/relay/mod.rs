@@ -4,6 +4,9 @@
 //! answers go through with their raw params and results, and what the backend says of its own accord reaches the
 //! client. The proxy acts on three methods only: `initialize`, and `tools/list` and `tools/call` when
 //! [`ToolSelection`] hides or renames tools.
+//!
+//! The number of requests under way is bounded as it is for a backend of a gateway. There is no circuit breaker: the
+//! documents have none for an MCPRemoteProxy, and whoever stands in front decides whether the server is left alone.
 
 mod inbox;
 mod session;
@@ -77,7 +80,11 @@ impl Shared {
         params: &RawValue,
         outbox: Arc<Outbox>,
     ) -> Result<Opened, Unopened> {
-        let failed = |error: &ErrorObject| Unopened { status: StatusCode::OK, error: raw(error) };
+        let failed = |error: &ErrorObject| {
+            let overloaded = error.code == code::OVERLOADED;
+            let status = if overloaded { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+            Unopened { status, error: raw(error) }
+        };
         Object::parse(params, "params", &["protocolVersion", "capabilities", "clientInfo", "_meta"])
             .map_err(|error| Unopened::bad_request(&ErrorObject::from(&error)))?;
         let backend = self.backend().map_err(|error| failed(&error))?;

@@ -2,7 +2,7 @@
 
 use crate::in_support::{Events, initialize_params};
 use crate::out_support::{PATIENCE, Recorded, Server, event_stream, initialized, json_body, mcp, result, text};
-use crate::proxy_support::{config, start};
+use crate::proxy_support::{config, start, try_start_with};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -250,4 +250,29 @@ async fn only_what_a_proxy_serves_is_served() {
     }
     let stateless = client.with("mcp-protocol-version", "2026-07-28").request("tools/list", json!({})).await;
     assert_eq!((stateless.status, stateless.error_code()), (StatusCode::BAD_REQUEST, -32022));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_keep_up_holds_a_bounded_number_of_requests() {
+    let (server, mut streams) = talkative().await;
+    let proxy = try_start_with(&config(&server, json!({})), None, &["--backend-cap", "1"]).await.unwrap();
+    let (client, other) = (proxy.connected().await, proxy.connected().await);
+    let held = tokio::spawn({
+        let client = client.clone();
+        async move { client.post(CALL).await }
+    });
+    let (recorded, writer) = call_stream(&mut streams).await;
+    let refused = other.post(CALL).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
+    let error = refused.json()["error"].clone();
+    assert_eq!(
+        (&error["code"], &error["data"]),
+        (&json!(-32051), &json!({"backend": "partner", "cause": "overloaded"}))
+    );
+    let unopened = proxy.client().request("initialize", initialize_params("2025-11-25")).await;
+    assert_eq!((unopened.status, unopened.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"));
+    assert_eq!((unopened.error_code(), unopened.header("mcp-session-id")), (-32051, ""));
+    say(&writer, &result(&recorded, "{}"));
+    assert_eq!(held.await.unwrap().json()["result"], json!({}));
+    assert_eq!(other.request("prompts/list", json!({})).await.json()["result"], json!({}), "there is place again");
 }

@@ -24,9 +24,19 @@ pub(crate) fn config(server: &Server, keys: Value) -> Value {
 
 /// Starts a proxy, with Secrets from `secrets` if there are any.
 pub(crate) async fn try_start(config: &Value, secrets: Option<&Api>) -> Result<Running, StartError> {
+    try_start_with(config, secrets, &[]).await
+}
+
+/// The same with these flags.
+pub(crate) async fn try_start_with(
+    config: &Value,
+    secrets: Option<&Api>,
+    more: &[&str],
+) -> Result<Running, StartError> {
     let config = ProxyConfig::parse(&config.to_string(), "test.json").unwrap();
     let flags = ["vmcp", "proxy", "--config", "unused", "--port", "0", "--egress-allow", "127.0.0.0/8"];
-    let Command::Proxy(flags) = Cli::try_parse_from(flags).unwrap().command else { panic!("not proxy") };
+    let flags = Cli::try_parse_from(flags.iter().chain(more)).unwrap();
+    let Command::Proxy(flags) = flags.command else { panic!("not proxy") };
     let options = Options { config, flags: *flags };
     let proxy = match secrets {
         Some(api) => Proxy::bind_with(options, api.client(), "ns").await?,
