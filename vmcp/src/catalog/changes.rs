@@ -92,7 +92,7 @@ impl Catalog {
                     }
                 }
                 Some(news) = news.recv() => match news {
-                    BackendNews::Offers(backend, offers) => self.offered.note(&backend, offers),
+                    BackendNews::Agreed(backend, agreed) => self.offered.introduce(&backend, agreed),
                     BackendNews::ListsChanged(backend, kinds) => {
                         self.invalidate(|key| key.backend == backend && kinds.contains(&key.kind));
                     }

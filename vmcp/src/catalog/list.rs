@@ -151,9 +151,9 @@ impl Catalog {
             let session = view.session(&self.egress, backend, caller);
             let fetched = fetch(kind, &session, backend, caller, self, timeout).await;
             self.health.record_list(backend, fetched.as_ref().map(drop));
-            if let Some((revision, offers)) = session.agreed() {
-                self.health.record_revision(backend, revision);
-                self.offered.note(backend, offers);
+            if let Some(agreed) = session.agreed() {
+                self.health.record_revision(backend, agreed.revision);
+                self.offered.note(backend, agreed.offers);
             }
             if fetched.as_ref().is_err_and(|error| matches!(error.cause(), Cause::Unauthorized | Cause::Blocked)) {
                 slot.forget();

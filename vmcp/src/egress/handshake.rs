@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::{Cause, EgressError};
 use super::failure::Failure;
+use super::news::Agreed;
 use super::peer::Hearer;
 use crate::jsonrpc;
 use crate::offers::{Declared, Offers};
@@ -46,10 +47,12 @@ struct InitializeResult<'a> {
     protocol_version: String,
     #[serde(borrow, default)]
     capabilities: Declared<'a>,
+    #[serde(borrow, default)]
+    instructions: Option<&'a RawValue>,
 }
 
-/// The revision that the backend picked in its `initialize` result, and what it offers.
-pub(super) fn negotiated(result: &RawValue) -> Result<(&'static str, Offers), EgressError> {
+/// What the backend picked in its `initialize` result, and told of itself.
+pub(super) fn negotiated(result: &RawValue) -> Result<Agreed, EgressError> {
     let wrong = |message: String| EgressError::new(Cause::Protocol, message);
     let result: InitializeResult<'_> = serde_json::from_str(result.get())
         .map_err(|_| wrong("the answer to initialize has no usable protocolVersion and capabilities".to_owned()))?;
@@ -57,7 +60,10 @@ pub(super) fn negotiated(result: &RawValue) -> Result<(&'static str, Offers), Eg
         let wanted: String = result.protocol_version.chars().take(LONGEST_SHOWN).collect();
         wrong(format!("the backend wants to speak MCP {wanted:?}, the gateway speaks {}", SPOKEN.join(", "))).answered()
     })?;
-    Ok((revision, Offers::of(&result.capabilities, revision)))
+    let offers = Offers::of(&result.capabilities, revision);
+    // Nobody loses a backend over a text that is none.
+    let instructions = result.instructions.and_then(|text| serde_json::from_str(text.get()).ok());
+    Ok(Agreed { revision, offers, instructions })
 }
 
 /// The failure of a client's message while its session with the backend is not open.

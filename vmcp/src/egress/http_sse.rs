@@ -205,8 +205,9 @@ impl HttpSse {
         let reply = self.call(live, caller, self.next_id(), "initialize", Some(params)).await;
         let reply = reply.map_err(Failure::into_error)?;
         if let Reply::Result(result) = &reply {
-            let (version, offers) = handshake::negotiated(result)?;
-            self.news.negotiated(version, offers);
+            let agreed = handshake::negotiated(result)?;
+            let version = agreed.revision;
+            self.news.negotiated(agreed);
             tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
         }
         Ok(reply)

@@ -45,7 +45,7 @@ pub use gate::{Gate, Ticket, Verdict};
 pub(crate) use handshake::SPOKEN;
 pub use http_client::{HttpClient, HttpOptions, Partition, read_body};
 pub use lanes::DEFAULT_LANE_WIDTH;
-pub use news::ListChanges;
+pub use news::{Agreed, ListChanges};
 pub use peer::{Declared, Hearing, OnBehalf, Peer, Question, Rounds};
 pub use relayed::{Inbox, RelayedSession};
 pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};

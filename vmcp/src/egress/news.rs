@@ -1,7 +1,7 @@
 //! What a session learns of its backend beside the answers to requests.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -33,10 +33,21 @@ impl ListChanges {
     }
 }
 
+/// What a handshake agreed on, and what the backend told of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// The MCP revision.
+    pub revision: &'static str,
+    /// What the backend offers.
+    pub offers: Offers,
+    /// How to use it, for models.
+    pub instructions: Option<Arc<str>>,
+}
+
 /// Shared by a session and the tasks that read its streams.
 #[derive(Debug)]
 pub(super) struct News {
-    agreed: Mutex<Option<(&'static str, Offers)>>,
+    agreed: Mutex<Option<Agreed>>,
     generation: AtomicU64,
     changes: watch::Sender<ListChanges>,
     /// Whether the backend's own stream is wanted.
@@ -53,9 +64,9 @@ impl News {
         }
     }
 
-    /// The handshake agreed on this revision, with a backend that offers this.
-    pub(super) fn negotiated(&self, revision: &'static str, offers: Offers) {
-        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, offers));
+    /// A handshake has ended.
+    pub(super) fn negotiated(&self, agreed: Agreed) {
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some(agreed);
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -65,8 +76,8 @@ impl News {
     }
 
     /// What the last handshake agreed on.
-    pub(super) fn agreed(&self) -> Option<(&'static str, Offers)> {
-        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn agreed(&self) -> Option<Agreed> {
+        self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The backend says that lists of its own are others now, by the notification's method.

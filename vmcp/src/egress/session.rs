@@ -16,7 +16,7 @@ use super::gate::{Gate, NoGate, Pass};
 use super::http_client::{HttpClient, timed_out};
 use super::http_sse::HttpSse;
 use super::lanes::{Lane, Lanes};
-use super::news::{ListChanges, News};
+use super::news::{Agreed, ListChanges, News};
 use super::peer::{Hearer, Hearing, OnBehalf};
 use super::questions::QuestionLimit;
 use super::streamable::Streamable;
@@ -244,8 +244,8 @@ impl BackendSession {
 
     /// What the backend offers. A session that has never been open is opened.
     pub async fn offers(&self, caller: &Caller, timeout: Duration) -> Result<Offers, EgressError> {
-        if let Some((_, offers)) = self.agreed() {
-            return Ok(offers);
+        if let Some(agreed) = self.agreed() {
+            return Ok(agreed.offers);
         }
         let (_place, pass) = self.admitted(caller)?;
         self.used_by(caller);
@@ -256,7 +256,7 @@ impl BackendSession {
             }
         };
         pass.settled(caller, timeout, tokio::time::timeout(timeout, opened).await)?;
-        Ok(self.agreed().map(|(_, offers)| offers).unwrap_or_default())
+        Ok(self.agreed().map(|agreed| agreed.offers).unwrap_or_default())
     }
 
     /// Sends a notification of the client, if the session is open.
@@ -273,11 +273,11 @@ impl BackendSession {
 
     /// The MCP revision that the handshake agreed on, once there was one.
     pub fn revision(&self) -> Option<&'static str> {
-        self.news.agreed().map(|(revision, _)| revision)
+        self.news.agreed().map(|agreed| agreed.revision)
     }
 
-    /// The same, and what the backend offers.
-    pub fn agreed(&self) -> Option<(&'static str, Offers)> {
+    /// All that the handshake told.
+    pub fn agreed(&self) -> Option<Agreed> {
         self.news.agreed()
     }
 

@@ -203,8 +203,9 @@ impl Streamable {
         let reply =
             self.awaited(&before, caller, id, Meanwhile::Nothing).read(response).await.map_err(Failure::into_error)?;
         let Reply::Result(result) = &reply else { return Ok((before, reply)) };
-        let (version, offers) = handshake::negotiated(result)?;
-        self.news.negotiated(version, offers);
+        let agreed = handshake::negotiated(result)?;
+        let version = agreed.revision;
+        self.news.negotiated(agreed);
         tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
         Ok((Established { session_id, version }, reply))
     }

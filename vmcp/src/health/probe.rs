@@ -9,9 +9,9 @@
 use super::Health;
 use crate::backend::{Backend, Backends, Caller};
 use crate::discovery::Snapshot;
-use crate::egress::{BackendSession, Cause, Egress, EgressError, Reply};
+use crate::egress::{Agreed, BackendSession, Cause, Egress, EgressError, Reply};
 use crate::jsonrpc::code;
-use crate::offers::{Kind, Offers};
+use crate::offers::Kind;
 use futures::FutureExt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -37,8 +37,8 @@ pub struct ProbeSchedule {
 /// What a probe's session learns of its backend beside its health.
 #[derive(Debug)]
 pub enum BackendNews {
-    /// What the backend offers.
-    Offers(Arc<Backend>, Offers),
+    /// What the backend tells of itself to everyone.
+    Agreed(Arc<Backend>, Agreed),
     /// The backend of this name says that its lists of these kinds have changed.
     ListsChanged(String, Vec<Kind>),
 }
@@ -106,7 +106,7 @@ impl Probe {
     async fn ask(&self, news: &mpsc::Sender<BackendNews>) {
         let once = self.backend.is_remote_proxy && !self.schedule.remote_proxies;
         let doubt = self.health.doubt(&self.backend.name);
-        let mut offered = None;
+        let mut told = None;
         let mut ticks = tokio::time::interval(self.schedule.interval);
         let mut answered = false;
         loop {
@@ -119,11 +119,12 @@ impl Probe {
             let started = Instant::now();
             let outcome = self.ping().await;
             self.health.record_probe(&self.backend, started.elapsed(), outcome.as_ref().copied());
-            if let Some((revision, offers)) = self.session.agreed() {
-                self.health.record_revision(&self.backend, revision);
-                if offered.replace(offers) != Some(offers) {
+            if let Some(agreed) = self.session.agreed() {
+                self.health.record_revision(&self.backend, agreed.revision);
+                if told.as_ref() != Some(&agreed) {
+                    told = Some(agreed.clone());
                     // Whoever does not listen any more is about to end this probe.
-                    let _ = news.send(BackendNews::Offers(Arc::clone(&self.backend), offers)).await;
+                    let _ = news.send(BackendNews::Agreed(Arc::clone(&self.backend), agreed)).await;
                 }
             }
             answered |= outcome.is_ok();

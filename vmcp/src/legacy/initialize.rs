@@ -1,22 +1,28 @@
 //! The answer to `initialize`.
 
 use crate::egress::SPOKEN;
-use crate::jsonrpc::{ErrorObject, Object, code, raw};
+use crate::jsonrpc::{ErrorObject, Object, raw};
 use crate::offers::Offers;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-/// The result for a client that sent `params`, of a gateway whose backends offer this.
-pub(super) fn result(name: &str, offers: Offers, params: &Object<'_>) -> Result<Box<RawValue>, ErrorObject> {
-    let malformed = |error| ErrorObject::from(&error);
-    let requested = params.string("protocolVersion").map_err(malformed)?.ok_or_else(|| {
-        ErrorObject::new(code::INVALID_PARAMS, "params.protocolVersion must name the revision that the client speaks")
-    })?;
-    Ok(raw(&json!({
+/// The result for a client that sent `params`, of a gateway whose backends offer this and are to be used like this.
+pub(super) fn result(
+    name: &str,
+    offers: Offers,
+    instructions: Option<&str>,
+    params: &Object<'_>,
+) -> Result<Box<RawValue>, ErrorObject> {
+    let requested = params.required("protocolVersion", "the revision that the client speaks")?;
+    let mut result = json!({
         "protocolVersion": negotiate(&requested),
         "capabilities": capabilities(offers),
         "serverInfo": { "name": name, "version": env!("CARGO_PKG_VERSION") },
-    })))
+    });
+    if let Some(instructions) = instructions {
+        result["instructions"] = instructions.into();
+    }
+    Ok(raw(&result))
 }
 
 /// The client's revision if it is served, else the newest (2025-11-25, lifecycle).

@@ -53,7 +53,9 @@ impl Upstream for LegacyGateway {
             let bad_request = |error: ErrorObject| Unopened::bad_request(&error);
             let params = Object::parse(params, "params", owned_keys("initialize"));
             let params = params.map_err(|error| bad_request(ErrorObject::from(&error)))?;
-            let result = initialize::result(&self.name, self.catalog.offers(), &params).map_err(bad_request)?;
+            let (offers, instructions) = (self.catalog.offers(), self.catalog.instructions());
+            let result = initialize::result(&self.name, offers, instructions.as_deref(), &params);
+            let result = result.map_err(bad_request)?;
             let capabilities = Capabilities::read(&params).map_err(bad_request)?;
             let info = params.field("clientInfo").map(|info| Arc::from(info.to_owned()));
             let session = Arc::new(ClientSession::new(Arc::clone(&self.catalog), outbox, capabilities, info));

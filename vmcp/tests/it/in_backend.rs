@@ -31,6 +31,8 @@ struct World {
     items: BTreeMap<String, Vec<String>>,
     /// What the server declares beside tools.
     capabilities: Value,
+    /// What the result of `initialize` has beside what it must have.
+    introduction: Value,
     /// The text of the response member, by method; it comes before everything else.
     replies: BTreeMap<String, String>,
     /// The text of the response member (`"result":…` or `"error":…`), by tool.
@@ -39,6 +41,8 @@ struct World {
     speeches: BTreeMap<String, Vec<String>>,
     /// Every request is answered with this status.
     broken: Option<StatusCode>,
+    /// Methods that are not answered before the release.
+    hanging: BTreeSet<String>,
     sessions: BTreeSet<String>,
     started: usize,
 }
@@ -59,7 +63,7 @@ pub(crate) struct Backend {
     stop: CancellationToken,
     /// What the streams are told.
     news: broadcast::Sender<String>,
-    /// Calls of the tool `hang` wait for it.
+    /// Calls of the tool `hang`, and requests of methods that hang, wait for it.
     release: CancellationToken,
 }
 
@@ -101,6 +105,11 @@ impl Backend {
     /// Declares these capabilities beside tools.
     pub(crate) fn offer(&self, capabilities: Value) {
         self.world.lock().unwrap().capabilities = capabilities;
+    }
+
+    /// Adds these members to the result of `initialize`.
+    pub(crate) fn introduce(&self, introduction: Value) {
+        self.world.lock().unwrap().introduction = introduction;
     }
 
     /// Answers a method with this member of the response.
@@ -170,7 +179,12 @@ impl Backend {
         self.world.lock().unwrap().sessions.clear();
     }
 
-    /// Lets the calls of the tool `hang` answer.
+    /// Makes requests of a method hang.
+    pub(crate) fn hang_on(&self, method: &str) {
+        self.world.lock().unwrap().hanging.insert(method.to_owned());
+    }
+
+    /// Lets what hangs answer.
     pub(crate) fn release(&self) {
         self.release.cancel();
     }
@@ -218,7 +232,8 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
     };
     backend.journal.send_modify(|entries| entries.push(entry.clone()));
     let tool = message["params"]["name"].as_str().unwrap_or_default().to_owned();
-    if entry.method == "tools/call" && tool == "hang" {
+    let hangs = backend.world.lock().unwrap().hanging.contains(&entry.method);
+    if hangs || (entry.method == "tools/call" && tool == "hang") {
         backend.release.cancelled().await;
     }
     let speech = backend.world.lock().unwrap().speeches.get(&tool).cloned();
@@ -235,8 +250,9 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
         world.sessions.insert(id.clone());
         let mut capabilities = json!({"tools": {}});
         capabilities.as_object_mut().unwrap().extend(world.capabilities.as_object().cloned().unwrap_or_default());
-        let result = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
+        let mut result = json!({"protocolVersion": "2025-11-25", "capabilities": capabilities,
             "serverInfo": {"name": "test", "version": "0"}});
+        result.as_object_mut().unwrap().extend(world.introduction.as_object().cloned().unwrap_or_default());
         let response = json!({"jsonrpc": "2.0", "id": message["id"], "result": result}).to_string();
         return ([("content-type", "application/json"), ("mcp-session-id", id.as_str())], response).into_response();
     }

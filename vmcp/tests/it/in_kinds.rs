@@ -63,6 +63,35 @@ async fn capabilities_are_what_one_of_the_backends_offers() {
     capabilities(&gateway(&[("a", &tools), ("b", &library)], "").await, expected).await;
 }
 
+/// Starts sessions until one is told these instructions.
+async fn instructed(gateway: &Running, expected: Value) {
+    let told = async {
+        loop {
+            let found = gateway.client().initialize().await["instructions"].clone();
+            if found == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, told).await.is_ok(), "never {expected}");
+}
+
+#[tokio::test]
+async fn instructions_of_backends_come_in_order_and_under_their_names() {
+    let (one, two, mute) = (Backend::start(&[]).await, Backend::start(&[]).await, Backend::start(&[]).await);
+    one.introduce(json!({"instructions": "First list, then read.\n"}));
+    two.introduce(json!({"instructions": "  Ask \"nicely\"."}));
+    mute.introduce(json!({"instructions": {"not": "a text"}}));
+    let backends = [("two", &two), ("mute", &mute), ("one", &one)];
+    let merged = json!("# one\n\nFirst list, then read.\n\n# two\n\nAsk \"nicely\".");
+    instructed(&gateway(&backends, "").await, merged).await;
+    instructed(&gateway(&[("one", &one)], "").await, json!("First list, then read.\n")).await;
+    let mute = gateway(&[("mute", &mute)], "").await;
+    crate::in_support::health(&mute, "mute", "healthy").await;
+    assert_eq!(mute.client().initialize().await["instructions"], Value::Null);
+}
+
 #[tokio::test]
 async fn prompts_are_named_like_tools_and_found_by_their_names() {
     let (one, two) = (library(&["ask", "tell"], &[], &[]).await, library(&["ask"], &[], &[]).await);
