@@ -6,6 +6,7 @@ use crate::egress::EgressError;
 use crate::offers::Kind;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -68,10 +69,13 @@ impl Credential {
     }
 }
 
-/// One list and what is known about it. Whoever holds `fetching` asks the backend; the others wait for the answer.
+/// One list and what is known about it. Whoever holds `fetching` asks the backend; the others wait for what comes of it.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
-    fetching: tokio::sync::Mutex<()>,
+    /// How the last attempt failed, if it did.
+    fetching: tokio::sync::Mutex<Option<EgressError>>,
+    /// How many attempts have ended.
+    attempts: AtomicU64,
     known: Mutex<Option<Known>>,
 }
 
@@ -112,7 +116,8 @@ impl Slot {
             .map(|known| Arc::clone(&known.list))
     }
 
-    /// The fresh list, or what `fetch` gets.
+    /// The fresh list, or what `fetch` gets. Whoever waits for the attempt of another shares its outcome: a backend that hangs
+    /// keeps all for one deadline, not each for that of all before it.
     pub(super) async fn load(
         &self,
         fetch: impl Future<Output = Result<ItemList, EgressError>>,
@@ -120,11 +125,18 @@ impl Slot {
         if let Some(list) = self.fresh() {
             return Ok(Loaded { list, changed: false });
         }
-        let _fetching = self.fetching.lock().await;
+        let attempts = self.attempts.load(Ordering::Acquire);
+        let mut failure = self.fetching.lock().await;
         if let Some(list) = self.fresh() {
             return Ok(Loaded { list, changed: false });
         }
-        let list = Arc::new(fetch.await?);
+        if let Some(failure) = failure.as_ref().filter(|_| self.attempts.load(Ordering::Acquire) != attempts) {
+            return Err(failure.clone());
+        }
+        let fetched = fetch.await;
+        *failure = fetched.as_ref().err().cloned();
+        self.attempts.fetch_add(1, Ordering::Release);
+        let list = Arc::new(fetched?);
         let known = Known { list: Arc::clone(&list), fetched_at: Instant::now(), stale: false };
         let before = lock(&self.known).replace(known);
         Ok(Loaded { changed: before.is_some_and(|before| !before.list.same_as(&list)), list })
@@ -199,28 +211,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::backend::{Principal, SubjectToken};
-    use crate::egress::guard::EgressClass;
-    use crate::egress::{Cause, Trust};
-    use crate::outgoing::{ForwardedHeaders, OutgoingAuth, Passthrough};
+    use crate::egress::Cause;
+    use crate::outgoing::Passthrough;
+    use std::sync::atomic::AtomicUsize;
     use std::time::SystemTime;
-    use vmcp_config::Transport;
-
-    fn backend(url: &str) -> Backend {
-        Backend {
-            name: "b".to_owned(),
-            url: url.parse().unwrap(),
-            transport: Transport::StreamableHttp,
-            class: EgressClass::Workload,
-            is_remote_proxy: false,
-            allow_private: false,
-            trust: Trust::system(),
-            auth: OutgoingAuth::Unauthenticated,
-            auth_config_ref: None,
-            headers: ForwardedHeaders::default(),
-            identity: 0,
-        }
-        .with_identity()
-    }
 
     fn caller(subject: &str) -> Caller {
         let principal = Principal { issuer: "https://idp.example.com".to_owned(), subject: subject.to_owned() };
@@ -234,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_list_is_shared_where_all_callers_are_the_same_to_the_backend() {
-        let backend = backend("http://b.example/mcp");
+        let backend = Backend::at("http://b.example/mcp");
         assert_eq!(Key::new(Kind::Tools, &backend, &caller("alice")), Key::new(Kind::Tools, &backend, &caller("bob")));
         assert_eq!(
             Key::new(Kind::Tools, &backend, &caller("alice")),
@@ -244,7 +238,7 @@ mod tests {
 
     #[test]
     fn callers_whose_headers_are_passed_on_have_lists_of_their_own() {
-        let backend = backend("http://b.example/mcp");
+        let backend = Backend::at("http://b.example/mcp");
         let passing = |value: &str| {
             let headers = [("x-tenant".parse().unwrap(), value.parse().unwrap())].into_iter().collect();
             let passed = Passthrough::of(&["X-Tenant".to_owned()]).capture(&headers);
@@ -257,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_changed_backend_has_another_list() {
-        let (before, after) = (backend("http://b.example/mcp"), backend("http://c.example/mcp"));
+        let (before, after) = (Backend::at("http://b.example/mcp"), Backend::at("http://c.example/mcp"));
         let cache = ListCache::default();
         let slot = cache.slot(Key::new(Kind::Tools, &before, &Caller::anonymous()));
         assert!(!Arc::ptr_eq(&slot, &cache.slot(Key::new(Kind::Tools, &after, &Caller::anonymous()))));
@@ -280,17 +274,35 @@ mod tests {
         assert!(slot.known().is_none());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_an_attempt_shares_its_failure() {
+        let (slot, asked) = (Slot::default(), AtomicUsize::new(0));
+        let load = || {
+            slot.load(async {
+                asked.fetch_add(1, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Err(EgressError::new(Cause::Timeout, "no answer"))
+            })
+        };
+        let started = Instant::now();
+        let outcomes = futures::future::join_all((0..10).map(|_| load())).await;
+        assert!(outcomes.iter().all(Result::is_err));
+        assert_eq!((asked.load(Ordering::SeqCst), started.elapsed()), (1, Duration::from_secs(1)));
+        assert!(load().await.is_err());
+        assert_eq!(asked.load(Ordering::SeqCst), 2, "who comes later tries again");
+    }
+
     #[tokio::test]
     async fn an_invalidated_list_is_asked_for_again_by_one_of_many() {
-        let (cache, backend) = (ListCache::default(), backend("http://b.example/mcp"));
+        let (cache, backend) = (ListCache::default(), Backend::at("http://b.example/mcp"));
         let slot = cache.slot(Key::new(Kind::Tools, &backend, &Caller::anonymous()));
         load(&slot, Ok(())).await.unwrap();
         assert_eq!(cache.invalidate(|key| key.backend == "b").len(), 1);
         assert!(slot.fresh().is_none() && slot.known().is_some());
-        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let asked = AtomicUsize::new(0);
         let loads = (0..10).map(|_| {
             slot.load(async {
-                asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                asked.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
                 Ok(ItemList::new(Kind::Tools))
             })

@@ -94,7 +94,7 @@ impl Catalog {
         backend: &Arc<Backend>,
         caller: &Caller,
     ) -> Result<Arc<ItemList>, EgressError> {
-        let error = match self.known_or_loaded(kind, view, backend, caller, false).await {
+        let error = match self.loaded(kind, view, backend, caller).await {
             Ok(list) => return Ok(list),
             Err(error) => error,
         };
@@ -117,24 +117,31 @@ impl Catalog {
         self.options.partial_failure == PartialFailureMode::BestEffort
     }
 
-    /// A list of `backend`: the last known one if that is enough, else one that is fresh. Of a backend that is known to
-    /// offer nothing of the kind, nothing is asked.
-    pub(super) async fn known_or_loaded(
+    /// The last known list of `backend`, however old. One that is known to offer nothing of the kind has an empty list.
+    pub(super) fn known(&self, kind: Kind, backend: &Backend, caller: &Caller) -> Option<Arc<ItemList>> {
+        if self.offers_none(kind, backend) {
+            return Some(Arc::new(ItemList::new(kind)));
+        }
+        self.lists.slot(Key::new(kind, backend, caller)).known()
+    }
+
+    /// A fresh list of `backend`. Of one that is known to offer nothing of the kind, nothing is asked.
+    pub(super) async fn loaded(
         &self,
         kind: Kind,
         view: &ClientView,
         backend: &Arc<Backend>,
         caller: &Caller,
-        known_is_enough: bool,
     ) -> Result<Arc<ItemList>, EgressError> {
-        if self.offered.of(backend).is_some_and(|offers| !offers.has(kind)) {
+        if self.offers_none(kind, backend) {
             return Ok(Arc::new(ItemList::new(kind)));
         }
         let slot = self.lists.slot(Key::new(kind, backend, caller));
-        match slot.known().filter(|_| known_is_enough) {
-            Some(list) => Ok(list),
-            None => self.load(kind, &slot, view, backend, caller).await,
-        }
+        self.load(kind, &slot, view, backend, caller).await
+    }
+
+    fn offers_none(&self, kind: Kind, backend: &Backend) -> bool {
+        self.offered.of(backend).is_some_and(|offers| !offers.has(kind))
     }
 
     /// Loads a list into its slot, within the backend's deadline.

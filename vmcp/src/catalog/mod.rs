@@ -7,6 +7,7 @@
 mod ask;
 mod cache;
 mod changes;
+mod claims;
 mod client;
 mod complete;
 mod counts;

@@ -1,7 +1,8 @@
 //! `resources/read`, `resources/subscribe` and `resources/unsubscribe`: from a URI to the backend that owns it.
 
+use super::claims::{Claim, Found, Rivals};
 use super::view::Told;
-use super::{Catalog, ClientView, Conversation, ItemList, error, template};
+use super::{Catalog, ClientView, Conversation, error};
 use crate::backend::{Backend, Caller};
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
@@ -79,57 +80,22 @@ impl Catalog {
         if let (Some(only), None) = (possible.next(), possible.next()) {
             return Ok(Arc::clone(only));
         }
-        let mut failure = None;
-        for known_is_enough in [true, false] {
-            for claim in [Claim::Listed, Claim::Template, Claim::Expansion] {
-                for backend in backends.values() {
-                    match self.known_or_loaded(claim.kind(), view, backend, caller, known_is_enough).await {
-                        Ok(list) if claim.holds(&list, uri) => return Ok(Arc::clone(backend)),
-                        Ok(_) => {}
-                        Err(error) => {
-                            failure.get_or_insert_with(|| error::unavailable(&backend.name, &error));
-                        }
-                    }
-                }
-            }
-            if failure.is_some() {
-                break;
-            }
-        }
-        Err(failure.unwrap_or_else(|| error::unknown(Kind::Resources, uri)))
-    }
-}
-
-/// Why a URI is a backend's, the strongest reason first.
-#[derive(Clone, Copy)]
-enum Claim {
-    /// It is listed.
-    Listed,
-    /// It is a template itself, as completion names it.
-    Template,
-    /// It can be made of a template.
-    Expansion,
-}
-
-impl Claim {
-    fn kind(self) -> Kind {
-        match self {
-            Self::Listed => Kind::Resources,
-            Self::Template | Self::Expansion => Kind::Templates,
-        }
-    }
-
-    fn holds(self, list: &ItemList, uri: &str) -> bool {
-        match self {
-            Self::Listed | Self::Template => list.has(uri),
-            Self::Expansion => list.iter().any(|item| template::matches(&item.exposed, uri)),
-        }
+        let claims = [
+            (Kind::Resources, Found::Item),
+            // A template itself, as completion names it.
+            (Kind::Templates, Found::Item),
+            (Kind::Templates, Found::Template),
+        ];
+        let claims: Vec<_> = claims
+            .into_iter()
+            .flat_map(|(kind, found)| backends.values().map(move |backend| Claim { backend, kind, key: uri, found }))
+            .collect();
+        let holding = self.holding(view, caller, &claims, Rivals::Lose).await?;
+        let owner = holding.first().ok_or_else(|| error::unknown(Kind::Resources, uri))?;
+        Ok(Arc::clone(owner.backend))
     }
 }
 
 fn uri(params: &Object<'_>) -> Result<String, ErrorObject> {
-    params
-        .string("uri")
-        .map_err(|error| ErrorObject::from(&error))?
-        .ok_or_else(|| ErrorObject::new(code::INVALID_PARAMS, "params.uri must name the resource"))
+    params.required("uri", "the resource")
 }

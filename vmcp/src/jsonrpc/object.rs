@@ -1,6 +1,6 @@
 //! One level of a JSON object: decoded keys, raw values, in the order in which they came.
 
-use super::ParseError;
+use super::{ErrorObject, ParseError, code};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -53,6 +53,15 @@ impl<'a> Object<'a> {
     /// The value of a key that must be a string if it is there.
     pub fn string(&self, key: &str) -> Result<Option<String>, ParseError> {
         self.typed(key, "a string")
+    }
+
+    /// The string of a key that must be there, because it names `what`.
+    pub fn required(&self, key: &str, what: &str) -> Result<String, ErrorObject> {
+        let absent = || {
+            let message = format!("{}.{key} must name {what}", self.place);
+            ErrorObject::new(code::INVALID_PARAMS, message)
+        };
+        self.string(key).map_err(|error| ErrorObject::from(&error))?.ok_or_else(absent)
     }
 
     /// The value of a key decoded as `T`, or an error that says what was `expected`.

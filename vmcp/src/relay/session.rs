@@ -6,7 +6,7 @@ use crate::backend::Caller;
 use crate::catalog::error::{unavailable, unknown};
 use crate::egress::{Cause, EgressError, Failure, RelayedSession, Reply};
 use crate::ingress::{Call, Unanswered, UpstreamSession};
-use crate::jsonrpc::{ErrorObject, Object, code};
+use crate::jsonrpc::{ErrorObject, Object};
 use crate::offers::Kind;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -64,10 +64,10 @@ impl RelaySession {
 
     /// The params of a call with the backend's own name of the tool.
     fn renamed(&self, params: Option<&RawValue>) -> Result<Box<RawValue>, ErrorObject> {
-        let nameless = || ErrorObject::new(code::INVALID_PARAMS, "params.name must name the tool to call");
-        let params = params.ok_or_else(nameless)?;
-        let params = Object::parse(params, "params", &["name"]).map_err(|error| ErrorObject::from(&error))?;
-        let name = params.string("name").map_err(|error| ErrorObject::from(&error))?.ok_or_else(nameless)?;
+        let params =
+            params.map_or_else(|| Ok(Object::empty("params")), |params| Object::parse(params, "params", &["name"]));
+        let params = params.map_err(|error| ErrorObject::from(&error))?;
+        let name = params.required("name", "the tool to call")?;
         let original = self.shared.tools.original(&name).ok_or_else(|| unknown(Kind::Tools, &name))?;
         Ok(params.with("name", crate::jsonrpc::raw(original)).to_raw())
     }

@@ -133,6 +133,17 @@ async fn a_resource_is_its_first_backends_and_a_template_finds_the_rest() {
 }
 
 #[tokio::test]
+async fn a_list_that_does_not_come_is_waited_for_once() {
+    let (hanging, library) = (library(&[], &["x:a"], &[]).await, library(&[], &["x:b"], &["x:{id}"]).await);
+    hanging.hang_on("resources/templates/list");
+    let timeouts = "operational: {timeouts: {default: 200ms}}";
+    let gateway = gateway(&[("a", &hanging), ("b", &library)], timeouts).await;
+    let client = gateway.connected().await;
+    assert_eq!(answered(&client, "resources/read", json!({"uri": "x:7"})).await, library.url);
+    assert_eq!(hanging.count("resources/templates/list"), 1);
+}
+
+#[tokio::test]
 async fn where_one_backend_alone_has_resources_it_is_asked_for_all() {
     let (tools, library) = (Backend::start(&["echo"]).await, library(&[], &[], &[]).await);
     let gateway = gateway(&[("a", &tools), ("b", &library)], "").await;
