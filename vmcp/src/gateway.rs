@@ -48,15 +48,28 @@ pub struct Gateway {
 impl Gateway {
     /// Checks the configuration and starts to listen.
     pub async fn bind(options: Options) -> Result<Self, StartError> {
+        let cluster = Cluster::of(options.serve.serving.namespace.as_deref()).await?;
+        Self::bind_in(options, cluster).await
+    }
+
+    /// The same with this Kubernetes API, and this namespace of it, in place of those around the process.
+    pub async fn bind_with(
+        options: Options,
+        client: kube::Client,
+        namespace: impl Into<String>,
+    ) -> Result<Self, StartError> {
+        Self::bind_in(options, Cluster::with(client, namespace.into())).await
+    }
+
+    async fn bind_in(options: Options, cluster: Cluster) -> Result<Self, StartError> {
         let Options { config, serve: Serve { port, serving, remote_health_checks, name, .. } } = options;
         let unsupported = config.unsupported();
         if !unsupported.is_empty() {
             return Err(StartError::Unsupported(unsupported));
         }
-        if serving.namespace.is_none() && is_discovered(&config) && config.backends.is_none() {
+        if cluster.api().is_none() && is_discovered(&config) && config.backends.is_none() {
             return Err(StartError::NoNamespace);
         }
-        let cluster = Cluster::of(serving.namespace.as_deref()).await?;
         let client = http_client(&serving, &cluster)?;
         let policy = Policy::configured(config.incoming_auth.as_ref(), client.clone())?;
         let bound = Bound::at(&serving.host, port).await?;
@@ -85,7 +98,7 @@ impl Gateway {
             upstream: Arc::<LegacyGateway>::clone(&clients),
             http_sse: Some(SseEndpoint::default()),
             report: Report {
-                mode: if serving.namespace.is_some() && is_discovered(&config) { "dynamic" } else { "static" },
+                mode: if cluster.api().is_some() && is_discovered(&config) { "dynamic" } else { "static" },
                 discovered: discovered.clone(),
                 group: Some(GroupReport { name: config.group_ref.clone(), health: health.clone() }),
             },

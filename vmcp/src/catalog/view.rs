@@ -4,8 +4,11 @@ use super::{Client, Interests, Level};
 use crate::backend::{Backend, Caller};
 use crate::egress::{BackendSession, Egress};
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// How long backends get to take note of a session's end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,13 +26,28 @@ pub struct ClientView {
 struct Open {
     identity: u64,
     session: Arc<BackendSession>,
+    users: TaskTracker,
     told: Option<Told>,
+}
+
+/// A session that somebody uses: until then it is not ended for another one.
+pub(super) struct Used {
+    session: Arc<BackendSession>,
+    _user: TaskTrackerToken,
+}
+
+impl Deref for Used {
+    type Target = BackendSession;
+
+    fn deref(&self) -> &BackendSession {
+        &self.session
+    }
 }
 
 /// What a session's backend was told of the client's interests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Told {
-    /// How often the session had been opened by then.
+    /// How often the session had been opened by then; not at all, where that was another session.
     pub(super) generation: u64,
     pub(super) level: Option<Level>,
 }
@@ -40,18 +58,26 @@ impl ClientView {
         Self { client, interests, open: Mutex::default() }
     }
 
-    /// This client's session with `backend`. One with an earlier configuration of it is ended.
-    pub(super) fn session(&self, egress: &Egress, backend: &Arc<Backend>, caller: &Caller) -> Arc<BackendSession> {
+    /// This client's session with `backend`. One with an earlier configuration of it is ended when its last request has an answer.
+    pub(super) fn session(&self, egress: &Egress, backend: &Arc<Backend>, caller: &Caller) -> Used {
         let mut open = self.lock();
         if let Some(known) = open.get(&backend.name).filter(|known| known.identity == backend.identity) {
-            return Arc::clone(&known.session);
+            return known.used();
         }
         let session = Arc::new(egress.open_for(backend, caller, Arc::clone(&self.client).on_behalf(backend)));
-        let new = Open { identity: backend.identity, session: Arc::clone(&session), told: None };
-        if let Some(old) = open.insert(backend.name.clone(), new) {
-            tokio::spawn(async move { close(&old.session).await });
+        let mut new = Open { identity: backend.identity, session, users: TaskTracker::new(), told: None };
+        let used = new.used();
+        if let Some(old) = open.remove(&backend.name) {
+            // What the backend was told, it was told in a session that is not this one.
+            new.told = old.told.map(|told| Told { generation: 0, ..told });
+            tokio::spawn(async move {
+                old.users.close();
+                old.users.wait().await;
+                close(&old.session).await;
+            });
         }
-        session
+        open.insert(backend.name.clone(), new);
+        used
     }
 
     /// Notes what the backend of a session is told, and returns what it was told before.
@@ -72,6 +98,12 @@ impl ClientView {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn used(&self) -> Used {
+        Used { session: Arc::clone(&self.session), _user: self.users.token() }
     }
 }
 

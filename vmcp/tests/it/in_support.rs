@@ -1,6 +1,7 @@
 //! A gateway in this process, and an HTTP client that says exactly what a test wants to say.
 
 use crate::in_backend::Backend;
+use crate::out_status::Api;
 use bytes::Bytes;
 use clap::Parser;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -46,16 +47,27 @@ pub(crate) fn flags(more: &[&str]) -> Serve {
 /// Starts a gateway with this configuration and these flags.
 pub(crate) async fn try_start(config: &str, more: &[&str]) -> Result<Running, StartError> {
     let config = vmcp_config::parse(config, "test.yaml").unwrap();
-    let gateway = Gateway::bind(Options { config, serve: flags(more) }).await?;
-    let url = format!("http://{}", gateway.address());
-    let stop = CancellationToken::new();
-    let task = tokio::spawn(gateway.serve(stop.clone()));
-    Ok(Running { url, stop, task })
+    Ok(serving(Gateway::bind(Options { config, serve: flags(more) }).await?))
 }
 
 /// The same, and it must start.
 pub(crate) async fn start(config: &str, more: &[&str]) -> Running {
     try_start(config, more).await.unwrap()
+}
+
+/// Starts a gateway of the backends that `api` has in the group `tools`, with these flags.
+pub(crate) async fn discovering(api: &Api, more: &[&str]) -> Running {
+    let config = ANONYMOUS.replace("engineering-tools", "tools").replace("inline", "discovered");
+    let config = vmcp_config::parse(&config, "test.yaml").unwrap();
+    let gateway = Gateway::bind_with(Options { config, serve: flags(more) }, api.client(), "ns").await.unwrap();
+    serving(gateway)
+}
+
+fn serving(gateway: Gateway) -> Running {
+    let url = format!("http://{}", gateway.address());
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(gateway.serve(stop.clone()));
+    Running { url, stop, task }
 }
 
 /// The configuration of a gateway of these backends, with these blocks.

@@ -3,6 +3,7 @@
 
 mod in_backend;
 mod in_calls;
+mod in_changes;
 mod in_circuit;
 mod in_errors;
 mod in_fidelity;

@@ -143,7 +143,7 @@ fn answer(status: u16, value: &Value) -> Response<axum::body::Body> {
     Response::builder().status(status).body(axum::body::Body::from(value.to_string())).unwrap()
 }
 
-fn entry(name: &str, generation: i64, spec: &Value) -> Value {
+pub(crate) fn entry(name: &str, generation: i64, spec: &Value) -> Value {
     let mut full = json!({
         "remoteUrl": format!("https://{name}.example.com/mcp"), "transport": "streamable-http",
         "groupRef": {"name": "tools"},
@@ -157,11 +157,11 @@ fn entry(name: &str, generation: i64, spec: &Value) -> Value {
     })
 }
 
-fn secret(name: &str, key: &str, base64: &str) -> Value {
+pub(crate) fn secret(name: &str, key: &str, base64: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "ns"}, "data": {key: base64}})
 }
 
-fn bundle(pem: &str) -> Value {
+pub(crate) fn bundle(pem: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bundle", "namespace": "ns"},
         "data": {"ca.crt": pem}})
 }
