@@ -1,0 +1,99 @@
+"""The command `peers/run`."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import anywhere, servers, simulator, vmcp
+from .contract import CONTRACT
+from .install import Installed, Unavailable, cache, install
+from .matrix import Choice, Route, runs
+from .peers import LEGACY, MODERN, PEERS, Target
+from .programs import Failed
+from .report import tables
+
+UNAVAILABLE = 69
+"""Exit code (`EX_UNAVAILABLE`): what is needed cannot be had on this machine."""
+BROKEN = 70
+"""Exit code (`EX_SOFTWARE`): something could not be run at all, so that nothing was learnt."""
+
+
+def main() -> int:
+    arguments = _arguments()
+    try:
+        installed = install()
+        script = CONTRACT
+        if arguments.what == "url":
+            script = anywhere.script(arguments.prefix, arguments.call)
+        with _routes(arguments, installed) as routes:
+            choice = Choice(arguments.peer, arguments.era, arguments.route)
+            if unknown := set(arguments.route) - {route.name for route in routes}:
+                raise Failed(f"there is no route {', '.join(unknown)}; there are: {'; '.join(route.name for route in routes)}")
+            played = runs(installed, routes, choice, script)
+    except Unavailable as missing:
+        print(missing, file=sys.stderr)
+        return UNAVAILABLE
+    except Failed as failed:
+        print(failed, file=sys.stderr)
+        return BROKEN
+    report = tables(played)
+    print(report)
+    if arguments.report:
+        arguments.report.write_text(f"{report}\n")
+    return 1 if any(run.failed for run in played) else 0
+
+
+@contextmanager
+def _routes(arguments: argparse.Namespace, installed: Installed) -> Iterator[list[Route]]:
+    match arguments.what:
+        case "simulator":
+            with simulator.routes() as routes:
+                yield routes
+        case "vmcp":
+            with vmcp.routes(installed) as routes:
+                yield routes
+        case "servers":
+            with servers.routes(installed) as routes:
+                yield routes
+        case _:
+            target = Target(arguments.url, arguments.transport, dict(arguments.header), arguments.ca)
+            yield [Route(arguments.url, target, speaks=(), sifts=True)]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="peers/run",
+        description="Plays MCP clients and servers of others against the programs of this repository, or against any URL.",
+        epilog=f"Exit codes: 0 all is well, 1 something failed, 2 wrong usage, {UNAVAILABLE} something is not installed and cannot "
+        f"be, {BROKEN} a program did not start. Peers are installed, and logs written, below {cache()}.",
+    )
+    what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    what.add_parser("simulator", help="clients against the simulator: both eras, HTTP+SSE, a private CA")
+    what.add_parser("vmcp", help="clients through the gateway: before the simulator, and before servers of the SDKs")
+    what.add_parser("servers", help="clients against the servers of the SDKs, with nothing of ours: whose fault something is")
+    url = what.add_parser("url", help="clients against any server: what it offers of the contract, and calls that you name")
+    url.add_argument("url", help="where the server speaks MCP")
+    url.add_argument("--transport", choices=["streamable-http", "sse"], default="streamable-http", help="default: streamable-http")
+    url.add_argument("--header", action="append", default=[], type=_header, metavar="'NAME: VALUE'", help="sent with every request; may be repeated")
+    url.add_argument("--ca", type=Path, metavar="FILE", help="certificates (PEM) of authorities to trust")
+    url.add_argument("--prefix", default="", help="what the server puts before the names of tools and prompts")
+    url.add_argument("--call", action="append", default=[], type=anywhere.parse_call, metavar="'TOOL={\"A\": 1}'", help="calls this tool too; may be repeated")
+    for command in what.choices.values():
+        command.add_argument("--peer", action="append", default=[], choices=[peer.name for peer in PEERS], help="only this client; may be repeated")
+        command.add_argument("--era", action="append", default=[], choices=[LEGACY, MODERN], help="only clients that ask for this era first")
+        command.add_argument("--route", action="append", default=[], metavar="NAME", help="only this way to a server, as the tables name it; may be repeated")
+        command.add_argument("--report", type=Path, metavar="FILE", help="also write the tables, in Markdown, to this file")
+    return parser.parse_args()
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise ValueError(text)
+    return name.strip(), value.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
