@@ -1,12 +1,11 @@
 //! VirtualMCPCompositeToolDefinition: a workflow that several gateways offer as a tool.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vmcp_config::CompositeTool;
 
-use crate::conditions::names;
+use crate::{Condition, conditions::names};
 
 /// A workflow, as in spec.config.compositeTools of a VirtualMCPServer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema, CustomResource)]

@@ -1,6 +1,6 @@
-//! Conditions: their shape, and enums for their types and reasons.
+//! Enums for the types and reasons of conditions, and what is found among conditions.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use crate::Condition;
 
 /// Declares an enum whose variants are written as their own names.
 macro_rules! names {

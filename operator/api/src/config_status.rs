@@ -1,10 +1,9 @@
 //! The status that the configuration kinds share, and its conditions.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conditions::names;
+use crate::{Condition, conditions::names};
 
 /// Whether a configuration can be used.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

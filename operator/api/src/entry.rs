@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vmcp_config::Transport;
 
-use crate::{CaBundleReference, ExternalAuthConfigReference, GroupReference, SecretKeyReference, conditions::names};
+use crate::{
+    CaBundleReference, Condition, ExternalAuthConfigReference, GroupReference, SecretKeyReference, conditions::names,
+};
 
 /// Where a remote MCP server is, and what connecting to it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]

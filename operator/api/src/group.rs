@@ -1,11 +1,10 @@
 //! MCPGroup: a named set of MCP servers.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conditions::names;
+use crate::{Condition, conditions::names};
 
 /// What a group says about itself; its members name the group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, CustomResource)]

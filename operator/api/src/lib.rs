@@ -9,6 +9,7 @@
 mod authorization;
 mod authz_config;
 mod composite_tool_definition;
+mod condition;
 mod conditions;
 mod config_status;
 mod crd;
@@ -31,6 +32,7 @@ pub use composite_tool_definition::{
     VirtualMCPCompositeToolDefinition, VirtualMCPCompositeToolDefinitionSpec, VirtualMCPCompositeToolDefinitionStatus,
     WorkflowCondition, WorkflowReason, WorkflowValidation,
 };
+pub use condition::{Condition, Statement};
 pub use conditions::{ConditionStatus, condition_status, find_condition, is_true};
 pub use config_status::{ConfigCondition, ConfigReason, ConfigStatus};
 pub use crd::{MIGRATE_LABEL, crds};

@@ -1,6 +1,5 @@
 //! MCPServer: an MCP server that runs as a container of the cluster.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +7,7 @@ use serde_json::Value;
 use vmcp_config::{FreeObject, RateLimiting, ToolConfigReference, Transport};
 
 use crate::{
-    AuditLog, AuthServerReference, Authorization, AuthzConfigReference, EnvironmentVariable,
+    AuditLog, AuthServerReference, Authorization, AuthzConfigReference, Condition, EnvironmentVariable,
     ExternalAuthConfigReference, GroupReference, OidcConfigReference, ResourceOverrides, ResourceRequirements,
     SessionAffinity, SharedSessionStorage, TelemetryConfigReference, WebhookConfigReference,
 };

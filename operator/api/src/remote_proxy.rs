@@ -1,6 +1,5 @@
 //! MCPRemoteProxy: a pod in front of a remote MCP server.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,9 +7,9 @@ use serde_json::Value;
 use vmcp_config::{FreeObject, ToolConfigReference, Transport};
 
 use crate::{
-    AuditLog, AuthServerReference, Authorization, AuthzConfigReference, ExternalAuthConfigReference, GroupReference,
-    HeaderForward, InlineOidc, OidcConfigReference, ResourceOverrides, ResourceRequirements, SessionAffinity,
-    SharedSessionStorage, TelemetryConfigReference,
+    AuditLog, AuthServerReference, Authorization, AuthzConfigReference, Condition, ExternalAuthConfigReference,
+    GroupReference, HeaderForward, InlineOidc, OidcConfigReference, ResourceOverrides, ResourceRequirements,
+    SessionAffinity, SharedSessionStorage, TelemetryConfigReference,
 };
 
 /// Where a remote MCP server is, who may use it through the proxy, and how the proxy runs.

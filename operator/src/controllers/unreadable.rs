@@ -3,13 +3,12 @@
 //! They are known as JSON alone, so they are read and written as such. It happens when a value is within the schema's
 //! pattern and beyond the type's range, or when the CRDs are of a newer release.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Api,
     api::{ApiResource, DynamicObject},
 };
 use operator_api::{
-    ConfigCondition, ConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason, MCPAuthzConfig,
+    Condition, ConfigCondition, ConfigReason, EntryCondition, EntryReason, GroupCondition, GroupReason, MCPAuthzConfig,
     MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry, MCPTelemetryConfig,
     MCPToolConfig, ProxyCondition, ProxyReason, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
     VirtualServerCondition, VirtualServerReason, WorkflowCondition, WorkflowReason, WorkflowValidation,

@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 
-use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
-    jiff::Timestamp,
-};
-use operator_api::find_condition;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use operator_api::{Condition, Statement, find_condition};
 
 /// How many characters a message may have: the API server refuses more.
 const MAX_MESSAGE: usize = 32768;
@@ -39,14 +36,13 @@ impl<'a> Conditions<'a> {
         let since = find_condition(self.live, &kind)
             .filter(|live| live.status == status)
             .map_or(Time(self.now), |live| live.last_transition_time.clone());
-        self.written.push(Condition {
+        let statement = Statement {
             type_: kind.into_owned(),
             status: status.to_owned(),
             reason: reason.into().to_owned(),
             message: bounded(message.into()),
-            observed_generation: self.generation,
-            last_transition_time: since,
-        });
+        };
+        self.written.push(Condition::new(statement, self.generation, since));
     }
 
     /// The conditions, to be written.

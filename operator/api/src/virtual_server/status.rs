@@ -1,10 +1,10 @@
 //! The status of a VirtualMCPServer: some fields are the operator's, some the gateway's.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::conditions::names;
+use crate::{Condition, conditions::names};
 
 /// How a gateway is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

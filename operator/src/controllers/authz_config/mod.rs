@@ -5,8 +5,8 @@ pub(in crate::controllers) mod cedar;
 mod tests;
 pub(in crate::controllers) mod validate;
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
-use operator_api::{ConfigCondition, ConfigStatus, MCPAuthzConfig};
+use k8s_openapi::jiff::Timestamp;
+use operator_api::{Condition, ConfigCondition, ConfigStatus, MCPAuthzConfig};
 
 use crate::{
     controllers::configuration::{self, Configuration, Reasons},

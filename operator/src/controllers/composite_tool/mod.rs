@@ -4,8 +4,10 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
-use operator_api::{VirtualMCPCompositeToolDefinition, VirtualMCPCompositeToolDefinitionStatus, WorkflowCondition};
+use k8s_openapi::jiff::Timestamp;
+use operator_api::{
+    Condition, VirtualMCPCompositeToolDefinition, VirtualMCPCompositeToolDefinitionStatus, WorkflowCondition,
+};
 
 use crate::{controllers::configuration::Configuration, runtime::Target};
 

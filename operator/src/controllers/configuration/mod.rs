@@ -5,9 +5,9 @@
 pub(super) mod protection;
 mod status;
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use kube::core::object::{HasSpec, HasStatus};
-use operator_api::{ConfigCondition, ConfigStatus, find_condition, is_true};
+use operator_api::{Condition, ConfigCondition, ConfigStatus, find_condition, is_true};
 use serde::Serialize;
 
 use super::{Context, ReconcileError};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use operator_api::{ConditionStatus, ConfigCondition, ConfigReason, condition_status, find_condition, is_true};
+use operator_api::{
+    Condition, ConditionStatus, ConfigCondition, ConfigReason, condition_status, find_condition, is_true,
+};
 
 use super::Configuration;
 use crate::{

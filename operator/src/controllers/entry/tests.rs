@@ -66,9 +66,9 @@ fn fulfilled() -> References {
 fn condition(spec: Value, references: &References, kind: EntryCondition) -> Option<(bool, String, String)> {
     let entry = entry(spec);
     let status = status::of(&entry, &checks(&entry.spec, references), Timestamp::UNIX_EPOCH);
-    let condition = find_condition(&status.conditions, kind.as_str())?.clone();
+    let condition = find_condition(&status.conditions, kind.as_str())?;
     assert_eq!(condition.observed_generation, Some(3));
-    Some((condition.status == "True", condition.reason, condition.message))
+    Some((condition.status == "True", condition.reason.clone(), condition.message.clone()))
 }
 
 fn assert_reason(spec: Value, references: &References, kind: EntryCondition, holds: bool, reason: EntryReason) {

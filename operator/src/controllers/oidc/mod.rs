@@ -4,8 +4,8 @@
 mod tests;
 pub mod validate;
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
-use operator_api::{ConfigCondition, ConfigStatus, MCPOIDCConfig};
+use k8s_openapi::jiff::Timestamp;
+use operator_api::{Condition, ConfigCondition, ConfigStatus, MCPOIDCConfig};
 
 use crate::{
     controllers::configuration::{self, Configuration, Reasons},

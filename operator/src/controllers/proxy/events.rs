@@ -1,7 +1,6 @@
 //! What is published of a proxy: what came to fail, and that clients are served.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use operator_api::{ConditionStatus, ProxyCondition, condition_status, find_condition, is_true};
+use operator_api::{Condition, ConditionStatus, ProxyCondition, condition_status, find_condition, is_true};
 
 use super::Proxied;
 use crate::controllers::Context;

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
+use k8s_openapi::jiff::Timestamp;
 use operator_api::{ProxyCondition, find_condition};
 use serde_json::{Map, Value, json};
 
@@ -123,8 +123,8 @@ pub(in crate::controllers) fn condition<K: Proxied>(
     let status = serde_json::to_value(status).unwrap();
     assert_eq!(status["observedGeneration"], 3);
     assert_eq!(status["phase"] == "Failed", verdict.proxy.is_none());
-    let Condition { status, reason, .. } = found?;
-    Some((status == "True", reason, verdict.proxy.is_some()))
+    let found = found?;
+    Some((found.status == "True", found.reason.clone(), verdict.proxy.is_some()))
 }
 
 /// Fails unless `object` gives a status, and, where its spec can be used, the same objects each time.

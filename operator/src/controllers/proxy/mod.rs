@@ -13,9 +13,8 @@ pub mod resolve;
 pub mod status;
 pub mod validate;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::object::HasStatus;
-use operator_api::ProxyReason;
+use operator_api::{Condition, ProxyReason};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -3,8 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use operator_api::{MCPRemoteProxy, MCPRemoteProxyStatus, ProxyPhase, ProxyReason, ServerPhase};
+use operator_api::{Condition, MCPRemoteProxy, MCPRemoteProxyStatus, ProxyPhase, ProxyReason, ServerPhase};
 use serde_json::Value;
 use vmcp_config::proxy::ProxyClass;
 

@@ -5,8 +5,7 @@ mod build;
 mod tests;
 mod validate;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use operator_api::{MCPServer, MCPServerStatus, ProxyReason, ServerPhase, ServerTransport};
+use operator_api::{Condition, MCPServer, MCPServerStatus, ProxyReason, ServerPhase, ServerTransport};
 use serde_json::Value;
 use vmcp_config::{Transport, proxy::ProxyClass};
 

@@ -9,10 +9,9 @@ mod tests;
 pub mod validate;
 pub mod workloads;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use operator_api::{
-    VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase, VirtualServerReason,
-    find_condition,
+    Condition, VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
+    VirtualServerReason, find_condition,
 };
 
 use crate::{
