@@ -38,8 +38,8 @@ pub mod world;
 pub use addresses::AddressPool;
 pub use journal::{
     CertificateFacts, Condition, ConditionError, DnsFacts, DnsTransport, HttpFacts, Journal, JournalEntry,
-    JournalLimits, JournalSubscription, LogFacts, MetricFacts, OriginFacts, PointFacts, REDACTED, ResponseFacts,
-    SpanFacts, TRAFFIC, TelemetryFacts, TlsFacts, TokenFacts,
+    JournalLimits, JournalSubscription, LogFacts, MetricFacts, OriginFacts, PointFacts, REDACTED, RecordedBody,
+    ResponseFacts, SpanFacts, TRAFFIC, TelemetryFacts, TlsFacts, TokenFacts,
 };
 pub use live::{Name, WorldError};
 pub use simulator::{Simulator, SimulatorOptions, StartError, WorldHandle};

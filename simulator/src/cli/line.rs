@@ -44,7 +44,7 @@ impl Line {
             http: entry.http.as_ref().map(|http| http.method.clone()),
             url: entry.url.clone(),
             method: entry.method.clone(),
-            called: entry.called().map(str::to_owned),
+            called: entry.called(),
             status: entry.response.as_ref().map(|response| response.status.into()),
             faults: (!entry.faults.is_empty()).then(|| entry.faults.join(",")),
             verdict: entry.verdict.clone(),

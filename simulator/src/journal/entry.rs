@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{CertificateFacts, DnsFacts, TelemetryFacts};
+use super::{CertificateFacts, DnsFacts, RecordedBody, TelemetryFacts};
 use crate::oauth::decode_claims;
 
 /// One request that arrived, with all that was decoded from it and what was answered.
@@ -38,16 +38,11 @@ pub struct JournalEntry {
     pub http: Option<HttpFacts>,
     /// Header names in lower case; values of repeated headers are joined by `, `.
     pub headers: BTreeMap<String, String>,
-    /// The body as text.
-    pub body: String,
-    /// The body as JSON; null when it is none.
-    pub message: Option<Value>,
+    /// The body, decoded on demand: as text (`body`), as JSON (`message`), its JSON-RPC parameters (`params`), and as a form (`form`).
+    #[serde(flatten)]
+    pub body: RecordedBody,
     /// The JSON-RPC method, e.g. `tools/call`.
     pub method: Option<String>,
-    /// The JSON-RPC parameters.
-    pub params: Option<Value>,
-    /// The body as a form; a repeated field is a list.
-    pub form: Option<Map<String, Value>>,
     /// The bearer token, decoded without judging it; null when there is none or it is no JWT.
     pub token: Option<TokenFacts>,
     /// The TLS connection; null for plain HTTP.
@@ -130,12 +125,9 @@ impl JournalEntry {
             query: None,
             http: None,
             headers: BTreeMap::new(),
-            body: String::new(),
-            message: None,
+            body: RecordedBody::default(),
             faults: Vec::new(),
             method: None,
-            params: None,
-            form: None,
             token: None,
             tls: None,
             dns: None,
@@ -158,28 +150,12 @@ impl JournalEntry {
                 .collect();
             self.headers.insert(name.as_str().to_owned(), values.join(", "));
         }
-        self.body = String::from_utf8_lossy(body).into_owned();
-        let content_type =
+        let media_type =
             self.headers.get("content-type").map_or("", |value| value.split(';').next().unwrap_or_default().trim());
-        if content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            self.form = Some(decode_form(body));
-        } else {
-            self.message = serde_json::from_slice(body).ok();
-        }
-        if let Some(message) = &self.message {
-            self.method = message.get("method").and_then(Value::as_str).map(str::to_owned);
-            self.params = message.get("params").cloned();
-        }
+        self.body = RecordedBody::new(body, media_type);
+        self.method = self.body.message().and_then(|message| Some(message.get("method")?.as_str()?.to_owned()));
         self.token = self.headers.get("authorization").and_then(|value| TokenFacts::decode(value));
         self.session = self.headers.get("mcp-session-id").cloned();
-    }
-
-    /// About how many bytes the entry takes.
-    pub(crate) fn weight(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        // The body is kept as text and once more decoded.
-        let items = self.telemetry.as_ref().map_or(0, |telemetry| telemetry.items());
-        512 + self.url.len() + headers + 3 * self.body.len() + 512 * items
     }
 }
 
@@ -197,21 +173,6 @@ impl TokenFacts {
         };
         Some(Self { subject: text("sub"), audience, issuer: text("iss"), claims })
     }
-}
-
-fn decode_form(body: &[u8]) -> Map<String, Value> {
-    let mut form = Map::new();
-    for (name, value) in url::form_urlencoded::parse(body) {
-        let value = Value::String(value.into_owned());
-        match form.get_mut(name.as_ref()) {
-            None => {
-                form.insert(name.into_owned(), value);
-            }
-            Some(Value::Array(several)) => several.push(value),
-            Some(single) => *single = Value::Array(vec![single.take(), value]),
-        }
-    }
-    form
 }
 
 /// The version as the journal spells it.

@@ -1,5 +1,7 @@
 //! The log of the traffic: one event per request, for whoever listens to it.
 
+use serde_json::Value;
+
 use super::JournalEntry;
 
 /// The target of the log events that tell of one request each, with the fields `http`, `url`, `method`, `called`, `status`,
@@ -10,11 +12,16 @@ impl JournalEntry {
     /// What a request is about, in a word: the tool or prompt that it names, the resource, the grant that it asks for, or the code
     /// that answers a query for a name.
     #[must_use]
-    pub fn called(&self) -> Option<&str> {
-        let of_params = |name: &str| self.params.as_ref()?.get(name)?.as_str();
-        let grant = || self.form.as_ref()?.get("grant_type")?.as_str()?.rsplit(':').next();
-        let code = || Some(self.dns.as_ref()?.code.as_deref().unwrap_or("silence"));
-        of_params("name").or_else(|| of_params("uri")).or_else(grant).or_else(code)
+    pub fn called(&self) -> Option<String> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        if let Some(params) = self.body.params() {
+            return params.get("name").and_then(text).or_else(|| params.get("uri").and_then(text));
+        }
+        if let Some(form) = self.body.form() {
+            return form.get("grant_type")?.as_str()?.rsplit(':').next().map(str::to_owned);
+        }
+        let dns = self.dns.as_ref()?;
+        Some(dns.code.clone().unwrap_or_else(|| "silence".to_owned()))
     }
 
     /// Tells of it in the log.
@@ -40,23 +47,26 @@ impl JournalEntry {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
+    use super::super::RecordedBody;
     use super::*;
 
     #[test]
     fn a_request_is_about_a_tool_a_resource_or_a_grant() {
-        let entry = |params: Value, form: Value| -> JournalEntry {
+        let called = |body: &str, media_type: &str| {
             let at = jiff::Timestamp::UNIX_EPOCH;
             let mut entry = JournalEntry::connection(at, "a", "http://a/".to_owned(), ([127, 0, 0, 1], 1).into());
-            entry.params = Some(params);
-            entry.form = form.as_object().cloned();
-            entry
+            entry.body = RecordedBody::new(body.as_bytes(), media_type);
+            entry.called()
         };
-        assert_eq!(entry(json!({"name": "echo"}), json!(null)).called(), Some("echo"));
-        assert_eq!(entry(json!({"uri": "file:///a"}), json!(null)).called(), Some("file:///a"));
-        let grant = json!({"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange"});
-        assert_eq!(entry(json!(null), grant).called(), Some("token-exchange"));
-        assert_eq!(entry(json!([]), json!({})).called(), None);
+        let of = |params: Value| called(&json!({ "params": params }).to_string(), "application/json");
+        assert_eq!(of(json!({"name": "echo"})).as_deref(), Some("echo"));
+        assert_eq!(of(json!({"uri": "file:///a"})).as_deref(), Some("file:///a"));
+        assert_eq!(of(json!([])), None);
+        let form = "application/x-www-form-urlencoded";
+        let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange";
+        assert_eq!(called(grant, form).as_deref(), Some("token-exchange"));
+        assert_eq!(called("", form), None);
     }
 }

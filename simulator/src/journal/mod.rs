@@ -3,6 +3,7 @@
 //! It is bounded by count and by bytes; what is cut, oldest first, is said in the log. Readers wait for entries by
 //! subscribing, never by asking again.
 
+mod body;
 mod certificate;
 mod dns;
 mod entry;
@@ -10,6 +11,7 @@ mod filter;
 mod log;
 mod redaction;
 mod telemetry;
+mod weight;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::Stream;
 use tokio::sync::watch;
 
+pub use body::RecordedBody;
 pub use certificate::CertificateFacts;
 pub use dns::{DnsFacts, DnsTransport};
 pub(crate) use entry::version_text;
@@ -31,7 +34,7 @@ pub use telemetry::{LogFacts, MetricFacts, OriginFacts, PointFacts, SpanFacts, T
 pub struct JournalLimits {
     /// At most so many entries.
     pub entries: usize,
-    /// At most about so many bytes of headers and bodies.
+    /// At most about so many bytes of memory.
     pub bytes: usize,
 }
 
@@ -55,12 +58,18 @@ struct Shared {
 
 #[derive(Default)]
 struct Kept {
-    entries: VecDeque<Arc<JournalEntry>>,
+    entries: VecDeque<Weighed>,
+    /// What they weigh together.
     bytes: usize,
     /// Sequence number of the next entry.
     next: u64,
     /// Whether the log has said already that entries are cut.
     cut: bool,
+}
+
+struct Weighed {
+    entry: Arc<JournalEntry>,
+    weight: usize,
 }
 
 impl Journal {
@@ -96,15 +105,16 @@ impl Journal {
 
     fn append(&self, mut kept: MutexGuard<'_, Kept>, entry: JournalEntry) {
         kept.next = entry.sequence + 1;
-        kept.bytes += entry.weight();
-        kept.entries.push_back(Arc::new(entry));
+        let weight = entry.weight();
+        kept.bytes += weight;
+        kept.entries.push_back(Weighed { entry: Arc::new(entry), weight });
         while kept.entries.len() > self.shared.limits.entries
             || (kept.bytes > self.shared.limits.bytes && kept.entries.len() > 1)
         {
             let Some(oldest) = kept.entries.pop_front() else {
                 break;
             };
-            kept.bytes -= oldest.weight();
+            kept.bytes -= oldest.weight;
             if !kept.cut {
                 kept.cut = true;
                 tracing::warn!(
@@ -122,7 +132,7 @@ impl Journal {
     /// All entries that are kept, oldest first.
     #[must_use]
     pub fn entries(&self) -> Vec<Arc<JournalEntry>> {
-        self.kept().entries.iter().cloned().collect()
+        self.kept().entries.iter().map(|kept| Arc::clone(&kept.entry)).collect()
     }
 
     /// The entries from now on and those that are kept, one after the other.
@@ -199,9 +209,9 @@ impl JournalSubscription {
     /// The next entry, if it is there already.
     pub fn ready(&mut self) -> Option<Arc<JournalEntry>> {
         let kept = self.journal.kept();
-        let first = kept.entries.front()?.sequence;
+        let first = kept.entries.front()?.entry.sequence;
         let index = usize::try_from(self.position.saturating_sub(first)).ok()?;
-        let entry = kept.entries.get(index).cloned()?;
+        let entry = Arc::clone(&kept.entries.get(index)?.entry);
         drop(kept);
         self.position = entry.sequence + 1;
         Some(entry)

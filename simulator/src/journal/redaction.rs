@@ -22,14 +22,12 @@ impl JournalEntry {
             }
         }
         entry.query = entry.query.as_deref().map(redact_urlencoded);
-        if let Some(form) = &mut entry.form {
-            redact_members(form);
-            entry.body = redact_urlencoded(&entry.body);
-        } else if let Some(message) = &mut entry.message {
-            if redact_value(message) {
-                entry.body = message.to_string();
-            }
-            entry.params = message.get("params").cloned();
+        if entry.body.form().is_some() {
+            entry.body = entry.body.with_text(redact_urlencoded(entry.body.text()));
+        } else if let Some(mut message) = entry.body.message()
+            && redact_value(&mut message)
+        {
+            entry.body = entry.body.with_text(message.to_string());
         }
         entry
     }

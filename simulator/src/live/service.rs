@@ -55,7 +55,7 @@ impl Service for LiveWorld {
             port: authority.as_ref().and_then(Authority::port_u16),
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().map(str::to_owned),
-            headers: parts.headers,
+            headers: Arc::new(parts.headers),
             body: body.as_ref().map_or_else(|_| Bytes::new(), Clone::clone),
             edits: Edits::default(),
         };

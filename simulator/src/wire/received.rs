@@ -25,7 +25,7 @@ pub(crate) struct Received {
     pub(crate) port: Option<u16>,
     pub(crate) path: String,
     pub(crate) query: Option<String>,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: Arc<HeaderMap>,
     pub(crate) body: Bytes,
     /// What faults do to the messages of the answer.
     pub(crate) edits: Edits,

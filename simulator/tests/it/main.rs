@@ -18,6 +18,7 @@ mod exchange_rules;
 mod faults;
 mod identity_assertion;
 mod journal;
+mod journal_memory;
 mod modern;
 mod official_authorization_suite;
 mod official_suite;

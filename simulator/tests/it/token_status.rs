@@ -45,7 +45,7 @@ async fn a_good_token_is_described_and_another_is_not() {
         (&json!(true), &json!("gateway"), &json!("gateway"))
     );
     let asked = handle.journal().wait_for(|entry| entry.path.ends_with("/introspect")).await;
-    assert_eq!(asked.form.as_ref().unwrap()["token"], token.as_str());
+    assert_eq!(asked.body.form().unwrap()["token"], token.as_str());
     let shown = serde_json::to_string(&asked.redacted()).unwrap();
     assert!(!shown.contains(&token) && !shown.contains("s3cr3t"), "{shown}");
     let expired = TokenRequest { fault: TokenFault::Expired, ..TokenRequest::new("auth.company.com", "alice", "x") };

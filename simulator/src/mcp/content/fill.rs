@@ -1,5 +1,7 @@
 //! Filling in placeholders.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
@@ -9,7 +11,7 @@ use crate::world::{Piece, pieces};
 #[derive(Default)]
 pub(super) struct Values {
     pub(super) arguments: Map<String, Value>,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Arc<HeaderMap>,
     pub(super) subject: Option<String>,
     /// Variables of the template, and answers of the client.
     pub(super) named: Map<String, Value>,
@@ -82,7 +84,10 @@ mod tests {
     fn placeholders_become_what_they_stand_for() {
         let mut values = Values { subject: Some("alice".to_owned()), ..Values::default() };
         values.arguments = json!({"city": "Oslo", "days": 3}).as_object().unwrap().clone();
-        values.headers.insert("x-tenant-id", "engineering".parse().unwrap());
+        values.headers = Arc::new(HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-tenant-id"),
+            "engineering".parse().unwrap(),
+        )]));
         values.named = json!({"id": "7", "user": {"action": "accept", "content": {"roles": ["admin"]}}})
             .as_object()
             .unwrap()

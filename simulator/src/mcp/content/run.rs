@@ -15,7 +15,7 @@ use crate::world::{Announcement, Inquiry, LogLevel, Server, Step, TaskSettings};
 /// Who calls, as far as placeholders speak of it.
 pub(in crate::mcp) struct Caller {
     pub(in crate::mcp) subject: Option<String>,
-    pub(in crate::mcp) headers: HeaderMap,
+    pub(in crate::mcp) headers: Arc<HeaderMap>,
 }
 
 /// A `tools/call`, `prompts/get` or `resources/read` on its way to its answer.

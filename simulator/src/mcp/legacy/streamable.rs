@@ -283,5 +283,5 @@ fn answer(server: &Server, session: &Session, received: &Received, message: Valu
 
 /// What placeholders know of the client.
 pub(super) fn caller(received: &Received, subject: Option<String>) -> Caller {
-    Caller { subject, headers: received.headers.clone() }
+    Caller { subject, headers: Arc::clone(&received.headers) }
 }

@@ -45,7 +45,7 @@ impl McpServer {
         let bad_message = |reason: &str| Box::new(refuse(StatusCode::BAD_REQUEST, INVALID_REQUEST, reason));
         match Message::read(&body).map_err(bad_message)? {
             Message::Request { id, method, params } => {
-                let caller = Caller { subject, headers: received.headers.clone() };
+                let caller = Caller { subject, headers: Arc::clone(&received.headers) };
                 let answered = judge(server, received, &method, &params).and_then(|metadata| {
                     let request = Request { id: &id, method: &method, params, metadata, caller };
                     self.respond(server, received, request)
