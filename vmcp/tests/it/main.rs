@@ -15,6 +15,8 @@ mod in_streams;
 mod in_support;
 mod in_tools;
 mod out_connect;
+mod out_guard;
+mod out_guard_corpus;
 mod out_http_sse;
 mod out_probes;
 mod out_status;
