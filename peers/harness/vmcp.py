@@ -10,7 +10,7 @@ from .matrix import Route
 from .peers import LEGACY, Target
 from .programs import Running, build, program
 
-SPEAKS = (LEGACY,)
+SPEAKS = (LEGACY, MODERN)
 """The eras that the gateway speaks to clients, whatever its backend speaks."""
 
 

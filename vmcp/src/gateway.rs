@@ -6,10 +6,12 @@ use crate::cli::Serve;
 use crate::discovery::{self, Snapshot, Surroundings};
 use crate::egress::Egress;
 use crate::health::{Health, ProbeSchedule, probe_all};
-use crate::ingress::{GroupReport, Ingress, Patience, Report, SseEndpoint};
+use crate::ingress::{GroupReport, Ingress, Patience, Report, Requests, SseEndpoint, StatelessEndpoint};
 use crate::legacy::LegacyGateway;
+use crate::modern::ModernGateway;
 use crate::outgoing::{Passthrough, TokenCache};
 use crate::policy::Policy;
+use crate::seal::Sealer;
 use crate::start::{self, Bound, Cluster, Server, http_client};
 use crate::status::{Seen, StatusTarget, write_status};
 use std::net::SocketAddr;
@@ -37,6 +39,7 @@ pub struct Gateway {
     server: Server,
     catalog: Arc<Catalog>,
     clients: Arc<LegacyGateway>,
+    modern: Arc<ModernGateway>,
     discovered: watch::Receiver<Snapshot>,
     egress: Egress,
     health: Health,
@@ -90,12 +93,19 @@ impl Gateway {
         let catalog =
             Arc::new(Catalog::new(catalog_options(&config), discovered.clone(), egress.clone(), health.clone()));
         let clients = Arc::new(LegacyGateway::new(config.name.clone(), Arc::clone(&catalog)));
+        let sealer = Arc::new(Sealer::random()?);
+        let modern =
+            Arc::new(ModernGateway::new(&config.name, Arc::clone(&catalog), sealer, start::session_limits(&serving)));
         let ingress = Arc::new(Ingress {
             origins: bound.origins(&serving, &policy),
             policy,
             passthrough: Passthrough::of(config.passthrough_headers.as_deref().unwrap_or_default()),
             sessions: start::sessions(&serving),
             upstream: Arc::<LegacyGateway>::clone(&clients),
+            stateless: Some(StatelessEndpoint {
+                gateway: Arc::<ModernGateway>::clone(&modern),
+                requests: Requests::new(serving.session_cap),
+            }),
             http_sse: Some(SseEndpoint::default()),
             report: Report {
                 mode: if cluster.api().is_some() && is_discovered(&config) { "dynamic" } else { "static" },
@@ -113,7 +123,7 @@ impl Gateway {
         let status = cluster.status(name.as_deref(), failures.status_reporting_interval.as_std());
         let server = bound.server(ingress, background);
         let workflows = config.composite_tools.map_or(0, |workflows| workflows.len());
-        Ok(Self { server, catalog, clients, discovered, egress, health, schedule, status, workflows })
+        Ok(Self { server, catalog, clients, modern, discovered, egress, health, schedule, status, workflows })
     }
 
     /// Where the gateway listens.
@@ -123,7 +133,7 @@ impl Gateway {
 
     /// Serves until `stop`, then lets the calls that are under way finish, and ends what it has opened.
     pub async fn serve(self, stop: CancellationToken) {
-        let Self { server, catalog, clients, discovered, egress, health, schedule, status, workflows } = self;
+        let Self { server, catalog, clients, modern, discovered, egress, health, schedule, status, workflows } = self;
         let end = server.background();
         if let Some((client, target)) = status {
             let seen = Seen {
@@ -136,8 +146,15 @@ impl Gateway {
         }
         let (news, heard) = mpsc::channel(NEWS);
         server.spawn(probe_all(discovered, egress, health, schedule, news, end));
-        server.spawn_until_end(async move { catalog.follow(heard).await });
-        server.spawn_until_end(async move { clients.announce_changes().await });
+        let follower = Arc::clone(&catalog);
+        server.spawn_until_end(async move { follower.follow(heard).await });
+        server.spawn_until_end(async move {
+            loop {
+                let changed = catalog.next_changes().await;
+                clients.announce(&changed);
+                modern.announce(&changed);
+            }
+        });
         server.serve(stop).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 
 /// A kind of things that servers list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,6 +147,19 @@ impl Offers {
         }
     }
 
+    /// The `capabilities` that a server declares which offers this and tells of every change.
+    pub fn declaration(self) -> Map<String, Value> {
+        let declared = [
+            ("tools", self.tools, json!({ "listChanged": true })),
+            ("prompts", self.prompts, json!({ "listChanged": true })),
+            ("resources", self.resources, json!({ "subscribe": self.subscriptions, "listChanged": true })),
+            ("completions", self.completions, json!({})),
+            ("logging", self.logging, json!({})),
+        ];
+        let offered = declared.into_iter().filter(|(_, offered, _)| *offered);
+        offered.map(|(name, _, value)| (name.to_owned(), value)).collect()
+    }
+
     /// Whether things of this kind are offered.
     pub fn has(self, kind: Kind) -> bool {
         match kind {
@@ -173,6 +187,18 @@ mod tests {
         assert_eq!(offers(declared, "2025-11-25"), expected);
         assert_eq!(offers("{}", "2025-11-25"), Offers::default());
         assert!(!offers(r#"{"resources":{}}"#, "2025-11-25").subscriptions);
+    }
+
+    #[test]
+    fn what_is_offered_is_declared() {
+        let declared = |offers: Offers| Value::Object(offers.declaration());
+        let tools = Offers { tools: true, ..Offers::default() };
+        assert_eq!(declared(tools), json!({ "tools": { "listChanged": true } }));
+        let read_only = Offers { resources: true, ..tools };
+        assert_eq!(declared(read_only)["resources"], json!({ "subscribe": false, "listChanged": true }));
+        let all = declared(Offers::all());
+        assert_eq!(all["resources"]["subscribe"], true);
+        assert_eq!((&all["completions"], &all["logging"]), (&json!({}), &json!({})));
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl Proxy {
             passthrough: Passthrough::default(),
             sessions: start::sessions(&serving),
             upstream: Arc::<Relay>::clone(&relay),
+            stateless: None,
             http_sse: Some(sse).filter(|_| config.transport == Transport::Sse),
             report: Report { mode: "proxy", discovered, group: None },
             patience: Patience::default(),

@@ -8,6 +8,7 @@ use crate::egress::guard::{AllowList, Guard};
 use crate::egress::{ConnectMap, DnsResolver, HttpClient, HttpOptions, ResolverSetupError};
 use crate::ingress::{Ingress, OriginRules, SessionLimits, Sessions};
 use crate::policy::{Policy, PolicyError};
+use crate::seal::SealError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -40,6 +41,9 @@ pub enum StartError {
     /// The Kubernetes API cannot be used.
     #[error("failed to find the Kubernetes API")]
     Kubernetes(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no key to seal with.
+    #[error("failed to make a key")]
+    Seal(#[from] SealError),
     /// Names cannot be resolved.
     #[error(transparent)]
     Resolver(#[from] ResolverSetupError),
@@ -94,7 +98,12 @@ impl Bound {
 
 /// The clients' sessions, within the bounds of the flags.
 pub(crate) fn sessions(serving: &Serving) -> Sessions {
-    Sessions::new(SessionLimits { ttl: serving.session_ttl, cap: serving.session_cap })
+    Sessions::new(session_limits(serving))
+}
+
+/// The bounds of the flags on sessions.
+pub(crate) fn session_limits(serving: &Serving) -> SessionLimits {
+    SessionLimits { ttl: serving.session_ttl, cap: serving.session_cap }
 }
 
 /// Something that listens and does not answer yet.
@@ -131,6 +140,12 @@ impl Server {
     pub(crate) async fn serve(self, stop: CancellationToken) {
         let ingress = Arc::clone(&self.ingress);
         self.spawn_until_end(async move { ingress.sessions.reap().await });
+        let ingress = Arc::clone(&self.ingress);
+        self.spawn_until_end(async move {
+            if let Some(endpoint) = &ingress.stateless {
+                endpoint.gateway.reap().await;
+            }
+        });
         let Self { bound, ingress, background, tasks } = self;
         let streams = ingress.stop.clone();
         let end_streams = stop.clone();
@@ -140,6 +155,9 @@ impl Server {
         });
         crate::ingress::serve(bound.listener, ingress.router(), stop).await;
         ingress.sessions.end_all().await;
+        if let Some(endpoint) = &ingress.stateless {
+            endpoint.gateway.close().await;
+        }
         background.cancel();
         tasks.close();
         tasks.wait().await;

@@ -4,9 +4,8 @@ use super::cache::Key;
 use super::{Catalog, ClientView, Conversation, error};
 use crate::backend::{Backend, Caller};
 use crate::egress::{Cause, Reply};
-use crate::jsonrpc::ErrorObject;
+use crate::jsonrpc::{ErrorObject, Object};
 use crate::offers::Kind;
-use serde_json::value::RawValue;
 use std::sync::Arc;
 
 impl Catalog {
@@ -18,14 +17,15 @@ impl Catalog {
         caller: &Caller,
         backend: &Arc<Backend>,
         method: &str,
-        params: &RawValue,
+        params: Object<'_>,
         conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
+        let params = conversation.addressed(backend, params)?.to_raw();
         let timeout = self.options.timeouts.of(&backend.name).as_std();
         let session = view.session(&self.egress, backend, caller);
         self.tell(view, caller, backend, &session).await;
         let hearing = conversation.with(backend);
-        let outcome = session.converse(caller, method, Some(params), timeout, Some(&hearing)).await;
+        let outcome = session.converse(caller, method, Some(&params), timeout, Some(&hearing)).await;
         self.health.record_call(backend, outcome.as_ref().map(drop));
         outcome.map_err(|failure| {
             let (backend_name, cause) = (backend.name.as_str(), failure.cause());

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A list younger than this is not asked for again, unless the backend says that it changed.
-const FRESH: Duration = Duration::from_secs(30);
+pub(super) const FRESH: Duration = Duration::from_secs(30);
 /// How old a list may be that stands in for a backend which fails for a moment.
 const LAST_GOOD: Duration = Duration::from_mins(10);
 /// How many lists are kept; beyond it those of users go that were not used for the longest time.
@@ -106,6 +106,13 @@ impl Slot {
             .as_ref()
             .filter(|known| !known.stale && known.fetched_at.elapsed() < FRESH)
             .map(|known| Arc::clone(&known.list))
+    }
+
+    /// How long the list stays fresh from now on.
+    pub(super) fn fresh_for(&self) -> Duration {
+        let known = lock(&self.known);
+        let known = known.as_ref().filter(|known| !known.stale);
+        known.map_or(Duration::ZERO, |known| FRESH.saturating_sub(known.fetched_at.elapsed()))
     }
 
     /// The list, if it is young enough to stand in for a backend that fails for a moment.

@@ -2,13 +2,17 @@
 
 use super::cache::Key;
 use super::{Catalog, Interests};
-use crate::backend::{Backend, Backends};
+use crate::backend::{Backend, Backends, Caller};
 use crate::health::{BackendNews, is_available};
 use crate::offers::Kind;
 use crate::status::{BackendStatus, Observations};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
+
+/// Changes that follow each other within this time are told to clients once.
+const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// Changes that nobody has been told of yet.
 #[derive(Debug, Default)]
@@ -39,14 +43,21 @@ impl Changes {
 }
 
 impl Catalog {
-    /// Waits until something has changed since the last time. One task may follow.
-    pub async fn changed(&self) {
+    /// Waits until something has changed, and takes all that has since the last time. One task may follow.
+    pub async fn next_changes(&self) -> Changed {
         self.changes.woken.notified().await;
+        tokio::time::sleep(DEBOUNCE).await;
+        std::mem::take(&mut *self.changes.pending.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What has changed since the last time.
-    pub fn take_changes(&self) -> Changed {
-        std::mem::take(&mut *self.changes.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The kinds of which whoever calls as `caller` sees something else now, whatever it was served.
+    pub fn affected_for(&self, caller: &Caller, changed: &Changed) -> Vec<Kind> {
+        let backends = self.backends();
+        let of_lists = |kind: Kind| {
+            let mut keys = backends.values().map(|backend| Key::new(kind, backend, caller));
+            !changed.lists.is_empty() && keys.any(|key| changed.lists.contains(&key))
+        };
+        Kind::ALL.into_iter().filter(|kind| changed.kinds.contains(kind) || of_lists(*kind)).collect()
     }
 
     /// The kinds of which a client sees something else now than it was last served.
@@ -62,6 +73,13 @@ impl Catalog {
     /// A backend tells a client that its lists have changed: whoever was served the same lists asks again.
     pub fn lists_changed(&self, interests: &Interests, backend: &str, kinds: &[Kind]) {
         let keys = interests.served_by(backend, kinds);
+        self.invalidate(|key| keys.contains(key));
+    }
+
+    /// A backend tells whoever calls as `caller` that its lists have changed.
+    pub fn lists_changed_for(&self, caller: &Caller, backend: &str, kinds: &[Kind]) {
+        let Some(backend) = self.backends().get(backend).cloned() else { return };
+        let keys: Vec<_> = kinds.iter().map(|kind| Key::new(*kind, &backend, caller)).collect();
         self.invalidate(|key| keys.contains(key));
     }
 

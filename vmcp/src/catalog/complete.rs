@@ -39,7 +39,7 @@ impl Catalog {
         if !self.offered.of_possibly(&backend).completions {
             return Ok(Reply::Result(raw(&json!({ "completion": { "values": [], "hasMore": false } }))));
         }
-        let params = params.with("ref", reference.to_raw()).to_raw();
-        self.ask(view, caller, &backend, "completion/complete", &params, conversation).await
+        let params = params.with("ref", reference.to_raw());
+        self.ask(view, caller, &backend, "completion/complete", params, conversation).await
     }
 }

@@ -98,6 +98,12 @@ impl Interests {
         *lock(&self.level) = Some(level);
     }
 
+    /// The same, without losing those of a lower level that were wanted before.
+    pub fn want_level(&self, level: Level) {
+        let mut wanted = lock(&self.level);
+        *wanted = Some(wanted.map_or(level, |wanted| wanted.min(level)));
+    }
+
     /// The lowest level that the client wants, if it has said so.
     pub fn level(&self) -> Option<Level> {
         *lock(&self.level)

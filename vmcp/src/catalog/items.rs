@@ -107,6 +107,11 @@ impl ItemList {
         self.by_original.contains_key(original)
     }
 
+    /// What clients see of what the backend itself calls `original`.
+    pub fn item(&self, original: &str) -> Option<&Item> {
+        self.by_original.get(original).and_then(|place| self.items.get(*place))
+    }
+
     /// The items in the backend's order.
     pub fn iter(&self) -> impl Iterator<Item = &Item> {
         self.items.iter()

@@ -16,3 +16,8 @@ pub enum Level {
     Alert,
     Emergency,
 }
+
+impl Level {
+    /// How errors name all of them.
+    pub(crate) const EXPECTED: &str = "one of debug, info, notice, warning, error, critical, alert and emergency";
+}

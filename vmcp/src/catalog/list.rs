@@ -1,6 +1,6 @@
 //! Lists: every backend is asked at the same time, each within its own deadline.
 
-use super::cache::{Key, Slot};
+use super::cache::{FRESH, Key, Slot};
 use super::items::Page;
 use super::page::page;
 use super::{Catalog, ClientView, Item, ItemList, Lists, error, merge};
@@ -22,6 +22,17 @@ use vmcp_config::PartialFailureMode;
 /// Pages that one backend may have.
 const MAX_PAGES: usize = 1_000;
 
+/// One page of what there is of a kind.
+#[derive(Debug)]
+pub struct Listing {
+    /// The result of the list method.
+    pub result: Box<RawValue>,
+    /// How long backends need not be asked again; not at all where one is missing.
+    pub fresh_for: Duration,
+    /// Whether all clients are served the same.
+    pub is_everyones: bool,
+}
+
 /// The result of a list method.
 struct Listed<'a> {
     kind: Kind,
@@ -42,14 +53,14 @@ impl Serialize for Listed<'_> {
 }
 
 impl Catalog {
-    /// The result of the method that lists things of `kind`, for one client: the page at `cursor`, or the first one.
+    /// What there is of `kind`, for one client: the page at `cursor`, or the first one.
     pub async fn list(
         &self,
         kind: Kind,
         view: &ClientView,
         caller: &Caller,
         cursor: Option<&str>,
-    ) -> Result<Box<RawValue>, ErrorObject> {
+    ) -> Result<Listing, ErrorObject> {
         let backends = self.backends();
         let loads = backends.values().map(|backend| async move {
             let loaded = self.list_of(kind, view, backend, caller).await;
@@ -67,6 +78,8 @@ impl Catalog {
                 Err(error) => failed.push((backend.name.clone(), error)),
             }
         }
+        let left = served.iter().map(|(key, _)| self.lists.slot(key.clone()).fresh_for());
+        let fresh_for = if failed.is_empty() { left.min().unwrap_or(FRESH) } else { Duration::ZERO };
         view.interests.serve(kind, served);
         if !failed.is_empty() && self.options.partial_failure == PartialFailureMode::Fail {
             return Err(error::incomplete(&failed));
@@ -82,7 +95,24 @@ impl Catalog {
         let is_everyones = backends.values().all(|backend| Key::new(kind, backend, caller).is_shared());
         self.note_count(kind, is_everyones.then_some(items.len()));
         let (items, next) = page(&items, cursor)?;
-        Ok(raw(&Listed { kind, items, next }))
+        Ok(Listing { result: raw(&Listed { kind, items, next }), fresh_for, is_everyones })
+    }
+
+    /// Sees to it that changes of the lists of `kind` will be known: a list that nobody has asked for cannot change, and a
+    /// backend that treats the caller in its own way tells it alone.
+    pub async fn follow_lists(&self, kind: Kind, view: &ClientView, caller: &Caller) {
+        let backends = self.backends();
+        let loads = backends.values().map(|backend| async move {
+            if self.known(kind, backend, caller).is_none()
+                && let Err(error) = self.loaded(kind, view, backend, caller).await
+            {
+                tracing::debug!(backend = backend.name, %error, "a list of which changes are to be told is not known");
+            }
+            if !Key::new(kind, backend, caller).is_shared() {
+                view.session(&self.egress, backend, caller).listen(caller).await;
+            }
+        });
+        futures::future::join_all(loads).await;
     }
 
     /// The list of one backend as the caller may see it: fresh, or the last good one while a backend that is not known to

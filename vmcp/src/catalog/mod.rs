@@ -33,6 +33,7 @@ pub use counts::Counts;
 pub use interests::Interests;
 pub use items::{Item, ItemError, ItemList};
 pub use level::Level;
+pub use list::Listing;
 pub use merge::{Collision, Lists, candidates, merge};
 pub use named::NAMED_KEYS;
 pub use naming::Naming;

@@ -10,7 +10,7 @@ use crate::offers::Kind;
 use std::sync::Arc;
 
 /// The keys of the params that the gateway acts on.
-pub const NAMED_KEYS: [&str; 3] = ["name", "arguments", "_meta"];
+pub const NAMED_KEYS: [&str; 5] = ["name", "arguments", "inputResponses", "requestState", "_meta"];
 
 /// Who owns a tool or a prompt, and how it calls it.
 pub(super) struct Route {
@@ -52,8 +52,12 @@ impl Catalog {
     ) -> Result<Reply, ErrorObject> {
         let name = params.required("name", &format!("the {}", kind.noun()))?;
         let Route { backend, original } = self.route(kind, view, caller, &name).await?;
-        let params = params.with("name", raw(&original)).to_raw();
-        self.ask(view, caller, &backend, method, &params, conversation).await
+        let list = self.known(kind, &backend, caller);
+        if let Some(item) = list.as_ref().and_then(|list| list.item(&original)) {
+            conversation.fits(item)?;
+        }
+        let params = params.with("name", raw(&original));
+        self.ask(view, caller, &backend, method, params, conversation).await
     }
 
     /// Finds the owner of a name: of the backends that could have it, the first in order that has it. Where people resolve

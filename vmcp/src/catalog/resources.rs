@@ -11,7 +11,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// The keys of the params that the gateway acts on.
-pub const RESOURCE_KEYS: [&str; 2] = ["uri", "_meta"];
+pub const RESOURCE_KEYS: [&str; 4] = ["uri", "inputResponses", "requestState", "_meta"];
 
 impl Catalog {
     /// Reads a resource. `params` are those of the client's request, read with [`RESOURCE_KEYS`].
@@ -23,7 +23,7 @@ impl Catalog {
         conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let backend = self.owner(view, caller, &uri(&params)?).await?;
-        self.ask(view, caller, &backend, "resources/read", &params.to_raw(), conversation).await
+        self.ask(view, caller, &backend, "resources/read", params, conversation).await
     }
 
     /// Subscribes the client to the news of a resource.
@@ -44,7 +44,7 @@ impl Catalog {
         view.interests.subscribe(&uri, &backend.name)?;
         let session = view.session(&self.egress, &backend, caller);
         session.listen(caller).await;
-        let reply = self.ask(view, caller, &backend, "resources/subscribe", &params.to_raw(), conversation).await;
+        let reply = self.ask(view, caller, &backend, "resources/subscribe", params, conversation).await;
         let agreed = matches!(reply, Ok(Reply::Result(_)));
         view.interests.subscribed(&uri, agreed);
         if agreed {
@@ -64,7 +64,7 @@ impl Catalog {
         let uri = uri(&params)?;
         let backend = view.interests.unsubscribe(&uri).and_then(|name| self.backends().get(&name).cloned());
         let Some(backend) = backend else { return Ok(Reply::Result(raw(&json!({})))) };
-        self.ask(view, caller, &backend, "resources/unsubscribe", &params.to_raw(), conversation).await
+        self.ask(view, caller, &backend, "resources/unsubscribe", params, conversation).await
     }
 
     /// The owner of a URI: of all backends by name, the first that lists it, else the first with a template that means

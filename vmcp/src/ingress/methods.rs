@@ -20,6 +20,7 @@ pub(crate) fn owned_keys(method: &str) -> &'static [&'static str] {
         "tools/call" | "prompts/get" => &NAMED_KEYS,
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => &RESOURCE_KEYS,
         "completion/complete" => &COMPLETE_KEYS,
+        "subscriptions/listen" => &["notifications", "_meta"],
         "logging/setLevel" => &["level", "_meta"],
         "notifications/cancelled" => &["requestId", "_meta"],
         _ => &["_meta"],

@@ -12,24 +12,32 @@ mod body;
 mod dispatch;
 mod http_sse;
 mod listener;
+mod listening;
 mod methods;
+mod mirror;
+mod modern;
 mod origin;
 mod outbox;
 mod post;
 mod probes;
 mod replay;
+mod requests;
 mod revision;
 mod session;
+mod stateless;
 mod stream;
 mod upstream;
 
 pub use http_sse::SseEndpoint;
 pub use listener::serve;
 pub(crate) use methods::owned_keys;
+pub(crate) use mirror::{mismatch, single};
 pub use origin::{OriginRefused, OriginRules};
 pub use outbox::Outbox;
 pub use probes::{GroupReport, Report};
+pub use requests::Requests;
 pub use session::{Session, SessionLimits, Sessions};
+pub use stateless::{Asked, Stateless, StatelessEndpoint, Subscription};
 pub use upstream::{Call, Opened, Unanswered, Unopened, Upstream, UpstreamSession};
 
 use answer::Refused;
@@ -81,6 +89,8 @@ pub struct Ingress {
     pub sessions: Sessions,
     /// What answers the clients.
     pub upstream: Arc<dyn Upstream>,
+    /// How clients of the revisions without sessions are served, if they are.
+    pub stateless: Option<StatelessEndpoint>,
     /// How clients of the HTTP+SSE transport are served, if they are.
     pub http_sse: Option<SseEndpoint>,
     /// What the probes tell.
@@ -174,16 +184,20 @@ fn no_such_session() -> Refused {
 async fn mcp(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
     let answer = match request.method().as_str() {
         "POST" => post::post(&ingress, request).await,
+        "GET" | "DELETE" if ingress.stateless.is_some() && revision::is_stateless(request.headers()) => {
+            Err(not_allowed("revision 2026-07-28 has no sessions: use POST", "POST"))
+        }
         "GET" => stream::open(&ingress, request.headers()).await,
         "DELETE" => ingress.end_session(request.headers()).await,
-        _ => {
-            let mut refusal =
-                answer::refusal(StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST, "use POST, GET or DELETE");
-            refusal.0.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
-            Err(refusal)
-        }
+        _ => Err(not_allowed("use POST, GET or DELETE", "POST, GET, DELETE")),
     };
     answer.unwrap_or_else(|Refused(answer)| *answer)
+}
+
+fn not_allowed(message: &str, allowed: &'static str) -> Refused {
+    let mut refusal = answer::refusal(StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST, message);
+    refusal.0.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    refusal
 }
 
 async fn guard_origin(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {

@@ -5,7 +5,7 @@ use super::answering::Work;
 use super::dispatch::{self, Outcome};
 use super::session::{BusyError, InFlight, Session};
 use super::upstream::{Call, Unanswered, Unopened};
-use super::{Ingress, SESSION_HEADER, accept, answer, answering, batch, body, methods, revision};
+use super::{Ingress, SESSION_HEADER, accept, answer, answering, batch, body, methods, modern, revision};
 use crate::backend::Caller;
 use crate::jsonrpc::{
     ErrorObject, Id, Message, Notification, Object, Request as Asked, code, error_response, raw, result_response,
@@ -39,10 +39,18 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
         Message::Request(call) => answer_call(ingress, &headers, caller, call).await,
         Message::Notification(notification) => {
             let notice = Notice::read(ingress, &headers, &notification)?;
+            if matches!(notice, Notice::Stateless) {
+                return Ok(answer::empty(StatusCode::ACCEPTED));
+            }
             let session = ingress.session(&headers, &caller)?;
             ingress.check_version(&headers)?;
             notice.act(ingress, &session, &caller, body.clone()).await?;
             Ok(answer::empty(StatusCode::ACCEPTED))
+        }
+        Message::Response(_) if ingress.stateless.is_some() && revision::is_stateless(&headers) => {
+            let message =
+                "clients without a session are asked nothing: what a result asks for comes with the next request";
+            Err(bad_request(&ErrorObject::new(code::INVALID_REQUEST, message)))
         }
         Message::Response(_) => {
             let session = ingress.session(&headers, &caller)?;
@@ -89,7 +97,10 @@ async fn answer_call(
     let stateless = revision::stateless(headers, &asked.method, Some(&params))
         .map_err(|error| refuse(&ErrorObject::from(&error)))?;
     if let Some(requested) = stateless {
-        return Err(refuse(&revision::unsupported(&requested, ingress.upstream.revisions())));
+        return match &ingress.stateless {
+            Some(endpoint) => modern::answer_call(ingress, endpoint, headers, caller, &asked, &params).await,
+            None => Err(refuse(&revision::unsupported(&requested, ingress.upstream.revisions()))),
+        };
     }
     if asked.method == "initialize" {
         return initialize(ingress, &caller, &asked).await;
@@ -202,6 +213,8 @@ pub(super) async fn open(
 pub(super) enum Notice {
     /// It does not want the answer to a request any more; one without a readable id means nothing.
     Cancelled(Option<Id>),
+    /// It belongs to no session, where no notification of a client means anything.
+    Stateless,
     /// Anything else.
     Other,
 }
@@ -221,6 +234,9 @@ impl Notice {
         let stateless = revision::stateless(headers, &notification.method, params.as_ref())
             .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
         if let Some(requested) = stateless {
+            if ingress.stateless.is_some() {
+                return Ok(Self::Stateless);
+            }
             return Err(bad_request(&revision::unsupported(&requested, ingress.upstream.revisions())));
         }
         if notification.method != "notifications/cancelled" {
@@ -245,6 +261,7 @@ impl Notice {
                 }
                 Ok(())
             }
+            Self::Stateless => Ok(()),
             Self::Other => take(ingress, session, caller, message).await,
         }
     }

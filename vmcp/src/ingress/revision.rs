@@ -1,6 +1,7 @@
 //! Protocol revisions: which ones a request may name, and how a request of the stateless era is told.
 
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code};
+use crate::stateless::{SPOKEN as STATELESS, VERSION, meta};
 use http::HeaderMap;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -8,21 +9,9 @@ use serde_json::value::RawValue;
 /// The header in which a client names the revision it speaks.
 pub(super) const VERSION_HEADER: &str = "mcp-protocol-version";
 
-/// Revisions without sessions. They are recognised, so that such a client learns what to speak instead.
-const STATELESS: [&str; 1] = ["2026-07-28"];
-
-/// Keys of `params._meta` that only clients of the stateless era send.
-const STATELESS_META: [&str; 2] =
-    ["io.modelcontextprotocol/protocolVersion", "io.modelcontextprotocol/clientCapabilities"];
-
-/// The keys of `params._meta` that the protocol gives a meaning to.
-const META_KEYS: [&str; 5] = [
-    STATELESS_META[0],
-    STATELESS_META[1],
-    "io.modelcontextprotocol/clientInfo",
-    "io.modelcontextprotocol/logLevel",
-    "progressToken",
-];
+/// The keys of `params._meta` that the gateway acts on.
+const META_KEYS: [&str; 5] =
+    [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES, meta::CLIENT_INFO, meta::LOG_LEVEL, meta::PROGRESS_TOKEN];
 
 /// Why the version header of a request is not acceptable: the message for the client.
 pub(super) fn check_header(headers: &HeaderMap, served: &[&str]) -> Result<(), String> {
@@ -51,20 +40,27 @@ pub(super) fn stateless(
     method: &str,
     params: Option<&Object<'_>>,
 ) -> Result<Option<String>, ParseError> {
+    if let Some(meta) = params.map(self::meta).transpose()?.flatten() {
+        let version = meta.string(meta::PROTOCOL_VERSION)?;
+        if version.is_some() || meta.field(meta::CLIENT_CAPABILITIES).is_some() {
+            return Ok(Some(version.unwrap_or_else(|| VERSION.to_owned())));
+        }
+    }
     if method == "initialize" {
         return Ok(None);
     }
-    if let Some(meta) = params.map(meta).transpose()?.flatten() {
-        let version = meta.string(STATELESS_META[0])?;
-        if version.is_some() || meta.field(STATELESS_META[1]).is_some() {
-            return Ok(Some(version.unwrap_or_else(|| STATELESS[0].to_owned())));
-        }
+    let header = headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok()).map(str::trim);
+    if is_stateless(headers) {
+        return Ok(header.map(ToOwned::to_owned));
     }
+    let is_new = matches!(method, "server/discover" | "subscriptions/listen");
+    Ok(is_new.then(|| header.unwrap_or(VERSION).to_owned()))
+}
+
+/// Whether the header names a revision without sessions.
+pub(super) fn is_stateless(headers: &HeaderMap) -> bool {
     let header = headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
-    if let Some(version) = header.filter(|version| STATELESS.contains(version)) {
-        return Ok(Some(version.to_owned()));
-    }
-    Ok((method == "server/discover").then(|| header.unwrap_or(STATELESS[0]).to_owned()))
+    header.is_some_and(|version| STATELESS.contains(&version.trim()))
 }
 
 /// The revision that a result of `initialize` agrees to.
@@ -73,11 +69,11 @@ pub(super) fn agreed(result: &RawValue) -> Option<String> {
     result.string("protocolVersion").ok().flatten()
 }
 
-/// The refusal of a revision without sessions.
+/// The refusal of a request without a session that names a revision which is not served so.
 pub(super) fn unsupported(requested: &str, served: &[&str]) -> ErrorObject {
     ErrorObject::new(
         code::UNSUPPORTED_PROTOCOL_VERSION,
-        format!("protocol version {requested} is not served here, start with \"initialize\" instead"),
+        format!("protocol version {requested} is not served without sessions, expected one of {}", served.join(", ")),
     )
     .with_data(json!({ "supported": served, "requested": requested }))
 }
@@ -111,6 +107,9 @@ mod tests {
         assert_eq!(era(&none, "tools/list", r#"{"_meta":{"progressToken":1}}"#), None);
         assert_eq!(era(&headers("2025-11-25"), "tools/list", "{}"), None);
         assert_eq!(era(&headers("2026-07-28"), "initialize", "{}"), None);
+        let removed = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+        assert_eq!(era(&none, "initialize", removed).unwrap(), "2026-07-28");
+        assert_eq!(era(&none, "subscriptions/listen", "{}").unwrap(), "2026-07-28");
         assert_eq!(era(&headers("2026-07-28"), "tools/list", "{}").unwrap(), "2026-07-28");
         assert_eq!(era(&none, "server/discover", "{}").unwrap(), "2026-07-28");
         let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2027-01-01"}}"#;

@@ -49,8 +49,18 @@ pub(super) async fn open(ingress: &Ingress, headers: &HeaderMap) -> Result<Respo
     Ok(answer::events(Body::from_stream(stream::unfold(messages, Messages::next))))
 }
 
-fn time_until(at: SystemTime) -> Duration {
-    at.duration_since(SystemTime::now()).unwrap_or_default()
+/// When the token of a caller expires, if it has one.
+pub(super) fn expiry(caller: &Caller) -> Option<Instant> {
+    let expires_at = caller.subject_token.as_ref()?.expires_at();
+    Some(Instant::now() + expires_at.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// Waits for that moment.
+pub(super) async fn expired(expiry: Option<Instant>) {
+    match expiry {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Ticks at once, so that the client sees that the stream stands, and then at an interval.
@@ -73,12 +83,11 @@ pub(super) struct Messages {
 impl Messages {
     /// The messages of `session`, which `caller` reads from now on.
     pub(super) fn of(ingress: &Ingress, session: Arc<Session>, caller: &Caller) -> Self {
-        let expires_in = caller.subject_token.as_ref().map(|token| time_until(token.expires_at()));
         Self {
             reader: session.outbox.reader(),
             session,
             stop: ingress.stop.clone(),
-            expiry: expires_in.map(|left| Instant::now() + left),
+            expiry: expiry(caller),
             keep_alive: every(ingress.patience.keep_alive),
             are_numbered: false,
         }
@@ -86,16 +95,10 @@ impl Messages {
 
     /// The next piece of the stream, and the rest.
     pub(super) async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
-        let expired = async {
-            match self.expiry {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         let event = tokio::select! {
             () = self.stop.cancelled() => return None,
             () = self.session.ended.cancelled() => return None,
-            () = expired => return None,
+            () = expired(self.expiry) => return None,
             message = self.reader.next() => {
                 let (number, message) = message?;
                 if self.are_numbered { answer::numbered_event(OUTBOX, number, &message) } else { answer::event(&message) }

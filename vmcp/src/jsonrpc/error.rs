@@ -17,6 +17,10 @@ pub mod code {
     pub const INTERNAL_ERROR: i64 = -32603;
     /// Nobody has a resource of this URI (MCP up to 2025-11-25).
     pub const RESOURCE_NOT_FOUND: i64 = -32002;
+    /// A header does not say what the body does (MCP 2026-07-28).
+    pub const HEADER_MISMATCH: i64 = -32020;
+    /// The client has not declared what `data.requiredCapabilities` names (MCP 2026-07-28).
+    pub const MISSING_CLIENT_CAPABILITY: i64 = -32021;
     /// The revision is not one of `data.supported` (MCP 2026-07-28).
     pub const UNSUPPORTED_PROTOCOL_VERSION: i64 = -32022;
     /// A backend could not be reached or did not answer as MCP asks; `data` names it and the cause class.

@@ -2,14 +2,11 @@
 
 use super::LegacyGateway;
 use super::session::ClientSession;
+use crate::catalog::Changed;
 use crate::jsonrpc::notification;
 use crate::offers::Kind;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
-
-/// Changes that follow each other within this time are told to clients once.
-const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// The clients that have a session.
 #[derive(Debug, Default)]
@@ -34,18 +31,13 @@ impl Clients {
 }
 
 impl LegacyGateway {
-    /// Tells every client that sees something else now, for ever.
-    pub async fn announce_changes(&self) {
-        loop {
-            self.catalog.changed().await;
-            tokio::time::sleep(DEBOUNCE).await;
-            let changed = self.catalog.take_changes();
-            for client in self.clients.all() {
-                let kinds = self.catalog.affected(client.interests(), &changed);
-                let methods: BTreeSet<_> = kinds.into_iter().map(Kind::changed).collect();
-                for method in methods {
-                    client.tell(notification(method, None));
-                }
+    /// Tells every client that sees something else now.
+    pub fn announce(&self, changed: &Changed) {
+        for client in self.clients.all() {
+            let kinds = self.catalog.affected(client.interests(), changed);
+            let methods: BTreeSet<_> = kinds.into_iter().map(Kind::changed).collect();
+            for method in methods {
+                client.tell(notification(method, None));
             }
         }
     }

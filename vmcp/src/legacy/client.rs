@@ -5,9 +5,9 @@
 //! for it; while there is none, to the newest request to that backend; else it waits for a stream.
 
 use super::call::CallPeer;
-use super::capabilities::Capabilities;
 use super::questions::Questions;
 use crate::backend::Backend;
+use crate::capabilities::Capabilities;
 use crate::catalog::{self, Catalog, Interests, Level};
 use crate::egress::{OnBehalf, Peer, Question, Reply, Rounds};
 use crate::ingress::Outbox;

@@ -3,8 +3,8 @@
 use crate::egress::SPOKEN;
 use crate::jsonrpc::{ErrorObject, Object, raw};
 use crate::offers::Offers;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 
 /// The result for a client that sent `params`, of a gateway whose backends offer this and are to be used like this.
 pub(super) fn result(
@@ -16,7 +16,7 @@ pub(super) fn result(
     let requested = params.required("protocolVersion", "the revision that the client speaks")?;
     let mut result = json!({
         "protocolVersion": negotiate(&requested),
-        "capabilities": capabilities(offers),
+        "capabilities": offers.declaration(),
         "serverInfo": { "name": name, "version": env!("CARGO_PKG_VERSION") },
     });
     if let Some(instructions) = instructions {
@@ -28,17 +28,6 @@ pub(super) fn result(
 /// The client's revision if it is served, else the newest (2025-11-25, lifecycle).
 fn negotiate(requested: &str) -> &'static str {
     SPOKEN.into_iter().find(|served| *served == requested).unwrap_or(SPOKEN[0])
-}
-
-fn capabilities(offers: Offers) -> Map<String, Value> {
-    let declared = [
-        ("tools", offers.tools, json!({ "listChanged": true })),
-        ("prompts", offers.prompts, json!({ "listChanged": true })),
-        ("resources", offers.resources, json!({ "subscribe": offers.subscriptions, "listChanged": true })),
-        ("completions", offers.completions, json!({})),
-        ("logging", offers.logging, json!({})),
-    ];
-    declared.into_iter().filter(|(_, offered, _)| *offered).map(|(name, _, value)| (name.to_owned(), value)).collect()
 }
 
 #[cfg(test)]
@@ -58,17 +47,5 @@ mod tests {
         ] {
             assert_eq!(negotiate(requested), agreed, "{requested}");
         }
-    }
-
-    #[test]
-    fn capabilities_are_those_of_the_backends() {
-        let declared = |offers| Value::Object(capabilities(offers));
-        let tools = Offers { tools: true, ..Offers::default() };
-        assert_eq!(declared(tools), json!({ "tools": { "listChanged": true } }));
-        let read_only = Offers { resources: true, ..tools };
-        assert_eq!(declared(read_only)["resources"], json!({ "subscribe": false, "listChanged": true }));
-        let all = declared(Offers::all());
-        assert_eq!(all["resources"]["subscribe"], true);
-        assert_eq!((&all["completions"], &all["logging"]), (&json!({}), &json!({})));
     }
 }

@@ -43,9 +43,9 @@ impl Method {
             "resources/unsubscribe" => Ok(Self::Unsubscribe),
             "completion/complete" => Ok(Self::Complete),
             "logging/setLevel" => {
-                const LEVELS: &str = "one of debug, info, notice, warning, error, critical, alert and emergency";
-                let level = params.typed("level", LEVELS).map_err(|error| ErrorObject::from(&error))?;
-                let missing = || ErrorObject::new(code::INVALID_PARAMS, format!("params.level must be {LEVELS}"));
+                let level = params.typed("level", Level::EXPECTED).map_err(|error| ErrorObject::from(&error))?;
+                let missing =
+                    || ErrorObject::new(code::INVALID_PARAMS, format!("params.level must be {}", Level::EXPECTED));
                 Ok(Self::SetLevel(level.ok_or_else(missing)?))
             }
             other => {

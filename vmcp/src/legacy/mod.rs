@@ -3,7 +3,6 @@
 
 mod announce;
 mod call;
-mod capabilities;
 mod client;
 mod initialize;
 mod methods;
@@ -11,12 +10,12 @@ mod questions;
 mod session;
 
 use crate::backend::Caller;
+use crate::capabilities::Capabilities;
 use crate::catalog::Catalog;
 use crate::egress::SPOKEN;
 use crate::ingress::{Opened, Outbox, Unopened, Upstream, owned_keys};
 use crate::jsonrpc::{ErrorObject, Object};
 use announce::Clients;
-use capabilities::Capabilities;
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use session::ClientSession;

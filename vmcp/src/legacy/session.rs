@@ -1,10 +1,10 @@
 //! One client's session.
 
 use super::call::Call as Asked;
-use super::capabilities::Capabilities;
 use super::client::{Client, params};
 use super::methods::Method;
 use crate::backend::Caller;
+use crate::capabilities::Capabilities;
 use crate::catalog::{Catalog, ClientView, Interests};
 use crate::egress::Reply;
 use crate::ingress::{Call, Outbox, Unanswered, UpstreamSession, owned_keys};
@@ -57,7 +57,10 @@ impl ClientSession {
         let asked = Asked::new(&self.client, &params, messages);
         match Method::parse(&call.method, &params)? {
             Method::Ping => Ok(Reply::Result(raw(&json!({})))),
-            Method::List(kind, cursor) => catalog.list(kind, view, caller, cursor.as_deref()).await.map(Reply::Result),
+            Method::List(kind, cursor) => {
+                let listing = catalog.list(kind, view, caller, cursor.as_deref()).await?;
+                Ok(Reply::Result(listing.result))
+            }
             Method::CallTool => catalog.call_tool(view, caller, params, &asked).await,
             Method::GetPrompt => catalog.get_prompt(view, caller, params, &asked).await,
             Method::ReadResource => catalog.read_resource(view, caller, params, &asked).await,

@@ -51,30 +51,6 @@ async fn versions_are_negotiated_and_checked() {
 }
 
 #[tokio::test]
-async fn a_stateless_client_learns_what_is_served() {
-    let gateway = start(ANONYMOUS, &[]).await;
-    let meta = json!({"_meta": {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-    }});
-    let client = gateway.client().with("mcp-protocol-version", "2026-07-28");
-    for method in ["server/discover", "tools/list", "tools/call"] {
-        let answer = client.request(method, meta.clone()).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method}");
-        let error = &answer.json()["error"];
-        assert_eq!(error["code"], -32022);
-        assert_eq!(
-            error["data"],
-            json!({"supported": ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"], "requested": "2026-07-28"})
-        );
-    }
-    // `Mcp-Method` alone says nothing: there are clients with sessions that send it.
-    let client = gateway.client().with("mcp-method", "initialize");
-    let answer = client.request("initialize", initialize_params("2025-11-25")).await;
-    assert_eq!(answer.status, StatusCode::OK);
-}
-
-#[tokio::test]
 async fn media_types_are_checked() {
     let gateway = start(ANONYMOUS, &[]).await;
     let client = gateway.connected().await;

@@ -56,6 +56,20 @@ const CALL: &str =
     r#"{"jsonrpc":"2.0","id":"call","method":"tools/call","params":{"name":"ask","_meta":{"progressToken":7}}}"#;
 
 #[tokio::test]
+async fn a_client_without_a_session_learns_what_is_served() {
+    let (server, _streams) = talkative().await;
+    let proxy = start(&config(&server, json!({}))).await;
+    for method in ["server/discover", "tools/list"] {
+        let answer = proxy.client().ask(method, json!({})).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{method}");
+        let error = &answer.json()["error"];
+        let supported = json!(["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]);
+        assert_eq!((&error["code"], &error["data"]["supported"]), (&json!(-32022), &supported));
+        assert_eq!(error["data"]["requested"], "2026-07-28");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_method_goes_through_byte_for_byte() {
     const PARAMS: &str = r#"{ "z" : 1.10, "a":[1e3,{"k":1,"k":2}],"name":"\u00e9é", "_meta":{"x": 1} }"#;
     const RESULT: &str = r#"{ "b" : 2.00, "a":{"k":1,"k":2}, "text":"\u0041" }"#;

@@ -1,4 +1,3 @@
-//! The rules of the guard. What each host is, in whatever spelling, is said by the corpus of the integration tests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -18,6 +17,189 @@ fn judge(guard: &Guard, reach: Reach, host: &str) -> String {
         Host::Domain(name) => guard.judge_name(name, reach).map(|()| "resolve"),
     };
     outcome.map_or_else(|refusal| refusal.to_string(), str::to_owned)
+}
+
+const LOOPBACK: &str = "a loopback address";
+const PRIVATE: &str = "in a private network";
+const LINK_LOCAL: &str = "a link-local address";
+const METADATA: &str = "the metadata service of a cloud";
+const UNSPECIFIED: &str = "the unspecified address";
+const MULTICAST: &str = "a multicast address";
+const BROADCAST: &str = "the broadcast address";
+
+/// Hosts as URLs spell them, and what class remote hears about them.
+const CORPUS: &[(&str, &str)] = &[
+    // Public neighbours of everything below.
+    ("1.1.1.1", "ok"),
+    ("9.255.255.255", "ok"),
+    ("11.0.0.0", "ok"),
+    ("100.63.255.255", "ok"),
+    ("100.128.0.0", "ok"),
+    ("126.255.255.255", "ok"),
+    ("128.0.0.0", "ok"),
+    ("169.253.255.255", "ok"),
+    ("169.255.0.0", "ok"),
+    ("172.15.255.255", "ok"),
+    ("172.32.0.0", "ok"),
+    ("192.167.255.255", "ok"),
+    ("192.169.0.0", "ok"),
+    ("198.17.255.255", "ok"),
+    ("198.20.0.0", "ok"),
+    ("223.255.255.255", "ok"),
+    ("[2001:4860:4860::8888]", "ok"),
+    ("[fbff:ffff::1]", "ok"),
+    // Loopback and its encodings.
+    ("127.0.0.1", LOOPBACK),
+    ("127.0.0.0", LOOPBACK),
+    ("127.255.255.255", LOOPBACK),
+    ("127.1", LOOPBACK),
+    ("127.0.1", LOOPBACK),
+    ("2130706433", LOOPBACK),
+    ("0x7f000001", LOOPBACK),
+    ("0x7f.1", LOOPBACK),
+    ("0x7F.0x0.0x0.0x1", LOOPBACK),
+    ("0177.0.0.1", LOOPBACK),
+    ("0177.0x0.0.1", LOOPBACK),
+    ("017700000001", LOOPBACK),
+    ("00000177.1", LOOPBACK),
+    ("127.0.0.1.", LOOPBACK),
+    ("%31%32%37.0.0.1", LOOPBACK),
+    ("\u{ff11}\u{ff12}\u{ff17}.0.0.1", LOOPBACK),
+    ("\u{2460}\u{2461}\u{2466}.\u{24ea}.\u{24ea}.\u{2460}", LOOPBACK),
+    ("127\u{3002}0\u{ff0e}0\u{ff61}1", LOOPBACK),
+    ("user:password@127.0.0.1", LOOPBACK),
+    ("mcp.example.com@127.0.0.1", LOOPBACK),
+    ("127.0.0.1:8080", LOOPBACK),
+    ("[::1]", LOOPBACK),
+    ("[0:0:0:0:0:0:0:1]", LOOPBACK),
+    ("[0000::0001]", LOOPBACK),
+    ("[::127.0.0.1]", "embeds a loopback address (IPv4-compatible)"),
+    ("[::ffff:127.0.0.1]", "embeds a loopback address (IPv4-mapped)"),
+    ("[::ffff:7f00:1]", "embeds a loopback address (IPv4-mapped)"),
+    ("[::FFFF:7F00:0001]", "embeds a loopback address (IPv4-mapped)"),
+    ("[::ffff:0:127.0.0.1]", "embeds a loopback address (IPv4-translated)"),
+    ("[64:ff9b::127.0.0.1]", "embeds a loopback address (NAT64)"),
+    ("[64:ff9b::7f00:1]", "embeds a loopback address (NAT64)"),
+    ("[64:ff9b:1::127.0.0.1]", "embeds a loopback address (NAT64)"),
+    ("[64:ff9b:1:7f00:0:100::]", "embeds a loopback address (NAT64)"),
+    ("[64:ff9b:1:7f:0:1::]", "embeds a loopback address (NAT64)"),
+    ("[64:ff9b:1:0:7f:0:100:0]", "embeds a loopback address (NAT64)"),
+    ("[2002:7f00:1::]", "embeds a loopback address (6to4)"),
+    ("[2002:7f00:1::1]", "embeds a loopback address (6to4)"),
+    ("[2001:0:7f00:1::]", "embeds a loopback address (Teredo)"),
+    ("[2001:0:808:808:0:0:80ff:fffe]", "embeds a loopback address (Teredo)"),
+    ("[2001:db8::5efe:127.0.0.1]", "embeds a loopback address (ISATAP)"),
+    ("[2001:db8::200:5efe:127.0.0.1]", "embeds a loopback address (ISATAP)"),
+    // The unspecified address leads to this machine too.
+    ("0.0.0.0", UNSPECIFIED),
+    ("0", UNSPECIFIED),
+    ("0x0", UNSPECIFIED),
+    ("0.1.2.3", UNSPECIFIED),
+    ("[::]", UNSPECIFIED),
+    ("[::ffff:0.0.0.0]", "embeds the unspecified address (IPv4-mapped)"),
+    // Link-local and metadata.
+    ("169.254.0.0", LINK_LOCAL),
+    ("169.254.255.255", LINK_LOCAL),
+    ("[fe80::1]", LINK_LOCAL),
+    ("[febf::1]", LINK_LOCAL),
+    ("169.254.169.254", METADATA),
+    ("169.254.43518", METADATA),
+    ("2852039166", METADATA),
+    ("0xa9fea9fe", METADATA),
+    ("0xA9.0xFE.0xA9.0xFE", METADATA),
+    ("0251.0376.0251.0376", METADATA),
+    ("169.254.169.254.", METADATA),
+    ("169.254.170.2", METADATA),
+    ("169.254.170.23", METADATA),
+    ("100.100.100.200", METADATA),
+    ("192.0.0.192", METADATA),
+    ("168.63.129.16", METADATA),
+    ("[fd00:ec2::254]", METADATA),
+    ("[fd00:ec2::23]", METADATA),
+    ("[fd20:ce::254]", METADATA),
+    ("[fd00:c1::a9fe:a9fe]", METADATA),
+    ("[fd00:42::42]", METADATA),
+    ("[fe80::a9fe:a9fe]", METADATA),
+    ("[::ffff:169.254.169.254]", "embeds the metadata service of a cloud (IPv4-mapped)"),
+    ("[64:ff9b::a9fe:a9fe]", "embeds the metadata service of a cloud (NAT64)"),
+    ("[2002:a9fe:a9fe::]", "embeds the metadata service of a cloud (6to4)"),
+    // Private networks.
+    ("10.0.0.0", PRIVATE),
+    ("10.255.255.255", PRIVATE),
+    ("0xa.1", PRIVATE),
+    ("012.0.0.1", PRIVATE),
+    ("167772161", PRIVATE),
+    ("172.16.0.0", PRIVATE),
+    ("172.31.255.255", PRIVATE),
+    ("192.168.0.0", PRIVATE),
+    ("192.168.255.255", PRIVATE),
+    ("192.168.257", PRIVATE),
+    ("100.64.0.0", PRIVATE),
+    ("100.127.255.255", PRIVATE),
+    ("198.18.0.0", PRIVATE),
+    ("198.19.255.255", PRIVATE),
+    ("240.0.0.0", PRIVATE),
+    ("255.255.255.254", PRIVATE),
+    ("[fc00::]", PRIVATE),
+    ("[fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]", PRIVATE),
+    ("[fec0::1]", PRIVATE),
+    ("[::ffff:10.0.0.1]", "embeds in a private network (IPv4-mapped)"),
+    ("[::10.0.0.1]", "embeds in a private network (IPv4-compatible)"),
+    ("[64:ff9b::192.168.1.1]", "embeds in a private network (NAT64)"),
+    ("[2002:ac10:1::]", "embeds in a private network (6to4)"),
+    // Multicast and broadcast.
+    ("224.0.0.0", MULTICAST),
+    ("239.255.255.255", MULTICAST),
+    ("[ff02::1]", MULTICAST),
+    ("255.255.255.255", BROADCAST),
+    ("0xffffffff", BROADCAST),
+    // What embeds a public address is public.
+    ("[::ffff:8.8.8.8]", "ok"),
+    ("[64:ff9b::8.8.8.8]", "ok"),
+    ("[64:ff9b:1::8.8.8.8]", "ok"),
+    ("[2002:808:808::1]", "ok"),
+    ("[2001:0:808:808:0:0:f7f7:f7f7]", "ok"),
+    // Names that are not resolved at all.
+    ("metadata.google.internal", "that of the metadata service of a cloud"),
+    ("METADATA.google.internal.", "that of the metadata service of a cloud"),
+    ("metadata", "that of the metadata service of a cloud"),
+    ("instance-data.ec2.internal", "that of the metadata service of a cloud"),
+    ("kubernetes", "that of the Kubernetes API"),
+    ("kubernetes.default", "that of the Kubernetes API"),
+    ("kubernetes.default.svc", "that of the Kubernetes API"),
+    ("Kubernetes.Default.svc.cluster.local.", "that of the Kubernetes API"),
+    ("kubernetes.default.svc.corp.example", "that of the Kubernetes API"),
+    ("mcp", "a name of the cluster"),
+    ("mcp.tools.svc", "a name of the cluster"),
+    ("mcp.tools.svc.cluster.local", "a name of the cluster"),
+    ("10-0-0-1.tools.pod.cluster.local", "a name of the cluster"),
+    // Names that are resolved, and judged by their addresses.
+    ("mcp.example.com", "resolve"),
+    ("localhost", "resolve"),
+    ("svc.example.com", "resolve"),
+    ("cluster.local.example.com", "resolve"),
+    ("kubernetes.default.example.com", "that of the Kubernetes API"),
+    ("127.0.0.1.nip.io", "resolve"),
+    ("xn--mnchen-3ya.example", "resolve"),
+    // Not hosts at all.
+    ("127.0.0.1.5", "no url"),
+    ("256.0.0.1", "no url"),
+    ("0x100000000", "no url"),
+    ("[::1", "no url"),
+    ("a b", "no url"),
+];
+
+#[test]
+fn class_remote_reaches_public_servers_and_nothing_else() {
+    let guard = Guard::default();
+    for (host, expected) in CORPUS {
+        let judged = judge(&guard, EgressClass::Remote.into(), host);
+        let fits = match *expected {
+            "ok" | "resolve" | "no url" => judged == *expected,
+            reason => judged.contains(reason),
+        };
+        assert!(fits, "{host}: expected {expected:?}, got {judged:?}");
+    }
 }
 
 #[test]

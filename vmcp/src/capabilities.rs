@@ -1,8 +1,9 @@
-//! What a client declared that it can be asked.
+//! What a client declared that it can be asked, in `initialize` or with each request.
 
 use crate::egress::Question;
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The capabilities that backends may use.
@@ -11,7 +12,7 @@ const PASSED_ON: [&str; 3] = ["roots", "sampling", "elicitation"];
 /// The capabilities of one client.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "the protocol declares each capability by itself")]
-pub(super) struct Capabilities {
+pub(crate) struct Capabilities {
     passed_on: Arc<RawValue>,
     roots: bool,
     sampling: bool,
@@ -21,9 +22,13 @@ pub(super) struct Capabilities {
 
 impl Capabilities {
     /// Reads the params of `initialize`.
-    pub(super) fn read(params: &Object<'_>) -> Result<Self, ErrorObject> {
+    pub(crate) fn read(params: &Object<'_>) -> Result<Self, ErrorObject> {
         let none = raw(&Object::empty("params.capabilities"));
-        let declared = params.field("capabilities").unwrap_or(&none);
+        Self::declared(params.field("capabilities").unwrap_or(&none))
+    }
+
+    /// Reads what a client declares.
+    pub(crate) fn declared(declared: &RawValue) -> Result<Self, ErrorObject> {
         let malformed = |error| ErrorObject::from(&error);
         let declared = Object::parse(declared, "params.capabilities", &PASSED_ON).map_err(malformed)?;
         let elicitation = declared
@@ -49,12 +54,12 @@ impl Capabilities {
     }
 
     /// What backends are told.
-    pub(super) fn passed_on(&self) -> Arc<RawValue> {
+    pub(crate) fn passed_on(&self) -> Arc<RawValue> {
         Arc::clone(&self.passed_on)
     }
 
     /// Whether the client can be asked this, or the error that answers in its place.
-    pub(super) fn check(&self, question: &Question) -> Result<(), ErrorObject> {
+    pub(crate) fn check(&self, question: &Question) -> Result<(), ErrorObject> {
         let (offered, what, code) = match question.method.as_str() {
             "roots/list" => (self.roots, "roots", code::METHOD_NOT_FOUND),
             "sampling/createMessage" => (self.sampling, "sampling", code::METHOD_NOT_FOUND),
@@ -68,6 +73,21 @@ impl Capabilities {
         };
         if offered { Ok(()) } else { Err(ErrorObject::new(code, format!("the client does not offer {what}"))) }
     }
+}
+
+/// The capabilities that a client must declare to be asked this, as it would declare them.
+pub(crate) fn required_by(question: &Question) -> Value {
+    match question.method.as_str() {
+        "roots/list" => json!({ "roots": {} }),
+        "sampling/createMessage" => json!({ "sampling": {} }),
+        _ if is_by_url(question).unwrap_or_default() => json!({ "elicitation": { "url": {} } }),
+        _ => json!({ "elicitation": {} }),
+    }
+}
+
+/// Whether a request is one that clients can be asked at all.
+pub(crate) fn is_question(method: &str) -> bool {
+    matches!(method, "roots/list" | "sampling/createMessage" | "elicitation/create")
 }
 
 fn is_by_url(question: &Question) -> Result<bool, ErrorObject> {

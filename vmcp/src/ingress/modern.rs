@@ -1,0 +1,178 @@
+//! Requests of the revisions without sessions (MCP 2026-07-28): judged by what they say of themselves, answered each by
+//! itself, and cancelled when the client leaves.
+
+use super::answer::{self, KEEP_ALIVE, Refused};
+use super::requests::Crowded;
+use super::stateless::{Asked, StatelessEndpoint};
+use super::{Ingress, Patience, listening, mirror, revision};
+use crate::backend::Caller;
+use crate::egress::Reply;
+use crate::jsonrpc::{ErrorObject, Id, Object, Request, code, error_response, raw, result_response};
+use crate::stateless::{self, errors, meta::RequestMeta};
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, stream};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio::time::Interval;
+
+/// Messages of one request that wait to be written.
+const MESSAGES: usize = 32;
+/// After how many seconds a client may try again what was too much at once.
+const RETRY_AFTER: u16 = 1;
+
+/// Answers a request with these params.
+pub(super) async fn answer_call(
+    ingress: &Arc<Ingress>,
+    endpoint: &StatelessEndpoint,
+    headers: &HeaderMap,
+    caller: Caller,
+    asked: &Request<'_>,
+    params: &Object<'_>,
+) -> Result<Response, Refused> {
+    let refuse = |error| answer::error(StatusCode::BAD_REQUEST, Some(&asked.id), &errors::of_gateway(error));
+    let asked = judge(endpoint, headers, asked, params).map_err(refuse)?;
+    let place = endpoint.requests.begin(caller.principal.as_ref()).map_err(|crowded| {
+        let error = ErrorObject::new(code::OVERLOADED, crowded.to_string());
+        let response = |status| answer::error(status, Some(&asked.id), &errors::of_gateway(error));
+        match crowded {
+            Crowded::User => answer::try_later(response(StatusCode::TOO_MANY_REQUESTS), RETRY_AFTER),
+            Crowded::All => answer::try_later(response(StatusCode::SERVICE_UNAVAILABLE), RETRY_AFTER),
+        }
+    })?;
+    if asked.method == "subscriptions/listen" {
+        let subscription = endpoint.gateway.listen(&caller, &asked).await.map_err(|error| refusal(&asked.id, error))?;
+        return Ok(listening::stream(ingress, &caller, subscription, place));
+    }
+    let (gateway, (sender, messages)) = (Arc::clone(&endpoint.gateway), mpsc::channel(MESSAGES));
+    let answer = async move {
+        let _place = place;
+        let reply = gateway.answer(&caller, &asked, sender).await;
+        Answer::of(&asked.id, reply)
+    };
+    Ok(Work { answer: answer.boxed(), messages }.respond(ingress.patience).await)
+}
+
+/// What a request says of itself, if it says what it must.
+fn judge(
+    endpoint: &StatelessEndpoint,
+    headers: &HeaderMap,
+    asked: &Request<'_>,
+    params: &Object<'_>,
+) -> Result<Asked, ErrorObject> {
+    let header = mirror::version(headers)?;
+    let meta = revision::meta(params).map_err(|error| ErrorObject::from(&error))?;
+    let (version, meta) = RequestMeta::read(meta.as_ref())?;
+    mirror::check_version(&header, &version)?;
+    if !stateless::SPOKEN.contains(&version.as_str()) {
+        return Err(revision::unsupported(&version, endpoint.gateway.revisions()));
+    }
+    mirror::check(headers, &asked.method, params)?;
+    let params = asked.params.map_or_else(|| raw(&json!({})), ToOwned::to_owned);
+    Ok(Asked {
+        id: asked.id.clone(),
+        method: asked.method.clone().into_owned(),
+        params,
+        meta,
+        headers: headers.clone(),
+    })
+}
+
+fn refusal(id: &Id, error: ErrorObject) -> Refused {
+    let Answer { status, body } = Answer::of(id, Err(error));
+    respond(status, body).into()
+}
+
+fn respond(status: StatusCode, body: Bytes) -> Response {
+    let response = answer::json(status, body);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        return *answer::try_later(response, RETRY_AFTER).0;
+    }
+    response
+}
+
+/// A response, and the status that goes with it when nothing else has been said.
+struct Answer {
+    status: StatusCode,
+    body: Bytes,
+}
+
+impl Answer {
+    fn of(id: &Id, reply: Result<Reply, ErrorObject>) -> Self {
+        let error = match reply {
+            Ok(Reply::Result(result)) => {
+                return Self { status: StatusCode::OK, body: result_response(id, &result) };
+            }
+            Ok(Reply::Error(error)) => errors::of_backend(error),
+            Err(error) => {
+                let status = errors::status(error.code);
+                return Self { status, body: error_response(Some(id), &raw(&errors::of_gateway(error))) };
+            }
+        };
+        Self { status: errors::status(errors::code_of(&error)), body: error_response(Some(id), &error) }
+    }
+}
+
+/// A request that is being worked on. Dropping it cancels the request.
+struct Work {
+    answer: BoxFuture<'static, Answer>,
+    messages: mpsc::Receiver<Bytes>,
+}
+
+impl Work {
+    /// One document, or a stream where there is something to say before the answer, or where that takes its time.
+    async fn respond(mut self, patience: Patience) -> Response {
+        let first = tokio::select! {
+            biased;
+            Some(message) = self.messages.recv() => Some(message),
+            Answer { status, body } = &mut self.answer => {
+                let Ok(message) = self.messages.try_recv() else { return respond(status, body) };
+                // What was said before the answer is told before it.
+                let said = [message].into_iter().chain(std::iter::from_fn(|| self.messages.try_recv().ok()));
+                let events: Vec<_> = said.chain([body]).map(|message| answer::event(&message)).collect();
+                return answer::events(Body::from(events.concat()));
+            }
+            () = tokio::time::sleep(patience.answer) => None,
+        };
+        let writing = Writing {
+            work: Some(self),
+            ready: first.into_iter().collect(),
+            keep_alive: tokio::time::interval(patience.keep_alive),
+        };
+        answer::events(Body::from_stream(stream::unfold(writing, Writing::next)))
+    }
+}
+
+/// The stream of an answer.
+struct Writing {
+    /// Nothing once it is answered.
+    work: Option<Work>,
+    ready: VecDeque<Bytes>,
+    keep_alive: Interval,
+}
+
+impl Writing {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(message) = self.ready.pop_front() {
+            return Some((Ok(answer::event(&message)), self));
+        }
+        let work = self.work.as_mut()?;
+        let event = tokio::select! {
+            biased;
+            Some(message) = work.messages.recv() => answer::event(&message),
+            Answer { body, .. } = &mut work.answer => {
+                self.ready.extend(std::iter::from_fn(|| work.messages.try_recv().ok()).chain([body]));
+                self.work = None;
+                answer::event(&self.ready.pop_front()?)
+            }
+            _ = self.keep_alive.tick() => KEEP_ALIVE,
+        };
+        Some((Ok(event), self))
+    }
+}

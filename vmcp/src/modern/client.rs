@@ -1,0 +1,146 @@
+//! A client as backends with sessions see it, for as long as a session with them lasts: for one request, for those of
+//! one user, or for a stream of what changes.
+
+use super::call::CallPeer;
+use super::listen::News;
+use crate::backend::{Backend, Caller};
+use crate::catalog::{self, Catalog, Interests};
+use crate::egress::{OnBehalf, Peer, Question, Reply, Rounds};
+use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, raw};
+use crate::offers::Kind;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::value::RawValue;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Client {
+    catalog: Arc<Catalog>,
+    /// What backends may ask it for.
+    capabilities: Arc<RawValue>,
+    pub(super) interests: Arc<Interests>,
+    /// Whoever it stood for last.
+    caller: Mutex<Caller>,
+    /// The requests that are under way at backends.
+    calls: Mutex<Vec<Arc<CallPeer>>>,
+    /// Where news of resources go.
+    news: Option<News>,
+}
+
+impl Client {
+    pub(super) fn new(catalog: Arc<Catalog>, caller: &Caller, capabilities: Arc<RawValue>, news: Option<News>) -> Self {
+        Self {
+            catalog,
+            capabilities,
+            interests: Arc::default(),
+            caller: Mutex::new(caller.clone()),
+            calls: Mutex::default(),
+            news,
+        }
+    }
+
+    /// Hears what `backend` says outside of requests, or without saying to which one it belongs.
+    pub(super) fn peer(self: &Arc<Self>, backend: &Backend) -> Arc<dyn Peer> {
+        Arc::new(SessionPeer { client: Arc::clone(self), backend: backend.name.clone() })
+    }
+
+    /// From now on it stands for `caller`.
+    pub(super) fn stand_for(&self, caller: &Caller) {
+        *lock(&self.caller) = caller.clone();
+    }
+
+    /// A request is under way from now on.
+    pub(super) fn begin(&self, call: &Arc<CallPeer>) {
+        lock(&self.calls).push(Arc::clone(call));
+    }
+
+    /// A request is not under way any more.
+    pub(super) fn end(&self, call: &Arc<CallPeer>) {
+        lock(&self.calls).retain(|other| !Arc::ptr_eq(other, call));
+    }
+
+    /// The one request to `backend` that is under way and fits. Among several nobody knows which one is meant.
+    fn only(&self, backend: &str, fits: impl Fn(&CallPeer) -> bool) -> Option<Arc<CallPeer>> {
+        let calls = lock(&self.calls);
+        let mut found = calls.iter().filter(|call| call.backend == backend && fits(call));
+        found.next().filter(|_| found.next().is_none()).cloned()
+    }
+
+    /// Takes what is of no single request. Returns the message if it is not such.
+    pub(super) fn hear(&self, backend: &str, method: &str, message: Bytes) -> Option<Bytes> {
+        let kinds: Vec<_> = Kind::changed_by(method).collect();
+        if !kinds.is_empty() {
+            let caller = lock(&self.caller).clone();
+            self.catalog.lists_changed_for(&caller, backend, &kinds);
+            return None;
+        }
+        if method != "notifications/resources/updated" {
+            return Some(message);
+        }
+        if let Some(news) = &self.news {
+            let uri = param(&message, "uri").and_then(|uri| serde_json::from_str::<String>(uri.get()).ok());
+            if uri.is_some_and(|uri| self.interests.is_subscribed(&uri, backend)) {
+                news.pass_on(&message);
+            }
+        }
+        None
+    }
+}
+
+/// A member of the params of a notification.
+fn param(message: &[u8], key: &'static str) -> Option<Box<RawValue>> {
+    let Ok(Message::Notification(notification)) = Message::parse(message) else { return None };
+    let params = Object::parse(notification.params?, "params", &[key]).ok()?;
+    params.field(key).map(ToOwned::to_owned)
+}
+
+impl catalog::Client for Client {
+    fn on_behalf(self: Arc<Self>, backend: &Arc<Backend>) -> OnBehalf {
+        OnBehalf {
+            capabilities: Arc::clone(&self.capabilities),
+            client_info: None,
+            rounds: Rounds::Client,
+            peer: self.peer(backend),
+        }
+    }
+}
+
+/// Hears what a backend says outside of requests, or without saying to which one it belongs.
+#[derive(Debug)]
+struct SessionPeer {
+    client: Arc<Client>,
+    backend: String,
+}
+
+impl Peer for SessionPeer {
+    fn notified<'a>(&'a self, method: &'a str, message: Bytes) -> BoxFuture<'a, ()> {
+        async move {
+            let Some(message) = self.client.hear(&self.backend, method, message) else { return };
+            let call = if method == "notifications/progress" {
+                let token = param(&message, "progressToken").and_then(|token| Id::parse(&token).ok());
+                token.and_then(|token| self.client.only(&self.backend, |call| call.is_called(&token)))
+            } else {
+                self.client.only(&self.backend, |_| true)
+            };
+            // What belongs to no request has no place to go.
+            if let Some(call) = call {
+                call.tell(method, message).await;
+            }
+        }
+        .boxed()
+    }
+
+    fn asked(self: Arc<Self>, question: Question) -> BoxFuture<'static, Reply> {
+        if let Some(call) = self.client.only(&self.backend, |_| true) {
+            return call.asked(question);
+        }
+        let error = ErrorObject::new(code::INVALID_REQUEST, "this client cannot be asked outside of a request");
+        std::future::ready(Reply::Error(raw(&error))).boxed()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

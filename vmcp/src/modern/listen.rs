@@ -1,0 +1,235 @@
+//! `subscriptions/listen`: streams of what changes. A stream has sessions of its own with backends that have some, as
+//! long as it stands.
+
+use super::client::Client;
+use crate::backend::{Backend, Caller};
+use crate::catalog::{Catalog, Changed, ClientView, Conversation, RESOURCE_KEYS};
+use crate::egress::{Clock, Hearing, Reply};
+use crate::ingress::{Asked, Outbox, Subscription, owned_keys};
+use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
+use crate::offers::{Kind, Offers};
+use crate::stateless::meta::SUBSCRIPTION_ID;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio_util::task::TaskTracker;
+
+/// How many resources one stream may tell of.
+const MAX_RESOURCES: usize = 1_000;
+/// How long at most a stream waits for the lists of whose changes it is to tell.
+const FIRST_LISTS: Duration = Duration::from_secs(2);
+
+/// Where the messages of one stream go.
+#[derive(Debug, Clone)]
+pub(super) struct News {
+    id: Id,
+    outbox: Arc<Outbox>,
+}
+
+impl News {
+    /// Tells it of a change.
+    fn tell(&self, method: &str) {
+        let params = json!({ "_meta": { SUBSCRIPTION_ID: self.id.raw() } });
+        self.outbox.push(notification(method, Some(&raw(&params))));
+    }
+
+    /// Passes a notification of a backend on.
+    pub(super) fn pass_on(&self, message: &[u8]) {
+        if let Some(message) = self.tagged(message) {
+            self.outbox.push(message);
+        }
+    }
+
+    fn tagged(&self, message: &[u8]) -> Option<Bytes> {
+        let Ok(Message::Notification(told)) = Message::parse(message) else { return None };
+        let params = Object::parse(told.params?, "params", &["_meta"]).ok()?;
+        let none = raw(&Object::empty("params._meta"));
+        let meta = params.field("_meta").unwrap_or(&none).to_owned();
+        let meta = Object::parse(&meta, "params._meta", &[SUBSCRIPTION_ID]).ok()?;
+        let meta = meta.with(SUBSCRIPTION_ID, self.id.raw().to_owned()).to_raw();
+        Some(notification(&told.method, Some(&params.with("_meta", meta).to_raw())))
+    }
+}
+
+/// A stream that stands.
+#[derive(Debug)]
+struct Listener {
+    caller: Caller,
+    /// The kinds of whose lists it tells.
+    kinds: BTreeSet<Kind>,
+    news: News,
+    view: Arc<ClientView>,
+    ending: TaskTracker,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let view = Arc::clone(&self.view);
+        self.ending.spawn(async move { view.close().await });
+    }
+}
+
+/// All streams that stand.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    all: Mutex<Vec<Weak<Listener>>>,
+    ending: TaskTracker,
+}
+
+impl Listeners {
+    /// Tells every stream whose client sees something else now.
+    pub(super) fn announce(&self, catalog: &Catalog, changed: &Changed) {
+        let listeners: Vec<_> = lock(&self.all).iter().filter_map(Weak::upgrade).collect();
+        for listener in listeners {
+            let kinds = catalog.affected_for(&listener.caller, changed);
+            let told = kinds.into_iter().filter(|kind| listener.kinds.contains(kind)).map(Kind::changed);
+            for method in told.collect::<BTreeSet<_>>() {
+                listener.news.tell(method);
+            }
+        }
+    }
+
+    /// Waits until the sessions of streams that are gone have ended.
+    pub(super) async fn close(&self) {
+        self.ending.close();
+        self.ending.wait().await;
+    }
+
+    fn add(&self, listener: &Arc<Listener>) {
+        let mut all = lock(&self.all);
+        // Those that are gone make room before the list would grow.
+        if all.len() == all.capacity() {
+            all.retain(|listener| listener.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(listener));
+    }
+}
+
+/// What a client wants to hear of.
+struct Filter {
+    /// The keys of the lists, as the client named them, and their kinds.
+    lists: Vec<(&'static str, &'static [Kind])>,
+    resources: Vec<String>,
+}
+
+impl Filter {
+    const LISTS: [(&'static str, &'static [Kind]); 3] = [
+        ("toolsListChanged", &[Kind::Tools]),
+        ("promptsListChanged", &[Kind::Prompts]),
+        ("resourcesListChanged", &[Kind::Resources, Kind::Templates]),
+    ];
+
+    /// What of the wish can be had, of backends that offer this.
+    fn read(params: &Object<'_>, offers: Offers) -> Result<Self, ErrorObject> {
+        const KEYS: [&str; 4] =
+            ["toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions"];
+        let malformed = |error| ErrorObject::from(&error);
+        let missing = || ErrorObject::new(code::INVALID_PARAMS, "params.notifications must say what is listened for");
+        let wish = params.field("notifications").ok_or_else(missing)?;
+        let wish = Object::parse(wish, "params.notifications", &KEYS).map_err(malformed)?;
+        let mut lists = Vec::new();
+        for (key, kinds) in Self::LISTS {
+            let wanted = wish.typed::<bool>(key, "true or false").map_err(malformed)?.unwrap_or_default();
+            if wanted && kinds.iter().any(|kind| offers.has(*kind)) {
+                lists.push((key, kinds));
+            }
+        }
+        let resources = wish.typed::<Vec<String>>(KEYS[3], "a list of URIs").map_err(malformed)?.unwrap_or_default();
+        if resources.len() > MAX_RESOURCES {
+            let message = format!("params.notifications.resourceSubscriptions has more than {MAX_RESOURCES} URIs");
+            return Err(ErrorObject::new(code::INVALID_PARAMS, message));
+        }
+        Ok(Self { lists, resources })
+    }
+
+    fn kinds(&self) -> BTreeSet<Kind> {
+        self.lists.iter().flat_map(|(_, kinds)| kinds.iter().copied()).collect()
+    }
+
+    /// It as the client is told that it is honoured.
+    fn honoured(&self, resources: &[String]) -> Value {
+        let mut honoured: Map<_, _> = self.lists.iter().map(|(key, _)| ((*key).to_owned(), true.into())).collect();
+        if !resources.is_empty() {
+            honoured.insert("resourceSubscriptions".to_owned(), json!(resources));
+        }
+        Value::Object(honoured)
+    }
+}
+
+/// Opens a stream for `caller`, which ends with the answer `end`.
+pub(super) async fn open(
+    catalog: &Arc<Catalog>,
+    listeners: &Listeners,
+    caller: &Caller,
+    asked: &Asked,
+    end: Bytes,
+) -> Result<Subscription, ErrorObject> {
+    let params = Object::parse(&asked.params, "params", owned_keys(&asked.method));
+    let params = params.map_err(|error| ErrorObject::from(&error))?;
+    let filter = Filter::read(&params, catalog.offers())?;
+    let news = News { id: asked.id.clone(), outbox: Arc::default() };
+    let none = Arc::from(raw(&Object::empty("capabilities")));
+    let client = Arc::new(Client::new(Arc::clone(catalog), caller, none, Some(news.clone())));
+    let view = Arc::new(ClientView::new(Arc::<Client>::clone(&client), Arc::clone(&client.interests)));
+    let listener = Arc::new(Listener {
+        caller: caller.clone(),
+        kinds: filter.kinds(),
+        news: news.clone(),
+        view: Arc::clone(&view),
+        ending: listeners.ending.clone(),
+    });
+    // Before anything is asked: what changes from now on is told.
+    listeners.add(&listener);
+    let lists =
+        futures::future::join_all(filter.kinds().into_iter().map(|kind| catalog.follow_lists(kind, &view, caller)));
+    let lists = tokio::time::timeout(FIRST_LISTS, lists);
+    let resources = filter.resources.iter().map(|uri| subscribed(catalog, &view, &client, caller, uri));
+    let (_, resources) = tokio::join!(lists, futures::future::join_all(resources));
+    let resources: Vec<_> = resources.into_iter().flatten().collect();
+    let params = json!({ "_meta": { SUBSCRIPTION_ID: asked.id.raw() }, "notifications": filter.honoured(&resources) });
+    Ok(Subscription {
+        acknowledgement: notification("notifications/subscriptions/acknowledged", Some(&raw(&params))),
+        messages: news.outbox,
+        end,
+        kept: Box::new(listener),
+    })
+}
+
+/// The URI, if its backend tells the news of it.
+async fn subscribed(
+    catalog: &Catalog,
+    view: &ClientView,
+    client: &Arc<Client>,
+    caller: &Caller,
+    uri: &str,
+) -> Option<String> {
+    let params: Box<RawValue> = raw(&json!({ "uri": uri }));
+    let params = Object::parse(&params, "params", &RESOURCE_KEYS).ok()?;
+    match catalog.subscribe(view, caller, params, &Subscribing(client)).await {
+        Ok(Reply::Result(_)) => Some(uri.to_owned()),
+        Ok(Reply::Error(error)) => {
+            tracing::debug!(uri, error = error.get(), "a backend does not tell of a resource");
+            None
+        }
+        Err(error) => {
+            tracing::debug!(uri, error = error.message, "nobody tells of a resource");
+            None
+        }
+    }
+}
+
+/// A request for a stream: what the backend says meanwhile is heard like everything else.
+struct Subscribing<'a>(&'a Arc<Client>);
+
+impl Conversation for Subscribing<'_> {
+    fn with(&self, backend: &Arc<Backend>) -> Hearing {
+        Hearing { declared: None, peer: self.0.peer(backend), clock: Clock::start() }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,50 @@
+//! The methods that are answered with one result.
+
+use crate::jsonrpc::{ErrorObject, Object, code};
+use crate::offers::Kind;
+use crate::stateless::VERSION;
+
+/// What a client asks for.
+#[derive(Debug)]
+pub(super) enum Method {
+    /// `server/discover`.
+    Discover,
+    /// One of the lists, from the page of a cursor on.
+    List(Kind, Option<String>),
+    /// What one backend is asked.
+    Ask(Ask),
+}
+
+/// What is asked of the backend that owns it.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// `tools/call`.
+    CallTool,
+    /// `prompts/get`.
+    GetPrompt,
+    /// `resources/read`.
+    ReadResource,
+    /// `completion/complete`.
+    Complete,
+}
+
+impl Method {
+    /// What a request asks for, or the error that answers it.
+    pub(super) fn parse(method: &str, params: &Object<'_>) -> Result<Self, ErrorObject> {
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.method() == method) {
+            let cursor = params.typed::<Option<String>>("cursor", "a string").map(Option::flatten);
+            return Ok(Self::List(kind, cursor.map_err(|error| ErrorObject::from(&error))?));
+        }
+        match method {
+            "server/discover" => Ok(Self::Discover),
+            "tools/call" => Ok(Self::Ask(Ask::CallTool)),
+            "prompts/get" => Ok(Self::Ask(Ask::GetPrompt)),
+            "resources/read" => Ok(Self::Ask(Ask::ReadResource)),
+            "completion/complete" => Ok(Self::Ask(Ask::Complete)),
+            other => {
+                let message = format!("the method {other:?} is not served in revision {VERSION}");
+                Err(ErrorObject::new(code::METHOD_NOT_FOUND, message))
+            }
+        }
+    }
+}

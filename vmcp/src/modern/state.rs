@@ -1,0 +1,148 @@
+//! The `requestState` of backends, which clients carry from one round of a request to the next (2026-07-28, multi
+//! round-trip requests): sealed, so that a client brings back what it was given, for the same request, in time.
+
+use crate::backend::{Backend, Caller};
+use crate::jsonrpc::{ErrorObject, Id, Object, code};
+use crate::seal::{Binding, Sealer};
+use crate::stateless::header::named_by;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::time::{Duration, SystemTime};
+
+/// How long a client has for a round: people may have to be asked.
+const LIFETIME: Duration = Duration::from_mins(10);
+
+/// What makes one request the same in each of its rounds.
+#[derive(Debug)]
+pub(super) struct Request {
+    binding: Binding,
+}
+
+impl Request {
+    /// The request of `caller` for `method` with these params, as the client wrote them.
+    pub(super) fn new(caller: &Caller, method: &str, params: &Object<'_>) -> Self {
+        let name = named_by(method).and_then(|member| params.string(member).ok().flatten()).unwrap_or_default();
+        let mut digest = Sha256::new();
+        let arguments = params.field("arguments").and_then(|arguments| serde_json::from_str(arguments.get()).ok());
+        hash(&arguments.unwrap_or(Value::Null), &mut digest);
+        let binding = Binding::to("requestState")
+            .and_principal(caller.principal.as_ref())
+            .and(method)
+            .and(name)
+            .and(digest.finalize());
+        Self { binding }
+    }
+
+    fn at(&self, backend: &Backend) -> Binding {
+        self.binding.clone().and(&backend.name).and(backend.url.as_str())
+    }
+
+    /// What the client is given to carry.
+    pub(super) fn seal(&self, sealer: &Sealer, backend: &Backend, state: &str) -> Result<String, ErrorObject> {
+        sealer.seal(&self.at(backend), state.as_bytes(), SystemTime::now() + LIFETIME).map_err(|error| {
+            ErrorObject::new(code::INTERNAL_ERROR, format!("the requestState could not be sealed: {error}"))
+        })
+    }
+
+    /// What the backend gave, of what the client has brought.
+    pub(super) fn open(&self, sealer: &Sealer, backend: &Backend, brought: &str) -> Result<String, ErrorObject> {
+        let refused = |why: &dyn std::fmt::Display| {
+            let message = format!("params.requestState is not good for this request: {why}; start the request again");
+            ErrorObject::new(code::INVALID_PARAMS, message)
+        };
+        let state = sealer.open(&self.at(backend), brought, SystemTime::now()).map_err(|error| refused(&error))?;
+        String::from_utf8(state).map_err(|_| refused(&"it is not text"))
+    }
+}
+
+/// Hashes a value whatever the order and spelling of its members.
+fn hash(value: &Value, digest: &mut Sha256) {
+    let mut part = |kind: &str, bytes: &[u8]| {
+        digest.update(kind);
+        digest.update((bytes.len() as u64).to_be_bytes());
+        digest.update(bytes);
+    };
+    match value {
+        Value::Array(items) => {
+            part("[", &items.len().to_be_bytes());
+            for item in items {
+                hash(item, digest);
+            }
+        }
+        // No arguments are no arguments.
+        Value::Object(members) if members.is_empty() => part("n", b""),
+        Value::Object(members) => {
+            part("{", &members.len().to_be_bytes());
+            let mut sorted: Vec<_> = members.iter().collect();
+            sorted.sort_unstable_by_key(|(name, _)| *name);
+            for (name, member) in sorted {
+                hash(&Value::from(name.as_str()), digest);
+                hash(member, digest);
+            }
+        }
+        Value::String(text) => part("s", text.as_bytes()),
+        Value::Null => part("n", b""),
+        other => part("v", other.to_string().as_bytes()),
+    }
+}
+
+/// A name that no other request of this process has.
+pub(super) fn fresh(count: &std::sync::atomic::AtomicU64) -> Id {
+    Id::from(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::backend::{Principal, SubjectToken};
+    use crate::jsonrpc::raw;
+    use serde_json::json;
+
+    fn caller(subject: &str) -> Caller {
+        let principal = Principal { issuer: "i".to_owned(), subject: subject.to_owned() };
+        Caller::authenticated(principal, SubjectToken::new("t", SystemTime::now()))
+    }
+
+    fn request(caller: &Caller, method: &str, params: &Value) -> Request {
+        let params = raw(params);
+        Request::new(caller, method, &Object::parse(&params, "params", &["name", "arguments", "uri"]).unwrap())
+    }
+
+    fn backend(name: &str, url: &str) -> Backend {
+        Backend { name: name.to_owned(), ..Backend::at(url) }
+    }
+
+    #[test]
+    fn a_state_is_good_for_the_same_request_of_the_same_user_at_the_same_backend() {
+        let (key, b) = (Sealer::random().unwrap(), backend("b", "http://b.example/mcp"));
+        let call = json!({"name": "t", "arguments": {"a": 1, "b": [true, null]}});
+        let sealed = request(&caller("alice"), "tools/call", &call).seal(&key, &b, "state").unwrap();
+        let again = json!({"arguments": {"b": [true, null], "a": 1}, "name": "t", "requestState": "x"});
+        let open = |of: &Request, at: &Backend| of.open(&key, at, &sealed);
+        assert_eq!(open(&request(&caller("alice"), "tools/call", &again), &b).unwrap(), "state");
+        for (user, method, params) in [
+            ("bob", "tools/call", &call),
+            ("alice", "prompts/get", &call),
+            ("alice", "tools/call", &json!({"name": "u", "arguments": {"a": 1, "b": [true, null]}})),
+            ("alice", "tools/call", &json!({"name": "t", "arguments": {"a": 2, "b": [true, null]}})),
+            ("alice", "tools/call", &json!({"name": "t"})),
+        ] {
+            let error = open(&request(&caller(user), method, params), &b).unwrap_err();
+            assert_eq!(error.code, code::INVALID_PARAMS, "{user} {method} {params}");
+        }
+        let same = request(&caller("alice"), "tools/call", &call);
+        assert!(open(&same, &backend("c", "http://b.example/mcp")).is_err());
+        assert!(open(&same, &backend("b", "http://c.example/mcp")).is_err());
+        assert!(same.open(&key, &b, "tampered").is_err());
+    }
+
+    #[test]
+    fn no_arguments_are_the_same_however_they_are_written() {
+        let (key, b) = (Sealer::random().unwrap(), backend("b", "http://b.example/mcp"));
+        let sealed = request(&caller("alice"), "tools/call", &json!({"name": "t"})).seal(&key, &b, "s").unwrap();
+        for params in [json!({"name": "t", "arguments": {}}), json!({"name": "t", "arguments": null})] {
+            assert_eq!(request(&caller("alice"), "tools/call", &params).open(&key, &b, &sealed).unwrap(), "s");
+        }
+    }
+}
