@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, Method, StatusCode, header};
 
+use super::coding::Coding;
 use super::signal::Signal;
 use super::{json, protobuf};
 use crate::journal::TelemetryFacts;
@@ -63,16 +64,23 @@ impl Collector {
                 return Outcome::refused_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, reason);
             }
         };
-        if let Some(coding) = received.header(header::CONTENT_ENCODING.as_str()).filter(|coding| *coding != "identity")
-        {
-            let reason = format!("this collector does not read the content encoding {coding}: send it uncompressed");
+        let given = received.header(header::CONTENT_ENCODING.as_str()).unwrap_or("identity");
+        let Some(coding) = Coding::named(given) else {
+            let reason = format!("found the content encoding {given}, expected gzip, deflate or identity");
             return refused(encoding, StatusCode::UNSUPPORTED_MEDIA_TYPE, &reason);
-        }
-        if received.body.len() > LARGEST_EXPORT {
+        };
+        let body = match coding.decode(&received.body, LARGEST_EXPORT) {
+            Ok(body) => body,
+            Err(error) => {
+                let reason = format!("the body is not encoded as {given}: {error}");
+                return refused(encoding, StatusCode::BAD_REQUEST, &reason);
+            }
+        };
+        if body.len() > LARGEST_EXPORT {
             let reason = format!("the export is larger than {LARGEST_EXPORT} bytes: send smaller batches");
             return refused(encoding, StatusCode::PAYLOAD_TOO_LARGE, &reason);
         }
-        match encoding.read(signal, &received.body) {
+        match encoding.read(signal, &body) {
             Err(reason) => refused(encoding, StatusCode::BAD_REQUEST, &reason),
             Ok(facts) if facts.items() > MOST_ITEMS => {
                 let reason = format!("the export holds more than {MOST_ITEMS} items: send smaller batches");

@@ -1,5 +1,9 @@
 //! Collectors: OTLP over HTTP in both encodings, on the wire and in the journal.
 
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
@@ -65,6 +69,18 @@ fn traces() -> ExportTraceServiceRequest {
     ExportTraceServiceRequest { resource_spans: vec![resource_spans] }
 }
 
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(body: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
 async fn export(handle: &WorldHandle, target: &str, media_type: &str, body: Vec<u8>) -> Response {
     let request = client(handle, &["public"]).post(url(handle, target)).header("content-type", media_type);
     request.body(body).send().await.unwrap()
@@ -72,6 +88,46 @@ async fn export(handle: &WorldHandle, target: &str, media_type: &str, body: Vec<
 
 fn taken(handle: &WorldHandle) -> TelemetryFacts {
     *handle.journal().entries().last().unwrap().telemetry.clone().unwrap()
+}
+
+#[tokio::test]
+async fn compressed_exports_are_read_up_to_the_size_that_they_have_when_decompressed() {
+    let (_simulator, handle) = world(WORLD).await;
+    let target = "http://collector.example.com:4318/v1/traces";
+    let http = client(&handle, &["public"]);
+    let export = async |coding: &str, body: Vec<u8>| {
+        let request =
+            http.post(url(&handle, target)).header("content-type", PROTOBUF).header("content-encoding", coding);
+        let answer = request.body(body).send().await.unwrap();
+        (answer.status().as_u16(), String::from_utf8_lossy(&answer.bytes().await.unwrap()).into_owned())
+    };
+    let plain = traces().encode_to_vec();
+    let mut whole = gzip(&plain[..50]);
+    whole.extend(gzip(&plain[50..]));
+    for (coding, body) in [
+        ("gzip", gzip(&plain)),
+        ("GZIP", whole),
+        ("x-gzip", gzip(&plain)),
+        ("deflate", deflate(&plain)),
+        ("identity", plain.clone()),
+    ] {
+        assert_eq!(export(coding, body).await.0, 200, "{coding}");
+        assert_eq!(taken(&handle).spans.len(), 2, "{coding}");
+    }
+    let cut = gzip(&plain)[..40].to_vec();
+    // A thousand times smaller than what it becomes.
+    let bomb = gzip(&vec![0; 64 * 1024 * 1024]);
+    for (coding, body, status, reason) in [
+        ("gzip", plain.clone(), 400, "the body is not encoded as gzip"),
+        ("gzip", cut, 400, "the body is not encoded as gzip"),
+        ("deflate", gzip(&plain), 400, "the body is not encoded as deflate"),
+        ("gzip", bomb, 413, "larger than 2097152 bytes"),
+        ("gzip, gzip", gzip(&gzip(&plain)), 415, "found the content encoding gzip, gzip"),
+    ] {
+        let (found, said) = export(coding, body).await;
+        assert_eq!(found, status, "{said}");
+        assert!(said.contains(reason), "{said}");
+    }
 }
 
 #[tokio::test]
@@ -225,11 +281,14 @@ async fn what_is_not_taken_is_said_in_the_form_of_the_request() {
     }
     let http = client(&handle, &["public"]);
     let request =
-        http.post(url(&handle, target)).header("content-type", "application/json").header("content-encoding", "gzip");
+        http.post(url(&handle, target)).header("content-type", "application/json").header("content-encoding", "br");
     let refused = request.body("x").send().await.unwrap();
     assert_eq!(refused.status().as_u16(), 415);
     let status: Value = refused.json().await.unwrap();
-    assert_eq!((&status["code"], status["message"].as_str().unwrap().contains("gzip")), (&json!(3), true));
+    assert_eq!(
+        (&status["code"], status["message"].as_str().unwrap().contains("found the content encoding br")),
+        (&json!(3), true)
+    );
     let refused = http.get(url(&handle, target)).send().await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "POST"));
     assert_eq!(
