@@ -91,7 +91,7 @@ pub struct Serving {
     /// The DNS server that resolves the names of servers, instead of the system's.
     #[arg(long, value_name = "ADDR:PORT", env = "VMCP_DNS_SERVER")]
     pub dns_server: Option<SocketAddr>,
-    /// Another place to dial for a host and port. May be repeated.
+    /// Another place to dial for a host and port, or for an address and port. May be repeated.
     #[arg(long, value_name = "HOST:PORT=ADDR:PORT", env = "VMCP_CONNECT_TO", value_delimiter = ',')]
     pub connect_to: Vec<ConnectTo>,
     /// An origin of web pages that may call, beside the server's own. May be repeated.

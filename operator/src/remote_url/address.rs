@@ -18,11 +18,12 @@ const fn v6(bits: u128, prefix: u8) -> Ipv6Net {
 }
 
 /// Metadata services of clouds: first, since some lie in a range below.
-const METADATA_V4: [Range<Ipv4Net>; 4] = [
-    (v4(169, 254, 169, 254, 32), "a cloud metadata endpoint"),
-    (v4(100, 100, 100, 200, 32), "a cloud metadata endpoint"),
-    (v4(192, 0, 0, 192, 32), "a cloud metadata endpoint"),
-    (v4(168, 63, 129, 16, 32), "a cloud metadata endpoint"),
+const METADATA_V4: [Range<Ipv4Net>; 5] = [
+    (v4(169, 254, 169, 254, 32), "a cloud metadata endpoint"), // AWS, Azure, Google Cloud, Oracle, DigitalOcean, OpenStack
+    (v4(100, 100, 100, 200, 32), "a cloud metadata endpoint"), // Alibaba Cloud
+    (v4(100, 96, 0, 96, 32), "a cloud metadata endpoint"),     // Volcano Engine
+    (v4(192, 0, 0, 192, 32), "a cloud metadata endpoint"),     // Oracle Cloud, classic
+    (v4(168, 63, 129, 16, 32), "a cloud metadata endpoint"),   // Azure wire server
 ];
 
 const NEVER_V4: [Range<Ipv4Net>; 5] = [
@@ -42,9 +43,14 @@ const PRIVATE_V4: [Range<Ipv4Net>; 6] = [
     (v4(240, 0, 0, 0, 4), "in the reserved range"),
 ];
 
-const METADATA_V6: [Range<Ipv6Net>; 2] = [
-    (v6(0xfd00_0ec2_0000_0000_0000_0000_0000_0254, 128), "a cloud metadata endpoint"),
-    (v6(0xfd20_00ce_0000_0000_0000_0000_0000_0254, 128), "a cloud metadata endpoint"),
+const METADATA_V6: [Range<Ipv6Net>; 7] = [
+    (v6(0xfd00_0ec2_0000_0000_0000_0000_0000_0254, 128), "a cloud metadata endpoint"), // AWS
+    (v6(0xfd00_0ec2_0000_0000_0000_0000_0000_0023, 128), "a cloud metadata endpoint"), // AWS EKS pod identity
+    (v6(0xfd20_00ce_0000_0000_0000_0000_0000_0254, 128), "a cloud metadata endpoint"), // Google Cloud
+    (v6(0xfd00_00c1_0000_0000_0000_0000_a9fe_a9fe, 128), "a cloud metadata endpoint"), // Oracle Cloud
+    (v6(0xfd00_0042_0000_0000_0000_0000_0000_0042, 128), "a cloud metadata endpoint"), // Scaleway
+    (v6(0xfd00_0100_0000_0000_0000_0000_0100_0200, 128), "a cloud metadata endpoint"), // Alibaba Cloud
+    (v6(0xfd00_a9fe_a9fe_0000_0000_0000_0000_0001, 128), "a cloud metadata endpoint"), // Akamai (Linode)
 ];
 
 const NEVER_V6: [Range<Ipv6Net>; 4] = [
@@ -104,8 +110,9 @@ fn embedded(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     let head = bits >> 32;
     let mapped = matches!(head, 0 | 0xffff);
     let translated = head == 0xffff_0000;
-    // NAT64 of the well-known prefix (RFC 6052) and of the local-use prefix (RFC 8215).
-    let nat64 = word(96) == 0x0064_ff9b;
+    // NAT64 of the well-known prefix (RFC 6052), and of the local-use prefix (RFC 8215).
+    let local_nat64 = bits >> 80 == 0x0064_ff9b_0001;
+    let nat64 = word(96) == 0x0064_ff9b && !local_nat64;
     let isatap = word(32) & !0x0200_0000 == 0x5efe;
     let six_to_four = bits >> 112 == 0x2002;
     let teredo = word(96) == 0x2001_0000;
@@ -118,5 +125,18 @@ fn embedded(address: Ipv6Addr) -> impl Iterator<Item = Ipv4Addr> {
     ]
     .into_iter()
     .flatten()
+    .chain(if local_nat64 { local_nat64_readings(bits) } else { Vec::new() })
     .map(Ipv4Addr::from)
+}
+
+/// What an address stands for, by each length that the prefix of a local translator may have: it goes around the octet "u" and
+/// passes over what follows (RFC 6052, section 2.2).
+///
+/// What begins with a zero is no destination, and is what other lengths leave of an address: it counts where nothing else does.
+fn local_nat64_readings(bits: u128) -> Vec<u32> {
+    const READINGS: [[usize; 4]; 4] = [[12, 13, 14, 15], [6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12]];
+    let octets = bits.to_be_bytes();
+    let readings = READINGS.map(|positions| u32::from_be_bytes(positions.map(|position| octets[position])));
+    let (null, real): (Vec<_>, Vec<_>) = readings.into_iter().partition(|reading| reading >> 24 == 0);
+    if real.is_empty() { null } else { real }
 }

@@ -3,7 +3,7 @@
 use super::Refusal;
 
 /// Names of this machine, of metadata services and of the Kubernetes API, each with all names below it.
-const NEVER: [(&str, &str); 13] = [
+const NEVER: [(&str, &str); 19] = [
     ("localhost", "a name of the pod itself"),
     ("localhost.localdomain", "a name of the pod itself"),
     ("localhost6.localdomain6", "a name of the pod itself"),
@@ -15,6 +15,12 @@ const NEVER: [(&str, &str); 13] = [
     ("instance-data.ec2.internal", "a cloud metadata endpoint"),
     ("metadata.tencentyun.com", "a cloud metadata endpoint"),
     ("metadata.platformequinix.com", "a cloud metadata endpoint"),
+    ("metadata.packet.net", "a cloud metadata endpoint"),
+    ("metadata.azure.com", "a cloud metadata endpoint"),
+    ("metadata.oraclecloud.com", "a cloud metadata endpoint"),
+    ("metadata.digitalocean.com", "a cloud metadata endpoint"),
+    ("api.metadata.cloud.ibm.com", "a cloud metadata endpoint"),
+    ("rancher-metadata", "a cloud metadata endpoint"),
     ("metadata", "a cloud metadata endpoint"),
     ("instance-data", "a cloud metadata endpoint"),
 ];
@@ -28,6 +34,9 @@ pub(super) fn judge(host: &str) -> Option<Refusal> {
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     if name.is_empty() {
         return Some(Refusal::always("an empty name"));
+    }
+    if name.starts_with("instance-data.") && is_or_is_below(&name, "compute.internal") {
+        return Some(Refusal::always("a cloud metadata endpoint"));
     }
     if let Some((_, what)) = NEVER.into_iter().find(|(refused, _)| is_or_is_below(&name, refused)) {
         return Some(Refusal::always(what));

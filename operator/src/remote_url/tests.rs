@@ -1,13 +1,37 @@
 //! Every range with its neighbours, in every spelling.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use proptest::prelude::*;
+use serde::Deserialize;
 
 use super::*;
 
-#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+/// Hosts that the gateway's egress guard must refuse, or let through, in every spelling.
+const CORPUS: &str = include_str!("../../../vmcp/tests/egress-corpus.yaml");
+
+#[derive(Deserialize)]
+struct Corpus {
+    kinds: BTreeMap<String, Kind>,
+    families: Vec<Family>,
+}
+
+#[derive(Deserialize)]
+struct Kind {
+    operator: Judgement,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    title: String,
+    is: String,
+    hosts: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Judgement {
     Allowed,
     Private,
@@ -23,6 +47,23 @@ fn judged(host: &str) -> Judgement {
         (false, false) => Never,
         (true, false) => panic!("{url}: allowPrivateEndpoint forbids it"),
     }
+}
+
+#[test]
+fn the_hosts_of_the_egress_guard_are_judged_as_the_gateway_judges_them() {
+    let Corpus { kinds, families } = serde_saphyr::from_str(CORPUS).unwrap();
+    let mut wrong = Vec::new();
+    for Family { title, is, hosts } in families {
+        for host in hosts {
+            // Credentials are refused whatever the host is.
+            let expected = if host.contains('@') { Never } else { kinds[&is].operator };
+            let judgement = judged(&host);
+            if judgement != expected {
+                wrong.push(format!("{title}: {host:?} is {judgement:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

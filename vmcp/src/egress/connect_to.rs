@@ -1,10 +1,11 @@
 //! `--connect-to HOST:PORT=ADDR:PORT`: another place to dial for a host and port.
 //!
-//! The guard has judged the host's own addresses before; the server name of TLS and the `Host` header stay.
+//! A host that is an address stands for every name that leads there. The guard has judged the host's own addresses before;
+//! the server name of TLS and the `Host` header stay.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use url::Host;
@@ -54,6 +55,15 @@ impl ConnectMap {
             return None;
         }
         self.0.get(&(normalized(host.clone()).to_string(), port)).copied()
+    }
+
+    /// Where to dial for an address: there, unless it is mapped itself.
+    pub(super) fn place_of(&self, address: SocketAddr) -> SocketAddr {
+        let host = match address.ip() {
+            IpAddr::V4(ip) => Host::Ipv4(ip),
+            IpAddr::V6(ip) => Host::Ipv6(ip),
+        };
+        self.find(&host, address.port()).unwrap_or(address)
     }
 }
 

@@ -1,4 +1,6 @@
 //! From a host and port to a TCP connection: judge the name, resolve, judge every address, dial a judged one.
+//!
+//! Below the guard is [`Sockets`]: what is asked of it is all that the gateway connects to.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use url::Host;
 use super::connect_to::ConnectMap;
 use super::guard::{Guard, Reach, Refusal};
 use super::resolver::{Resolve, ResolveError};
+use super::sockets::Sockets;
 
 /// How long the next address of a host waits for the one before (RFC 8305, section 8).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -46,6 +49,7 @@ pub(super) struct Dialer {
     pub(super) guard: Guard,
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) connect_to: ConnectMap,
+    pub(super) sockets: Arc<dyn Sockets>,
     /// Bound on name resolution, connection and handshake together.
     pub(super) connect_timeout: Duration,
 }
@@ -54,10 +58,11 @@ impl Dialer {
     /// Connects to a host that `reach` leads to.
     pub(super) async fn dial(&self, host: &Host<String>, port: u16, reach: Reach) -> Result<TcpStream, ConnectError> {
         let addresses = self.judged_addresses(host, port, reach).await?;
-        let stream = match self.connect_to.find(host, port) {
-            Some(address) => TcpStream::connect(address).await.map_err(|_| ConnectError::Refused)?,
-            None => race(addresses).await?,
+        let places = match self.connect_to.find(host, port) {
+            Some(place) => vec![place],
+            None => addresses.into_iter().map(|address| self.connect_to.place_of(address)).collect(),
         };
+        let stream = self.race(places).await?;
         // Requests are single small writes that wait for an answer.
         stream.set_nodelay(true).map_err(|_| ConnectError::Refused)?;
         Ok(stream)
@@ -74,7 +79,9 @@ impl Dialer {
             Host::Ipv6(address) => vec![(*address).into()],
             Host::Domain(name) => {
                 self.guard.judge_name(name, reach)?;
-                self.resolver.resolve(name).await?
+                // Half of the time for a connection, so that it is the DNS that is said to be slow.
+                let resolving = timeout(self.connect_timeout / 2, self.resolver.resolve(name));
+                resolving.await.unwrap_or(Err(ResolveError::Unanswered))?
             }
         };
         // One bad answer refuses the name: which of its addresses is dialled would be the attacker's choice.
@@ -83,32 +90,32 @@ impl Dialer {
         }
         Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
-}
 
-/// The first address that accepts, each one started a little after the one before.
-async fn race(addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
-    let mut waiting = interleaved(addresses).into_iter();
-    let mut attempts = FuturesUnordered::new();
-    let mut exhausted = false;
-    loop {
-        if !exhausted {
-            match waiting.next() {
-                Some(address) => attempts.push(TcpStream::connect(address)),
-                None => exhausted = true,
+    /// The first address that accepts, each one started a little after the one before.
+    async fn race(&self, addresses: Vec<SocketAddr>) -> Result<TcpStream, ConnectError> {
+        let mut waiting = interleaved(addresses).into_iter();
+        let mut attempts = FuturesUnordered::new();
+        let mut exhausted = false;
+        loop {
+            if !exhausted {
+                match waiting.next() {
+                    Some(address) => attempts.push(self.sockets.connect(address)),
+                    None => exhausted = true,
+                }
             }
-        }
-        let outcome = if exhausted {
-            attempts.next().await
-        } else {
-            match timeout(STAGGER, attempts.next()).await {
-                Ok(outcome) => outcome,
-                Err(_) => continue,
+            let outcome = if exhausted {
+                attempts.next().await
+            } else {
+                match timeout(STAGGER, attempts.next()).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => continue,
+                }
+            };
+            match outcome {
+                Some(Ok(stream)) => return Ok(stream),
+                None if exhausted => return Err(ConnectError::Refused),
+                Some(Err(_)) | None => {}
             }
-        };
-        match outcome {
-            Some(Ok(stream)) => return Ok(stream),
-            None if exhausted => return Err(ConnectError::Refused),
-            Some(Err(_)) | None => {}
         }
     }
 }

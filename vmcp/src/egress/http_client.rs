@@ -24,6 +24,7 @@ use super::dialer::{ConnectError, Dialer};
 use super::error::{Cause, EgressError};
 use super::guard::{Guard, Reach};
 use super::resolver::{DnsResolver, Resolve, ResolverSetupError};
+use super::sockets::{Sockets, SystemSockets};
 use super::{Trust, tls};
 
 /// Bound on opening one connection, the handshake included.
@@ -46,7 +47,9 @@ pub struct HttpOptions {
     pub resolver: Arc<dyn Resolve>,
     /// Other places to dial.
     pub connect_to: ConnectMap,
-    /// Bound on opening one connection.
+    /// Opens connections to what was judged.
+    pub sockets: Arc<dyn Sockets>,
+    /// Bound on opening one connection; half of it is for its name.
     pub connect_timeout: Duration,
     /// The authorities of the system; read from the system when absent.
     pub system_roots: Option<RootCertStore>,
@@ -64,6 +67,7 @@ impl HttpOptions {
             guard,
             resolver,
             connect_to: ConnectMap::default(),
+            sockets: Arc::new(SystemSockets),
             connect_timeout: CONNECT_TIMEOUT,
             system_roots: None,
         }
@@ -107,9 +111,9 @@ struct Pool {
 impl HttpClient {
     /// A client; loads the authorities of the system.
     pub fn new(options: HttpOptions) -> Self {
-        let HttpOptions { guard, resolver, connect_to, connect_timeout, system_roots } = options;
+        let HttpOptions { guard, resolver, connect_to, sockets, connect_timeout, system_roots } = options;
         Self(Arc::new(Shared {
-            dialer: Arc::new(Dialer { guard, resolver, connect_to, connect_timeout }),
+            dialer: Arc::new(Dialer { guard, resolver, connect_to, sockets, connect_timeout }),
             system_roots: system_roots.unwrap_or_else(tls::system_roots),
             pools: Mutex::default(),
         }))

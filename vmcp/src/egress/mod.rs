@@ -32,6 +32,7 @@ mod relayed;
 mod resolver;
 mod response;
 mod session;
+mod sockets;
 pub mod sse;
 mod streamable;
 mod tls;
@@ -50,6 +51,7 @@ pub use peer::{Declared, Hearing, OnBehalf, Peer, Question, Rounds};
 pub use relayed::{Inbox, RelayedSession};
 pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};
 pub use session::{BackendSession, Egress, Reply};
+pub use sockets::{Sockets, SystemSockets};
 pub use trust::{Trust, TrustError};
 
 /// Messages and events of backends beyond this size are refused.

@@ -18,6 +18,8 @@ mod modern_calls;
 mod modern_support;
 mod modern_wire;
 mod out_connect;
+mod out_guard;
+mod out_guard_corpus;
 mod out_http_sse;
 mod out_probes;
 mod out_status;

@@ -1,13 +1,15 @@
 //! Where connections go, and where they do not.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use http::StatusCode;
 use url::Url;
 use vmcp::backend::{Backend, Caller, Transport, Trust};
 use vmcp::egress::guard::{EgressClass, Guard};
-use vmcp::egress::{Cause, ConnectTo, Egress, EgressError, HttpClient, HttpOptions};
+use vmcp::egress::{Cause, ConnectTo, Egress, EgressError, HttpClient, HttpOptions, Resolve, ResolveError};
 
 use crate::out_support::{
     Authority, Names, PATIENCE, Server, backend, egress, guard, json_body, mcp, mcp_server, options, result,
@@ -215,6 +217,40 @@ async fn another_place_to_dial_changes_neither_server_name_nor_host() {
     let refused = ping(&egress(connect_to(options(Guard::default(), private), &mapping)), target).await;
     assert_eq!(refused.unwrap_err().cause(), Cause::Blocked, "the name is judged all the same");
     assert_eq!(server.connections(), before);
+}
+
+#[tokio::test]
+async fn another_place_to_dial_for_an_address_counts_for_every_name_that_leads_there() {
+    let server = mcp_server().await;
+    let mapping = format!("203.0.113.7:80={}", server.address);
+    let names = Names::of(&[
+        ("one.example.com", &[&["203.0.113.7"]]),
+        ("two.example.com", &[&["203.0.113.7"]]),
+        ("rebound.example.com", &[&["127.0.0.1"]]),
+    ]);
+    let egress = egress(connect_to(options(Guard::default(), names), &mapping));
+    let at = |host: &str| backend(url(&format!("http://{host}/mcp")), Transport::StreamableHttp);
+    for host in ["one.example.com", "two.example.com", "203.0.113.7"] {
+        ping(&egress, at(host)).await.unwrap();
+        assert_eq!(server.journal().last().unwrap().header("host"), Some(host));
+    }
+    let before = server.connections();
+    assert_eq!(cause(&egress, url("http://rebound.example.com/mcp")).await, Cause::Blocked);
+    assert_eq!(server.connections(), before, "what is judged is what is dialled");
+}
+
+#[tokio::test]
+async fn a_dns_that_does_not_answer_is_what_is_said_to_fail() {
+    #[derive(Debug)]
+    struct Silent;
+    impl Resolve for Silent {
+        fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, ResolveError>> {
+            Box::pin(std::future::pending())
+        }
+    }
+    let connect_timeout = Duration::from_millis(100);
+    let options = HttpOptions { resolver: Arc::new(Silent), connect_timeout, ..options(guard(&[]), Names::of(&[])) };
+    assert_eq!(cause(&egress(options), url("http://late.example.com/mcp")).await, Cause::Dns);
 }
 
 #[tokio::test]

@@ -264,8 +264,11 @@ pub(crate) struct Names(Mutex<BTreeMap<String, Vec<Vec<IpAddr>>>>);
 impl Names {
     pub(crate) fn of(names: &[(&str, &[&[&str]])]) -> Arc<Self> {
         let parse = |list: &&[&str]| list.iter().map(|address| address.parse().unwrap()).collect();
-        let names = names.iter().map(|(name, answers)| ((*name).to_owned(), answers.iter().map(parse).collect()));
-        Arc::new(Self(Mutex::new(names.collect())))
+        Self::leading(names.iter().map(|(name, answers)| ((*name).to_owned(), answers.iter().map(parse).collect())))
+    }
+
+    pub(crate) fn leading(names: impl IntoIterator<Item = (String, Vec<Vec<IpAddr>>)>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(names.into_iter().collect())))
     }
 }
 

@@ -43,21 +43,24 @@ const PRIVATE_V6: [Ipv6Net; 2] = [
     Ipv6Net::new_assert(Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10),
 ];
 
-const METADATA_V4: [Ipv4Addr; 6] = [
+const METADATA_V4: [Ipv4Addr; 7] = [
     Ipv4Addr::new(169, 254, 169, 254), // AWS, Azure, Google Cloud, Oracle, DigitalOcean, OpenStack
     Ipv4Addr::new(169, 254, 170, 2),   // AWS ECS task credentials
     Ipv4Addr::new(169, 254, 170, 23),  // AWS EKS pod identity
     Ipv4Addr::new(100, 100, 100, 200), // Alibaba Cloud
+    Ipv4Addr::new(100, 96, 0, 96),     // Volcano Engine
     Ipv4Addr::new(192, 0, 0, 192),     // Oracle Cloud, classic
     Ipv4Addr::new(168, 63, 129, 16),   // Azure wire server
 ];
 
-const METADATA_V6: [Ipv6Addr; 6] = [
+const METADATA_V6: [Ipv6Addr; 8] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),      // AWS
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),       // AWS EKS pod identity
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),       // Google Cloud
     Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe), // Oracle Cloud
     Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),        // Scaleway
+    Ipv6Addr::new(0xfd00, 0x100, 0, 0, 0, 0, 0x100, 0x200),  // Alibaba Cloud
+    Ipv6Addr::new(0xfd00, 0xa9fe, 0xa9fe, 0, 0, 0, 0, 1),    // Akamai (Linode)
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0xa9fe, 0xa9fe),    // OpenStack
 ];
 
@@ -170,7 +173,7 @@ pub(super) fn embedded(address: Ipv6Addr) -> Vec<(Embedding, Ipv4Addr)> {
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 || low > 1 => found.push((Embedding::Compatible, last)),
         [0, 0, 0, 0, 0xffff, 0, ..] => found.push((Embedding::Translated, last)),
         [0x64, 0xff9b, 0, 0, 0, 0, ..] => found.push((Embedding::Nat64, last)),
-        [0x64, 0xff9b, 1, ..] => found.extend(local_nat64(&octets).map(|inner| (Embedding::Nat64, inner))),
+        [0x64, 0xff9b, 1, ..] => found.extend(local_nat64(&octets).into_iter().map(|inner| (Embedding::Nat64, inner))),
         [0x2002, ..] => found.push((Embedding::SixToFour, at([2, 3, 4, 5]))),
         [0x2001, 0, ..] => {
             found.push((Embedding::Teredo, at([4, 5, 6, 7])));
@@ -185,14 +188,12 @@ pub(super) fn embedded(address: Ipv6Addr) -> Vec<(Embedding, Ipv4Addr)> {
 }
 
 /// The readings of an address in `64:ff9b:1::/48`, whose prefix length only the local translator knows
-/// (RFC 6052, section 2.2): the suffix after the embedded address and the octet "u" are zero.
-fn local_nat64(octets: &[u8; 16]) -> impl Iterator<Item = Ipv4Addr> {
-    const READINGS: [([usize; 4], usize); 4] =
-        [([6, 7, 9, 10], 11), ([7, 9, 10, 11], 12), ([9, 10, 11, 12], 13), ([12, 13, 14, 15], 16)];
-    let octets = *octets;
-    READINGS.into_iter().filter_map(move |(positions, suffix)| {
-        let shorter = suffix < 16;
-        let possible = octets[suffix..].iter().all(|octet| *octet == 0) && (!shorter || octets[8] == 0);
-        possible.then(|| Ipv4Addr::from(positions.map(|position| octets[position])))
-    })
+/// (RFC 6052, section 2.2). Translators pass over the octet "u" and the suffix (section 2.3), so that these rule nothing out.
+///
+/// What begins with a zero is no destination, and is what other lengths leave of an address: it counts where nothing else does.
+fn local_nat64(octets: &[u8; 16]) -> Vec<Ipv4Addr> {
+    const READINGS: [[usize; 4]; 4] = [[12, 13, 14, 15], [6, 7, 9, 10], [7, 9, 10, 11], [9, 10, 11, 12]];
+    let readings = READINGS.map(|positions| Ipv4Addr::from(positions.map(|position| octets[position])));
+    let (null, real): (Vec<_>, Vec<_>) = readings.into_iter().partition(|reading| reading.octets()[0] == 0);
+    if real.is_empty() { null } else { real }
 }

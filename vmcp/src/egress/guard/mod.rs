@@ -90,7 +90,7 @@ pub enum Refusal {
     #[error("its address is {0}")]
     Address(AddressKind),
     /// The IPv6 address embeds such an address.
-    #[error("its address embeds {kind} ({embedding})")]
+    #[error("its address embeds one that is {kind} ({embedding})")]
     Embedded {
         /// What is embedded.
         kind: AddressKind,

@@ -15,6 +15,7 @@ pub enum NameKind {
     Cluster,
 }
 
+/// Each with all names below it.
 const METADATA: &[&str] = &[
     "metadata",
     "metadata.google.internal",
@@ -25,6 +26,8 @@ const METADATA: &[&str] = &[
     "metadata.tencentyun.com",
     "metadata.platformequinix.com",
     "metadata.packet.net",
+    "metadata.digitalocean.com",
+    "api.metadata.cloud.ibm.com",
     "instance-data",
     "instance-data.ec2.internal",
     "rancher-metadata",
@@ -33,7 +36,7 @@ const METADATA: &[&str] = &[
 /// The kind of a name, if it is one of these.
 pub(super) fn kind(name: &str) -> Option<NameKind> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    if METADATA.contains(&name.as_str()) {
+    if is_metadata(&name) {
         Some(NameKind::Metadata)
     } else if name == "kubernetes" || name == "kubernetes.default" || name.starts_with("kubernetes.default.") {
         Some(NameKind::KubernetesApi)
@@ -44,6 +47,11 @@ pub(super) fn kind(name: &str) -> Option<NameKind> {
     } else {
         None
     }
+}
+
+fn is_metadata(name: &str) -> bool {
+    let by_region = name.starts_with("instance-data.") && has_suffix(name, "compute.internal");
+    by_region || METADATA.iter().any(|refused| name == *refused || has_suffix(name, refused))
 }
 
 /// Whether a name is `localhost` or below it.
