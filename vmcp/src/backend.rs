@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::outgoing::{ForwardedHeaders, OutgoingAuth, PassedHeaders};
@@ -116,7 +117,7 @@ pub enum Purpose {
 }
 
 /// An authenticated user.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Principal {
     /// The issuer of the user's token.
     pub issuer: String,

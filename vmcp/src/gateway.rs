@@ -11,8 +11,7 @@ use crate::legacy::LegacyGateway;
 use crate::modern::ModernGateway;
 use crate::outgoing::{Passthrough, TokenCache};
 use crate::policy::Policy;
-use crate::seal::Sealer;
-use crate::start::{self, Bound, Cluster, Server, http_client};
+use crate::start::{self, Bound, Cluster, Server, Storage, http_client};
 use crate::status::{Seen, StatusTarget, write_status};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,7 +64,7 @@ impl Gateway {
     }
 
     async fn bind_in(options: Options, cluster: Cluster) -> Result<Self, StartError> {
-        let Options { config, serve: Serve { port, serving, remote_health_checks, name, .. } } = options;
+        let Options { config, serve } = options;
         let unsupported = config.unsupported();
         if !unsupported.is_empty() {
             return Err(StartError::Unsupported(unsupported));
@@ -73,6 +72,8 @@ impl Gateway {
         if cluster.api().is_none() && is_discovered(&config) && config.backends.is_none() {
             return Err(StartError::NoNamespace);
         }
+        let storage = Storage::of(config.session_storage.as_ref(), &serve)?;
+        let Serve { port, serving, remote_health_checks, name, .. } = serve;
         let client = http_client(&serving, &cluster)?;
         let policy = Policy::configured(config.incoming_auth.as_ref(), client.clone())?;
         let bound = Bound::at(&serving.host, port).await?;
@@ -93,14 +94,17 @@ impl Gateway {
         let catalog =
             Arc::new(Catalog::new(catalog_options(&config), discovered.clone(), egress.clone(), health.clone()));
         let clients = Arc::new(LegacyGateway::new(config.name.clone(), Arc::clone(&catalog)));
-        let sealer = Arc::new(Sealer::random()?);
-        let modern =
-            Arc::new(ModernGateway::new(&config.name, Arc::clone(&catalog), sealer, start::session_limits(&serving)));
+        let modern = Arc::new(ModernGateway::new(
+            &config.name,
+            Arc::clone(&catalog),
+            storage.sealer,
+            start::session_limits(&serving),
+        ));
         let ingress = Arc::new(Ingress {
             origins: bound.origins(&serving, &policy),
             policy,
             passthrough: Passthrough::of(config.passthrough_headers.as_deref().unwrap_or_default()),
-            sessions: start::sessions(&serving),
+            sessions: storage.sessions,
             upstream: Arc::<LegacyGateway>::clone(&clients),
             stateless: Some(StatelessEndpoint {
                 gateway: Arc::<ModernGateway>::clone(&modern),
@@ -122,6 +126,9 @@ impl Gateway {
         };
         let status = cluster.status(name.as_deref(), failures.status_reporting_interval.as_std());
         let server = bound.server(ingress, background);
+        if let Some(heard) = storage.heard {
+            server.hear(heard);
+        }
         let workflows = config.composite_tools.map_or(0, |workflows| workflows.len());
         Ok(Self { server, catalog, clients, modern, discovered, egress, health, schedule, status, workflows })
     }

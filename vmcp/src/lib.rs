@@ -8,7 +8,8 @@
 //! format that all of them share. [`proxy`] wires the same modules to one backend, with [`relay`] in the place of the
 //! catalog: it passes messages through. [`selection`] is what both know of tools that are hidden or renamed.
 //! [`stateless`] is what both sides know of the revisions without sessions.
-//! [`seal`] makes text that clients and stores keep for the gateway and cannot read or change. [`circuit`] is the breaker that stops requests to what keeps failing.
+//! [`seal`] makes text that clients and stores keep for the gateway and cannot read or change; [`replicas`] lets several
+//! processes serve the same sessions. [`circuit`] is the breaker that stops requests to what keeps failing.
 //! [`descriptors`] are what connections cost the process.
 
 pub mod backend;
@@ -30,6 +31,7 @@ pub mod outgoing;
 pub mod policy;
 pub mod proxy;
 pub mod relay;
+pub mod replicas;
 pub mod seal;
 pub mod selection;
 mod start;

@@ -1,6 +1,7 @@
 //! What the gateway and the proxy have in common: how they start, listen, serve and end.
 
 mod cluster;
+mod storage;
 
 use crate::cli::Serving;
 use crate::discovery::DiscoveryError;
@@ -8,14 +9,17 @@ use crate::egress::guard::{AllowList, Guard};
 use crate::egress::{ConnectMap, DnsResolver, HttpClient, HttpOptions, ResolverSetupError};
 use crate::ingress::{Ingress, OriginRules, SessionLimits, Sessions};
 use crate::policy::{Policy, PolicyError};
+use crate::replicas::{Heard, SecretError};
 use crate::seal::SealError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use storage::Storage;
 
 /// Why a gateway or a proxy does not start.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,23 @@ pub enum StartError {
     /// Secrets are named, and there is no cluster to read them from.
     #[error("the configuration names Secrets, which needs Kubernetes: run in a pod of the operator")]
     NoSecrets,
+    /// Replicas share sessions, and nothing is said that would keep them unreadable for others.
+    #[error(
+        "sessionStorage.provider is redis, which needs a key that all replicas have: name a file of at least 32 random \
+         bytes with --seal-key-file"
+    )]
+    NoSealKey,
+    /// That key cannot be used.
+    #[error("the key of --seal-key-file cannot be used")]
+    SealKey(#[from] SecretError),
+    /// The password of Redis cannot be read.
+    #[error("failed to read {path}, which --redis-password-file names")]
+    Password {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The Kubernetes API cannot be used.
     #[error("failed to find the Kubernetes API")]
     Kubernetes(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -64,7 +85,14 @@ impl StartError {
     pub fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Unsupported(_) | Self::Policy(_) | Self::Discovery(_) | Self::NoNamespace | Self::NoSecrets
+            Self::Unsupported(_)
+                | Self::Policy(_)
+                | Self::Discovery(_)
+                | Self::NoNamespace
+                | Self::NoSecrets
+                | Self::NoSealKey
+                | Self::SealKey(_)
+                | Self::Password { .. }
         )
     }
 }
@@ -134,6 +162,12 @@ impl Server {
     pub(crate) fn spawn_until_end(&self, work: impl Future<Output = ()> + Send + 'static) {
         let stop = self.background.clone();
         self.tasks.spawn(async move { stop.run_until_cancelled(work).await });
+    }
+
+    /// Acts on what other replicas tell of the clients' sessions.
+    pub(crate) fn hear(&self, heard: mpsc::Receiver<Heard>) {
+        let ingress = Arc::clone(&self.ingress);
+        self.spawn_until_end(async move { ingress.sessions.hear(heard).await });
     }
 
     /// Serves until `stop`, then lets the calls that are under way finish, and ends what was opened.

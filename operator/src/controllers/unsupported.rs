@@ -95,6 +95,7 @@ pub const VIRTUAL_SERVER: &[Unsupported] = &[
     field("telemetryConfigRef"),
     field("embeddingServerRef"),
     value("sessionStorage.provider", "redis"),
+    value("config.sessionStorage.provider", "redis"),
 ];
 
 /// One sentence per row that `spec` runs into, each starting with the field's path.

@@ -56,7 +56,9 @@ pub use outgoing::{
 pub use schema::FreeObject;
 pub use secret::Secret;
 pub use selection::selection_problems;
-pub use session::{RateLimit, RateLimiting, SessionProvider, SessionStorage, ToolRateLimit};
+pub use session::{
+    DEFAULT_KEY_PREFIX, RateLimit, RateLimiting, RedisAddress, SessionProvider, SessionStorage, ToolRateLimit,
+};
 pub use tools::{CodeMode, EmbeddingProvider, Optimizer};
 pub use validate::{Violation, passthrough_problem};
 pub use workflow::{WorkflowFault, WorkflowProblem};

@@ -1,6 +1,6 @@
 //! Features that this release knows but does not serve.
 
-use crate::{Config, IncomingAuthKind, SessionProvider};
+use crate::{Config, IncomingAuthKind};
 
 impl Config {
     /// One sentence per configured feature that this release does not serve, each starting with the key.
@@ -25,10 +25,6 @@ impl Config {
             ("audit", self.audit.is_some()),
             ("optimizer", self.optimizer.is_some()),
             ("codeMode", self.code_mode.as_ref().is_some_and(|mode| mode.enabled == Some(true))),
-            (
-                "sessionStorage.provider redis",
-                self.session_storage.as_ref().is_some_and(|storage| storage.provider == SessionProvider::Redis),
-            ),
             ("rateLimiting", self.rate_limiting.is_some()),
         ];
         configured

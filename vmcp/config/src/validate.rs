@@ -184,8 +184,13 @@ pub(crate) fn oidc_rules(oidc: &Oidc, path: &str, found: &mut Vec<Violation>) {
 
 /// Redis is somewhere, and its keys are kept apart from others'.
 pub(crate) fn session_storage(storage: &SessionStorage, found: &mut Vec<Violation>) {
-    if storage.provider == SessionProvider::Redis && storage.address.as_deref().unwrap_or("").is_empty() {
-        found.push(Violation::new("sessionStorage.address", "required when provider is redis: host:port"));
+    if storage.provider == SessionProvider::Redis {
+        if let Err(problem) = storage.redis_address() {
+            found.push(Violation::new("sessionStorage.address", problem));
+        }
+        if storage.db < 0 {
+            found.push(Violation::new("sessionStorage.db", "must be the number of a database: 0 or more"));
+        }
     }
     if storage.key_prefix.as_ref().is_some_and(|prefix| !prefix.ends_with(':')) {
         found.push(Violation::new("sessionStorage.keyPrefix", "must end with a colon"));

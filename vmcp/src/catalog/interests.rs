@@ -4,6 +4,7 @@ use super::cache::Key;
 use super::{ItemList, Level};
 use crate::jsonrpc::{ErrorObject, code};
 use crate::offers::Kind;
+use crate::replicas::Interest;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,6 +78,24 @@ impl Interests {
     /// Notes that the client does not want the news of a resource any more, and returns whose it is.
     pub(super) fn unsubscribe(&self, uri: &str) -> Option<String> {
         lock(&self.subscriptions).remove(uri).map(|subscription| subscription.backend)
+    }
+
+    /// The backend that has agreed to tell the news of a resource.
+    pub fn subscribed_to(&self, uri: &str) -> Option<String> {
+        let subscriptions = lock(&self.subscriptions);
+        subscriptions.get(uri).filter(|found| found.agreed).map(|found| found.backend.clone())
+    }
+
+    /// Takes what the client has said at another replica.
+    pub fn hear(&self, interest: &Interest) {
+        match interest {
+            Interest::Subscribed { uri, backend } => {
+                let subscription = Subscription { backend: backend.clone(), agreed: true };
+                lock(&self.subscriptions).insert(uri.clone(), subscription);
+            }
+            Interest::Unsubscribed { uri } => drop(self.unsubscribe(uri)),
+            Interest::Level(level) => self.set_level(*level),
+        }
     }
 
     /// The resources of `backend` whose news it has agreed to tell.

@@ -5,6 +5,7 @@ use super::answer::{self, KEEP_ALIVE};
 use super::dispatch::Outcome;
 use super::replay::{LogReader, StreamLog};
 use super::session::Session;
+use crate::replicas::SharedReader;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -67,20 +68,46 @@ async fn finish(log: &StreamLog, mut work: Work) {
 }
 
 /// Answers with the messages of a stream from number `from` on, after an event that primes stream `primed`.
-pub(super) fn read(log: &Arc<StreamLog>, from: u64, primed: Option<u64>, patience: Patience) -> Response {
-    let reading = Reading {
-        primed,
-        number: log.number,
-        reader: log.reader(from),
-        keep_alive: tokio::time::interval(patience.keep_alive),
-    };
+fn read(log: &Arc<StreamLog>, from: u64, primed: Option<u64>, patience: Patience) -> Response {
+    events(log.number, Source::Here(log.reader(from)), primed, patience)
+}
+
+/// Answers with the rest of a stream from number `from` on, if it is kept, here or where all replicas find it.
+pub(super) async fn read_on(session: &Session, number: u64, from: u64, patience: Patience) -> Option<Response> {
+    if let Some(log) = session.streams.find(number) {
+        return Some(read(&log, from, None, patience));
+    }
+    let reader = session.outbox.shared()?.reader(number, Some(from)).await?;
+    Some(events(number, Source::Elsewhere(reader), None, patience))
+}
+
+fn events(number: u64, source: Source, primed: Option<u64>, patience: Patience) -> Response {
+    let keep_alive = tokio::time::interval(patience.keep_alive);
+    let reading = Reading { primed, number, source, keep_alive };
     answer::events(Body::from_stream(stream::unfold(reading, Reading::next)))
+}
+
+/// Where the messages of a stream come from.
+enum Source {
+    /// This replica writes it.
+    Here(LogReader),
+    /// Another one does, or did.
+    Elsewhere(SharedReader),
+}
+
+impl Source {
+    async fn next(&mut self) -> Option<(u64, Bytes)> {
+        match self {
+            Self::Here(reader) => reader.next().await,
+            Self::Elsewhere(reader) => reader.next().await,
+        }
+    }
 }
 
 struct Reading {
     primed: Option<u64>,
     number: u64,
-    reader: LogReader,
+    source: Source,
     keep_alive: Interval,
 }
 
@@ -91,7 +118,7 @@ impl Reading {
         }
         let event = tokio::select! {
             biased;
-            message = self.reader.next() => {
+            message = self.source.next() => {
                 let (number, message) = message?;
                 answer::numbered_event(self.number, number, &message)
             }

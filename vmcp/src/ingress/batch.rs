@@ -30,7 +30,7 @@ pub(super) async fn post(
     body: &[u8],
 ) -> Result<Response, Refused> {
     let refuse = |error: &ParseError| post::bad_request(&ErrorObject::from(error));
-    let session = ingress.session(headers, &caller).map_err(|refused| match Message::parse(body) {
+    let session = ingress.session(headers, &caller).await.map_err(|refused| match Message::parse(body) {
         // A batch cannot start a session, whatever the revision.
         Err(error) if !headers.contains_key(super::SESSION_HEADER) => refuse(&error),
         _ => refused,

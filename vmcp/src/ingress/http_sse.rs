@@ -11,6 +11,7 @@ use super::upstream::Call;
 use super::{Ingress, accept, body, methods};
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, Message, Request as Asked, code, error_response, raw, result_response};
+use crate::replicas::Handshake;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -86,8 +87,9 @@ async fn open(ingress: &Arc<Ingress>, headers: &HeaderMap) -> Result<Response, R
     }
     let endpoint = ingress.http_sse.clone().unwrap_or_default();
     let session = ingress.create_session(&caller, None)?;
+    ingress.note_session(&session, None, None).await?;
     let endpoint = format!("event: endpoint\ndata: {}\n\n", endpoint.url(headers, &session.id));
-    let messages = Messages::of(ingress, Arc::clone(&session), &caller);
+    let messages = Messages::of(ingress, Arc::clone(&session), &caller, None);
     let end = EndOfSession { ingress: Arc::clone(ingress), session };
     let messages = stream::unfold((messages, end), |(messages, end)| async move {
         let (event, messages) = messages.next().await?;
@@ -116,7 +118,8 @@ async fn take(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Refu
     post::check_content_type(&headers)?;
     let query = parts.uri.query().unwrap_or_default();
     let id = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == SESSION);
-    let session = id.and_then(|(_, id)| ingress.sessions.find(&id, &caller)).ok_or_else(no_such_session)?;
+    let (_, id) = id.ok_or_else(no_such_session)?;
+    let session = ingress.find_session(&id, &caller).await?.ok_or_else(no_such_session)?;
     let body = body::read(body).await?;
     let message = Message::parse(&body).map_err(|error| post::bad_request(&ErrorObject::from(&error)))?;
     match message {
@@ -152,8 +155,16 @@ fn initialize(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, ask
     let (ingress, id) = (Arc::clone(ingress), asked.id.clone());
     let params: Box<RawValue> = asked.params.map_or_else(|| raw(&json!({})), ToOwned::to_owned);
     tokio::spawn(async move {
+        let handshake = params.clone();
         let response = match post::open(&ingress, &session, &caller, params).await {
-            Ok(result) => result_response(&id, &result),
+            Ok(result) => {
+                let handshake = Handshake::of(session.revision().unwrap_or_default(), &handshake);
+                if ingress.note_session(&session, Some(handshake), Some(&id)).await.is_err() {
+                    // The session has ended, and its stream with it.
+                    return;
+                }
+                result_response(&id, &result)
+            }
             Err(unopened) => error_response(Some(&id), &unopened.error),
         };
         tell(&session, response);

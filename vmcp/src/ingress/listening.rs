@@ -20,7 +20,7 @@ pub(super) fn stream(ingress: &Ingress, caller: &Caller, subscription: Subscript
     let Subscription { acknowledgement, messages, end, kept } = subscription;
     let listening = Listening {
         first: Some(acknowledgement),
-        reader: messages.reader(),
+        reader: messages.reader(None),
         end: Some(end),
         stop: ingress.stop.clone(),
         expiry: stream::expiry(caller),

@@ -22,6 +22,7 @@ mod post;
 mod probes;
 mod replay;
 mod requests;
+mod restore;
 mod revision;
 mod session;
 mod stateless;
@@ -41,11 +42,13 @@ pub use stateless::{Asked, Stateless, StatelessEndpoint, Subscription};
 pub use upstream::{Call, Opened, Unanswered, Unopened, Upstream, UpstreamSession};
 
 use answer::Refused;
+use session::{Found, FullError};
 
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, Id, code};
 use crate::outgoing::Passthrough;
 use crate::policy::{Policy, Refusal};
+use crate::replicas::{CreateError, Handshake};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -138,19 +141,32 @@ impl Ingress {
     }
 
     /// The session that a request names, or the answer that the protocol has for the lack of it.
-    fn session(&self, headers: &HeaderMap, caller: &Caller) -> Result<Arc<Session>, Refused> {
+    async fn session(self: &Arc<Self>, headers: &HeaderMap, caller: &Caller) -> Result<Arc<Session>, Refused> {
         let mut values = headers.get_all(SESSION_HEADER).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
             let message = "the request needs one Mcp-Session-Id header, which the answer to \"initialize\" carries";
             return Err(answer::refusal(StatusCode::BAD_REQUEST, code::INVALID_REQUEST, message));
         };
-        value.to_str().ok().and_then(|id| self.sessions.find(id, caller)).ok_or_else(no_such_session)
+        let Ok(id) = value.to_str() else { return Err(no_such_session()) };
+        self.find_session(id, caller).await?.ok_or_else(no_such_session)
+    }
+
+    /// The session of this id, if it lives and belongs to `caller`.
+    async fn find_session(self: &Arc<Self>, id: &str, caller: &Caller) -> Result<Option<Arc<Session>>, Refused> {
+        match self.sessions.find(id, caller).await.map_err(|away| storage_away(&away.to_string(), None))? {
+            Some(Found::Here(session)) => Ok(Some(session)),
+            Some(Found::Elsewhere(session, stored)) => {
+                restore::restore(self, &session, caller, stored).await?;
+                Ok(Some(session))
+            }
+            None => Ok(None),
+        }
     }
 
     /// Ends the session that a request names.
-    async fn end_session(&self, headers: &HeaderMap) -> Result<Response, Refused> {
+    async fn end_session(self: &Arc<Self>, headers: &HeaderMap) -> Result<Response, Refused> {
         let caller = self.authenticate(headers).await?;
-        let session = self.session(headers, &caller)?;
+        let session = self.session(headers, &caller).await?;
         self.check_version(headers)?;
         self.sessions.end(&session).await;
         Ok(answer::empty(StatusCode::OK))
@@ -163,9 +179,21 @@ impl Ingress {
 
     /// Starts a session, or says that there are too many.
     fn create_session(&self, caller: &Caller, id: Option<&Id>) -> Result<Arc<Session>, Refused> {
-        self.sessions.create(caller).map_err(|full| {
-            let error = ErrorObject::new(code::OVERLOADED, full.to_string());
-            answer::try_later(answer::error(StatusCode::SERVICE_UNAVAILABLE, id, &error), 5)
+        self.sessions.create(caller).map_err(|full| no_room(full.to_string(), id))
+    }
+
+    /// Lets other replicas find a session. One that they cannot find ends.
+    async fn note_session(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        handshake: Option<Handshake>,
+        id: Option<&Id>,
+    ) -> Result<(), Refused> {
+        let Err(error) = self.sessions.note(session, handshake).await else { return Ok(()) };
+        self.lose(session);
+        Err(match error {
+            CreateError::Full => no_room(FullError.to_string(), id),
+            CreateError::Away(away) => storage_away(&away.to_string(), id),
         })
     }
 
@@ -174,6 +202,17 @@ impl Ingress {
         let (ingress, session) = (Arc::clone(self), Arc::clone(session));
         tokio::spawn(async move { ingress.sessions.end(&session).await });
     }
+}
+
+fn no_room(message: String, id: Option<&Id>) -> Refused {
+    let error = ErrorObject::new(code::OVERLOADED, message);
+    answer::try_later(answer::error(StatusCode::SERVICE_UNAVAILABLE, id, &error), 5)
+}
+
+/// The answer while sessions cannot be found or noted.
+fn storage_away(message: &str, id: Option<&Id>) -> Refused {
+    let error = ErrorObject::new(code::OVERLOADED, message);
+    answer::try_later(answer::error(StatusCode::SERVICE_UNAVAILABLE, id, &error), 1)
 }
 
 fn no_such_session() -> Refused {

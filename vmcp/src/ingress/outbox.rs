@@ -1,8 +1,11 @@
 //! What a client is to be told outside of any request: a bounded queue that the client's GET stream empties.
+//!
+//! The queue of a session that replicas share is in their store, and the stream may be at any of them.
 
+use crate::replicas::{OUTBOX, SharedReader, SharedSession, Signal};
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// How many messages wait for a client that reads none of them; beyond it the oldest are dropped.
@@ -17,6 +20,8 @@ pub struct Outbox {
     /// Counts messages and streams, and wakes the stream that reads.
     changed: watch::Sender<u64>,
     reader: watch::Sender<u64>,
+    /// The session that takes the place of the queue.
+    shared: Option<Arc<SharedSession>>,
 }
 
 #[derive(Debug, Default)]
@@ -29,14 +34,26 @@ struct Queue {
 
 impl Default for Outbox {
     fn default() -> Self {
-        Self { queue: Mutex::default(), changed: watch::Sender::new(0), reader: watch::Sender::new(0) }
+        Self::of(None)
     }
 }
 
 impl Outbox {
+    /// The queue of a session, which replicas may share.
+    pub(super) fn of(shared: Option<Arc<SharedSession>>) -> Self {
+        Self { queue: Mutex::default(), changed: watch::Sender::new(0), reader: watch::Sender::new(0), shared }
+    }
+
+    /// The session that other replicas know too, if they do.
+    pub fn shared(&self) -> Option<&Arc<SharedSession>> {
+        self.shared.as_ref()
+    }
+
     /// Adds a message, unless the same one waits already.
     pub fn push(&self, message: Bytes) {
-        if !self.lock().waiting.iter().any(|(_, waiting)| *waiting == message) {
+        if let Some(shared) = &self.shared {
+            shared.tell(message, true);
+        } else if !self.lock().waiting.iter().any(|(_, waiting)| *waiting == message) {
             self.append(message);
         }
     }
@@ -44,6 +61,10 @@ impl Outbox {
     /// Adds a message, whether or not the same one waits already. Returns whether there was room: the oldest message
     /// makes room for the new one.
     pub fn append(&self, message: Bytes) -> bool {
+        if let Some(shared) = &self.shared {
+            shared.tell(message, false);
+            return true;
+        }
         let mut queue = self.lock();
         let room = queue.waiting.len() < CAPACITY;
         if !room {
@@ -57,7 +78,7 @@ impl Outbox {
     }
 
     /// Lets the messages from this number on be read again, as far as they are kept.
-    pub fn send_again(&self, from: u64) {
+    fn send_again(&self, from: u64) {
         let mut queue = self.lock();
         while let Some(last) = queue.sent.pop_back_if(|(number, _)| *number >= from) {
             queue.waiting.push_front(last);
@@ -67,21 +88,41 @@ impl Outbox {
 
     /// Whether anybody reads.
     pub fn is_read(&self) -> bool {
-        self.reader.receiver_count() > 0
+        self.reader.receiver_count() > 0 || self.shared.as_ref().is_some_and(|shared| shared.is_read_elsewhere())
     }
 
-    /// Starts to read. There is one reader: the newest, because a client that opens a stream again has lost the old one.
-    pub fn reader(self: &std::sync::Arc<Self>) -> Reader {
+    /// The client reads at another replica from now on, or not any more. Whoever reads here stops.
+    pub(super) fn read_elsewhere(&self, is_read: bool) {
+        if let Some(shared) = &self.shared {
+            shared.set_read_elsewhere(is_read);
+        }
+        if is_read {
+            self.reader.send_modify(|newest| *newest += 1);
+        }
+    }
+
+    /// Starts to read, from message `from` on as far as it is kept, or from the first that was not read. There is one
+    /// reader: the newest, because a client that opens a stream again has lost the old one.
+    pub fn reader(self: &Arc<Self>, from: Option<u64>) -> Reader {
+        if let Some(from) = from.filter(|_| self.shared.is_none()) {
+            self.send_again(from);
+        }
         let mut number = 0;
         self.reader.send_modify(|newest| {
             *newest += 1;
             number = *newest;
         });
+        let shared = self.shared.as_ref().map(|shared| {
+            shared.set_read_elsewhere(false);
+            shared.signal(Signal::Reading(true));
+            shared.reader_later(OUTBOX, from)
+        });
         Reader {
-            outbox: std::sync::Arc::clone(self),
+            outbox: Arc::clone(self),
             number,
             changed: self.changed.subscribe(),
             newest: self.reader.subscribe(),
+            shared,
         }
     }
 
@@ -103,10 +144,11 @@ impl Outbox {
 /// Takes messages out of an [`Outbox`].
 #[derive(Debug)]
 pub struct Reader {
-    outbox: std::sync::Arc<Outbox>,
+    outbox: Arc<Outbox>,
     number: u64,
     changed: watch::Receiver<u64>,
     newest: watch::Receiver<u64>,
+    shared: Option<SharedReader>,
 }
 
 impl Reader {
@@ -115,6 +157,14 @@ impl Reader {
         loop {
             if *self.newest.borrow_and_update() != self.number {
                 return None;
+            }
+            if let Some(shared) = &mut self.shared {
+                tokio::select! {
+                    biased;
+                    newest = self.newest.changed() => newest.ok()?,
+                    message = shared.next() => return message,
+                }
+                continue;
             }
             self.changed.mark_unchanged();
             if let Some(message) = self.outbox.pop() {
@@ -128,10 +178,18 @@ impl Reader {
     }
 }
 
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // Whoever has taken over has said so already.
+        if let Some(shared) = self.outbox.shared().filter(|_| *self.newest.borrow() == self.number) {
+            shared.signal(Signal::Reading(false));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     #[tokio::test]
     async fn messages_wait_for_a_reader_and_are_not_repeated() {
@@ -139,7 +197,7 @@ mod tests {
         for message in ["a", "b", "a"] {
             outbox.push(Bytes::from_static(message.as_bytes()));
         }
-        let mut reader = outbox.reader();
+        let mut reader = outbox.reader(None);
         assert_eq!(reader.next().await, Some((0, Bytes::from("a"))));
         assert_eq!(reader.next().await, Some((1, Bytes::from("b"))));
         let next = tokio::spawn(async move { reader.next().await });
@@ -151,10 +209,10 @@ mod tests {
     #[tokio::test]
     async fn the_newest_reader_takes_over() {
         let outbox = Arc::new(Outbox::default());
-        let mut old = outbox.reader();
+        let mut old = outbox.reader(None);
         let waiting = tokio::spawn(async move { old.next().await });
         tokio::task::yield_now().await;
-        let mut new = outbox.reader();
+        let mut new = outbox.reader(None);
         assert_eq!(waiting.await.ok(), Some(None));
         outbox.push(Bytes::from_static(b"a"));
         assert_eq!(new.next().await, Some((0, Bytes::from("a"))));
@@ -166,11 +224,10 @@ mod tests {
         for message in ["a", "b", "c"] {
             outbox.append(Bytes::from_static(message.as_bytes()));
         }
-        let mut lost = outbox.reader();
+        let mut lost = outbox.reader(None);
         assert_eq!(lost.next().await, Some((0, Bytes::from("a"))));
         assert_eq!(lost.next().await, Some((1, Bytes::from("b"))));
-        outbox.send_again(1);
-        let mut again = outbox.reader();
+        let mut again = outbox.reader(Some(1));
         assert_eq!(again.next().await, Some((1, Bytes::from("b"))));
         assert_eq!(again.next().await, Some((2, Bytes::from("c"))));
     }
@@ -181,6 +238,6 @@ mod tests {
         for number in 0..CAPACITY + 10 {
             outbox.push(Bytes::from(number.to_string()));
         }
-        assert_eq!(outbox.reader().next().await, Some((10, Bytes::from("10"))));
+        assert_eq!(outbox.reader(None).next().await, Some((10, Bytes::from("10"))));
     }
 }

@@ -10,6 +10,7 @@ use crate::backend::Caller;
 use crate::jsonrpc::{
     ErrorObject, Id, Message, Notification, Object, Request as Asked, code, error_response, raw, result_response,
 };
+use crate::replicas::Handshake;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -42,7 +43,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
             if matches!(notice, Notice::Stateless) {
                 return Ok(answer::empty(StatusCode::ACCEPTED));
             }
-            let session = ingress.session(&headers, &caller)?;
+            let session = ingress.session(&headers, &caller).await?;
             ingress.check_version(&headers)?;
             notice.act(ingress, &session, &caller, body.clone()).await?;
             Ok(answer::empty(StatusCode::ACCEPTED))
@@ -53,7 +54,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
             Err(bad_request(&ErrorObject::new(code::INVALID_REQUEST, message)))
         }
         Message::Response(_) => {
-            let session = ingress.session(&headers, &caller)?;
+            let session = ingress.session(&headers, &caller).await?;
             ingress.check_version(&headers)?;
             take(ingress, &session, &caller, body.clone()).await?;
             Ok(answer::empty(StatusCode::ACCEPTED))
@@ -105,7 +106,7 @@ async fn answer_call(
     if asked.method == "initialize" {
         return initialize(ingress, &caller, &asked).await;
     }
-    let session = ingress.session(headers, &caller)?;
+    let session = ingress.session(headers, &caller).await?;
     ingress.check_version(headers)?;
     let in_flight = begin(&session, &asked.id)?;
     let call = Call { method: asked.method.into_owned(), params: asked.params.map(ToOwned::to_owned) };
@@ -161,8 +162,11 @@ fn lost(ingress: &Arc<Ingress>, session: &Arc<Session>) -> Refused {
 async fn initialize(ingress: &Arc<Ingress>, caller: &Caller, asked: &Asked<'_>) -> Result<Response, Refused> {
     let session = ingress.create_session(caller, Some(&asked.id))?;
     let params = asked.params.map_or_else(|| raw(&json!({})), ToOwned::to_owned);
+    let handshake = params.clone();
     match open(ingress, &session, caller, params).await {
         Ok(result) => {
+            let handshake = Handshake::of(session.revision().unwrap_or_default(), &handshake);
+            ingress.note_session(&session, Some(handshake), Some(&asked.id)).await?;
             let mut response = answer::json(StatusCode::OK, result_response(&asked.id, &result));
             if let Ok(id) = HeaderValue::from_str(&session.id) {
                 response.headers_mut().insert(SESSION_HEADER, id);

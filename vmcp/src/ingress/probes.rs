@@ -137,7 +137,13 @@ pub(super) async fn health() -> Response {
 
 pub(super) async fn readyz(State(ingress): State<Arc<Ingress>>) -> Response {
     let mode = ingress.report.mode;
-    let reason = if ingress.stop.is_cancelled() { Some("shutting_down") } else { ingress.report.not_ready() };
+    let reason = if ingress.stop.is_cancelled() {
+        Some("shutting_down")
+    } else if ingress.sessions.were_reached() {
+        ingress.report.not_ready()
+    } else {
+        Some("session_storage_pending")
+    };
     match reason {
         None => answer::json(StatusCode::OK, json!({ "status": "ready", "mode": mode }).to_string()),
         Some(reason) => {

@@ -1,6 +1,7 @@
 //! The streams that answer requests, kept so that a client which lost one can read on where it stopped (MCP 2025-11-25,
 //! transports, resumability and redelivery).
 
+use crate::replicas::SharedSession;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,11 @@ const STREAMS: usize = 32;
 
 /// The streams of one session, by number. Number 0 is the stream for what concerns no request.
 #[derive(Debug, Default)]
-pub(super) struct Streams(Arc<Mutex<Open>>);
+pub(super) struct Streams {
+    open: Arc<Mutex<Open>>,
+    /// The session, if replicas share it: they find there what was said on its streams.
+    shared: Option<Arc<SharedSession>>,
+}
 
 #[derive(Debug, Default)]
 struct Open {
@@ -29,9 +34,14 @@ struct Open {
 }
 
 impl Streams {
+    /// The streams of a session, which replicas may share. The first one has the number after `last`.
+    pub(super) fn of(shared: Option<Arc<SharedSession>>, last: u64) -> Self {
+        Self { open: Arc::new(Mutex::new(Open { last, logs: BTreeMap::new() })), shared }
+    }
+
     /// A new stream. Of too many, the oldest that has ended is forgotten.
     pub(super) fn open(&self) -> Arc<StreamLog> {
-        let mut open = lock(&self.0);
+        let mut open = lock(&self.open);
         if open.logs.len() >= STREAMS {
             let ended = open.logs.iter().find(|(_, log)| lock(&log.state).ended).map(|(number, _)| *number);
             let oldest = ended.or_else(|| open.logs.keys().next().copied());
@@ -39,20 +49,21 @@ impl Streams {
         }
         open.last += 1;
         let number = open.last;
-        let log = Arc::new(StreamLog { number, state: Mutex::default(), changed: watch::Sender::new(()) });
+        let shared = self.shared.clone();
+        let log = Arc::new(StreamLog { number, state: Mutex::default(), changed: watch::Sender::new(()), shared });
         open.logs.insert(number, Arc::clone(&log));
         log
     }
 
     /// The stream of this number, if it is kept.
     pub(super) fn find(&self, number: u64) -> Option<Arc<StreamLog>> {
-        lock(&self.0).logs.get(&number).cloned()
+        lock(&self.open).logs.get(&number).cloned()
     }
 
     /// Ends a stream, and forgets it after a while.
     pub(super) fn end(&self, log: &StreamLog) {
         log.end();
-        let (open, number) = (Arc::downgrade(&self.0), log.number);
+        let (open, number) = (Arc::downgrade(&self.open), log.number);
         tokio::spawn(async move {
             tokio::time::sleep(KEPT_FOR).await;
             if let Some(open) = open.upgrade() {
@@ -68,6 +79,7 @@ pub(super) struct StreamLog {
     pub(super) number: u64,
     state: Mutex<State>,
     changed: watch::Sender<()>,
+    shared: Option<Arc<SharedSession>>,
 }
 
 #[derive(Debug, Default)]
@@ -104,6 +116,9 @@ impl StreamLog {
             }
         }
         let mut state = lock(&self.state);
+        if let Some(shared) = &self.shared {
+            shared.note(self.number, state.next(), message.clone());
+        }
         state.bytes += message.len();
         state.messages.push_back(message);
         while state.messages.len() > KEPT || (state.bytes > KEPT_BYTES && state.messages.len() > 1) {
@@ -121,6 +136,9 @@ impl StreamLog {
 
     fn end(&self) {
         lock(&self.state).ended = true;
+        if let Some(shared) = &self.shared {
+            shared.end_stream(self.number);
+        }
         self.changed.send_replace(());
     }
 

@@ -1,10 +1,16 @@
 //! Client sessions: their ids, owners, limits and end.
+//!
+//! A session lives in this process. With a [`SessionStore`] it may live in other replicas too: then the store says
+//! whether it lives at all, and what one replica has of it may be less than what another has.
 
 use super::outbox::Outbox;
 use super::replay::Streams;
 use super::upstream::UpstreamSession;
 use crate::backend::{Caller, Principal};
 use crate::jsonrpc::Id;
+use crate::replicas::{
+    Away, CreateError, Expiry, Handshake, Heard, Record, SessionStore, SharedSession, Signal, Stored,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{StreamExt, stream};
@@ -12,6 +18,7 @@ use rand::Rng;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -78,14 +85,16 @@ pub enum BusyError {
 }
 
 impl Session {
-    fn new(id: String, caller: &Caller) -> Self {
+    fn new(id: String, owner: Option<Principal>, store: Option<&Arc<dyn SessionStore>>) -> Self {
+        let shared = store.map(|store| Arc::new(SharedSession::new(id.clone(), Arc::clone(store))));
+        let last_stream = shared.as_ref().map_or(0, |shared| shared.numbers());
         Self {
             id,
-            outbox: Arc::default(),
-            streams: Streams::default(),
+            outbox: Arc::new(Outbox::of(shared.clone())),
+            streams: Streams::of(shared, last_stream),
             revision: OnceLock::new(),
             ended: CancellationToken::new(),
-            owner: caller.principal.clone(),
+            owner,
             used_at: Mutex::new(Instant::now()),
             in_flight: Mutex::default(),
             requests: TaskTracker::new(),
@@ -136,16 +145,60 @@ impl Session {
         Ok(InFlight { session: Arc::clone(self), id: id.clone(), cancelled, _counted: counted })
     }
 
-    /// Cancels a request that is under way, if it is.
+    /// Cancels a request that is under way, if it is, here or at another replica.
     pub fn cancel(&self, id: &Id) {
-        if let Some(cancelled) = lock(&self.in_flight).get(id) {
-            cancelled.cancel();
+        if !self.cancel_here(id)
+            && let Some(shared) = self.outbox.shared()
+        {
+            shared.signal(Signal::Cancelled(id.raw().get().to_owned()));
+        }
+    }
+
+    fn cancel_here(&self, id: &Id) -> bool {
+        let in_flight = lock(&self.in_flight);
+        let Some(cancelled) = in_flight.get(id) else { return false };
+        cancelled.cancel();
+        true
+    }
+
+    /// Takes what another replica tells of this session; its end is the caller's affair.
+    fn hear(&self, signal: &Signal) {
+        match signal {
+            Signal::Cancelled(id) => {
+                let id = serde_json::from_str(id).ok().and_then(|id| Id::parse(id).ok());
+                if let Some(id) = id {
+                    self.cancel_here(&id);
+                }
+            }
+            Signal::Said(_) => self.look(),
+            Signal::Reading(is_read) => self.outbox.read_elsewhere(*is_read),
+            Signal::Answered(_) | Signal::Interest(_) => {
+                if let Some(upstream) = self.upstream() {
+                    upstream.hear(signal);
+                }
+            }
+            Signal::Ended => {}
+        }
+    }
+
+    /// Something may be new on a stream.
+    fn look(&self) {
+        if let Some(shared) = self.outbox.shared() {
+            shared.look();
         }
     }
 
     /// Stops what is under way, lets nothing begin any more, and then ends the sessions at backends: a request that
     /// outlived them would open new ones, which nobody would end.
     async fn end(&self) {
+        self.stop().await;
+        if let Some(upstream) = self.upstream() {
+            upstream.close().await;
+        }
+    }
+
+    /// Stops what is under way, and lets nothing begin any more.
+    async fn stop(&self) {
         {
             // Under the lock under which requests begin: they have begun before, or see that the session has ended.
             let _in_flight = lock(&self.in_flight);
@@ -154,9 +207,6 @@ impl Session {
         self.requests.close();
         if tokio::time::timeout(STOP_TIMEOUT, self.requests.wait()).await.is_err() {
             tracing::warn!("a session ended with requests under way");
-        }
-        if let Some(upstream) = self.upstream() {
-            upstream.close().await;
         }
     }
 
@@ -199,6 +249,8 @@ impl Drop for InFlight {
 pub struct Sessions {
     limits: SessionLimits,
     live: Mutex<HashMap<String, Arc<Session>>>,
+    /// Where other replicas find them.
+    store: Option<Arc<dyn SessionStore>>,
 }
 
 /// There are as many sessions as may be.
@@ -206,18 +258,37 @@ pub struct Sessions {
 #[error("the server has no room for another session, try again later")]
 pub struct FullError;
 
+/// A session that a caller may use.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// It lives here.
+    Here(Arc<Session>),
+    /// It lives, and this replica has yet to make something of what is known of it.
+    Elsewhere(Arc<Session>, Stored),
+}
+
 impl Sessions {
-    /// No sessions yet.
+    /// No sessions yet, in the memory of this process.
     pub fn new(limits: SessionLimits) -> Self {
-        Self { limits, live: Mutex::default() }
+        Self { limits, live: Mutex::default(), store: None }
     }
 
-    /// Starts a session that belongs to `caller`.
+    /// The same, which other replicas find in `store`.
+    pub fn shared(limits: SessionLimits, store: Arc<dyn SessionStore>) -> Self {
+        Self { store: Some(store), ..Self::new(limits) }
+    }
+
+    /// Whether the store was reached, where there is one: later it may come and go, and whoever needs no session is served.
+    pub(super) fn were_reached(&self) -> bool {
+        self.store.as_ref().is_none_or(|store| store.was_reached())
+    }
+
+    /// Starts a session that belongs to `caller`. Other replicas do not know it before it is [`noted`](Self::note).
     pub fn create(&self, caller: &Caller) -> Result<Arc<Session>, FullError> {
         let mut bytes = [0_u8; ID_BYTES];
         rand::rng().fill_bytes(&mut bytes);
         let id = URL_SAFE_NO_PAD.encode(bytes);
-        let session = Arc::new(Session::new(id.clone(), caller));
+        let session = Arc::new(Session::new(id.clone(), caller.principal.clone(), self.store.as_ref()));
         let mut live = lock(&self.live);
         if live.len() >= self.limits.cap {
             return Err(FullError);
@@ -226,17 +297,78 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The session of this id, if it lives and belongs to `caller`. To anyone else it does not exist.
-    pub fn find(&self, id: &str, caller: &Caller) -> Option<Arc<Session>> {
-        let session = lock(&self.live).get(id).filter(|session| session.owner == caller.principal).cloned()?;
-        session.touch();
-        Some(session)
+    /// Lets other replicas find a session, and what was agreed on in it.
+    pub(super) async fn note(&self, session: &Session, handshake: Option<Handshake>) -> Result<(), CreateError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        store.create(&session.id, &Record { owner: session.owner.clone(), handshake }).await
     }
 
-    /// Ends a session.
+    /// The session of this id, if it lives and belongs to `caller`. To anyone else it does not exist, and does not count as
+    /// used.
+    pub(super) async fn find(&self, id: &str, caller: &Caller) -> Result<Option<Found>, Away> {
+        let here = lock(&self.live).get(id).cloned();
+        if here.as_ref().is_some_and(|session| session.owner != caller.principal) {
+            return Ok(None);
+        }
+        let Some(store) = &self.store else {
+            return Ok(here.map(|session| {
+                session.touch();
+                Found::Here(session)
+            }));
+        };
+        if let Some(session) = here {
+            if !store.touch(id).await? {
+                self.forget(&session);
+                return Ok(None);
+            }
+            session.touch();
+            if session.upstream().is_some() {
+                return Ok(Some(Found::Here(session)));
+            }
+            // It may have been initialized at another replica.
+            return Ok(store.load(id).await?.map(|stored| Found::Elsewhere(session, stored)));
+        }
+        let Some(stored) = store.load(id).await?.filter(|stored| stored.record.owner == caller.principal) else {
+            return Ok(None);
+        };
+        if !store.touch(id).await? {
+            return Ok(None);
+        }
+        let session = Arc::new(Session::new(id.to_owned(), stored.record.owner.clone(), Some(store)));
+        // Another request may have been faster.
+        let session = Arc::clone(lock(&self.live).entry(id.to_owned()).or_insert(session));
+        Ok(Some(Found::Elsewhere(session, stored)))
+    }
+
+    /// Ends a session, at all replicas.
     pub async fn end(&self, session: &Session) {
         lock(&self.live).remove(&session.id);
+        if let Some(store) = &self.store
+            && let Err(error) = store.end(&session.id).await
+        {
+            tracing::warn!(%error, "a session ended at this replica only");
+        }
         session.end().await;
+    }
+
+    /// Lets go of a session that has ended at another replica.
+    fn forget(&self, session: &Arc<Session>) {
+        lock(&self.live).remove(&session.id);
+        let session = Arc::clone(session);
+        tokio::spawn(async move { session.end().await });
+    }
+
+    /// Acts on what other replicas tell, as long as they do.
+    pub(crate) async fn hear(&self, mut heard: mpsc::Receiver<Heard>) {
+        while let Some(heard) = heard.recv().await {
+            match heard {
+                Heard::Missed => self.all().iter().for_each(|session| session.look()),
+                Heard::Signal(id, signal) => {
+                    let Some(session) = lock(&self.live).get(&id).cloned() else { continue };
+                    if signal == Signal::Ended { self.forget(&session) } else { session.hear(&signal) }
+                }
+            }
+        }
     }
 
     /// All sessions at this moment.
@@ -246,20 +378,39 @@ impl Sessions {
 
     /// Ends sessions that were idle for too long, for ever.
     pub async fn reap(&self) {
-        let mut ticks =
-            tokio::time::interval((self.limits.ttl / 10).clamp(Duration::from_millis(10), Duration::from_mins(1)));
+        let period = (self.limits.ttl / 10).clamp(Duration::from_millis(10), Duration::from_mins(1));
+        let mut ticks = tokio::time::interval(period);
         loop {
             ticks.tick().await;
-            let idle = self.all().into_iter().filter(|session| session.is_idle(self.limits.ttl));
-            let end = async |session: Arc<Session>| {
-                tracing::debug!("ends an idle session");
-                self.end(&session).await;
+            let (idle, used): (Vec<_>, Vec<_>) =
+                self.all().into_iter().partition(|session| session.is_idle(self.limits.ttl));
+            stream::iter(idle).for_each_concurrent(ENDING, |session| self.expire(session)).await;
+            let Some(store) = &self.store else { continue };
+            // What goes on here, such as a long call, keeps a session alive everywhere.
+            let used = used.into_iter().filter(|session| !session.is_idle(period));
+            let touch = async |session: Arc<Session>| {
+                // While the store is away nothing expires in it either.
+                let _ = store.touch(&session.id).await;
             };
-            stream::iter(idle).for_each_concurrent(ENDING, end).await;
+            stream::iter(used).for_each_concurrent(ENDING, touch).await;
         }
     }
 
-    /// Ends all sessions, and with them the sessions at backends.
+    /// Ends a session that was idle here for too long, unless it was used at another replica.
+    async fn expire(&self, session: Arc<Session>) {
+        if let Some(store) = &self.store {
+            match store.expire(&session.id).await {
+                Ok(Expiry::Used) => return session.touch(),
+                Ok(Expiry::Ended | Expiry::Gone) => {}
+                Err(Away) => return,
+            }
+        }
+        tracing::debug!("ends an idle session");
+        lock(&self.live).remove(&session.id);
+        session.end().await;
+    }
+
+    /// Ends all sessions, and with them the sessions at backends. Those that other replicas find go on there.
     pub async fn end_all(&self) {
         let sessions: Vec<_> = lock(&self.live).drain().map(|(_, session)| session).collect();
         futures::future::join_all(sessions.iter().map(|session| session.end())).await;
@@ -282,16 +433,20 @@ mod tests {
         Caller::authenticated(principal, SubjectToken::new("token", SystemTime::now()))
     }
 
-    #[test]
-    fn to_anyone_else_a_session_does_not_exist() {
+    #[tokio::test]
+    async fn to_anyone_else_a_session_does_not_exist() {
         let sessions = Sessions::new(SessionLimits::default());
         let id = sessions.create(&caller("alice")).unwrap().id.clone();
-        assert!(sessions.find(&id, &caller("alice")).is_some());
-        assert!(sessions.find(&id, &caller("bob")).is_none());
-        assert!(sessions.find(&id, &Caller::anonymous()).is_none());
         let mut same_name_elsewhere = caller("alice");
         same_name_elsewhere.principal.as_mut().unwrap().issuer = "https://other.example".to_owned();
-        assert!(sessions.find(&id, &same_name_elsewhere).is_none());
+        for (caller, exists) in [
+            (caller("alice"), true),
+            (caller("bob"), false),
+            (Caller::anonymous(), false),
+            (same_name_elsewhere, false),
+        ] {
+            assert_eq!(sessions.find(&id, &caller).await.unwrap().is_some(), exists, "{caller:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -313,7 +468,7 @@ mod tests {
         }
         assert!(!used.ended.is_cancelled() && !working.ended.is_cancelled() && idle.ended.is_cancelled());
         drop(in_flight);
-        assert!(sessions.find(&working.id, &caller).is_some());
+        assert!(sessions.find(&working.id, &caller).await.unwrap().is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use super::session::Session;
 use super::{Ingress, accept, answering};
 use crate::backend::Caller;
 use crate::jsonrpc::code;
+use crate::replicas::OUTBOX;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -18,22 +19,19 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, Interval};
 use tokio_util::sync::CancellationToken;
 
-/// The number of the stream of messages outside of any request.
-const OUTBOX: u64 = 0;
 /// Names the event after which a client reads on.
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Opens the stream of messages outside of any request, or another one again.
-pub(super) async fn open(ingress: &Ingress, headers: &HeaderMap) -> Result<Response, Refused> {
+pub(super) async fn open(ingress: &Arc<Ingress>, headers: &HeaderMap) -> Result<Response, Refused> {
     let caller = ingress.authenticate(headers).await?;
     if !accept::accepted(headers).events {
         let message = "the Accept header of a GET request must include text/event-stream";
         return Err(answer::refusal(StatusCode::NOT_ACCEPTABLE, code::INVALID_REQUEST, message));
     }
-    let session = ingress.session(headers, &caller)?;
+    let session = ingress.session(headers, &caller).await?;
     ingress.check_version(headers)?;
-    let mut messages = Messages::of(ingress, session, &caller);
-    messages.are_numbered = true;
+    let mut read_on = None;
     if let Some(id) = headers.get(LAST_EVENT_ID) {
         let lost = || {
             let message = "the stream of the Last-Event-ID is not kept, or not any more";
@@ -41,11 +39,12 @@ pub(super) async fn open(ingress: &Ingress, headers: &HeaderMap) -> Result<Respo
         };
         let (stream, from) = id.to_str().ok().and_then(answer::after_event).ok_or_else(lost)?;
         if stream != OUTBOX {
-            let log = messages.session.streams.find(stream).ok_or_else(lost)?;
-            return Ok(answering::read(&log, from, None, ingress.patience));
+            return answering::read_on(&session, stream, from, ingress.patience).await.ok_or_else(lost);
         }
-        messages.session.outbox.send_again(from);
+        read_on = Some(from);
     }
+    let mut messages = Messages::of(ingress, session, &caller, read_on);
+    messages.are_numbered = true;
     Ok(answer::events(Body::from_stream(stream::unfold(messages, Messages::next))))
 }
 
@@ -81,10 +80,10 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// The messages of `session`, which `caller` reads from now on.
-    pub(super) fn of(ingress: &Ingress, session: Arc<Session>, caller: &Caller) -> Self {
+    /// The messages of `session` that `caller` reads from now on: those from number `from` on, or those that were not read.
+    pub(super) fn of(ingress: &Ingress, session: Arc<Session>, caller: &Caller, from: Option<u64>) -> Self {
         Self {
-            reader: session.outbox.reader(),
+            reader: session.outbox.reader(from),
             session,
             stop: ingress.stop.clone(),
             expiry: expiry(caller),

@@ -8,6 +8,7 @@ use super::outbox::Outbox;
 use crate::backend::Caller;
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, raw};
+use crate::replicas::Signal;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::StatusCode;
@@ -69,6 +70,9 @@ pub trait UpstreamSession: fmt::Debug + Send + Sync {
     /// Takes a notification other than a cancellation, or the answer to a request that the client was sent. `message`
     /// is what the client wrote.
     fn take<'a>(&'a self, caller: &'a Caller, message: Bytes) -> BoxFuture<'a, Result<(), Unanswered>>;
+
+    /// Takes what another replica tells of the session: an answer of the client, or what the client wants to hear of.
+    fn hear(&self, _signal: &Signal) {}
 
     /// Ends the sessions at backends.
     fn close(&self) -> BoxFuture<'_, ()>;

@@ -13,6 +13,7 @@ use crate::egress::{OnBehalf, Peer, Question, Reply, Rounds};
 use crate::ingress::Outbox;
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw, request};
 use crate::offers::Kind;
+use crate::replicas::SharedSession;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -70,15 +71,21 @@ impl Client {
         capabilities: Capabilities,
         info: Option<Arc<RawValue>>,
     ) -> Self {
+        let last_question = outbox.shared().map_or(0, |shared| shared.numbers());
         Self {
             catalog,
             outbox,
             capabilities,
             info,
             interests: Arc::default(),
-            questions: Questions::default(),
+            questions: Questions::after(last_question),
             calls: Mutex::default(),
         }
+    }
+
+    /// The session that other replicas know too, if they do.
+    pub(super) fn shared(&self) -> Option<&Arc<SharedSession>> {
+        self.outbox.shared()
     }
 
     /// Tells the client what concerns none of its requests, unless it waits to be told so already.

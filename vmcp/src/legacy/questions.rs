@@ -27,6 +27,11 @@ struct Waiting {
 }
 
 impl Questions {
+    /// The first request has the id after `last`.
+    pub(super) fn after(last: u64) -> Self {
+        Self(Mutex::new(Open { last, waiting: HashMap::new() }))
+    }
+
     /// Opens a request of `backend`; its answer will come to what is returned.
     pub(super) fn open(&self, backend: &str, question: &Question) -> (u64, oneshot::Receiver<Reply>) {
         let (sender, receiver) = oneshot::channel();
@@ -38,13 +43,13 @@ impl Questions {
         (id, receiver)
     }
 
-    /// The client has answered. An answer to nothing is nothing.
-    pub(super) fn answer(&self, response: &Response<'_>) {
+    /// The client has answered. Returns whether that was asked here; an answer to nothing is nothing.
+    pub(super) fn answer(&self, response: &Response<'_>) -> bool {
         let waiting = response.id.as_ref().and_then(Id::as_u64).and_then(|id| self.lock().waiting.remove(&id));
-        if let Some(waiting) = waiting {
-            // Whoever waited may have left at this moment.
-            let _ = waiting.answer.send(Reply::from(response.outcome));
-        }
+        let Some(waiting) = waiting else { return false };
+        // Whoever waited may have left at this moment.
+        let _ = waiting.answer.send(Reply::from(response.outcome));
+        true
     }
 
     /// The backend that wants to hear of the progress of this name.

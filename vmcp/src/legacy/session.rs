@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, ClientView, Interests};
 use crate::egress::Reply;
 use crate::ingress::{Call, Outbox, Unanswered, UpstreamSession, owned_keys};
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, raw};
+use crate::replicas::{Interest, Signal};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::json;
@@ -64,14 +65,36 @@ impl ClientSession {
             Method::CallTool => catalog.call_tool(view, caller, params, &asked).await,
             Method::GetPrompt => catalog.get_prompt(view, caller, params, &asked).await,
             Method::ReadResource => catalog.read_resource(view, caller, params, &asked).await,
-            Method::Subscribe => catalog.subscribe(view, caller, params, &asked).await,
-            Method::Unsubscribe => catalog.unsubscribe(view, caller, params, &asked).await,
+            Method::Subscribe => {
+                let uri = params.string("uri").ok().flatten().unwrap_or_default();
+                let reply = catalog.subscribe(view, caller, params, &asked).await;
+                self.share_subscription(uri);
+                reply
+            }
+            Method::Unsubscribe => {
+                let uri = params.string("uri").ok().flatten().unwrap_or_default();
+                let reply = catalog.unsubscribe(view, caller, params, &asked).await;
+                self.share_subscription(uri);
+                reply
+            }
             Method::Complete => catalog.complete(view, caller, params, &asked).await,
             Method::SetLevel(level) => {
                 catalog.set_level(view, caller, level).await;
+                if let Some(shared) = self.client.shared() {
+                    shared.interest(Interest::Level(level));
+                }
                 Ok(Reply::Result(raw(&json!({}))))
             }
         }
+    }
+
+    /// Lets other replicas know whether the client is subscribed to a resource.
+    fn share_subscription(&self, uri: String) {
+        let Some(shared) = self.client.shared() else { return };
+        shared.interest(match self.view.interests.subscribed_to(&uri) {
+            Some(backend) => Interest::Subscribed { uri, backend },
+            None => Interest::Unsubscribed { uri },
+        });
     }
 }
 
@@ -88,7 +111,13 @@ impl UpstreamSession for ClientSession {
     fn take<'a>(&'a self, caller: &'a Caller, message: Bytes) -> BoxFuture<'a, Result<(), Unanswered>> {
         Box::pin(async move {
             match Message::parse(&message).map_err(|error| ErrorObject::from(&error))? {
-                Message::Response(response) => self.client.questions.answer(&response),
+                Message::Response(response) => {
+                    if !self.client.questions.answer(&response)
+                        && let (Some(shared), Ok(text)) = (self.client.shared(), std::str::from_utf8(&message))
+                    {
+                        shared.signal(Signal::Answered(text.to_owned()));
+                    }
+                }
                 Message::Notification(notification) if notification.method == "notifications/roots/list_changed" => {
                     self.catalog.notify_all(&self.view, caller, &message).await;
                 }
@@ -104,6 +133,18 @@ impl UpstreamSession for ClientSession {
             }
             Ok(())
         })
+    }
+
+    fn hear(&self, signal: &Signal) {
+        match signal {
+            Signal::Answered(text) => {
+                if let Ok(Message::Response(response)) = Message::parse(text.as_bytes()) {
+                    self.client.questions.answer(&response);
+                }
+            }
+            Signal::Interest(interest) => self.view.interests.hear(interest),
+            Signal::Ended | Signal::Cancelled(_) | Signal::Said(_) | Signal::Reading(_) => {}
+        }
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -91,7 +91,7 @@ mod tests {
         drop(newest);
         inbox.deliver(Bytes::from("4"));
         assert_eq!(of_older.recv().await.unwrap(), "4");
-        let mut reader = outbox.reader();
+        let mut reader = outbox.reader(None);
         inbox.deliver(Bytes::from("5"));
         assert_eq!(reader.next().await.unwrap().1, "3", "what had no place has waited");
         assert_eq!(reader.next().await.unwrap().1, "5", "a stream for such messages comes first");

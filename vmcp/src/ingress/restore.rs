@@ -1,0 +1,37 @@
+//! Making a session of what the store knows of it, at a replica that has not seen it before.
+
+use super::Ingress;
+use super::answer::{self, Refused};
+use super::session::Session;
+use crate::backend::Caller;
+use crate::jsonrpc::{ErrorObject, code};
+use crate::replicas::{Signal, Stored};
+use http::StatusCode;
+use std::sync::Arc;
+
+/// Lets what was initialized elsewhere answer the client here. A session that was not initialized stays as it is.
+pub(super) async fn restore(
+    ingress: &Arc<Ingress>,
+    session: &Arc<Session>,
+    caller: &Caller,
+    stored: Stored,
+) -> Result<(), Refused> {
+    let Some(handshake) = stored.record.handshake else { return Ok(()) };
+    let opened = ingress.upstream.open(caller, &handshake.params, Arc::clone(&session.outbox)).await;
+    let opened = opened.map_err(|unopened| {
+        tracing::warn!(error = unopened.error.get(), "a session of another replica cannot be continued");
+        let message = "the session cannot be continued here, start another one with \"initialize\"";
+        let error = ErrorObject::new(code::INVALID_REQUEST, message);
+        Refused::from(answer::error(StatusCode::NOT_FOUND, None, &error))
+    })?;
+    session.agree(&handshake.revision);
+    if let Some(shared) = session.outbox.shared() {
+        shared.set_read_elsewhere(stored.is_read);
+    }
+    for interest in stored.interests {
+        opened.session.hear(&Signal::Interest(interest));
+    }
+    // Another request may have been faster: nothing was opened yet that would have to be ended.
+    drop(session.attach(opened.session));
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! The connections with Redis: one for commands, one on which signals come. Both stand, or the store is away.
+
+use super::RedisOptions;
+use crate::replicas::Away;
+use futures::StreamExt;
+use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+
+/// How long Redis may take to answer, and to take a connection.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// The time between two attempts to connect.
+const RETRY: Duration = Duration::from_millis(250);
+/// How often a connection is tried on which nothing happens.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The way to Redis, while there is one.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    commands: watch::Receiver<Option<MultiplexedConnection>>,
+    broken: Arc<Notify>,
+    was_there: Arc<AtomicBool>,
+}
+
+/// What comes from Redis without being asked for.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// The connection stands, for the first time or again: what was told meanwhile was missed.
+    Connected,
+    /// A message on one of the channels.
+    Message(Vec<u8>),
+}
+
+impl Link {
+    /// Connects, and keeps connecting as long as somebody takes what comes of `channels`.
+    pub(super) fn open(options: RedisOptions, channels: Vec<String>) -> (Self, mpsc::Receiver<Incoming>) {
+        let (commands, receiver) = watch::channel(None);
+        let (incoming, heard) = mpsc::channel(1024);
+        let link = Self { commands: receiver, broken: Arc::default(), was_there: Arc::default() };
+        let (broken, was_there) = (Arc::clone(&link.broken), Arc::clone(&link.was_there));
+        tokio::spawn(Connecting { options, channels, commands, incoming, broken, was_there }.run());
+        (link, heard)
+    }
+
+    /// Whether Redis can be asked now.
+    pub(super) fn is_there(&self) -> bool {
+        self.commands.borrow().is_some()
+    }
+
+    /// Whether Redis was reached at least once.
+    pub(super) fn was_there(&self) -> bool {
+        self.was_there.load(Ordering::Relaxed)
+    }
+
+    /// Asks Redis something.
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, Away> {
+        let Some(mut connection) = self.commands.borrow().clone() else { return Err(Away) };
+        question(&mut connection).await.map_err(|error| {
+            tracing::warn!(%error, "the session storage failed");
+            if error.is_unrecoverable_error() || error.is_timeout() {
+                self.broken.notify_one();
+            }
+            Away
+        })
+    }
+
+    /// Waits until Redis can be asked. Returns false when it never can be any more.
+    pub(super) async fn connected(&mut self) -> bool {
+        self.commands.wait_for(Option::is_some).await.is_ok()
+    }
+}
+
+struct Connecting {
+    options: RedisOptions,
+    channels: Vec<String>,
+    commands: watch::Sender<Option<MultiplexedConnection>>,
+    incoming: mpsc::Sender<Incoming>,
+    broken: Arc<Notify>,
+    was_there: Arc<AtomicBool>,
+}
+
+impl Connecting {
+    async fn run(self) {
+        let mut was_there = true;
+        while !self.incoming.is_closed() {
+            match tokio::time::timeout(TIMEOUT * 2, self.connect()).await {
+                Ok(Ok((commands, signals))) => {
+                    tracing::info!(address = %self.options.address, "connected with the session storage");
+                    was_there = true;
+                    self.serve(commands, signals).await;
+                    tracing::warn!(address = %self.options.address, "the connection with the session storage is lost");
+                }
+                failed if was_there => {
+                    let error = failed.map_or_else(|_| "it took too long".to_owned(), |failed| reason(failed.err()));
+                    tracing::warn!(address = %self.options.address, error, "the session storage cannot be reached");
+                    was_there = false;
+                }
+                _ => {}
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Both connections. The password is read again each time: it may have changed.
+    async fn connect(&self) -> Result<(MultiplexedConnection, PubSub), ConnectError> {
+        let client = Client::open(self.options.connection_info()?)?;
+        let limits =
+            AsyncConnectionConfig::new().set_connection_timeout(Some(TIMEOUT)).set_response_timeout(Some(TIMEOUT));
+        let commands = client.get_multiplexed_async_connection_with_config(&limits).await?;
+        let mut signals = client.get_async_pubsub().await?;
+        signals.subscribe(&self.channels).await?;
+        Ok((commands, signals))
+    }
+
+    /// Passes on what comes until a connection breaks.
+    async fn serve(&self, commands: MultiplexedConnection, signals: PubSub) {
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        let mut probe = commands.clone();
+        let (mut sink, mut messages) = signals.split();
+        self.commands.send_replace(Some(commands));
+        self.was_there.store(true, Ordering::Relaxed);
+        if self.incoming.send(Incoming::Connected).await.is_err() {
+            return;
+        }
+        loop {
+            tokio::select! {
+                message = messages.next() => {
+                    let Some(message) = message else { break };
+                    if self.incoming.send(Incoming::Message(message.get_payload_bytes().to_vec())).await.is_err() {
+                        break;
+                    }
+                }
+                _ = heartbeat.tick() => {
+                    let alive = async {
+                        redis::cmd("PING").query_async::<()>(&mut probe).await?;
+                        sink.ping::<redis::Value>().await
+                    };
+                    if !matches!(tokio::time::timeout(TIMEOUT, alive).await, Ok(Ok(_))) {
+                        break;
+                    }
+                }
+                () = self.broken.notified() => break,
+                () = self.incoming.closed() => break,
+            }
+        }
+        self.commands.send_replace(None);
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+enum ConnectError {
+    #[error("failed to read the password in {0}: {1}")]
+    Password(String, std::io::Error),
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+}
+
+fn reason(error: Option<ConnectError>) -> String {
+    error.map(|error| error.to_string()).unwrap_or_default()
+}
+
+impl RedisOptions {
+    fn connection_info(&self) -> Result<redis::ConnectionInfo, ConnectError> {
+        let mut settings = RedisConnectionInfo::default().set_db(i64::from(self.db));
+        if let Some(path) = &self.password_file {
+            let password = std::fs::read_to_string(path)
+                .map_err(|error| ConnectError::Password(path.display().to_string(), error))?;
+            settings = settings.set_password(password.trim_end_matches(['\r', '\n']));
+        }
+        let (host, port) = (self.address.host.clone(), self.address.port);
+        let address = if self.address.tls {
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host, port)
+        };
+        Ok(address.into_connection_info()?.set_redis_settings(settings))
+    }
+}

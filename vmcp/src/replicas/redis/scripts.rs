@@ -1,0 +1,43 @@
+//! What Redis does in one step, so that replicas do not get between.
+
+use redis::Script;
+
+/// The scripts. Redis knows each by its hash, once it has seen it.
+#[derive(Debug)]
+pub(super) struct Scripts {
+    /// Notes a session.
+    pub(super) create: Script,
+    /// Reads a session.
+    pub(super) load: Script,
+    /// Notes the use of a session.
+    pub(super) touch: Script,
+    /// Ends a session that is too old.
+    pub(super) expire: Script,
+    /// Ends a session.
+    pub(super) end: Script,
+    /// Notes something of a session.
+    pub(super) note: Script,
+    /// Adds to a stream.
+    pub(super) say: Script,
+    /// Ends a stream.
+    pub(super) end_stream: Script,
+    /// Reads a stream.
+    pub(super) read: Script,
+}
+
+impl Default for Scripts {
+    fn default() -> Self {
+        let timed = |code: &str| Script::new(&format!("{}\n{code}", include_str!("scripts/clock.lua")));
+        Self {
+            create: timed(include_str!("scripts/create.lua")),
+            load: timed(include_str!("scripts/load.lua")),
+            touch: timed(include_str!("scripts/touch.lua")),
+            expire: timed(include_str!("scripts/expire.lua")),
+            end: Script::new(include_str!("scripts/end.lua")),
+            note: Script::new(include_str!("scripts/note.lua")),
+            say: Script::new(include_str!("scripts/say.lua")),
+            end_stream: Script::new(include_str!("scripts/end_stream.lua")),
+            read: Script::new(include_str!("scripts/read.lua")),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+-- Adds a message to a stream, makes room for it, and tells so. KEYS: stream.
+-- ARGV: number or nothing, message, messages kept, bytes kept, ttl, writer, channel, signal, digest or nothing.
+-- A message with a number that was said before is the same one, sent again.
+local stream = KEYS[1]
+local function read(field)
+  return tonumber(redis.call('HGET', stream, field) or '0')
+end
+local following, first, bytes = read('next'), read('first'), read('bytes')
+local number = ARGV[1] == '' and following or tonumber(ARGV[1])
+if number < following then
+  return 0
+end
+if ARGV[9] ~= '' then
+  for waiting = math.max(first, read('read')), number - 1 do
+    if redis.call('HGET', stream, 'd' .. waiting) == ARGV[9] then
+      return 0
+    end
+  end
+  redis.call('HSET', stream, 'd' .. number, ARGV[9])
+end
+redis.call('HSET', stream, 'm' .. number, ARGV[2], 'next', number + 1, 'writer', ARGV[6])
+bytes = bytes + #ARGV[2]
+while first < number and (number - first >= tonumber(ARGV[3]) or bytes > tonumber(ARGV[4])) do
+  bytes = bytes - redis.call('HSTRLEN', stream, 'm' .. first)
+  redis.call('HDEL', stream, 'm' .. first, 'd' .. first)
+  first = first + 1
+end
+redis.call('HSET', stream, 'first', first, 'bytes', bytes)
+redis.call('PEXPIRE', stream, ARGV[5])
+redis.call('PUBLISH', ARGV[7], ARGV[8])
+return 1

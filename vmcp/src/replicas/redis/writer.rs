@@ -1,0 +1,104 @@
+//! What is noted and told in order, without anybody waiting for it.
+
+use super::{INTEREST, INTERESTS, Inner, KEPT, KEPT_BYTES, KEPT_FOR, MESSAGE, READER, millis};
+use crate::replicas::{Away, Interest, Signal, Write};
+use redis::AsyncCommands;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// How much may wait while Redis is away.
+pub(super) const WAITING: usize = 4096;
+
+/// Something to write about a session, by its id.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) id: String,
+    pub(super) write: Write,
+}
+
+/// Writes what comes, in order, until nobody can send any more. What fails because Redis is away is tried again.
+pub(super) async fn run(inner: Arc<Inner>, mut tasks: mpsc::Receiver<Task>) {
+    let mut link = inner.link.clone();
+    while let Some(task) = tasks.recv().await {
+        loop {
+            if !link.connected().await {
+                return;
+            }
+            match inner.write(&task).await {
+                Ok(()) => break,
+                // Redis is there and does not take it.
+                Err(Away) if link.is_there() => {
+                    tracing::warn!("something about a session could not be noted");
+                    break;
+                }
+                Err(Away) => {}
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn write(&self, Task { id, write }: &Task) -> Result<(), Away> {
+        match write {
+            Write::Said { stream, number, message, unless_waiting } => {
+                let digest = if *unless_waiting { self.vault.digest(message) } else { String::new() };
+                let sealed = self.vault.seal(MESSAGE, id, message).map_err(|_| Away)?;
+                let mut say = self.scripts.say.key(self.keys.stream(&self.digest(id), *stream));
+                say.arg(number.map_or_else(String::new, |number| number.to_string()))
+                    .arg(sealed)
+                    .arg(KEPT)
+                    .arg(KEPT_BYTES)
+                    .arg(millis(self.kept_for()))
+                    .arg(&self.replica)
+                    .arg(self.keys.signals())
+                    .arg(self.letter(id, Signal::Said(*stream))?)
+                    .arg(digest);
+                self.link.ask(async |redis| say.invoke_async::<()>(redis).await).await
+            }
+            Write::StreamEnded(stream) => {
+                let mut end = self.scripts.end_stream.key(self.keys.stream(&self.digest(id), *stream));
+                end.arg(&self.replica)
+                    .arg(millis(KEPT_FOR))
+                    .arg(self.keys.signals())
+                    .arg(self.letter(id, Signal::Said(*stream))?);
+                self.link.ask(async |redis| end.invoke_async::<()>(redis).await).await
+            }
+            Write::Interest(interest) => {
+                self.note_interest(id, interest).await?;
+                self.tell(id, Signal::Interest(interest.clone())).await
+            }
+            Write::Signal(signal) => {
+                if let Signal::Reading(reads) = signal {
+                    self.note(id, READER, if *reads { &self.replica } else { "" }).await?;
+                }
+                self.tell(id, signal.clone()).await
+            }
+        }
+    }
+
+    async fn tell(&self, id: &str, signal: Signal) -> Result<(), Away> {
+        let (channel, letter) = (self.keys.signals(), self.letter(id, signal)?);
+        self.link.ask(async |redis| redis.publish::<_, _, ()>(channel, letter).await).await
+    }
+
+    /// Notes what replicas find that come to know the session later.
+    async fn note_interest(&self, id: &str, interest: &Interest) -> Result<(), Away> {
+        let sealed = match interest {
+            Interest::Unsubscribed { .. } => String::new(),
+            wanted => self.vault.seal_value(INTEREST, id, wanted).map_err(|_| Away)?,
+        };
+        let field = match interest {
+            Interest::Subscribed { uri, .. } | Interest::Unsubscribed { uri } => {
+                format!("{INTERESTS}{}", self.vault.digest(uri.as_bytes()))
+            }
+            Interest::Level(_) => format!("{INTERESTS}level"),
+        };
+        self.note(id, &field, &sealed).await
+    }
+
+    async fn note(&self, id: &str, field: &str, value: &str) -> Result<(), Away> {
+        let mut note = self.scripts.note.key(self.keys.session(&self.digest(id)));
+        note.arg(field).arg(value);
+        self.link.ask(async |redis| note.invoke_async::<()>(redis).await).await
+    }
+}

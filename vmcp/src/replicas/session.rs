@@ -1,0 +1,152 @@
+//! One session as all replicas see it.
+
+use super::{Interest, OUTBOX, SessionStore, Signal, Write};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How often a reader looks by itself: signals may be lost.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// A session that other replicas may know too.
+pub struct SharedSession {
+    id: String,
+    store: Arc<dyn SessionStore>,
+    /// Counts what may be new on streams of the session.
+    said: watch::Sender<u64>,
+    is_read_elsewhere: AtomicBool,
+}
+
+impl SharedSession {
+    /// The session of this id in `store`.
+    pub fn new(id: String, store: Arc<dyn SessionStore>) -> Self {
+        Self { id, store, said: watch::Sender::new(0), is_read_elsewhere: AtomicBool::new(false) }
+    }
+
+    /// Where this replica starts to count what it names by numbers, such as its questions to the client: other replicas
+    /// count elsewhere. The numbers stay below 2^53, which every client can hold.
+    pub fn numbers(&self) -> u64 {
+        u64::from(rand::random::<u32>()) << 20
+    }
+
+    /// Puts a message on the client's own stream, wherever that is read.
+    pub fn tell(&self, message: Bytes, unless_waiting: bool) {
+        self.write(Write::Said { stream: OUTBOX, number: None, message, unless_waiting });
+    }
+
+    /// Notes message `number` of a stream, for a client that comes back to it at another replica.
+    pub fn note(&self, stream: u64, number: u64, message: Bytes) {
+        self.write(Write::Said { stream, number: Some(number), message, unless_waiting: false });
+    }
+
+    /// Notes that a stream has ended.
+    pub fn end_stream(&self, stream: u64) {
+        self.write(Write::StreamEnded(stream));
+    }
+
+    /// Notes what the client wants to hear of.
+    pub fn interest(&self, interest: Interest) {
+        self.write(Write::Interest(interest));
+    }
+
+    /// Tells the other replicas.
+    pub fn signal(&self, signal: Signal) {
+        self.write(Write::Signal(signal));
+    }
+
+    fn write(&self, write: Write) {
+        self.store.write(&self.id, write);
+    }
+
+    /// Something may be new on a stream.
+    pub fn look(&self) {
+        self.said.send_modify(|count| *count += 1);
+    }
+
+    /// Another replica serves the client's own stream, or not any more.
+    pub fn set_read_elsewhere(&self, is_read: bool) {
+        self.is_read_elsewhere.store(is_read, Ordering::Relaxed);
+    }
+
+    /// Whether another replica serves the client's own stream.
+    pub fn is_read_elsewhere(&self) -> bool {
+        self.is_read_elsewhere.load(Ordering::Relaxed)
+    }
+
+    /// Reads a stream from message `from` on, or from the first that was not read; `None` when the stream is not kept, or
+    /// the store is away.
+    pub async fn reader(self: &Arc<Self>, stream: u64, from: Option<u64>) -> Option<SharedReader> {
+        let mut reader = self.reader_later(stream, from);
+        reader.look().await.then_some(reader)
+    }
+
+    /// The same for a stream that there need not be yet.
+    pub fn reader_later(self: &Arc<Self>, stream: u64, from: Option<u64>) -> SharedReader {
+        SharedReader {
+            said: self.said.subscribe(),
+            session: Arc::clone(self),
+            stream,
+            from,
+            waiting: VecDeque::new(),
+            has_ended: false,
+        }
+    }
+}
+
+impl fmt::Debug for SharedSession {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SharedSession").finish_non_exhaustive()
+    }
+}
+
+/// Reads a stream of a session, whichever replica writes it.
+#[derive(Debug)]
+pub struct SharedReader {
+    session: Arc<SharedSession>,
+    said: watch::Receiver<u64>,
+    stream: u64,
+    /// Where to read on; none: where the last reader stopped.
+    from: Option<u64>,
+    waiting: VecDeque<(u64, Bytes)>,
+    has_ended: bool,
+}
+
+impl SharedReader {
+    /// The next message and its number; `None` at the end of the stream. Whoever drops the future loses nothing.
+    pub async fn next(&mut self) -> Option<(u64, Bytes)> {
+        loop {
+            if let Some((number, message)) = self.waiting.pop_front() {
+                self.from = Some(number + 1);
+                return Some((number, message));
+            }
+            if self.has_ended {
+                return None;
+            }
+            self.said.mark_unchanged();
+            self.look().await;
+            if self.waiting.is_empty() && !self.has_ended {
+                // The sender lives as long as the session that is held here.
+                let _ = tokio::time::timeout(LOOK, self.said.changed()).await;
+            }
+        }
+    }
+
+    /// Reads what there is. Returns whether there is such a stream. While the store is away the stream waits for it.
+    async fn look(&mut self) -> bool {
+        let SharedSession { id, store, .. } = &*self.session;
+        let Ok(page) = store.read(id, self.stream, self.from).await else { return false };
+        let Some(page) = page else { return false };
+        // A replica that is gone writes nothing more.
+        let has_writer = self.stream == OUTBOX
+            || page.has_ended
+            || !page.messages.is_empty()
+            || store.is_alive(&page.writer).await.unwrap_or(true);
+        self.has_ended = page.has_ended || !has_writer;
+        self.waiting.extend(page.messages);
+        true
+    }
+}

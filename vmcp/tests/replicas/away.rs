@@ -1,0 +1,85 @@
+//! Redis goes away and comes back.
+
+use crate::gateways::{Gateway, at, connected, eventually, ready};
+use crate::in_backend::Backend;
+use crate::in_support::{ANONYMOUS, initialize_params, try_start};
+use crate::redis_server::{self, RedisServer};
+use http::StatusCode;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(crate) async fn without_redis_requests_are_refused_for_now_and_calls_go_on(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let backend = Backend::start(&["echo", "hang"]).await;
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let client = connected(&one).await;
+    let calling = client.clone();
+    let call = tokio::spawn(async move { calling.call("b_hang", json!({})).await });
+    backend.saw("tools/call").await;
+    redis.stop();
+    for replica in [&one, &two] {
+        let answer = at(&client, replica).call("b_echo", json!({})).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"), "{answer:?}");
+        assert!(answer.text.contains("session storage"), "{answer:?}");
+        let answer = replica.client().request("initialize", initialize_params("2025-11-25")).await;
+        assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "1"), "{answer:?}");
+        ready(replica, StatusCode::OK).await;
+    }
+    backend.release();
+    assert!(call.await.unwrap().text.contains("hang of"), "what was under way goes on");
+    redis.resume();
+    for replica in [&one, &two] {
+        let client = at(&client, replica);
+        eventually(async || client.request("ping", json!({})).await.status == StatusCode::OK).await;
+        assert_eq!(client.call("b_echo", json!({})).await.status, StatusCode::OK);
+    }
+}
+
+pub(crate) async fn sessions_that_redis_has_lost_are_lost(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&[]);
+    let backend = Backend::start(&["echo"]).await;
+    let one = Gateway::of(&redis, &[("b", &backend)]).replica().await;
+    let client = connected(&one).await;
+    client.call("b_echo", json!({})).await;
+    redis.stop();
+    redis.resume();
+    eventually(async || client.request("ping", json!({})).await.status == StatusCode::NOT_FOUND).await;
+    backend.saw("DELETE").await;
+    let again = connected(&one).await;
+    assert_eq!(again.call("b_echo", json!({})).await.status, StatusCode::OK);
+}
+
+pub(crate) async fn a_gateway_is_not_ready_before_it_has_reached_redis(_: Arc<RedisServer>) {
+    let redis = RedisServer::stopped(&redis_server::find().unwrap(), &[]);
+    let gateway = Gateway::of(&redis, &[]).start().await;
+    let answer = gateway.client().get("/readyz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.json()["reason"], "session_storage_pending");
+    redis.resume();
+    ready(&gateway, StatusCode::OK).await;
+    connected(&gateway).await;
+}
+
+pub(crate) async fn a_password_comes_from_a_file(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&["--requirepass", "open sesame"]);
+    let mut gateway = Gateway::of(&redis, &[]);
+    let password = gateway.file("password");
+    gateway = gateway.with(&format!("--redis-password-file={}", password.display()));
+    std::fs::write(&password, "wrong\n").unwrap();
+    let replica = gateway.start().await;
+    ready(&replica, StatusCode::SERVICE_UNAVAILABLE).await;
+    // It is read again for each connection.
+    std::fs::write(&password, "open sesame\n").unwrap();
+    ready(&replica, StatusCode::OK).await;
+    connected(&replica).await;
+    let storage = format!("{ANONYMOUS}\nsessionStorage: {{provider: redis, address: '{}'}}\n", redis.address());
+    let key = format!("--seal-key-file={}", gateway.file("key").display());
+    for (flags, expected) in [
+        (vec![], "--seal-key-file"),
+        (vec!["--seal-key-file=/nowhere/key"], "the key of --seal-key-file cannot be used"),
+        (vec![key.as_str(), "--redis-password-file=/nowhere/password"], "/nowhere/password"),
+    ] {
+        let error = Box::pin(try_start(&storage, &flags)).await.err().unwrap();
+        assert!(error.is_usage() && error.to_string().contains(expected), "{error}");
+    }
+}

@@ -1,0 +1,106 @@
+//! Replicas of one gateway.
+
+use crate::in_backend::Backend;
+use crate::in_support::{Client, PATIENCE, Running, config, initialize_params, start};
+use crate::redis_server::RedisServer;
+use http::StatusCode;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// A gateway, before its replicas start.
+pub(crate) struct Gateway {
+    config: String,
+    folder: TempDir,
+    flags: Vec<String>,
+}
+
+impl Gateway {
+    /// A gateway for anybody to these backends, with a key of its own.
+    pub(crate) fn of(redis: &RedisServer, backends: &[(&str, &Backend)]) -> Self {
+        Self::configured(redis, &config(backends, ""))
+    }
+
+    /// The same with this configuration.
+    pub(crate) fn configured(redis: &RedisServer, config: &str) -> Self {
+        let storage = json!({"provider": "redis", "address": redis.address(), "keyPrefix": "test:"});
+        let gateway = Self {
+            config: format!("{config}\nsessionStorage: {storage}\n"),
+            folder: tempfile::tempdir().unwrap(),
+            flags: Vec::new(),
+        };
+        let key: [u8; 32] = rand::random();
+        std::fs::write(gateway.file("key"), key).unwrap();
+        gateway
+    }
+
+    /// The same with another flag.
+    pub(crate) fn with(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// A file of the gateway's.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts a replica, which need not be ready.
+    pub(crate) async fn start(&self) -> Running {
+        let key = format!("--seal-key-file={}", self.file("key").display());
+        let flags: Vec<_> = self.flags.iter().map(String::as_str).chain([key.as_str()]).collect();
+        // What starts a gateway is large.
+        Box::pin(start(&self.config, &flags)).await
+    }
+
+    /// Starts a replica and waits until it is ready.
+    pub(crate) async fn replica(&self) -> Running {
+        let replica = self.start().await;
+        ready(&replica, StatusCode::OK).await;
+        replica
+    }
+
+    /// Two replicas.
+    pub(crate) async fn pair(&self) -> (Running, Running) {
+        tokio::join!(self.replica(), self.replica())
+    }
+}
+
+/// Waits until a replica says with this status whether it is ready.
+pub(crate) async fn ready(replica: &Running, status: StatusCode) {
+    let client = replica.client();
+    eventually(async || client.get("/readyz").await.status == status).await;
+}
+
+/// Waits until something holds that nobody tells of.
+pub(crate) async fn eventually(holds: impl AsyncFn() -> bool) {
+    tokio::time::timeout(PATIENCE, async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .unwrap();
+}
+
+/// The same client at another replica.
+pub(crate) fn at(client: &Client, replica: &Running) -> Client {
+    let mut there = replica.client();
+    there.headers.clone_from(&client.headers);
+    there
+}
+
+/// Starts a session of a client that can be asked for its roots.
+pub(crate) async fn connected(replica: &Running) -> Client {
+    let mut client = replica.client();
+    let mut params = initialize_params("2025-11-25");
+    params["capabilities"] = json!({"roots": {}});
+    client.initialize_with(params).await;
+    client
+}
+
+/// The text that a tool answered with.
+pub(crate) fn text(answer: &Value) -> &str {
+    answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {answer}"))
+}

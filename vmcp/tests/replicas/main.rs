@@ -1,0 +1,100 @@
+//! Several replicas of one gateway, in this process, with their sessions in a real Redis.
+//!
+//! The tests need `redis-server` (Debian's package `redis-server`), found on `PATH` or named by `REDIS_SERVER`. Where there
+//! is none they are ignored, and their names say why.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[allow(dead_code, reason = "shared with the tests of one gateway")]
+#[path = "../it/in_backend.rs"]
+mod in_backend;
+#[allow(dead_code, unused_imports, reason = "shared with the tests of one gateway")]
+#[path = "../it/in_oidc.rs"]
+mod in_oidc;
+#[allow(dead_code, reason = "shared with the tests of one gateway")]
+#[path = "../it/in_support.rs"]
+mod in_support;
+
+#[allow(dead_code, unused_imports, reason = "shared with the tests of one gateway")]
+#[path = "../it/out_status.rs"]
+mod out_status;
+#[allow(dead_code, unused_imports, reason = "shared with the tests of one gateway")]
+#[path = "../it/out_support.rs"]
+mod out_support;
+
+mod away;
+mod gateways;
+mod lifetime;
+mod messages;
+mod redis_server;
+
+use libtest_mimic::{Arguments, Trial};
+use redis_server::RedisServer;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The name of a test, and what it does with a Redis that all of them share.
+type Test = (&'static str, fn(Arc<RedisServer>));
+
+/// Rows of tests: each is named by its function.
+macro_rules! tests {
+    ($($module:ident: [$($name:ident),* $(,)?])*) => {
+        [$($((
+            concat!(stringify!($module), "::", stringify!($name)),
+            (|redis| run($module::$name(redis))) as fn(Arc<RedisServer>),
+        )),*),*]
+    };
+}
+
+const TESTS: &[Test] = &tests! {
+    lifetime: [
+        a_session_of_one_replica_is_served_by_all,
+        a_session_that_ends_at_one_replica_ends_at_all,
+        to_anyone_else_a_session_does_not_exist_at_any_replica,
+        a_session_lives_while_any_replica_uses_it,
+        a_long_call_keeps_its_session_alive_everywhere,
+        there_are_no_more_sessions_than_all_replicas_together_may_have,
+        gateways_with_another_key_do_not_find_each_others_sessions,
+        a_replica_that_ends_leaves_its_sessions_to_the_others,
+        nothing_in_redis_can_be_read,
+    ]
+    messages: [
+        a_question_of_one_replica_is_answered_through_another,
+        a_request_of_one_replica_is_cancelled_through_another,
+        a_stream_of_one_replica_is_read_on_at_another,
+        the_rest_of_a_stream_is_told_elsewhere_after_its_replica_has_ended,
+        the_clients_own_stream_tells_what_any_replica_hears,
+        the_clients_own_stream_moves_with_the_client,
+        clients_of_http_and_sse_post_to_any_replica,
+    ]
+    away: [
+        without_redis_requests_are_refused_for_now_and_calls_go_on,
+        sessions_that_redis_has_lost_are_lost,
+        a_gateway_is_not_ready_before_it_has_reached_redis,
+        a_password_comes_from_a_file,
+    ]
+};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let program = redis_server::find();
+    let shared = program
+        .clone()
+        .map(|program| Arc::new(std::sync::LazyLock::new(move || Arc::new(RedisServer::start(&program, &[])))));
+    let trials = TESTS.iter().map(|(name, test)| match &shared {
+        Ok(redis) => {
+            let redis = Arc::clone(redis);
+            Trial::test(*name, move || {
+                test(Arc::clone(&redis));
+                Ok(())
+            })
+        }
+        Err(reason) => Trial::test(format!("{name} (skipped: {reason})"), || Ok(())).with_ignored_flag(true),
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// Runs a test to its end.
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(test);
+}

@@ -1,0 +1,160 @@
+//! What clients and backends say reaches whom it is for, at whichever replica that is.
+
+use crate::gateways::{Gateway, at, connected, eventually};
+use crate::in_backend::Backend;
+use crate::in_support::Events;
+use crate::redis_server::RedisServer;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+const ASK: &str = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
+
+fn roots(asked: &Value) -> String {
+    json!({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": []}}).to_string()
+}
+
+pub(crate) async fn a_question_of_one_replica_is_answered_through_another(redis: Arc<RedisServer>) {
+    let backend = Backend::start(&["ask"]).await;
+    backend.speak("ask", &[ASK, ASK]);
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let here = connected(&one).await;
+    let there = at(&here, &two);
+    let mut events = here.call_streamed(1, "b_ask", json!({})).await;
+    let first = events.next().await.unwrap();
+    // The other replica knows the session for the first answer no more than for the second.
+    assert_eq!(there.post(roots(&first)).await.status, StatusCode::ACCEPTED);
+    let second = events.next().await.unwrap();
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(there.post(roots(&second)).await.status, StatusCode::ACCEPTED);
+    let heard = &events.next().await.unwrap()["result"]["heard"];
+    assert_eq!(heard[1]["result"], json!({"roots": []}));
+    // An answer to nothing is nothing.
+    assert_eq!(there.post(roots(&second)).await.status, StatusCode::ACCEPTED);
+}
+
+pub(crate) async fn a_request_of_one_replica_is_cancelled_through_another(redis: Arc<RedisServer>) {
+    let backend = Backend::start(&["hang"]).await;
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let here = connected(&one).await;
+    let calling = here.clone();
+    let call = tokio::spawn(async move { calling.call("b_hang", json!({})).await });
+    backend.saw("tools/call").await;
+    let there = at(&here, &two);
+    assert_eq!(there.notify("notifications/cancelled", json!({"requestId": 1})).await.status, StatusCode::ACCEPTED);
+    assert_eq!(call.await.unwrap().text, "", "the client wants no answer");
+    backend.saw("notifications/cancelled").await;
+}
+
+pub(crate) async fn a_stream_of_one_replica_is_read_on_at_another(redis: Arc<RedisServer>) {
+    let backend = Backend::start(&["ask"]).await;
+    backend.speak("ask", &[ASK]);
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let here = connected(&one).await;
+    let there = at(&here, &two);
+    let mut events = here.call_streamed(1, "b_ask", json!({})).await;
+    let asked = events.next().await.unwrap();
+    let last_id = events.last_id.clone();
+    drop(events);
+    let (stream, _) = last_id.split_once('-').unwrap();
+    let priming = format!("{stream}-");
+    let mut rest = there.listen_after(&priming).await;
+    assert_eq!(rest.next().await.unwrap(), asked, "what was said before");
+    assert_eq!(there.post(roots(&asked)).await.status, StatusCode::ACCEPTED);
+    assert_eq!(rest.next().await.unwrap()["result"]["heard"][0]["result"], json!({"roots": []}), "what is said later");
+    assert!(rest.next().await.is_none(), "the stream ends with the answer");
+    let mut after = there.listen_after(&last_id).await;
+    assert!(after.next().await.unwrap()["result"].is_object(), "for a while after the end, too");
+    let other = connected(&two).await;
+    for (client, id) in [(&other, last_id.as_str()), (&there, "99-0"), (&there, "nonsense")] {
+        let mut lost = client.clone();
+        lost.headers.insert("last-event-id", id.parse().unwrap());
+        assert_eq!(lost.get("/mcp").await.status, StatusCode::BAD_REQUEST, "{id}");
+    }
+}
+
+pub(crate) async fn the_rest_of_a_stream_is_told_elsewhere_after_its_replica_has_ended(redis: Arc<RedisServer>) {
+    let backend = Backend::start(&["ask"]).await;
+    backend.speak("ask", &[ASK]);
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let here = connected(&one).await;
+    let mut events = here.call_streamed(1, "b_ask", json!({})).await;
+    let asked = events.next().await.unwrap();
+    let (stream, _) = events.last_id.split_once('-').unwrap();
+    let mut rest = at(&here, &two).listen_after(&format!("{stream}-")).await;
+    assert_eq!(rest.next().await.unwrap(), asked);
+    // A replica that ends waits for clients that still listen.
+    drop(events);
+    one.stop.cancel();
+    assert!(rest.next().await.is_none(), "a call that ends with its replica has no answer");
+}
+
+async fn subscribed_backend() -> Backend {
+    let backend = Backend::start(&["echo"]).await;
+    backend.offer(json!({"resources": {"subscribe": true}}));
+    backend.set_items("resources/list", vec![json!({"uri": "x:a", "name": "a"}).to_string()]);
+    backend.reply("resources/subscribe", r#""result":{}"#);
+    backend
+}
+
+async fn updated(backend: &Backend, events: &mut Events, part: &str) {
+    let uri = format!("x:a/{part}");
+    backend.tell("notifications/resources/updated", &json!({ "uri": uri })).await;
+    assert_eq!(events.next().await.unwrap()["params"]["uri"], json!(uri));
+}
+
+pub(crate) async fn the_clients_own_stream_tells_what_any_replica_hears(redis: Arc<RedisServer>) {
+    let backend = subscribed_backend().await;
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let here = connected(&one).await;
+    let mut events = here.listen().await;
+    let there = at(&here, &two);
+    assert_eq!(there.request("resources/subscribe", json!({"uri": "x:a"})).await.json()["result"], json!({}));
+    updated(&backend, &mut events, "1").await;
+    // Lists that were served by the other replica.
+    assert_eq!(there.tool_names().await, ["b_echo"]);
+    backend.change_tools(&["echo", "new"]).await;
+    let told = events.next().await.unwrap();
+    assert_eq!(told["method"], "notifications/tools/list_changed");
+}
+
+pub(crate) async fn the_clients_own_stream_moves_with_the_client(redis: Arc<RedisServer>) {
+    let backend = subscribed_backend().await;
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let here = connected(&one).await;
+    let there = at(&here, &two);
+    here.request("resources/subscribe", json!({"uri": "x:a"})).await;
+    // What nobody reads waits for a stream.
+    backend.tell("notifications/resources/updated", &json!({"uri": "x:a/0"})).await;
+    let mut first = there.listen().await;
+    assert_eq!(first.next().await.unwrap()["params"]["uri"], "x:a/0");
+    updated(&backend, &mut first, "1").await;
+    let lost = first.last_id.clone();
+    let mut second = here.listen().await;
+    assert!(first.next().await.is_none(), "the newest stream has taken over");
+    updated(&backend, &mut second, "2").await;
+    drop(second);
+    let mut third = there.listen_after(&lost).await;
+    assert_eq!(third.next().await.unwrap()["params"]["uri"], "x:a/2", "what came after is told again");
+    updated(&backend, &mut third, "3").await;
+}
+
+pub(crate) async fn clients_of_http_and_sse_post_to_any_replica(redis: Arc<RedisServer>) {
+    let backend = Backend::start(&["echo"]).await;
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let (here, there) = (one.client(), two.client());
+    let mut events = Events::of(here.open(Method::GET, "/sse", "").await);
+    let endpoint = events.next_data().await.unwrap();
+    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize",
+        "params": {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}});
+    assert_eq!(there.send(Method::POST, &endpoint, initialize.to_string()).await.status, StatusCode::ACCEPTED);
+    assert_eq!(events.next().await.unwrap()["result"]["protocolVersion"], "2024-11-05");
+    for (id, client) in [(1, &here), (2, &there)] {
+        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "b_echo"}});
+        assert_eq!(client.send(Method::POST, &endpoint, call.to_string()).await.status, StatusCode::ACCEPTED);
+        assert_eq!(events.next().await.unwrap()["id"], id);
+    }
+    drop(events);
+    let ping = json!({"jsonrpc": "2.0", "id": 9, "method": "ping"}).to_string();
+    eventually(async || there.send(Method::POST, &endpoint, ping.clone()).await.status == StatusCode::NOT_FOUND).await;
+}
