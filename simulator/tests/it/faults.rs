@@ -204,6 +204,53 @@ async fn answers_that_one_meets_are_written_as_they_are() {
 }
 
 #[tokio::test]
+async fn tools_that_nobody_should_trust_are_listed_as_they_are_written() {
+    const LEVELS: usize = 40;
+    let levels: Vec<String> = (0..LEVELS)
+        .map(|level| {
+            let next = format!("{{$ref: '#/$defs/level{}'}}", level + 1);
+            format!("level{level}: {{anyOf: [{next}, {next}]}}")
+        })
+        .collect();
+    let (_simulator, handle) = world(&format!(
+        "
+servers:
+  - url: {SERVER}
+    tools:
+      - name: bomb
+        inputSchema:
+          type: object
+          properties: {{a: {{$ref: '#/$defs/level0'}}}}
+          $defs: {{{}, level{LEVELS}: {{type: string}}}}
+      - {{name: mirrored, inputSchema: {{type: object, properties: {{a: {{type: string, x-mcp-header: 'a b'}}}}}}}}
+    faults:
+      - on: {{method: tools/list}}
+        skip: 1
+        times: 1
+        does: {{merge: {{result: {{tools: [{{name: twin, title: one, inputSchema: {{type: object}}}}, {{name: twin, title: two, inputSchema: {{}}}}]}}}}}}
+",
+        levels.join(", ")
+    ))
+    .await;
+    let mut mcp = Mcp::new(&handle, &[], SERVER);
+    mcp.initialize("2025-11-25").await;
+    let mut list = async || {
+        let message = mcp.request("tools/list", json!({}));
+        mcp.post(&message).await.text().await.unwrap()
+    };
+    let listed = list().await;
+    assert!(listed.len() < 8 * 1024, "what explodes is the expansion: {} bytes", listed.len());
+    for level in 1..=LEVELS {
+        let next = format!(r##"{{"$ref":"#/$defs/level{level}"}}"##);
+        assert!(listed.contains(&format!(r#"{{"anyOf":[{next},{next}]}}"#)), "{next} in {listed}");
+    }
+    assert!(listed.contains(r##""properties":{"a":{"$ref":"#/$defs/level0"}}"##), "{listed}");
+    assert!(listed.contains(r#""properties":{"a":{"type":"string","x-mcp-header":"a b"}}"#), "{listed}");
+    let twins = list().await;
+    assert_eq!((twins.matches(r#""name":"twin""#).count(), twins.contains("bomb")), (2, false), "{twins}");
+}
+
+#[tokio::test]
 async fn a_character_is_split_over_packets() {
     let (_simulator, handle) = world(
         "servers: [{url: 'http://mcp.example.com/mcp', name: 'naïve', faults: [{does: {drip: {bytes: 1, every: 0s}}}]}]",
