@@ -64,6 +64,10 @@ pub struct JournalEntry {
     /// The entry of the request that the client has cancelled by leaving before the end of its answer; null for all entries
     /// that are about a request of their own.
     pub cancels: Option<u64>,
+    /// The entry of the request that has failed since its answer began; null for all entries that are about a request of their
+    /// own.
+    #[serde(default)]
+    pub fails: Option<u64>,
 }
 
 /// How the request was written.
@@ -137,6 +141,7 @@ impl JournalEntry {
             response: None,
             verdict: None,
             cancels: None,
+            fails: None,
         }
     }
 

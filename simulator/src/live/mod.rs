@@ -1,5 +1,6 @@
 //! A world brought to life: its sites behind listeners, its certificates, its journal, and the changes made to it.
 
+mod afterwards;
 mod change;
 mod dns;
 mod error;

@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Incoming};
 use jiff::Timestamp;
 
 use super::unfinished::Unfinished;
-use super::{LiveWorld, Site};
+use super::{LiveWorld, Site, afterwards};
 use crate::faults::{Acting, Edits};
 use crate::journal::{HttpFacts, JournalEntry, ResponseFacts, version_text};
 use crate::wire::{Body, Connection, Dropped, Outcome, Received, Service};
@@ -84,10 +84,11 @@ impl Service for LiveWorld {
         };
         // Before any waiting: a client that gives up has been here nevertheless.
         let sequence = self.note(&received, site.as_deref(), &outcome, &acting);
-        let unfinished = outcome.cancellable.then(|| {
-            let server = site.map(|site| site.url().to_string());
-            Unfinished::new(self, &received, server, sequence)
-        });
+        let server = || site.as_ref().map(|site| site.url().to_string());
+        if let Some(failures) = outcome.failures {
+            afterwards::note_failures(self, &received, server(), sequence, failures);
+        }
+        let unfinished = outcome.cancellable.then(|| Unfinished::new(self, &received, server(), sequence));
         let delivered = acting.deliver(outcome.response, &received.connection, &self.clock).await;
         match unfinished {
             Some(unfinished) => unfinished.watch(delivered),

@@ -9,7 +9,7 @@ use http::Response;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
-use super::LiveWorld;
+use super::{LiveWorld, afterwards};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalEntry};
 use crate::wire::{Body, Dropped, Received};
@@ -24,11 +24,7 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// Watches over the request of the journal's entry `sequence`.
     pub(super) fn new(world: &LiveWorld, received: &Received, server: Option<String>, sequence: u64) -> Self {
-        let Received { at, host, connection, .. } = received;
-        let mut entry = JournalEntry::connection(*at, host, received.url(), connection.peer);
-        entry.server = server;
-        entry.path.clone_from(&received.path);
-        entry.tls.clone_from(&connection.tls);
+        let mut entry = afterwards::entry(received, server);
         entry.verdict = Some(format!("the client left before the end of the answer: request {sequence} is cancelled"));
         entry.cancels = Some(sequence);
         Self { journal: world.journal.clone(), clock: world.clock.clone(), entry: Some(Box::new(entry)) }

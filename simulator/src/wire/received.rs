@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
+use tokio::sync::mpsc;
 
 use super::body::{Body, complete};
 use super::connection::Connection;
@@ -94,21 +95,17 @@ pub(crate) struct Outcome {
     pub(crate) cancellable: bool,
     /// The telemetry that the request brought.
     pub(crate) telemetry: Option<Box<TelemetryFacts>>,
+    /// Why the request, or one of a batch, fails although its answer has begun; when that is open still.
+    pub(crate) failures: Option<mpsc::Receiver<String>>,
 }
 
 impl Outcome {
     pub(crate) fn answered(response: Response<Body>) -> Self {
-        Self { response: Some(response), verdict: None, session: None, cancellable: false, telemetry: None }
+        Self { response: Some(response), ..Self::empty() }
     }
 
     pub(crate) fn refused(response: Response<Body>, verdict: impl Into<String>) -> Self {
-        Self {
-            response: Some(response),
-            verdict: Some(verdict.into()),
-            session: None,
-            cancellable: false,
-            telemetry: None,
-        }
+        Self { response: Some(response), verdict: Some(verdict.into()), ..Self::empty() }
     }
 
     /// Refused with a plain sentence as body.
@@ -118,7 +115,11 @@ impl Outcome {
     }
 
     pub(crate) fn dropped(verdict: impl Into<String>) -> Self {
-        Self { response: None, verdict: Some(verdict.into()), session: None, cancellable: false, telemetry: None }
+        Self { verdict: Some(verdict.into()), ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self { response: None, verdict: None, session: None, cancellable: false, telemetry: None, failures: None }
     }
 
     pub(crate) fn in_session(mut self, session: impl Into<String>) -> Self {

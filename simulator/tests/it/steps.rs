@@ -5,8 +5,9 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use simulator::WorldChange;
+use tokio::time::timeout;
 
-use crate::client::{Events, Mcp, world};
+use crate::client::{Events, LIMIT, Mcp, world};
 
 const SERVER: &str = "http://mcp.example.com/mcp";
 const WORLD: &str = r#"
@@ -132,6 +133,27 @@ async fn a_client_is_asked_only_what_it_has_declared() {
     let (_simulator, _handle, mut mcp) = connected("{}").await;
     let answer = mcp.open("tools/call", json!({"name": "perhaps"})).await.next().await.unwrap();
     assert_eq!(answer["result"]["content"][0]["text"], "heard: ");
+}
+
+#[tokio::test]
+async fn the_journal_tells_which_requests_fail_after_their_answers_have_begun() {
+    let (_simulator, handle, mut mcp) = connected(r#"{"elicitation": {}}"#).await;
+    let journal = handle.journal();
+    for tool in ["report", "visit"] {
+        let mut stream = mcp.open("tools/call", json!({"name": tool})).await;
+        while stream.next().await.is_some() {}
+    }
+    let failed = timeout(LIMIT, journal.wait_for(|entry| entry.fails.is_some())).await.unwrap();
+    let entries = journal.entries();
+    let calls: Vec<_> = entries.iter().filter(|entry| entry.method.as_deref() == Some("tools/call")).collect();
+    assert_eq!((calls.len(), failed.fails), (2, Some(calls[1].sequence)), "the first does not fail");
+    assert_eq!(calls[1].verdict, None, "nobody knew when it was answered");
+    let verdict = failed.verdict.as_deref().unwrap();
+    assert!(
+        verdict.contains("JSON-RPC error -32603") && verdict.contains("has not declared `elicitation.url`"),
+        "{verdict}"
+    );
+    assert_eq!((failed.server.as_deref(), failed.method.as_deref()), (Some(SERVER), None));
 }
 
 #[tokio::test]

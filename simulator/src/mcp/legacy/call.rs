@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::session::Session;
 use super::streams::Outlet;
 use crate::faults::Edits;
 use crate::mcp::content::{Action, Asked, Next, Run};
+use crate::mcp::exchange::refusal;
 use crate::mcp::jsonrpc::{INTERNAL_ERROR, INVALID_REQUEST, MethodError, Reply, response};
 use crate::mcp::server::McpServer;
 
@@ -47,21 +49,40 @@ impl Call {
     }
 }
 
-/// Answers the calls side by side, and ends their stream. Stops when the session ends.
-pub(super) fn conduct(server: &Arc<McpServer>, session: &Arc<Session>, outlet: Outlet, calls: Vec<Call>, edits: Edits) {
+/// Answers the calls side by side, and ends their stream. Stops when the session ends. Returns why calls fail, as they do.
+pub(super) fn conduct(
+    server: &Arc<McpServer>,
+    session: &Arc<Session>,
+    outlet: Outlet,
+    calls: Vec<Call>,
+    edits: Edits,
+) -> mpsc::Receiver<String> {
     let (server, session) = (Arc::clone(server), Arc::clone(session));
+    let (failures, receiver) = mpsc::channel(calls.len().max(1));
     tokio::spawn(async move {
-        join_all(calls.into_iter().map(|call| answer(&server, &session, outlet, call, &edits))).await;
+        join_all(calls.into_iter().map(|call| answer(&server, &session, outlet, call, &edits, &failures))).await;
         session.finish(outlet);
     });
+    receiver
 }
 
-async fn answer(server: &McpServer, session: &Session, outlet: Outlet, mut call: Call, edits: &Edits) {
+async fn answer(
+    server: &McpServer,
+    session: &Session,
+    outlet: Outlet,
+    mut call: Call,
+    edits: &Edits,
+    failures: &mpsc::Sender<String>,
+) {
     let cancelled = call.cancelled.clone();
     let reply = cancelled.run_until_cancelled(walk(server, session, outlet, &mut call)).await;
     session.end_call(&call.id);
     // A cancelled request is not answered.
     let Some(reply) = reply else { return };
+    if let Some(failure) = refusal(&reply) {
+        // There is room for one of each call.
+        let _told = failures.try_send(failure);
+    }
     for message in edits.messages(response(&call.id, &reply)) {
         session.send(outlet, &message);
     }

@@ -106,7 +106,8 @@ impl McpServer {
                         }
                     }
                     Answered::Later(call) => {
-                        conduct(self, &session, Outlet::General, vec![*call], received.edits.clone());
+                        let edits = received.edits.clone();
+                        outcome.failures = Some(conduct(self, &session, Outlet::General, vec![*call], edits));
                     }
                 }
             }

@@ -238,10 +238,12 @@ impl McpServer {
         for message in responses.iter().flat_map(|response| received.edits.messages(response.clone())) {
             session.send(outlet, &message);
         }
-        conduct(self, session, outlet, calls, received.edits.clone());
+        let failures = conduct(self, session, outlet, calls, received.edits.clone());
         // Without a session nobody can come back for the answer.
         let guard = session.is_passing.then(|| session.end.clone().drop_guard());
-        Outcome::answered(event_stream(events, guard))
+        let mut outcome = Outcome::answered(event_stream(events, guard));
+        outcome.failures = Some(failures);
+        outcome
     }
 }
 
