@@ -35,7 +35,7 @@ pub(super) struct Options {
 pub(super) async fn run(options: Options) -> Result<(), Failure> {
     let roots = match &options.file {
         Some(file) => made(file)?,
-        None => running(options.running.clone()).await.map_err(Failure::World)?,
+        None => running(options.running.clone()).await?,
     };
     write(&options, &roots).map_err(Failure::Usage)
 }
@@ -56,8 +56,8 @@ fn made(file: &Path) -> Result<Vec<Root>, Failure> {
     made.context("failed to make an authority").map_err(Failure::World)
 }
 
-async fn running(running: Running) -> anyhow::Result<Vec<Root>> {
-    let state: WorldState = ControlClient::new(running).get("", &[]).await?;
+async fn running(running: Running) -> Result<Vec<Root>, Failure> {
+    let state: WorldState = ControlClient::new(running)?.get("", &[]).await?;
     let root = |known: simulator::control::Authority| Root {
         authority: known.name,
         certificate: known.certificate,
@@ -94,6 +94,24 @@ fn write(options: &Options, roots: &[Root]) -> anyhow::Result<()> {
 
 /// How the files of keys end.
 const KEY: &str = "-key.pem";
+
+/// The root of the authority `name` in a folder: one that `simulator ca` or this left there, or a new one.
+pub(super) fn kept_or_new(folder: &Path, name: &str) -> Result<AuthorityRoot, Failure> {
+    let definition = simulator::world::Authority::from(name);
+    if folder.join(format!("{name}{KEY}")).exists() {
+        return kept(folder, &[definition])?.pop().ok_or_else(|| Failure::World(anyhow::anyhow!("no root was kept")));
+    }
+    let root = AuthorityRoot::generate(&definition).context("failed to make an authority").map_err(Failure::World)?;
+    let AuthorityRoot { authority, certificate, key } = &root;
+    let write = || {
+        std::fs::create_dir_all(folder).with_context(|| format!("failed to make the folder {}", folder.display()))?;
+        let path = folder.join(format!("{authority}.pem"));
+        std::fs::write(&path, certificate).with_context(|| format!("failed to write {}", path.display()))?;
+        write_private(&folder.join(format!("{authority}{KEY}")), key)
+    };
+    write().map_err(Failure::Usage)?;
+    Ok(root)
+}
 
 /// The roots that `simulator ca` left in a folder, of these authorities.
 pub(super) fn kept(folder: &Path, authorities: &[simulator::world::Authority]) -> Result<Vec<AuthorityRoot>, Failure> {

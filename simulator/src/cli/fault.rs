@@ -5,6 +5,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use simulator::control::WorldState;
 
+use super::Failure;
 use super::control::{ControlClient, Running};
 
 /// Options of `simulator fault`.
@@ -42,7 +43,7 @@ pub(super) struct Options {
 }
 
 /// Sets or heals.
-pub(super) async fn fault(options: Options) -> anyhow::Result<()> {
+pub(super) async fn fault(options: Options) -> Result<(), Failure> {
     let Options { running, server, does, heal, http, path, method, tool, skip, times } = options;
     let on: Map<String, Value> = [("http", http), ("path", path), ("method", method), ("tool", tool)]
         .into_iter()
@@ -59,7 +60,7 @@ pub(super) async fn fault(options: Options) -> anyhow::Result<()> {
         faults.push(fault);
     }
     let change = json!({"setFaults": {"server": server, "faults": faults}});
-    ControlClient::new(running).post::<WorldState>("changes", &change).await?;
+    ControlClient::new(running)?.post::<WorldState>("changes", &change).await?;
     if heal {
         println!("{server} is healed");
     } else {

@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use simulator::JournalEntry;
 use simulator::control::JournalPage;
 
+use super::Failure;
 use super::control::{ControlClient, Running};
 use super::line::{Line, is_for_people};
 
@@ -34,9 +35,9 @@ pub(super) struct Options {
 }
 
 /// Prints entries: a line each on a terminal, else JSON, without the secrets that they hold.
-pub(super) async fn journal(options: Options) -> anyhow::Result<()> {
+pub(super) async fn journal(options: Options) -> Result<(), Failure> {
     let Options { running, follow, conditions, since, wait, count } = options;
-    let client = ControlClient::new(running);
+    let client = ControlClient::new(running)?;
     let (since, count) = (since.to_string(), count.map(|count| count.to_string()));
     let mut query = vec![("since", since.as_str())];
     query.extend(conditions.iter().map(|condition| ("where", condition.as_str())));
@@ -44,7 +45,7 @@ pub(super) async fn journal(options: Options) -> anyhow::Result<()> {
     query.extend(count.iter().map(|count| ("count", count.as_str())));
     if !follow {
         let page: JournalPage = client.get("journal", &query).await?;
-        return page.entries.iter().try_for_each(print);
+        return Ok(page.entries.iter().try_for_each(print)?);
     }
     query.push(("follow", "true"));
     let mut lines = client.lines("journal", &query).await?;

@@ -5,6 +5,7 @@
 
 mod ca;
 mod control;
+mod control_tls;
 mod fault;
 mod files;
 mod journal;
@@ -62,9 +63,11 @@ struct Serve {
     /// control API alone.
     #[arg(required_unless_present = "control")]
     file: Option<PathBuf>,
-    /// Serve the control API here; a loopback address.
+    /// Serve the control API here; without TLS on a loopback address only.
     #[arg(long, value_name = "ADDRESS:PORT")]
     control: Option<SocketAddr>,
+    #[command(flatten)]
+    control_tls: control_tls::Options,
     /// Listen on the first address of this block of loopback addresses.
     #[arg(long, value_name = "CIDR", conflicts_with = "listen")]
     listen_block: Option<Ipv4Net>,
@@ -145,6 +148,13 @@ impl Failure {
     }
 }
 
+/// What is no wrong usage.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::World(error)
+    }
+}
+
 /// Runs the command.
 pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
@@ -152,9 +162,9 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
             println!("{:#}", simulator::control::openapi());
             Ok(())
         }
-        Command::Journal(options) => journal::journal(options).await.map_err(Failure::World),
-        Command::Fault(options) => fault::fault(options).await.map_err(Failure::World),
-        Command::Token(options) => token::token(options).await.map_err(Failure::World),
+        Command::Journal(options) => journal::journal(options).await,
+        Command::Fault(options) => fault::fault(options).await,
+        Command::Token(options) => token::token(options).await,
         Command::Schema => {
             println!("{:#}", simulator::world::schema());
             Ok(())
@@ -186,7 +196,11 @@ pub(crate) async fn run(cli: Cli) -> Result<(), Failure> {
                 authorities,
                 ..SimulatorOptions::default()
             };
-            serve::serve(world, simulator, options.control, options.ca_dir, options.tokens_for.as_deref()).await
+            let control = match options.control {
+                Some(address) => Some(serve::ControlAt { address, tls: options.control_tls.read(address)? }),
+                None => None,
+            };
+            serve::serve(world, simulator, control, options.ca_dir, options.tokens_for.as_deref()).await
         }
     }
 }

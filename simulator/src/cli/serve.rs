@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use simulator::control::{Control, ControlError};
+use simulator::control::{Control, ControlError, ControlTls};
 use simulator::{Simulator, SimulatorOptions, TokenRequest, World, WorldHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -14,10 +14,16 @@ use super::files::{file_name, write_private};
 use super::line::{Readable, is_for_people};
 use super::{Failure, WORLD};
 
+/// Where the control API is served, and how.
+pub(super) struct ControlAt {
+    pub(super) address: SocketAddr,
+    pub(super) tls: Option<ControlTls>,
+}
+
 pub(super) async fn serve(
     world: Option<World>,
     options: SimulatorOptions,
-    control: Option<SocketAddr>,
+    control: Option<ControlAt>,
     ca_dir: Option<PathBuf>,
     audience: Option<&str>,
 ) -> Result<(), Failure> {
@@ -39,15 +45,22 @@ pub(super) async fn serve(
         ready = Some(url);
     }
     let serving = match control {
-        Some(address) => {
-            let control = Control::listen(simulator, address).await.map_err(|error| match error {
-                ControlError::NotLoopback(_) => Failure::Usage(error.into()),
+        Some(ControlAt { address, tls }) => {
+            let scheme = if tls.is_some() { "https" } else { "http" };
+            let listening = match tls {
+                None => Control::listen(simulator, address).await,
+                Some(tls) => Control::listen_tls(simulator, address, tls).await,
+            };
+            let control = listening.map_err(|error| match error {
+                ControlError::NotLoopback(_) => {
+                    Failure::Usage(anyhow::Error::from(error).context("--control needs --control-tls here"))
+                }
                 ControlError::Listen { .. } => Failure::World(error.into()),
             })?;
             if let Some(handle) = &running {
                 control.adopt(WORLD, handle.clone());
             }
-            let url = format!("http://{}", control.address().map_err(|error| Failure::World(error.into()))?);
+            let url = format!("{scheme}://{}", control.address().map_err(|error| Failure::World(error.into()))?);
             eprintln!("control API           {url}");
             ready.get_or_insert(url);
             control.serve().boxed()

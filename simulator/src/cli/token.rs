@@ -5,6 +5,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::Failure;
 use super::control::{ControlClient, Running};
 
 /// Options of `simulator token`.
@@ -43,7 +44,7 @@ struct Given {
 }
 
 /// Prints the token alone, so that a script can use it.
-pub(super) async fn token(options: Options) -> anyhow::Result<()> {
+pub(super) async fn token(options: Options) -> Result<(), Failure> {
     let Options { running, issuer, subject, audience, scopes, lifetime, claims, fault } = options;
     let mut request = json!({"issuer": issuer, "subject": subject, "scopes": scopes});
     for (key, value) in [("audience", audience), ("lifetime", lifetime), ("fault", fault)] {
@@ -57,7 +58,7 @@ pub(super) async fn token(options: Options) -> anyhow::Result<()> {
         })?;
         request["claims"] = claims.into();
     }
-    let given: Given = ControlClient::new(running).post("tokens", &request).await?;
+    let given: Given = ControlClient::new(running)?.post("tokens", &request).await?;
     println!("{}", given.token);
     Ok(())
 }

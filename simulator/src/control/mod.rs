@@ -3,13 +3,14 @@
 //! Its operations are the table in `operations.rs`, of which [`openapi()`] is made.
 //!
 //! What is refused is refused whole, as `{"error": TEXT}` with all reasons. Whoever reaches the API reads the secrets that
-//! clients sent and may get tokens: it listens on loopback only, and takes requests for loopback hosts only, so that no web
-//! page can lead a browser here.
+//! clients sent and may get tokens: without TLS it listens on loopback only, and takes requests for loopback hosts only, so
+//! that no web page can lead a browser here. With TLS, clients see by the certificate where they are.
 
 mod answers;
 mod authorities;
 mod journal;
 mod operations;
+mod tls;
 mod worlds;
 
 use std::io;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 pub use self::operations::openapi;
+pub use self::tls::{ControlTls, ControlTlsError};
 
 use self::answers::Refusal;
 use self::worlds::Worlds;
@@ -79,7 +81,7 @@ pub struct JournalPage {
 pub enum ControlError {
     /// Others than this machine would reach it.
     #[error(
-        "the control API cannot listen on {0}: expected a loopback address such as 127.0.0.1:9901, since it tells secrets"
+        "the control API cannot listen on {0} without TLS: expected a loopback address such as 127.0.0.1:9901, since it tells secrets"
     )]
     NotLoopback(SocketAddr),
     /// The system does not let it listen.
@@ -96,6 +98,7 @@ pub enum ControlError {
 #[derive(Debug)]
 pub struct Control {
     listener: TcpListener,
+    tls: Option<ControlTls>,
     worlds: Arc<Worlds>,
 }
 
@@ -109,8 +112,22 @@ impl Control {
         if !address.ip().is_loopback() {
             return Err(ControlError::NotLoopback(address));
         }
+        Self::bind(simulator, address, None).await
+    }
+
+    /// Listens for requests over TLS, on whatever address. Whoever reaches it may do everything: TLS keeps others from
+    /// listening, but no client out.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on.
+    pub async fn listen_tls(simulator: Simulator, address: SocketAddr, tls: ControlTls) -> Result<Self, ControlError> {
+        Self::bind(simulator, address, Some(tls)).await
+    }
+
+    async fn bind(simulator: Simulator, address: SocketAddr, tls: Option<ControlTls>) -> Result<Self, ControlError> {
         let listener = TcpListener::bind(address).await.map_err(|reason| ControlError::Listen { address, reason })?;
-        Ok(Self { listener, worlds: Arc::new(Worlds::new(simulator)) })
+        Ok(Self { listener, tls, worlds: Arc::new(Worlds::new(simulator)) })
     }
 
     /// Where it listens.
@@ -133,7 +150,11 @@ impl Control {
     ///
     /// When the system takes the listener away.
     pub async fn serve(self) -> io::Result<()> {
-        axum::serve(self.listener, router(self.worlds)).await
+        let router = router(self.worlds);
+        match self.tls {
+            None => axum::serve(self.listener, router.layer(from_fn(for_this_machine))).await,
+            Some(tls) => axum::serve(tls.listener(self.listener), router).await,
+        }
     }
 }
 
@@ -142,7 +163,6 @@ fn router(worlds: Arc<Worlds>) -> Router {
         .fallback(answers::unknown_path)
         .method_not_allowed_fallback(answers::wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn(for_this_machine))
         .with_state(worlds)
 }
 

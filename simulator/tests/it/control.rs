@@ -3,11 +3,11 @@
 use futures::StreamExt as _;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use simulator::control::{Control, ControlError};
-use simulator::{Simulator, SimulatorOptions};
+use simulator::control::{Control, ControlError, ControlTls};
+use simulator::{AuthorityRoot, Simulator, SimulatorOptions};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::client::http_client;
+use crate::client::{LIMIT, http_client};
 
 /// A control API that ends with this.
 struct Api {
@@ -291,4 +291,39 @@ async fn web_pages_and_other_machines_are_kept_out() {
     let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
     let refused = Control::listen(simulator, "0.0.0.0:0".parse().unwrap()).await.unwrap_err();
     assert!(matches!(refused, ControlError::NotLoopback(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn with_tls_it_may_listen_anywhere_and_clients_trust_its_certificate() {
+    let simulator = Simulator::start(SimulatorOptions::default()).await.unwrap();
+    let root = AuthorityRoot::generate(&"control".into()).unwrap();
+    let tls = ControlTls::signed_by(&root, vec!["127.0.0.1".to_owned(), "sim.example.com".to_owned()]).unwrap();
+    let control = Control::listen_tls(simulator, "0.0.0.0:0".parse().unwrap(), tls).await.unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], control.address().unwrap().port()));
+    let _task = AbortOnDropHandle::new(tokio::spawn(async move { control.serve().await.unwrap() }));
+    // Who does not shake hands keeps nobody waiting.
+    let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let trusting = || {
+        let root = reqwest::Certificate::from_pem(root.certificate.as_bytes()).unwrap();
+        Client::builder().tls_certs_only([root]).no_proxy().timeout(LIMIT).resolve("sim.example.com", address)
+    };
+    let _ = http_client();
+    for host in ["127.0.0.1", "sim.example.com"] {
+        let url = format!("https://{host}:{}/worlds", address.port());
+        let answer = trusting().build().unwrap().get(&url).send().await.unwrap();
+        assert_eq!(answer.json::<Value>().await.unwrap(), json!({"worlds": []}), "{host}");
+        assert!(http_client().get(&url).send().await.is_err(), "its authority is nobody's");
+    }
+    let other = trusting().resolve("other.example.com", address).build().unwrap();
+    let url = format!("https://other.example.com:{}/worlds", address.port());
+    assert!(other.get(url).send().await.is_err(), "the certificate is not for that name");
+    assert!(http_client().get(format!("http://{address}/worlds")).send().await.is_err(), "it speaks nothing but TLS");
+
+    let foreign = AuthorityRoot::generate(&"control".into()).unwrap();
+    let mixed = ControlTls::from_pem(root.certificate.as_bytes(), foreign.key.as_bytes());
+    assert!(mixed.unwrap_err().to_string().contains("failed to use the certificate"));
+    let no_certificate = ControlTls::from_pem(b"", root.key.as_bytes());
+    assert!(no_certificate.is_err());
+    let no_key = ControlTls::from_pem(root.certificate.as_bytes(), b"").unwrap_err();
+    assert!(no_key.to_string().contains("failed to read the key"), "{no_key}");
 }

@@ -270,3 +270,41 @@ fn a_token_of_a_running_world_is_printed_alone() {
         assert!(error.contains(reason), "{error}");
     }
 }
+
+#[test]
+fn commands_trust_a_control_api_with_tls_by_its_authority() {
+    let world = file("tls.yaml", "servers: [{url: http://mcp.example.com/mcp}]");
+    let world = world.to_str().unwrap();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-tls");
+    let _ = std::fs::remove_dir_all(&folder);
+    let (folder, api) = (folder.to_str().unwrap(), format!("127.0.0.1:{}", free_port()));
+    let control = format!("https://{api}");
+    let root = format!("{folder}/control.pem");
+    let asked = |more: &[&str]| run(&[&["journal", "--control", &control], more].concat());
+    let serving = Serving::start([world, "--control", &api, "--control-tls", folder]);
+    assert_eq!(asked(&["--ca", &root]).0, Some(0));
+    let key = format!("{folder}/control-key.pem");
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    for (more, code, sentence) in [
+        (&[][..], 2, "--ca names the certificate by which it is trusted"),
+        (&["--ca", world], 2, "holds no certificate"),
+        (&["--ca", "/nowhere.pem"], 2, "failed to read /nowhere.pem"),
+    ] {
+        let (found, _, error) = asked(more);
+        assert_eq!(found, Some(code), "{error}");
+        assert!(error.contains(sentence), "{error}");
+    }
+    serving.end();
+
+    // The root stays, and with it the trust; a certificate of one's own does as well.
+    let kept = std::fs::read_to_string(&root).unwrap();
+    let serving = Serving::start([world, "--control", &api, "--control-tls", folder]);
+    assert_eq!((asked(&["--ca", &root]).0, std::fs::read_to_string(&root).unwrap()), (Some(0), kept));
+    serving.end();
+    let wrong = ["serve", world, "--control", &api, "--control-certificate", &key, "--control-key", &key];
+    let (code, _, error) = run(&wrong);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains(&format!("failed to use {key} with {key}")), "{error}");
+    let (code, _, error) = run(&["serve", world, "--control-tls", folder]);
+    assert_eq!(code, Some(2), "{error}");
+}
