@@ -95,7 +95,11 @@ impl Applier {
         Self { client, shared, work }
     }
 
-    /// Makes `status` the operator's part of the status of `live`. Returns whether it wrote.
+    /// Makes `status` the operator's part of the status of `live`, unless that has changed meanwhile. Returns whether it
+    /// wrote.
+    ///
+    /// A status says what its object was like. It must not reach a later version, least of all another object of the same
+    /// name: the later one is reconciled in turn, and gets a status of its own.
     pub async fn status<K: Writable>(&self, live: &K, status: &impl Serialize) -> Result<bool, ApplyError> {
         let key = ObjectKey::of(live);
         let what = format!("the status of {} {key}", K::kind(&()));
@@ -104,8 +108,8 @@ impl Applier {
         let wanted = json!({
             "apiVersion": types.api_version,
             "kind": types.kind,
-            // The uid keeps the write from reaching another object of the same name.
-            "metadata": {"name": key.name, "namespace": key.namespace, "uid": live.meta().uid},
+            // An API server does not compare the uid of a status: only the version keeps the write from another object.
+            "metadata": {"name": key.name, "namespace": key.namespace, "resourceVersion": live.meta().resource_version},
             "status": serde_json::to_value(status).map_err(encode)?,
         });
         let current = serde_json::to_value(live).map_err(encode)?;
@@ -117,7 +121,7 @@ impl Applier {
         let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
         let parameters = PatchParams::apply(NAME).force();
         let result = api.patch_status(&key.name, &parameters, &Patch::Apply(wanted)).await;
-        self.written(result, &key, what)
+        self.written(live, result, what)
     }
 
     /// The client, for reading.
@@ -125,7 +129,7 @@ impl Applier {
         self.client.clone()
     }
 
-    /// Makes `status` the operator's part of the status of `live`, an object that is known as JSON alone.
+    /// The same for an object that is known as JSON alone.
     pub async fn raw_status(
         &self,
         resource: &ApiResource,
@@ -137,7 +141,7 @@ impl Applier {
         let wanted = json!({
             "apiVersion": resource.api_version,
             "kind": resource.kind,
-            "metadata": {"name": name, "namespace": namespace, "uid": live.metadata.uid},
+            "metadata": {"name": name, "namespace": namespace, "resourceVersion": live.metadata.resource_version},
             "status": status,
         });
         if is_applied(&wanted, &live.data, &Applied::of(&live.metadata), Some("status")) {
@@ -145,8 +149,11 @@ impl Applier {
         }
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, resource);
         let result = api.patch_status(&name, &PatchParams::apply(NAME).force(), &Patch::Apply(wanted)).await;
-        let what = format!("the status of {} {namespace}/{name}", resource.kind);
-        result.map(|_| true).map_err(|error| ApplyError::new(what, error))
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) if is_late(&error) => Ok(false),
+            Err(error) => Err(ApplyError::new(format!("the status of {} {namespace}/{name}", resource.kind), error)),
+        }
     }
 
     /// Sets the finalizers of `live`, unless it has changed meanwhile. Returns whether it wrote.
@@ -163,13 +170,14 @@ impl Applier {
         let api = Api::<K>::namespaced(self.client.clone(), &key.namespace);
         let parameters = PatchParams { field_manager: Some(NAME.to_owned()), ..PatchParams::default() };
         let result = api.patch(&key.name, &parameters, &Patch::Merge(patch)).await;
-        self.written(result, &key, what)
+        self.written(live, result, what)
     }
 
-    fn written<K: Writable>(&self, result: kube::Result<K>, key: &ObjectKey, what: String) -> Result<bool, ApplyError> {
+    /// What became of a write to `live`, which holds for that version alone.
+    fn written<K: Writable>(&self, live: &K, result: kube::Result<K>, what: String) -> Result<bool, ApplyError> {
         match result {
             Ok(object) => {
-                tracing::debug!(%key, what, "wrote");
+                tracing::debug!(what, "wrote");
                 // An object whose last finalizer went is gone; the watch tells.
                 if object.meta().deletion_timestamp.is_none() {
                     let mut observed = self.shared.write();
@@ -179,8 +187,9 @@ impl Applier {
                 }
                 Ok(true)
             }
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                K::cache_mut(&mut self.shared.write()).remove(key);
+            // The watch tells what is there now, or has told already; that asks for the object again.
+            Err(error) if is_late(&error) => {
+                tracing::debug!(what, version = live.meta().resource_version, "not written: that version is gone");
                 Ok(false)
             }
             Err(error) => Err(ApplyError::new(what, error)),
@@ -249,6 +258,11 @@ impl Applier {
             Err(error) => Err(ApplyError::new(format!("the {kind:?} {key}"), error)),
         }
     }
+}
+
+/// Whether a write that depends on the version of an object came after that version.
+fn is_late(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 404 | 409))
 }
 
 /// The kind and name of the object that `live` was made for, when that is another one than `wanted` is made for.

@@ -70,11 +70,13 @@ struct List<K> {
     arriving: BTreeMap<ObjectKey, (K, Applied)>,
     /// Whether a whole list has arrived.
     synced: bool,
+    /// The newest version that the watch has told of.
+    newest: u64,
 }
 
 impl<K> Default for List<K> {
     fn default() -> Self {
-        Self { arriving: BTreeMap::new(), synced: false }
+        Self { arriving: BTreeMap::new(), synced: false, newest: 0 }
     }
 }
 
@@ -148,18 +150,23 @@ impl<K: Resource> Cache<K> {
 
     /// Takes in what the watch of `part` tells, and returns what that changes.
     pub fn event(&mut self, part: &Part, event: watcher::Event<K>) -> Vec<Change<K>> {
+        let list = self.lists.entry(part.clone()).or_default();
+        if let watcher::Event::Apply(object) | watcher::Event::Delete(object) | watcher::Event::InitApply(object) =
+            &event
+        {
+            list.newest = list.newest.max(version(object).unwrap_or_default());
+        }
         match event {
             watcher::Event::Init => {
-                self.lists.entry(part.clone()).or_default().arriving.clear();
+                list.arriving.clear();
                 Vec::new()
             }
             watcher::Event::InitApply(object) => {
-                let list = self.lists.entry(part.clone()).or_default();
                 list.arriving.insert(ObjectKey::of(&object), strip(object));
                 Vec::new()
             }
             watcher::Event::InitDone => self.replace(part),
-            watcher::Event::Apply(object) => self.insert(object).into_iter().collect(),
+            watcher::Event::Apply(object) => self.take_in(ObjectKey::of(&object), strip(object)).into_iter().collect(),
             watcher::Event::Delete(object) => {
                 let old = self.take(&ObjectKey::of(&object));
                 let old = Some(old.unwrap_or_else(|| Arc::new(object)));
@@ -168,13 +175,21 @@ impl<K: Resource> Cache<K> {
         }
     }
 
-    /// Takes in `object` unless the cache holds the same or a newer version; returns what that changes.
+    /// Takes in `object`, which the operator wrote, before the watch tells of it, so that it is not written twice; returns
+    /// what that changes.
     ///
-    /// What the operator writes goes in at once, before the watch tells of it, so that it is not written twice.
+    /// When the watch is further already, the cache knows better: the object may be gone again. Versions grow over all
+    /// objects of a kind.
     pub fn insert(&mut self, object: K) -> Option<Change<K>> {
-        self.take_in(ObjectKey::of(&object), strip(object))
+        let key = ObjectKey::of(&object);
+        let newest = self.lists.iter().filter(|(part, _)| part.covers(&key)).map(|(_, list)| list.newest).max();
+        if version(&object).is_some_and(|version| version <= newest.unwrap_or_default()) {
+            return None;
+        }
+        self.take_in(key, strip(object))
     }
 
+    /// Takes in `object` unless the cache holds the same or a newer version.
     fn take_in(&mut self, key: ObjectKey, (object, applied): (K, Applied)) -> Option<Change<K>> {
         if let Some(cached) = self.get(&key)
             && !is_newer(&object, cached.as_ref())
@@ -254,10 +269,13 @@ fn strip<K: Resource>(mut object: K) -> (K, Applied) {
     (object, applied)
 }
 
-/// Whether `new` is a later version than `old`. Versions of one kind are numbers that grow; if one is not, or the
-/// object was made anew, the later message wins.
+/// The version of `object` as the number that it is by the API conventions since Kubernetes 1.35.
+fn version<K: Resource>(object: &K) -> Option<u64> {
+    object.meta().resource_version.as_deref()?.parse().ok()
+}
+
+/// Whether `new` is a later version than `old`. If one of them is not a number, the later message wins.
 fn is_newer<K: Resource>(new: &K, old: &K) -> bool {
-    let version = |object: &K| object.meta().resource_version.as_deref().and_then(|text| text.parse::<u64>().ok());
     match (version(new), version(old)) {
         (Some(new), Some(old)) => new > old,
         _ => true,
@@ -320,6 +338,16 @@ mod tests {
         let left = |name: &str| cache.get(&ObjectKey::new("ns", name)).unwrap().metadata.annotations.clone();
         assert_eq!(left("a"), None);
         assert_eq!(left("b").unwrap().into_keys().collect::<Vec<_>>(), ["team"]);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_deletion_brings_nothing_back() {
+        let mut cache = Cache::default();
+        cache.event(&Part::All, watcher::Event::Apply(group("a", "1")));
+        cache.event(&Part::All, watcher::Event::Delete(group("a", "3")));
+        assert!(cache.insert(group("a", "2")).is_none());
+        assert_eq!(names(&cache), [""; 0]);
+        assert!(cache.insert(group("a", "4")).is_some());
     }
 
     #[test]

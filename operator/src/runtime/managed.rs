@@ -44,7 +44,7 @@ pub(super) fn is_applied(wanted: &Value, live: &Value, applied: &Applied, subres
         object.remove("apiVersion");
         object.remove("kind");
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.retain(|key, _| !matches!(key.as_str(), "name" | "namespace" | "uid"));
+            metadata.retain(|key, _| !matches!(key.as_str(), "name" | "namespace" | "resourceVersion"));
             if metadata.is_empty() {
                 object.remove("metadata");
             }

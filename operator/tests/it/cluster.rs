@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, Response};
 use embedded_cluster::api::{ApiOptions, ApiServer, Served};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -26,7 +26,7 @@ use operator::{cli::InstallOptions, run::Operator, runtime::watches::Scope};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 /// The namespace of every test; each test has an API server of its own.
 pub(crate) const NAMESPACE: &str = "tools";
@@ -110,12 +110,36 @@ impl TestCluster {
     /// Starts an operator whose requests other than reading are never answered while `deaf` holds.
     pub(crate) async fn start_operator_that_may_be_deaf(&mut self, deaf: Arc<AtomicBool>) {
         let server = self.api.service();
-        let service = tower::service_fn(move |request: Request<Body>| {
+        self.start_operator_through(tower::service_fn(move |request: Request<Body>| {
             let unanswered = deaf.load(Ordering::SeqCst) && request.method() != Method::GET;
             let answer = server.clone().oneshot(request);
             async move { if unanswered { std::future::pending().await } else { answer.await } }
-        });
-        let client = Client::new(service, NAMESPACE);
+        }))
+        .await;
+    }
+
+    /// Starts an operator that hears only `delay` later what became of its writes of statuses.
+    pub(crate) async fn start_operator_that_hears_late(&mut self, delay: Duration) {
+        let server = self.api.service();
+        self.start_operator_through(tower::service_fn(move |request: Request<Body>| {
+            let delay = if request.uri().path().ends_with("/status") { delay } else { Duration::ZERO };
+            let answer = server.clone().oneshot(request);
+            async move {
+                let answer = answer.await;
+                tokio::time::sleep(delay).await;
+                answer
+            }
+        }))
+        .await;
+    }
+
+    async fn start_operator_through<S>(&mut self, server: S)
+    where
+        S: Service<Request<Body>, Response = Response<axum::body::Body>> + Clone + Send + Sync + 'static,
+        S::Future: Send,
+        S::Error: Into<tower::BoxError>,
+    {
+        let client = Client::new(server, NAMESPACE);
         let gateway = InstallOptions::default().gateway;
         self.operator = Some(Operator::start(client, &Scope::Cluster, &gateway, self.stop.clone()));
         self.quiet().await;

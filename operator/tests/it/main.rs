@@ -16,6 +16,7 @@ mod migration;
 mod namespaces;
 mod poisoned;
 mod reasons;
+mod recreated;
 mod remote_proxies;
 mod servers;
 mod shutdown;
