@@ -45,7 +45,9 @@ impl Issuer {
             "token_endpoint_auth_methods_supported": methods,
             "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
             "introspection_endpoint_auth_methods_supported": ClientAuthentication::ALL.map(ClientAuthentication::identifier),
+            "introspection_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
             "revocation_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
         });
         if let Some(scopes) = &definition.scopes {
             document["scopes_supported"] = json!(scopes);

@@ -76,4 +76,12 @@ authorizationServers:
     assert_eq!(open["code_challenge_methods_supported"], json!(["S256"]));
     assert_eq!(open["registration_endpoint"], "https://open.company.com/protocol/openid-connect/register");
     assert_eq!(open["token_endpoint_auth_methods_supported"].as_array().unwrap().len(), 4);
+    // RFC 8414, 2: required of each endpoint that takes private_key_jwt.
+    for endpoint in ["token", "introspection", "revocation"] {
+        let signing = &open[format!("{endpoint}_endpoint_auth_signing_alg_values_supported")];
+        assert!(
+            signing.as_array().is_some_and(|algorithms| algorithms.contains(&json!("ES256"))),
+            "{endpoint}: {signing}"
+        );
+    }
 }
