@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import anywhere, servers, simulator, vmcp
+from . import anywhere, egress, oauth, servers, simulator, vmcp
 from .contract import CONTRACT
 from .install import Installed, Unavailable, cache, install
-from .matrix import Choice, Route, runs
+from .matrix import Choice, Route, Run, runs
 from .peers import LEGACY, MODERN, PEERS, Target
 from .programs import Failed
 from .report import tables
@@ -24,14 +24,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         installed = install()
-        script = CONTRACT
-        if arguments.what == "url":
-            script = anywhere.script(arguments.prefix, arguments.call)
-        with _routes(arguments, installed) as routes:
-            choice = Choice(arguments.peer, arguments.era, arguments.route)
-            if unknown := set(arguments.route) - {route.name for route in routes}:
-                raise Failed(f"there is no route {', '.join(unknown)}; there are: {'; '.join(route.name for route in routes)}")
-            played = runs(installed, routes, choice, script)
+        played = _played(arguments, installed)
     except Unavailable as missing:
         print(missing, file=sys.stderr)
         return UNAVAILABLE
@@ -43,6 +36,20 @@ def main() -> int:
     if arguments.report:
         arguments.report.write_text(f"{report}\n")
     return 1 if any(run.failed for run in played) else 0
+
+
+def _played(arguments: argparse.Namespace, installed: Installed) -> list[Run]:
+    match arguments.what:
+        case "egress":
+            return egress.play(installed)
+        case "oauth":
+            return oauth.play(installed)
+    script = anywhere.script(arguments.prefix, arguments.call) if arguments.what == "url" else CONTRACT
+    with _routes(arguments, installed) as routes:
+        names = [route.name for route in routes]
+        if unknown := [name for name in arguments.route if name not in names]:
+            raise Failed(f"there is no route {', '.join(unknown)}; there are: {'; '.join(names)}")
+        return runs(installed, routes, Choice(arguments.peer, arguments.era, arguments.route), script)
 
 
 @contextmanager
@@ -80,10 +87,14 @@ def _arguments() -> argparse.Namespace:
     url.add_argument("--ca", type=Path, metavar="FILE", help="certificates (PEM) of authorities to trust")
     url.add_argument("--prefix", default="", help="what the server puts before the names of tools and prompts")
     url.add_argument("--call", action="append", default=[], type=anywhere.parse_call, metavar="'TOOL={\"A\": 1}'", help="calls this tool too; may be repeated")
-    for command in what.choices.values():
+    matrices = list(what.choices.values())
+    what.add_parser("egress", help="the official conformance suite in client mode, with the gateway as the client")
+    what.add_parser("oauth", help="an OAuth client against the simulator's authorization servers")
+    for command in matrices:
         command.add_argument("--peer", action="append", default=[], choices=[peer.name for peer in PEERS], help="only this client; may be repeated")
         command.add_argument("--era", action="append", default=[], choices=[LEGACY, MODERN], help="only clients that ask for this era first")
         command.add_argument("--route", action="append", default=[], metavar="NAME", help="only this way to a server, as the tables name it; may be repeated")
+    for command in what.choices.values():
         command.add_argument("--report", type=Path, metavar="FILE", help="also write the tables, in Markdown, to this file")
     return parser.parse_args()
 

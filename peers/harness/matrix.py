@@ -12,6 +12,10 @@ from .judge import Outcome, Verdict, judge
 from .peers import LEGACY, MODERN, PEERS, Peer, Target, play
 
 
+Differences = dict[tuple[str, str], tuple[dict[str, Any] | None, str]]
+"""By era of the client and step, what is right although the contract says otherwise: what is expected, or none, and the reason."""
+
+
 @dataclass(frozen=True)
 class Route:
     """A way to a server."""
@@ -24,8 +28,7 @@ class Route:
     """Whether only those steps are played that fit what the server lists."""
     refuses: str = ""
     """Why no client may connect, where that is right."""
-    differs: dict[tuple[str, str], tuple[dict[str, Any] | None, str]] = field(default_factory=dict)
-    """By era and step, what is right here although the contract says otherwise: what is expected, or none, and the reason."""
+    differs: Differences = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

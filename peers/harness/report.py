@@ -1,6 +1,5 @@
 """Tables of what came of the runs, in Markdown, which a terminal shows as well."""
 
-from collections.abc import Iterable
 from itertools import groupby
 
 from .judge import Outcome
@@ -20,7 +19,9 @@ def tables(runs: list[Run]) -> str:
 
 def _table(route: str, runs: list[Run]) -> str:
     steps = list(dict.fromkeys(verdict.step for run in runs for verdict in run.verdicts))
-    rows = [["", *(run.peer for run in runs)], ["revision", *(run.revision for run in runs)]]
+    rows = [["", *(run.peer for run in runs)]]
+    if any(run.revision for run in runs):
+        rows.append(["revision", *(run.revision for run in runs)])
     for step in steps:
         rows.append([step, *(_cell(run, step) for run in runs)])
     lines = [f"## {route}", "", *_aligned(rows)]
@@ -34,15 +35,15 @@ def _cell(run: Run, step: str) -> str:
     return next((verdict.outcome.value for verdict in run.verdicts if verdict.step == step), "")
 
 
-def _reasons(runs: Iterable[Run]) -> list[str]:
-    """The reasons, each with the clients and steps that it is of."""
-    reasons: dict[tuple[str, str, str], list[str]] = {}
+def _reasons(runs: list[Run]) -> list[str]:
+    """The reasons, each with the steps and clients that it is of."""
+    reasons: dict[tuple[Outcome, str], dict[str, None]] = {}
     for run in runs:
+        client = f"{run.peer}, {run.era} era" if run.era else run.peer
         for verdict in run.verdicts:
             if verdict.reason:
-                who = reasons.setdefault((verdict.step, verdict.outcome.value, verdict.reason), [])
-                who.append(f"{run.peer} ({run.era})")
-    return [f"* {step} {outcome}, {', '.join(who)}: {reason}" for (step, outcome, reason), who in reasons.items()]
+                reasons.setdefault((verdict.outcome, verdict.reason), {})[f"{verdict.step} ({client})"] = None
+    return [f"* {outcome.value} {'; '.join(where)}: {reason}" for (outcome, reason), where in reasons.items()]
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

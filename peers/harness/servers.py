@@ -3,14 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from .install import HERE, Installed, cache
-from .matrix import Route
+from .matrix import Differences, Route
 from .peers import LEGACY, MODERN, Target
 from .programs import Running
-
-Differences = dict[tuple[str, str], tuple[dict[str, Any] | None, str]]
 
 
 @dataclass(frozen=True)

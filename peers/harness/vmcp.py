@@ -1,17 +1,21 @@
 """The gateway, and the ways through it: a gateway for each server, which is its one backend and keeps its names."""
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from . import servers, simulator
+from .gateway import gateway
 from .install import Installed, cache
-from .matrix import Route
-from .peers import LEGACY, Target
-from .programs import Running, build, program
+from .matrix import Differences, Route
+from .peers import LEGACY, MODERN, Target
+from .programs import build
 
 SPEAKS = (LEGACY, MODERN)
 """The eras that the gateway speaks to clients, whatever its backend speaks."""
+
+
+NOT_ASKED = {"error": {"code": -32603}}
+"""What such a client is told of its call."""
 
 
 @contextmanager
@@ -26,35 +30,21 @@ def routes(installed: Installed) -> Iterator[list[Route]]:
             # What the gateway must refuse is proven by tests and scenarios of its own.
             if route.refuses:
                 continue
-            gateway = stack.enter_context(_gateway(route))
-            target = Target(f"{gateway.url}/mcp")
-            through.append(Route(route.name, target, speaks=SPEAKS, differs=route.differs))
+            name = "".join(letter if letter.isalnum() else "-" for letter in route.name.lower())
+            url = stack.enter_context(gateway(name, route.target, cache() / "logs")).url
+            target = Target(f"{url}/mcp")
+            through.append(Route(route.name, target, SPEAKS, differs=_differs(route)))
             if route.name == "both eras":
-                through.append(Route(f"{route.name}, from HTTP+SSE", Target(f"{gateway.url}/sse", "sse"), speaks=(LEGACY,)))
+                through.append(Route(f"{route.name}, from HTTP+SSE", Target(f"{url}/sse", "sse"), (LEGACY,), differs=_differs(route)))
         yield through
 
 
-def _gateway(route: Route) -> Running:
-    """A gateway with one backend."""
-    folder = cache() / "gateways"
-    folder.mkdir(parents=True, exist_ok=True)
-    name = "".join(letter if letter.isalnum() else "-" for letter in route.name.lower())
-    file = folder / f"{name}.yaml"
-    # YAML takes JSON.
-    file.write_text(json.dumps(_configuration(name, route.target), indent=2))
-    command = [program("vmcp"), "serve", "--config", str(file), "--port", "0", "--egress-allow", "remote=127.0.0.0/8", "--egress-allow", "remote=::1/128"]
-    return Running(f"the gateway before {route.name}", command, cache() / f"logs/vmcp-{name}.log")
-
-
-def _configuration(name: str, backend: Target) -> dict[str, object]:
-    server: dict[str, object] = {"name": "server", "url": backend.url, "transport": backend.transport}
-    if backend.trust:
-        server |= {"type": "entry", "caBundlePath": str(backend.trust)}
-    return {
-        "name": name,
-        "groupRef": "peers",
-        "incomingAuth": {"type": "anonymous"},
-        "outgoingAuth": {"source": "inline"},
-        "aggregation": {"conflictResolution": "priority", "conflictResolutionConfig": {"priorityOrder": ["server"]}},
-        "backends": [server],
-    }
+def _differs(direct: Route) -> Differences:
+    """What is right through the gateway although the contract says otherwise: it follows from how the gateway and the server speak."""
+    to_server = MODERN if MODERN in direct.speaks else LEGACY
+    of_server = {step: difference for (era, step), difference in direct.differs.items() if era == to_server}
+    differs = {(era, step): difference for era in SPEAKS for step, difference in of_server.items()}
+    if to_server == LEGACY:
+        for step in ("elicitation", "sampling"):
+            differs.setdefault((MODERN, step), (NOT_ASKED, "a server of the older era asks in the midst of a call, where clients of the newer one cannot be asked"))
+    return differs

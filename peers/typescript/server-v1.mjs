@@ -15,6 +15,9 @@ import { z } from "zod";
 
 const text = (text) => ({ content: [{ type: "text", text }] });
 
+/** The servers of the sessions that are open. */
+const open = new Set();
+
 /** A server for one session. */
 function offer() {
   const server = new McpServer(
@@ -66,8 +69,8 @@ function offer() {
   server.registerTool("refuse", { description: "Is always refused." }, () => {
     throw new McpError(-31050, "not today", { until: "tomorrow" });
   });
-  server.registerTool("renew", { description: "Announces that the list of tools has changed." }, async () => {
-    await server.server.sendToolListChanged();
+  server.registerTool("renew", { description: "Announces to all sessions that the list of tools has changed." }, async () => {
+    await Promise.allSettled([...open].map((other) => other.server.sendToolListChanged()));
     return text("It is announced.");
   });
   server.registerPrompt(
@@ -87,6 +90,8 @@ function offer() {
     { mimeType: "text/plain" },
     (uri, { day }) => ({ contents: [{ uri: uri.href, mimeType: "text/plain", text: `Nothing on ${day}.` }] }),
   );
+  open.add(server);
+  server.server.onclose = () => open.delete(server);
   return server;
 }
 
