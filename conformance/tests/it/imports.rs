@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("operator", &["operator-api", "vmcp-config"], &["embedded-cluster"]),
     ("operator-api", &["vmcp-config"], &[]),
-    ("vmcp", &["operator-api", "vmcp-config"], &[]),
+    ("vmcp", &["operator-api", "vmcp-config"], &["simulator"]),
     ("vmcp-config", &[], &[]),
     ("conformance", &["embedded-cluster", "simulator"], &[]),
     ("simulator", &[], &[]),

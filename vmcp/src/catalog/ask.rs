@@ -3,9 +3,11 @@
 use super::cache::Key;
 use super::{Catalog, ClientView, Conversation, error};
 use crate::backend::{Backend, Caller};
-use crate::egress::{Cause, Reply};
-use crate::jsonrpc::{ErrorObject, Object};
+use crate::egress::{Asking, Cause, Reply};
+use crate::jsonrpc::{ErrorObject, Object, code};
 use crate::offers::Kind;
+use crate::stateless::mirrored::Mirrored;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 
 impl Catalog {
@@ -25,7 +27,21 @@ impl Catalog {
         let session = view.session(&self.egress, backend, caller);
         self.tell(view, caller, backend, &session).await;
         let hearing = conversation.with(backend);
-        let outcome = session.converse(caller, method, Some(&params), timeout, Some(&hearing)).await;
+        let tool = Tool::of(method, &params);
+        let send = async || {
+            let mirrored = tool.as_ref().map(|tool| self.mirrored(backend, caller, tool)).unwrap_or_default();
+            let asking = Asking { method, params: Some(&params), mirrored: &mirrored };
+            session.converse(caller, asking, timeout, Some(&hearing)).await
+        };
+        let mut outcome = send().await;
+        if tool.is_some() && outcome.as_ref().is_err_and(|error| error.code() == Some(code::HEADER_MISMATCH)) {
+            // The tool may want other arguments in headers than when it was listed.
+            let key = Key::new(Kind::Tools, backend, caller);
+            self.lists.invalidate(|known| *known == key);
+            if self.loaded(Kind::Tools, view, backend, caller).await.is_ok() {
+                outcome = send().await;
+            }
+        }
         self.health.record_call(backend, outcome.as_ref().map(drop));
         outcome.map_err(|failure| {
             let (backend_name, cause) = (backend.name.as_str(), failure.cause());
@@ -37,5 +53,21 @@ impl Catalog {
             }
             error::unavailable(backend_name, &failure)
         })
+    }
+
+    /// The arguments that a tool of `backend` wants to see in headers, by its last known list.
+    fn mirrored(&self, backend: &Backend, caller: &Caller, Tool(name): &Tool) -> Vec<Mirrored> {
+        let list = self.known(Kind::Tools, backend, caller);
+        list.map(|list| list.mirrored(name).to_vec()).unwrap_or_default()
+    }
+}
+
+/// The tool that a request is about, as its backend calls it.
+struct Tool(String);
+
+impl Tool {
+    fn of(method: &str, params: &RawValue) -> Option<Self> {
+        let params = (method == "tools/call").then(|| Object::parse(params, "params", &["name"]).ok()).flatten()?;
+        params.string("name").ok().flatten().map(Self)
     }
 }

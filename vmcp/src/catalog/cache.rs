@@ -1,7 +1,7 @@
 //! The last known lists, each of one kind, for exactly one configuration of a backend and one credential.
 
 use super::ItemList;
-use crate::backend::{Backend, Backends, Caller};
+use crate::backend::{Backend, Backends, Caller, Principal};
 use crate::egress::EgressError;
 use crate::offers::Kind;
 use sha2::{Digest, Sha256};
@@ -13,6 +13,8 @@ use tokio::time::Instant;
 
 /// A list younger than this is not asked for again, unless the backend says that it changed.
 pub(super) const FRESH: Duration = Duration::from_secs(30);
+/// The same of a list whose backend says how long it may be kept, whatever it says.
+const LONGEST_FRESH: Duration = Duration::from_mins(5);
 /// How old a list may be that stands in for a backend which fails for a moment.
 const LAST_GOOD: Duration = Duration::from_mins(10);
 /// How many lists are kept; beyond it those of users go that were not used for the longest time.
@@ -84,6 +86,24 @@ struct Known {
     list: Arc<ItemList>,
     fetched_at: Instant,
     stale: bool,
+    /// Who asked for it.
+    principal: Option<Principal>,
+}
+
+impl Known {
+    /// How long it stays fresh from now on.
+    fn fresh_for(&self) -> Duration {
+        if self.stale {
+            return Duration::ZERO;
+        }
+        let fresh = self.list.ttl().map_or(FRESH, |ttl| ttl.min(LONGEST_FRESH));
+        fresh.saturating_sub(self.fetched_at.elapsed())
+    }
+
+    /// Whether it may be kept for `caller`: what a backend calls private is never shared between users.
+    fn is_for(&self, caller: &Caller) -> bool {
+        !self.list.is_private() || self.principal == caller.principal
+    }
 }
 
 /// A list, and how it was come by.
@@ -100,26 +120,25 @@ impl Slot {
         lock(&self.known).as_ref().map(|known| Arc::clone(&known.list))
     }
 
-    /// The list, if there is no reason to ask again.
-    pub(super) fn fresh(&self) -> Option<Arc<ItemList>> {
+    /// The list for `caller`, if there is no reason to ask again.
+    pub(super) fn fresh(&self, caller: &Caller) -> Option<Arc<ItemList>> {
         lock(&self.known)
             .as_ref()
-            .filter(|known| !known.stale && known.fetched_at.elapsed() < FRESH)
+            .filter(|known| !known.fresh_for().is_zero() && known.is_for(caller))
             .map(|known| Arc::clone(&known.list))
     }
 
     /// How long the list stays fresh from now on.
     pub(super) fn fresh_for(&self) -> Duration {
         let known = lock(&self.known);
-        let known = known.as_ref().filter(|known| !known.stale);
-        known.map_or(Duration::ZERO, |known| FRESH.saturating_sub(known.fetched_at.elapsed()))
+        known.as_ref().map_or(Duration::ZERO, Known::fresh_for)
     }
 
     /// The list, if it is young enough to stand in for a backend that fails for a moment.
-    pub(super) fn last_good(&self) -> Option<Arc<ItemList>> {
+    pub(super) fn last_good(&self, caller: &Caller) -> Option<Arc<ItemList>> {
         lock(&self.known)
             .as_ref()
-            .filter(|known| known.fetched_at.elapsed() < LAST_GOOD)
+            .filter(|known| known.fetched_at.elapsed() < LAST_GOOD && known.is_for(caller))
             .map(|known| Arc::clone(&known.list))
     }
 
@@ -127,24 +146,38 @@ impl Slot {
     /// keeps all for one deadline, not each for that of all before it.
     pub(super) async fn load(
         &self,
+        caller: &Caller,
         fetch: impl Future<Output = Result<ItemList, EgressError>>,
     ) -> Result<Loaded, EgressError> {
-        if let Some(list) = self.fresh() {
+        if let Some(list) = self.fresh(caller) {
             return Ok(Loaded { list, changed: false });
         }
         let attempts = self.attempts.load(Ordering::Acquire);
         let mut failure = self.fetching.lock().await;
-        if let Some(list) = self.fresh() {
+        if let Some(list) = self.fresh(caller) {
             return Ok(Loaded { list, changed: false });
         }
-        if let Some(failure) = failure.as_ref().filter(|_| self.attempts.load(Ordering::Acquire) != attempts) {
-            return Err(failure.clone());
+        if self.attempts.load(Ordering::Acquire) != attempts {
+            if let Some(failure) = failure.as_ref() {
+                return Err(failure.clone());
+            }
+            // One that may not be kept at all is still as new as it can be.
+            let just_now =
+                lock(&self.known).as_ref().filter(|known| known.is_for(caller)).map(|known| Arc::clone(&known.list));
+            if let Some(list) = just_now {
+                return Ok(Loaded { list, changed: false });
+            }
         }
         let fetched = fetch.await;
         *failure = fetched.as_ref().err().cloned();
         self.attempts.fetch_add(1, Ordering::Release);
         let list = Arc::new(fetched?);
-        let known = Known { list: Arc::clone(&list), fetched_at: Instant::now(), stale: false };
+        let known = Known {
+            list: Arc::clone(&list),
+            fetched_at: Instant::now(),
+            stale: false,
+            principal: caller.principal.clone(),
+        };
         let before = lock(&self.known).replace(known);
         Ok(Loaded { changed: before.is_some_and(|before| !before.list.same_as(&list)), list })
     }
@@ -216,6 +249,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::Naming;
+    use super::super::items::Page;
     use super::*;
     use crate::backend::{Principal, SubjectToken};
     use crate::egress::Cause;
@@ -230,7 +265,7 @@ mod tests {
 
     async fn load(slot: &Slot, result: Result<(), ()>) -> Result<Loaded, EgressError> {
         let failed = |()| EgressError::new(Cause::Timeout, "no answer");
-        slot.load(async { result.map(|()| ItemList::new(Kind::Tools)).map_err(failed) }).await
+        slot.load(&Caller::anonymous(), async { result.map(|()| ItemList::new(Kind::Tools)).map_err(failed) }).await
     }
 
     #[test]
@@ -274,18 +309,49 @@ mod tests {
         assert!(load(&slot, Err(())).await.is_ok(), "a fresh list is not asked for again");
         tokio::time::advance(FRESH).await;
         assert!(load(&slot, Err(())).await.is_err());
-        assert!(slot.fresh().is_none() && slot.last_good().is_some());
+        assert!(slot.fresh(&Caller::anonymous()).is_none() && slot.last_good(&Caller::anonymous()).is_some());
         tokio::time::advance(LAST_GOOD).await;
-        assert!(slot.last_good().is_none() && slot.known().is_some());
+        assert!(slot.last_good(&Caller::anonymous()).is_none() && slot.known().is_some());
         slot.forget();
         assert!(slot.known().is_none());
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_backend_says_how_long_and_for_whom_its_list_is_kept() {
+        let fetched = async |slot: &Slot, caller: &Caller, hints: &str| {
+            let result = serde_json::value::RawValue::from_string(hints.to_owned()).unwrap();
+            let mut list = ItemList::new(Kind::Tools);
+            list.add(&Page::parse(Kind::Tools, &result).unwrap(), "b", &Naming::prefix(""), |_| {});
+            let mut asked = false;
+            slot.load(caller, async {
+                asked = true;
+                Ok(list)
+            })
+            .await
+            .unwrap();
+            asked
+        };
+        let (alice, bob) = (caller("alice"), caller("bob"));
+        let slot = Slot::default();
+        let hour = r#"{"ttlMs":3600000,"cacheScope":"private"}"#;
+        assert!(fetched(&slot, &alice, hour).await && !fetched(&slot, &alice, hour).await);
+        tokio::time::advance(Duration::from_mins(4)).await;
+        assert!(!fetched(&slot, &alice, hour).await, "longer than where nothing is said");
+        assert!(fetched(&slot, &bob, hour).await, "what is private is not shared");
+        assert!(slot.last_good(&alice).is_none() && slot.known().is_some());
+        tokio::time::advance(LONGEST_FRESH).await;
+        assert!(fetched(&slot, &bob, r#"{"ttlMs":1000,"cacheScope":"public"}"#).await);
+        assert!(!fetched(&slot, &alice, "{}").await);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(fetched(&slot, &alice, r#"{"ttlMs":0}"#).await);
+        assert!(fetched(&slot, &alice, r#"{"ttlMs":0}"#).await);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_waits_for_an_attempt_shares_its_failure() {
-        let (slot, asked) = (Slot::default(), AtomicUsize::new(0));
+        let (slot, asked, caller) = (Slot::default(), AtomicUsize::new(0), Caller::anonymous());
         let load = || {
-            slot.load(async {
+            slot.load(&caller, async {
                 asked.fetch_add(1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 Err(EgressError::new(Cause::Timeout, "no answer"))
@@ -305,10 +371,10 @@ mod tests {
         let slot = cache.slot(Key::new(Kind::Tools, &backend, &Caller::anonymous()));
         load(&slot, Ok(())).await.unwrap();
         assert_eq!(cache.invalidate(|key| key.backend == "b").len(), 1);
-        assert!(slot.fresh().is_none() && slot.known().is_some());
-        let asked = AtomicUsize::new(0);
+        assert!(slot.fresh(&Caller::anonymous()).is_none() && slot.known().is_some());
+        let (asked, caller) = (AtomicUsize::new(0), Caller::anonymous());
         let loads = (0..10).map(|_| {
-            slot.load(async {
+            slot.load(&caller, async {
                 asked.fetch_add(1, Ordering::SeqCst);
                 tokio::task::yield_now().await;
                 Ok(ItemList::new(Kind::Tools))

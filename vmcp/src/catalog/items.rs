@@ -4,8 +4,10 @@ use super::Naming;
 use crate::jsonrpc::{Object, ParseError, array, raw};
 use crate::offers::Kind;
 use crate::selection::TOOL_KEYS;
+use crate::stateless::mirrored::{MarkError, Mirrored, mirrored};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// How many items of one kind are taken from one backend.
 const MAX_ITEMS: usize = 10_000;
@@ -17,6 +19,8 @@ pub struct Item {
     pub exposed: String,
     /// The item of the list as clients see it: the backend's own but for the name and what an override changes.
     pub item: Box<RawValue>,
+    /// The arguments that a tool wants to see in headers too.
+    pub mirrored: Vec<Mirrored>,
 }
 
 /// What clients see of one kind of one backend.
@@ -25,6 +29,11 @@ pub struct ItemList {
     kind: Kind,
     items: Vec<Item>,
     by_original: HashMap<String, usize>,
+    /// Whether the backend's revision has arguments in headers: a tool that asks for them in a wrong way is left out.
+    has_mirrored: bool,
+    /// How long the backend says that it may be kept.
+    ttl: Option<Duration>,
+    is_private: bool,
 }
 
 /// One page of a backend's list.
@@ -32,16 +41,24 @@ pub(super) struct Page<'a> {
     items: Vec<&'a RawValue>,
     /// Where the next page starts, if there is one.
     pub(super) next: Option<String>,
+    /// How long the page may be kept, if the backend says so (2026-07-28, caching).
+    ttl: Option<Duration>,
+    /// Whether it is not for everyone, by what the backend says.
+    is_private: bool,
 }
 
 impl<'a> Page<'a> {
     /// Reads the result of the method that lists things of `kind`.
     pub(super) fn parse(kind: Kind, result: &'a RawValue) -> Result<Self, ParseError> {
         let member = kind.member();
-        let object = Object::parse(result, "result", &[member, "nextCursor"])?;
+        let object = Object::parse(result, "result", &[member, "nextCursor", "ttlMs", "cacheScope"])?;
         let items = object.borrowed(member).map(|items| array(items, "result", member)).transpose()?;
         let next = object.typed::<Option<String>>("nextCursor", "a string")?.flatten();
-        Ok(Self { items: items.unwrap_or_default(), next })
+        // Hints that make no sense are none.
+        let ttl = object.typed::<i64>("ttlMs", "an integer").ok().flatten();
+        let ttl = ttl.map(|ttl| Duration::from_millis(u64::try_from(ttl).unwrap_or_default()));
+        let is_private = object.string("cacheScope").ok().flatten().is_some_and(|scope| scope != "public");
+        Ok(Self { items: items.unwrap_or_default(), next, ttl, is_private })
     }
 }
 
@@ -57,6 +74,9 @@ pub enum ItemError {
     /// The backend lists the same one twice.
     #[error("{0:?} is listed twice")]
     Duplicate(String),
+    /// A tool that asks for arguments in headers in a wrong way.
+    #[error("the tool {0:?} cannot be called: {1}")]
+    Mirrored(String, MarkError),
     /// The backend lists more than are taken.
     #[error("there are more than {MAX_ITEMS}")]
     TooMany,
@@ -65,11 +85,20 @@ pub enum ItemError {
 impl ItemList {
     /// No items of `kind` yet.
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, items: Vec::new(), by_original: HashMap::new() }
+        Self { kind, items: Vec::new(), by_original: HashMap::new(), has_mirrored: false, ttl: None, is_private: false }
+    }
+
+    /// The same of a backend whose revision has arguments in headers.
+    #[must_use]
+    pub(super) fn with_mirrored(mut self) -> Self {
+        self.has_mirrored = self.kind == Kind::Tools;
+        self
     }
 
     /// Adds a page. An item that is not usable is left out, alone, and reported to `rejected`.
     pub(super) fn add(&mut self, page: &Page<'_>, backend: &str, naming: &Naming, mut rejected: impl FnMut(ItemError)) {
+        self.ttl = [self.ttl, page.ttl].into_iter().flatten().min();
+        self.is_private |= page.is_private;
         for item in &page.items {
             if let Err(error) = self.add_item(item, backend, naming) {
                 let stop = error == ItemError::TooMany;
@@ -92,14 +121,22 @@ impl ItemList {
         if self.by_original.contains_key(&name) {
             return Err(ItemError::Duplicate(name));
         }
+        let schema = object.field("inputSchema").filter(|_| self.has_mirrored);
+        let mirrored = schema.map_or(Ok(Vec::new()), mirrored);
+        let mirrored = mirrored.map_err(|error| ItemError::Mirrored(name.clone(), error))?;
         let Some(exposed) = naming.exposed(kind, backend, &name) else { return Ok(()) };
         let object = if kind == Kind::Tools { naming.changed(backend, &name, object) } else { object };
         // A name that stays is not even spelled otherwise.
         let object = if exposed == name { object } else { object.with(key, raw(&exposed)) };
         let item = object.to_raw();
         self.by_original.insert(name, self.items.len());
-        self.items.push(Item { exposed, item });
+        self.items.push(Item { exposed, item, mirrored });
         Ok(())
+    }
+
+    /// The arguments that the tool which the backend itself calls `original` wants to see in headers too.
+    pub(super) fn mirrored(&self, original: &str) -> &[Mirrored] {
+        self.item(original).map_or(&[], |item| &item.mirrored)
     }
 
     /// Whether clients see what the backend itself calls `original`.
@@ -110,6 +147,16 @@ impl ItemList {
     /// What clients see of what the backend itself calls `original`.
     pub fn item(&self, original: &str) -> Option<&Item> {
         self.by_original.get(original).and_then(|place| self.items.get(*place))
+    }
+
+    /// How long the list may be kept, if its backend says so: as long as each of its pages.
+    pub(super) fn ttl(&self) -> Option<Duration> {
+        self.ttl
+    }
+
+    /// Whether the backend says that the list is that of one user.
+    pub(super) fn is_private(&self) -> bool {
+        self.is_private
     }
 
     /// The items in the backend's order.
@@ -179,6 +226,48 @@ mod tests {
             let (list, rejected) = list(kind, result);
             assert_eq!((list.iter().count(), rejected.len()), (0, 2), "{result}");
         }
+    }
+
+    #[test]
+    fn a_tool_that_asks_for_headers_in_a_wrong_way_is_left_out_where_there_are_such() {
+        let tool = |name: &str, header: &str| {
+            let property = format!(r#"{{"type":"string","x-mcp-header":"{header}"}}"#);
+            format!(r#"{{"name":"{name}","inputSchema":{{"properties":{{"a":{property}}}}}}}"#)
+        };
+        let result = format!(r#"{{"tools":[{},{}]}}"#, tool("good", "Region"), tool("bad", "no token"));
+        let result = RawValue::from_string(result).unwrap();
+        for (list, expected) in
+            [(ItemList::new(Kind::Tools).with_mirrored(), [true, false]), (ItemList::new(Kind::Tools), [true, true])]
+        {
+            let (mut list, mut rejected) = (list, Vec::new());
+            let marks = list.has_mirrored;
+            list.add(&Page::parse(Kind::Tools, &result).unwrap(), "b", &Naming::prefix(""), |error| {
+                rejected.push(error);
+            });
+            assert_eq!([list.has("good"), list.has("bad")], expected);
+            assert_eq!(list.mirrored("good").len(), usize::from(marks));
+            assert_eq!(rejected.len(), usize::from(marks));
+            assert!(list.mirrored("other").is_empty());
+        }
+    }
+
+    #[test]
+    fn a_list_is_kept_as_long_as_each_of_its_pages_may_be() {
+        let list = |pages: &[&str]| {
+            let mut list = ItemList::new(Kind::Tools);
+            for page in pages {
+                let page = RawValue::from_string((*page).to_owned()).unwrap();
+                list.add(&Page::parse(Kind::Tools, &page).unwrap(), "b", &Naming::prefix(""), |_| {});
+            }
+            (list.ttl().map(|ttl| ttl.as_millis()), list.is_private())
+        };
+        assert_eq!(list(&["{}"]), (None, false));
+        assert_eq!(
+            list(&[r#"{"ttlMs":7,"cacheScope":"public"}"#, r#"{"ttlMs":5,"cacheScope":"private"}"#]),
+            (Some(5), true)
+        );
+        assert_eq!(list(&[r#"{"ttlMs":-7}"#]), (Some(0), false));
+        assert_eq!(list(&[r#"{"ttlMs":"long","cacheScope":1}"#]), (None, false));
     }
 
     #[test]

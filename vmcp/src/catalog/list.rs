@@ -9,6 +9,7 @@ use crate::egress::{BackendSession, Cause, EgressError, Reply};
 use crate::health::is_available;
 use crate::jsonrpc::{ErrorObject, code, raw};
 use crate::offers::Kind;
+use crate::stateless;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
@@ -95,6 +96,7 @@ impl Catalog {
         let is_everyones = backends.values().all(|backend| Key::new(kind, backend, caller).is_shared());
         self.note_count(kind, is_everyones.then_some(items.len()));
         let (items, next) = page(&items, cursor)?;
+        let is_everyones = is_everyones && !lists.values().any(|list| list.is_private());
         Ok(Listing { result: raw(&Listed { kind, items, next }), fresh_for, is_everyones })
     }
 
@@ -138,7 +140,7 @@ impl Catalog {
         let passing = matches!(error.cause(), Cause::Timeout | Cause::Refused | Cause::Overloaded)
             || error.status().is_some_and(|status| status >= 500);
         if passing && self.health.state(&backend.name).is_some_and(is_available) && self.is_best_effort() {
-            return self.lists.slot(Key::new(kind, backend, caller)).last_good().ok_or(error);
+            return self.lists.slot(Key::new(kind, backend, caller)).last_good(caller).ok_or(error);
         }
         Err(error)
     }
@@ -184,7 +186,7 @@ impl Catalog {
         caller: &Caller,
     ) -> Result<Arc<ItemList>, EgressError> {
         let timeout = self.options.timeouts.of(&backend.name).as_std();
-        let loaded = slot.load(async {
+        let loaded = slot.load(caller, async {
             let session = view.session(&self.egress, backend, caller);
             let fetched = fetch(kind, &session, backend, caller, self, timeout).await;
             self.health.record_list(backend, fetched.as_ref().map(drop));
@@ -218,6 +220,9 @@ async fn fetch(
     let mut list = ItemList::new(kind);
     if !session.offers(caller, timeout).await?.has(kind) {
         return Ok(list);
+    }
+    if session.revision() == Some(stateless::VERSION) {
+        list = list.with_mirrored();
     }
     let mut cursor: Option<String> = None;
     let mut cursors = HashSet::new();

@@ -52,7 +52,9 @@ mod tests {
     use crate::jsonrpc::raw;
 
     fn items(count: usize) -> Vec<Item> {
-        (0..count).map(|number| Item { exposed: number.to_string(), item: raw(&number) }).collect()
+        (0..count)
+            .map(|number| Item { exposed: number.to_string(), item: raw(&number), mirrored: Vec::new() })
+            .collect()
     }
 
     #[test]

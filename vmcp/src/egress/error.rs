@@ -56,13 +56,23 @@ pub struct EgressError {
     status: Option<u16>,
     at_token_endpoint: bool,
     is_answer: bool,
+    is_unexecuted: bool,
+    code: Option<i64>,
     message: String,
 }
 
 impl EgressError {
     /// A failure of class `cause`.
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
-        Self { cause, status: None, at_token_endpoint: false, is_answer: false, message: message.into() }
+        Self {
+            cause,
+            status: None,
+            at_token_endpoint: false,
+            is_answer: false,
+            is_unexecuted: false,
+            code: None,
+            message: message.into(),
+        }
     }
 
     /// The same failure with the HTTP status that showed it.
@@ -85,6 +95,30 @@ impl EgressError {
     pub(super) fn answered(mut self) -> Self {
         self.is_answer = true;
         self
+    }
+
+    /// The same failure, with the code of the JSON-RPC error by which the backend told of it.
+    #[must_use]
+    pub(super) fn with_code(mut self, code: i64) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    /// The code of the JSON-RPC error by which the backend told of it, if it did.
+    pub(crate) fn code(&self) -> Option<i64> {
+        self.code
+    }
+
+    /// The same failure, by which the backend refused the request without executing it.
+    #[must_use]
+    pub(super) fn unexecuted(mut self) -> Self {
+        self.is_unexecuted = true;
+        self
+    }
+
+    /// Whether it is certain that the backend has not executed the request.
+    pub(super) fn is_unexecuted(&self) -> bool {
+        self.is_unexecuted
     }
 
     /// Whether the backend told of it in a well-formed answer: it is there and speaks MCP.

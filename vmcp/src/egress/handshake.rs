@@ -57,13 +57,18 @@ pub(super) fn negotiated(result: &RawValue) -> Result<Agreed, EgressError> {
     let result: InitializeResult<'_> = serde_json::from_str(result.get())
         .map_err(|_| wrong("the answer to initialize has no usable protocolVersion and capabilities".to_owned()))?;
     let revision = SPOKEN.into_iter().find(|spoken| *spoken == result.protocol_version).ok_or_else(|| {
-        let wanted: String = result.protocol_version.chars().take(LONGEST_SHOWN).collect();
+        let wanted = shown(&result.protocol_version);
         wrong(format!("the backend wants to speak MCP {wanted:?}, the gateway speaks {}", SPOKEN.join(", "))).answered()
     })?;
     let offers = Offers::of(&result.capabilities, revision);
     // Nobody loses a backend over a text that is none.
     let instructions = result.instructions.and_then(|text| serde_json::from_str(text.get()).ok());
     Ok(Agreed { revision, offers, instructions })
+}
+
+/// What a backend made up, as far as it is shown.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().take(LONGEST_SHOWN).collect()
 }
 
 /// The failure of a client's message while its session with the backend is not open.
@@ -78,5 +83,7 @@ pub(super) fn refused(error: &RawValue) -> EgressError {
         code: i64,
     }
     let code = serde_json::from_str::<Error>(error.get()).map_or_else(|_| String::new(), |e| format!(" ({})", e.code));
-    EgressError::new(Cause::Protocol, format!("the backend refused to initialize a session{code}")).answered()
+    EgressError::new(Cause::Protocol, format!("the backend refused to initialize a session{code}"))
+        .answered()
+        .unexecuted()
 }

@@ -12,14 +12,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::MAX_MESSAGE;
 use super::error::EgressError;
+use super::events::EventStream;
 use super::exchange::{Exchange, same_origin};
 use super::failure::Failure;
 use super::handshake;
@@ -29,7 +27,7 @@ use super::news::News;
 use super::questions::Questions;
 use super::response::{drain, media_type, protocol};
 use super::session::{Cancellation, Reply};
-use super::sse::{SseDecoder, SseEvent};
+use super::sse::SseEvent;
 use crate::backend::Caller;
 use crate::jsonrpc::{self, Id};
 use waiting::{Forget, Waiting};
@@ -329,42 +327,5 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.waiting.end();
-    }
-}
-
-/// The events of a body.
-struct EventStream {
-    body: Incoming,
-    decoder: SseDecoder,
-    ready: Vec<SseEvent>,
-}
-
-impl EventStream {
-    fn new(body: Incoming) -> Self {
-        Self { body, decoder: SseDecoder::new(MAX_MESSAGE), ready: Vec::new() }
-    }
-
-    async fn first(&mut self) -> Result<SseEvent, EgressError> {
-        loop {
-            let mut events = self.next().await?;
-            if !events.is_empty() {
-                let first = events.remove(0);
-                self.ready = events;
-                return Ok(first);
-            }
-        }
-    }
-
-    /// The events that came with the next piece of the stream; fails at its end.
-    async fn next(&mut self) -> Result<Vec<SseEvent>, EgressError> {
-        if !self.ready.is_empty() {
-            return Ok(std::mem::take(&mut self.ready));
-        }
-        loop {
-            let frame = self.body.frame().await.ok_or_else(broken)?.map_err(|_| broken())?;
-            if let Some(piece) = frame.data_ref() {
-                return self.decoder.push(piece).map_err(|error| protocol(&error.to_string()));
-            }
-        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`HttpClient`] opens every connection of the gateway: the [`guard`] judges names and addresses in its connector.
 //! [`Egress`] opens a [`BackendSession`] per client session and backend; connections are shared, sessions are not. Two
-//! transports implement a session, Streamable HTTP and the older HTTP+SSE; both send what a backend's configuration
+//! transports implement a session, Streamable HTTP, of revisions with sessions and without, as the server turns out to be
+//! (`dual`), and the older HTTP+SSE; all send what a backend's configuration
 //! adds (credentials, headers, authorities) through one place, `exchange`. A [`RelayedSession`] is a client's own: its
 //! handshake is the client's, and what the backend says goes to the client's [`Inbox`]. In other sessions the client is a
 //! [`Peer`], which hears notifications and answers requests. Params and results stay raw JSON.
@@ -10,11 +11,16 @@
 //! Requests of a [`BackendSession`] pass a [`Gate`] first, which stops those to a backend that keeps failing.
 
 mod answers;
+mod asking;
 mod clock;
 mod connect_to;
 mod connector;
 mod dialer;
+mod discover;
+mod dual;
+mod era;
 mod error;
+mod events;
 mod exchange;
 mod failure;
 mod gate;
@@ -34,10 +40,12 @@ mod response;
 mod session;
 mod sockets;
 pub mod sse;
+mod stateless;
 mod streamable;
 mod tls;
 mod trust;
 
+pub use asking::Asking;
 pub use clock::{Clock, Pause};
 pub use connect_to::{ConnectMap, ConnectTo, ConnectToError};
 pub use error::{Cause, EgressError};

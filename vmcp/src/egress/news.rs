@@ -70,6 +70,20 @@ impl News {
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The backend has told anew what it offers. That is a handshake only where it speaks another revision than before.
+    pub(super) fn refreshed(&self, agreed: Agreed) {
+        let revision = agreed.revision;
+        let before = self.agreed.lock().unwrap_or_else(PoisonError::into_inner).replace(agreed);
+        if before.is_none_or(|before| before.revision != revision) {
+            self.generation.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What was agreed does not hold any more.
+    pub(super) fn forget(&self) {
+        self.agreed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
     /// Counts the handshakes.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)

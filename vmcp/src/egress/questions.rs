@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::peer::{Peer, Question};
@@ -27,6 +27,30 @@ impl Default for QuestionLimit {
     }
 }
 
+impl QuestionLimit {
+    /// Asks the client, and waits for the answer.
+    pub(super) async fn put(&self, peer: Arc<dyn Peer>, question: Question) -> Reply {
+        match self.place() {
+            Ok(_place) => answer(peer, question).await,
+            Err(refusal) => refusal,
+        }
+    }
+
+    /// A place for one more question, or the answer in its place.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Reply> {
+        Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
+            let message = format!("{AT_ONCE} requests wait for the client already, at most so many may");
+            refusal(code::OVERLOADED, message)
+        })
+    }
+}
+
+async fn answer(peer: Arc<dyn Peer>, question: Question) -> Reply {
+    tokio::time::timeout(LONGEST, peer.asked(question))
+        .await
+        .unwrap_or_else(|_| refusal(code::INTERNAL_ERROR, format!("the client did not answer within {LONGEST:?}")))
+}
+
 /// The questions of one stream that wait for their answers. Whoever drops them takes them back.
 #[derive(Debug, Default)]
 pub(super) struct Questions {
@@ -46,19 +70,14 @@ impl Questions {
     ) {
         while self.tasks.try_join_next().is_some() {}
         self.waiting.retain(|_, task| !task.is_finished());
-        let Ok(permit) = Arc::clone(&limit.0).try_acquire_owned() else {
-            let message = format!("{AT_ONCE} requests wait for the client already, at most so many may");
-            respond(response(&id, &refusal(code::OVERLOADED, message)));
-            return;
+        let place = match limit.place() {
+            Ok(place) => place,
+            Err(refusal) => return respond(response(&id, &refusal)),
         };
         let asked = id.clone();
         let task = self.tasks.spawn(async move {
-            let answer = tokio::time::timeout(LONGEST, peer.asked(question)).await;
-            let reply = answer.unwrap_or_else(|_| {
-                refusal(code::INTERNAL_ERROR, format!("the client did not answer within {LONGEST:?}"))
-            });
-            respond(response(&asked, &reply));
-            drop(permit);
+            respond(response(&asked, &answer(peer, question).await));
+            drop(place);
         });
         self.waiting.insert(id, task);
     }

@@ -69,7 +69,7 @@ impl RelayedSession {
         let _place = self.lane.enter()?;
         let opened = async {
             match &*self.transport {
-                TransportSession::Streamable(session) => session.open_for_client(caller, params).await,
+                TransportSession::Http(session) => session.streamable.open_for_client(caller, params).await,
                 TransportSession::HttpSse(session) => session.open_for_client(caller, params).await,
             }
         };
@@ -92,8 +92,8 @@ impl RelayedSession {
         let cancellation = |id| Cancellation::of(&self.transport, caller, id);
         let request = async {
             match &*self.transport {
-                TransportSession::Streamable(session) => {
-                    session.request_of_client(caller, method, params, messages, cancellation).await
+                TransportSession::Http(session) => {
+                    session.streamable.request_of_client(caller, method, params, messages, cancellation).await
                 }
                 TransportSession::HttpSse(session) => {
                     session.request_of_client(caller, method, params, cancellation).await
@@ -108,7 +108,7 @@ impl RelayedSession {
         self.used_by(caller);
         let sent = async {
             match &*self.transport {
-                TransportSession::Streamable(session) => session.send_of_client(caller, message).await,
+                TransportSession::Http(session) => session.streamable.send_of_client(caller, message).await,
                 TransportSession::HttpSse(session) => session.send_of_client(caller, message).await,
             }
         };

@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 use tokio::sync::{SemaphorePermit, watch};
 
 use super::answers::Answers;
+use super::asking::Asking;
+use super::dual::Dual;
+use super::era::Eras;
 use super::error::EgressError;
 use super::exchange::Exchange;
 use super::gate::{Gate, NoGate, Pass};
@@ -19,7 +22,6 @@ use super::lanes::{Lane, Lanes};
 use super::news::{Agreed, ListChanges, News};
 use super::peer::{Hearer, Hearing, OnBehalf};
 use super::questions::QuestionLimit;
-use super::streamable::Streamable;
 use crate::backend::{Backend, Backends, Caller, Purpose, Transport};
 use crate::circuit::CircuitSettings;
 use crate::jsonrpc::{self, Id, Outcome};
@@ -58,13 +60,14 @@ pub struct Egress {
     credentials: Credentials,
     gate: Arc<dyn Gate>,
     lanes: Lanes,
+    eras: Eras,
 }
 
 impl Egress {
     /// Sessions over `http`, with exchanged tokens kept in `tokens`.
     pub fn new(http: HttpClient, tokens: TokenCache) -> Self {
         let credentials = Credentials::new(http.clone(), tokens);
-        Self { http, credentials, gate: Arc::new(NoGate), lanes: Lanes::default() }
+        Self { http, credentials, gate: Arc::new(NoGate), lanes: Lanes::default(), eras: Eras::default() }
     }
 
     /// The same, whose sessions ask `gate` before each request.
@@ -131,7 +134,9 @@ impl Egress {
             questions: QuestionLimit::default(),
         };
         Arc::new(match backend.transport {
-            Transport::StreamableHttp => TransportSession::Streamable(Streamable::new(exchange, news)),
+            Transport::StreamableHttp => {
+                TransportSession::Http(Box::new(Dual::new(exchange, news, self.eras.of(&backend.url))))
+            }
             Transport::Sse => TransportSession::HttpSse(HttpSse::new(exchange, news)),
         })
     }
@@ -140,6 +145,7 @@ impl Egress {
     pub fn retain(&self, backends: &Backends) {
         self.credentials.retain(backends);
         self.lanes.retain(backends);
+        self.eras.retain(backends);
         self.http.retain_backend_pools(|name, trust| {
             backends.get(name).is_some_and(|backend| backend.trust.identity() == trust)
         });
@@ -161,7 +167,7 @@ pub struct BackendSession {
 /// A session over one of the transports.
 #[derive(Debug)]
 pub(super) enum TransportSession {
-    Streamable(Streamable),
+    Http(Box<Dual>),
     HttpSse(HttpSse),
 }
 
@@ -169,7 +175,7 @@ impl TransportSession {
     /// Sends a notification within the current session, if there is one.
     async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
         match self {
-            Self::Streamable(session) => session.notify(caller, message).await,
+            Self::Http(session) => session.notify(caller, message).await,
             Self::HttpSse(session) => session.notify(caller, message).await,
         }
     }
@@ -177,7 +183,7 @@ impl TransportSession {
     /// Ends the session at the backend, if there is one.
     pub(super) async fn close(&self, caller: &Caller) {
         match self {
-            Self::Streamable(session) => {
+            Self::Http(session) => {
                 // A backend that does not answer ends the session by itself some day.
                 let _ = tokio::time::timeout(FAREWELL, session.close(caller)).await;
             }
@@ -196,29 +202,29 @@ impl BackendSession {
         params: Option<&RawValue>,
         timeout: Duration,
     ) -> Result<Reply, EgressError> {
-        self.converse(caller, method, params, timeout, None).await
+        self.converse(caller, Asking::new(method, params), timeout, None).await
     }
 
     /// The same, with somebody who hears the backend meanwhile, and whose clock the timeout goes by.
     ///
     /// A session that the backend has lost is opened again, once, when it is certain that the request was not executed. When the
-    /// time is up, or the future is dropped, the backend is told that the request is cancelled.
+    /// time is up, or the future is dropped, the backend is told that the request is cancelled: in a message where it keeps sessions,
+    /// else by the end of the stream.
     pub async fn converse(
         &self,
         caller: &Caller,
-        method: &str,
-        params: Option<&RawValue>,
+        asking: Asking<'_>,
         timeout: Duration,
         hearing: Option<&Hearing>,
     ) -> Result<Reply, EgressError> {
         let (_place, pass) = self.admitted(caller)?;
         self.used_by(caller);
-        let peer = hearing.map(|hearing| &hearing.peer);
+        let Asking { method, params, .. } = asking;
         let request = async {
             match &*self.transport {
-                TransportSession::Streamable(session) => {
+                TransportSession::Http(session) => {
                     let cancellation = |id| Cancellation::of(&self.transport, caller, id);
-                    session.request(caller, method, params, peer, cancellation).await
+                    session.request(caller, &asking, hearing, cancellation).await
                 }
                 TransportSession::HttpSse(session) => {
                     session.request(caller, method, params, |id| Cancellation::of(&self.transport, caller, id)).await
@@ -251,7 +257,7 @@ impl BackendSession {
         self.used_by(caller);
         let opened = async {
             match &*self.transport {
-                TransportSession::Streamable(session) => session.open(caller).await,
+                TransportSession::Http(session) => session.open(caller).await,
                 TransportSession::HttpSse(session) => session.open(caller).await,
             }
         };
@@ -294,7 +300,7 @@ impl BackendSession {
             return;
         }
         // Over HTTP+SSE there is one stream for everything.
-        let TransportSession::Streamable(session) = &*self.transport else { return };
+        let TransportSession::Http(session) = &*self.transport else { return };
         if tokio::time::timeout(LISTEN, session.listen(caller)).await.is_err() {
             tracing::debug!(backend = self.backend.name, "the backend's own stream does not stand yet");
         }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, mpsc};
 
+use super::asking::Answered;
 use super::error::EgressError;
 use super::exchange::Exchange;
 use super::failure::Failure;
@@ -28,7 +29,7 @@ use crate::jsonrpc::{self, Id};
 use answer::{Awaited, Meanwhile};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// How long to wait before resuming a stream when the backend does not say.
@@ -54,14 +55,8 @@ pub(super) struct Established {
 }
 
 impl Streamable {
-    pub(super) fn new(exchange: Exchange, news: Arc<News>) -> Self {
-        Self {
-            exchange: Arc::new(exchange),
-            news,
-            listener: Listener::default(),
-            state: Mutex::default(),
-            last_id: AtomicU64::default(),
-        }
+    pub(super) fn new(exchange: Arc<Exchange>, news: Arc<News>) -> Self {
+        Self { exchange, news, listener: Listener::default(), state: Mutex::default(), last_id: AtomicU64::default() }
     }
 
     /// Sends a request; `peer` hears what comes before its answer. `cancellation` makes what is dropped when nobody waits
@@ -73,14 +68,14 @@ impl Streamable {
         params: Option<&RawValue>,
         peer: Option<&Arc<dyn Peer>>,
         cancellation: impl Fn(u64) -> Cancellation,
-    ) -> Result<Reply, EgressError> {
+    ) -> Result<Answered, EgressError> {
         let first = self.established(caller, None).await?;
         if self.news.is_stream_wanted() {
             drop(self.listener.follow(&self.exchange, &first, caller, &self.news));
         }
         let meanwhile = peer.or(self.exchange.peer()).map_or(Meanwhile::Nothing, Meanwhile::Peer);
         match self.call(&first, caller, method, params, meanwhile, &cancellation).await {
-            Ok(reply) => Ok(reply),
+            Ok(answered) => Ok(answered),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::SessionLost(_)) => {
                 tracing::debug!(
@@ -127,7 +122,8 @@ impl Streamable {
         let established = self.state.lock().await.clone().ok_or_else(handshake::missing)?;
         drop(self.listener.follow(&self.exchange, &established, caller, &self.news));
         let meanwhile = Meanwhile::Messages(messages);
-        self.call(&established, caller, method, params, meanwhile, &cancellation).await
+        let answered = self.call(&established, caller, method, params, meanwhile, &cancellation).await?;
+        Ok(answered.reply)
     }
 
     /// Sends a client's notification or answer within its session.
@@ -162,6 +158,15 @@ impl Streamable {
         let sent = self.exchange.send(caller, Method::DELETE, url, established.headers(), Bytes::new()).await;
         if let Err(error) = sent {
             tracing::debug!(backend = self.exchange.backend.name, %error, "the session could not be ended");
+        }
+    }
+
+    /// Leaves the session to itself: the server keeps none any more.
+    pub(super) fn abandon(&self) {
+        self.listener.stop();
+        // Whoever opens a session at this moment will find out by itself.
+        if let Ok(mut state) = self.state.try_lock() {
+            state.take();
         }
     }
 
@@ -200,8 +205,8 @@ impl Streamable {
         let response = self.post(caller, HeaderMap::new(), message).await?;
         let session_id = response.headers().get(SESSION_ID).cloned();
         let before = Established { session_id: session_id.clone(), version: "" };
-        let reply =
-            self.awaited(&before, caller, id, Meanwhile::Nothing).read(response).await.map_err(Failure::into_error)?;
+        let answered = self.awaited(&before, caller, id, Meanwhile::Nothing).read(response).await;
+        let reply = answered.map_err(Failure::into_error)?.reply;
         let Reply::Result(result) = &reply else { return Ok((before, reply)) };
         let agreed = handshake::negotiated(result)?;
         let version = agreed.revision;
@@ -218,7 +223,7 @@ impl Streamable {
         params: Option<&RawValue>,
         meanwhile: Meanwhile<'_>,
         cancellation: &impl Fn(u64) -> Cancellation,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<Answered, Failure> {
         let id = self.next_id();
         let message = jsonrpc::request(&Id::from(id), method, params);
         let cancellation = cancellation(id);
@@ -312,7 +317,8 @@ pub(super) async fn open_stream(
     Err(protocol(&format!("the backend answered {status} where it should have opened a stream")).with_status(status))
 }
 
-async fn post(
+/// Posts a message.
+pub(super) async fn post(
     exchange: &Exchange,
     caller: &Caller,
     mut headers: HeaderMap,

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::{Established, last_event, open_stream, respond, responder, retry};
 use crate::backend::Caller;
 use crate::egress::MAX_MESSAGE;
+use crate::egress::asking::Answered;
 use crate::egress::error::EgressError;
 use crate::egress::exchange::Exchange;
 use crate::egress::failure::Failure;
@@ -22,7 +23,7 @@ use crate::egress::questions::Questions;
 use crate::egress::response::{drain, media_type, protocol};
 use crate::egress::session::Reply;
 use crate::egress::sse::SseDecoder;
-use crate::jsonrpc::Id;
+use crate::jsonrpc::{Id, code};
 
 /// Bodies of failed requests are read up to this size, for the JSON-RPC error that they may hold.
 const MAX_FAILURE: usize = 64 * 1024;
@@ -50,7 +51,7 @@ pub(super) enum Meanwhile<'a> {
 
 impl Awaited<'_> {
     /// The answer to request `id`: in the body, or on a stream that may have to be resumed.
-    pub(super) async fn read(&self, response: Response<Incoming>) -> Result<Reply, Failure> {
+    pub(super) async fn read(&self, response: Response<Incoming>) -> Result<Answered, Failure> {
         let Self { established, id, .. } = *self;
         let status = response.status();
         let kind = media_type(&response);
@@ -61,11 +62,11 @@ impl Awaited<'_> {
             "application/json" => {
                 let text = read_body(response.into_body(), MAX_MESSAGE).await?;
                 match inbound::read(&text, &self.exchange.hearer)? {
-                    Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => Ok(reply),
+                    Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => Ok(reply.into()),
                     _ => Err(protocol("the backend's answer belongs to another request").into()),
                 }
             }
-            "text/event-stream" => Ok(self.follow(response).await?),
+            "text/event-stream" => Ok(self.follow(response).await?.into()),
             "" if status == StatusCode::ACCEPTED => {
                 Err(protocol("the backend accepted the request without answering it").into())
             }
@@ -154,7 +155,7 @@ impl Awaited<'_> {
 }
 
 /// What an HTTP failure means. `in_session` tells whether the request named a session.
-async fn failed(response: Response<Incoming>, in_session: bool, id: u64) -> Result<Reply, Failure> {
+async fn failed(response: Response<Incoming>, in_session: bool, id: u64) -> Result<Answered, Failure> {
     let status = response.status();
     let text = read_body(response.into_body(), MAX_FAILURE).await.unwrap_or_default();
     let error = protocol(&match status {
@@ -164,14 +165,36 @@ async fn failed(response: Response<Incoming>, in_session: bool, id: u64) -> Resu
         _ => format!("the backend answered {status}"),
     })
     .with_status(status);
+    let error =
+        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS { error.unexecuted() } else { error };
     match inbound::read_failure(&text, id) {
-        InFailure::Answer(reply) => Ok(reply),
+        InFailure::Answer(reply) => {
+            Ok(Answered { other_era: status == StatusCode::BAD_REQUEST && is_of_other_era(&reply), reply })
+        }
         _ if in_session && (status == StatusCode::NOT_FOUND || is_unknown_session(status, &text)) => {
             Err(Failure::SessionLost(error))
         }
-        InFailure::Unattributed(reply) => Ok(reply),
+        InFailure::Unattributed(reply) => Ok(reply.into()),
         InFailure::Nothing => Err(Failure::Other(error)),
     }
+}
+
+/// Whether a server without sessions refuses a request in this way that does not say of itself what it must.
+fn is_of_other_era(reply: &Reply) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        code: i64,
+    }
+    let Reply::Error(error) = reply else { return false };
+    serde_json::from_str::<Told>(error.get()).is_ok_and(|told| {
+        matches!(
+            told.code,
+            code::INVALID_PARAMS
+                | code::HEADER_MISMATCH
+                | code::MISSING_CLIENT_CAPABILITY
+                | code::UNSUPPORTED_PROTOCOL_VERSION
+        )
+    })
 }
 
 /// Whether a server says 400 where it should say 404 for a session that it does not know: widespread servers do. An

@@ -1,0 +1,132 @@
+//! Reading the answer to one request: a document, or a stream that brings notifications before it. A stream that breaks is not
+//! resumed.
+
+use std::sync::Arc;
+
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+use serde::Deserialize;
+
+use super::misunderstood;
+use crate::egress::MAX_MESSAGE;
+use crate::egress::asking::Answered;
+use crate::egress::error::EgressError;
+use crate::egress::events::EventStream;
+use crate::egress::exchange::Exchange;
+use crate::egress::http_client::read_body;
+use crate::egress::inbound::{self, InFailure, Inbound};
+use crate::egress::news::News;
+use crate::egress::peer::Peer;
+use crate::egress::response::{drain, media_type, protocol};
+use crate::egress::session::Reply;
+use crate::jsonrpc::{Id, code};
+
+/// Bodies of failed requests are read up to this size, for the JSON-RPC error that they may hold.
+pub(super) const MAX_FAILURE: usize = 64 * 1024;
+
+/// The code of errors that have none of their own in revisions with sessions.
+const SERVER_ERROR: i64 = -32000;
+
+/// A request whose answer is awaited.
+pub(super) struct Awaited<'a> {
+    pub(super) exchange: &'a Exchange,
+    pub(super) news: &'a News,
+    pub(super) id: u64,
+    /// Who hears what comes before the answer.
+    pub(super) peer: Option<&'a Arc<dyn Peer>>,
+}
+
+impl Awaited<'_> {
+    /// The answer. Whoever drops the future closes the stream, and so cancels the request.
+    pub(super) async fn read(&self, response: Response<Incoming>) -> Result<Answered, EgressError> {
+        let status = response.status();
+        if !status.is_success() {
+            return self.failed(response).await;
+        }
+        let reply = match media_type(&response).as_str() {
+            "application/json" => {
+                let text = read_body(response.into_body(), MAX_MESSAGE).await?;
+                match inbound::read(&text, &self.exchange.hearer)? {
+                    Inbound::Answer { id, reply } if self.is_mine(id.as_ref()) => reply,
+                    _ => return Err(protocol("the backend's answer belongs to another request")),
+                }
+            }
+            "text/event-stream" => self.follow(response).await?,
+            "" if status == StatusCode::ACCEPTED => {
+                return Err(protocol("the backend accepted the request without answering it"));
+            }
+            other => {
+                let message = format!(
+                    "the backend answered with content type {other:?}, expected application/json or text/event-stream"
+                );
+                return Err(protocol(&message));
+            }
+        };
+        of_reply(reply, status, true)
+    }
+
+    /// Follows a stream to the answer.
+    async fn follow(&self, response: Response<Incoming>) -> Result<Reply, EgressError> {
+        let mut events = EventStream::new(response.into_body());
+        loop {
+            for event in events.next().await? {
+                if event.event != "message" || event.data.is_empty() {
+                    continue;
+                }
+                match inbound::read(event.data.as_bytes(), &self.exchange.hearer)? {
+                    Inbound::Answer { id, reply } if self.is_mine(id.as_ref()) => {
+                        drain(events.into_body());
+                        return Ok(reply);
+                    }
+                    Inbound::Notify(method, message) => {
+                        if let Some(peer) = self.peer {
+                            peer.notified(&method, message).await;
+                        }
+                    }
+                    Inbound::ListChanged(method) => self.news.list_changed(&method),
+                    Inbound::Ask(..) | Inbound::Respond(_) => {
+                        let backend = self.exchange.backend.name.as_str();
+                        tracing::debug!(backend, "a backend without sessions sent a request, which nobody can answer");
+                    }
+                    Inbound::Answer { .. } | Inbound::TakenBack(_) | Inbound::Relay(_) | Inbound::Ignore => {}
+                }
+            }
+        }
+    }
+
+    /// Whether an answer is that to this request; one without id can be no other.
+    fn is_mine(&self, answered: Option<&Id>) -> bool {
+        answered.is_none_or(|own| *own == Id::from(self.id))
+    }
+
+    async fn failed(&self, response: Response<Incoming>) -> Result<Answered, EgressError> {
+        let status = response.status();
+        let text = read_body(response.into_body(), MAX_FAILURE).await.unwrap_or_default();
+        match inbound::read_failure(&text, self.id) {
+            InFailure::Answer(reply) => of_reply(reply, status, true),
+            InFailure::Unattributed(reply) => of_reply(reply, status, false),
+            InFailure::Nothing => {
+                let error = protocol(&format!("the backend answered {status}")).with_status(status);
+                let is_refusal = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
+                Err(if is_refusal { error.unexecuted() } else { error })
+            }
+        }
+    }
+}
+
+/// What an answer means; `is_attributed` tells whether it names the request.
+fn of_reply(reply: Reply, status: StatusCode, is_attributed: bool) -> Result<Answered, EgressError> {
+    #[derive(Deserialize)]
+    struct Told {
+        code: i64,
+    }
+    let Reply::Error(error) = &reply else { return Ok(reply.into()) };
+    let told = serde_json::from_str::<Told>(error.get()).map(|told| told.code);
+    // Servers that keep sessions refuse requests outside of one in words of their own, and as a whole.
+    let other_era =
+        status.is_client_error() && (!is_attributed || matches!(told, Ok(code::INVALID_REQUEST | SERVER_ERROR)));
+    match told {
+        Ok(told @ (code::HEADER_MISMATCH | code::UNSUPPORTED_PROTOCOL_VERSION)) => Err(misunderstood(told)),
+        _ => Ok(Answered { reply, other_era }),
+    }
+}
