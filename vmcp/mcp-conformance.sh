@@ -2,7 +2,9 @@
 # Runs the official conformance suite of MCP against a gateway that stands before the simulator's built-in world for it, with names as
 # they are. What follows goes to the suite:
 #   vmcp/mcp-conformance.sh --requirements 2025-11-25
-# ERA is that of the simulated server, legacy or modern; it has both without. Exit code 69: the suite cannot be installed.
+#   ERA=legacy vmcp/mcp-conformance.sh --requirements 2026-07-28
+# ERA is that of the simulated server, legacy or modern; it has both without. What clients cannot have of a server of the other era stands
+# in mcp-conformance-legacy.yaml, with the reasons: it must fail. Exit code 69: the suite cannot be installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --quiet --package simulator --package vmcp --bins
@@ -25,4 +27,8 @@ CONFIG
 for url in http://127.0.0.1:3981/mcp http://127.0.0.1:3982/health; do
     curl --silent --output /dev/null --retry 50 --retry-connrefused --retry-delay 1 "$url"
 done
-simulator/mcp-conformance.sh server --url http://127.0.0.1:3982/mcp -o "$work/results" "$@"
+expected=()
+if [[ ${ERA:-} == legacy && " $* " == *" 2026-07-28 "* ]]; then
+    expected=(--expected-failures vmcp/mcp-conformance-legacy.yaml)
+fi
+simulator/mcp-conformance.sh server --url http://127.0.0.1:3982/mcp -o "$work/results" ${expected[@]+"${expected[@]}"} "$@"

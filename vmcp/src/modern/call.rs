@@ -3,7 +3,7 @@
 
 use super::ModernGateway;
 use super::client::Client;
-use super::state::{Request, fresh};
+use super::state::Request;
 use crate::backend::{Backend, Caller};
 use crate::capabilities::{Capabilities, is_question, required_by};
 use crate::catalog::{Conversation, Item, Level};
@@ -65,7 +65,7 @@ impl<'a> Call<'a> {
             client.interests.want_level(level);
         }
         let progress = asked.meta.progress_token.clone();
-        let progress = progress.map(|of_client| Progress { of_client, of_gateway: fresh(&gateway.progress) });
+        let progress = progress.map(|of_client| Progress { of_client, of_gateway: gateway.next_token() });
         Ok(Self {
             client,
             headers: &asked.headers,
@@ -75,7 +75,7 @@ impl<'a> Call<'a> {
             state: params.string("requestState").map_err(|error| ErrorObject::from(&error))?,
             capabilities,
             declared: Arc::new(Declared {
-                capabilities: Arc::clone(&asked.meta.capabilities),
+                capabilities: bridged(&asked.meta.capabilities),
                 client_info: asked.meta.client_info.clone(),
                 log_level: asked.meta.log_level.map(|level| Arc::from(raw(&level))),
             }),
@@ -146,6 +146,19 @@ impl<'a> Call<'a> {
         ErrorObject::new(code::INTERNAL_ERROR, message)
             .with_data(json!({ "backend": backend, "method": question.method }))
     }
+}
+
+/// What a backend without sessions is told that the client can: what it has declared, but for tasks. A task is asked for by
+/// its id later on, which the gateway passes on to nobody.
+fn bridged(declared: &Arc<RawValue>) -> Arc<RawValue> {
+    const TASKS: &str = "io.modelcontextprotocol/tasks";
+    let without = || {
+        let declared = Object::parse(declared, "capabilities", &["extensions"]).ok()?;
+        let extensions = Object::parse(declared.borrowed("extensions")?, "capabilities.extensions", &[TASKS]).ok()?;
+        extensions.field(TASKS)?;
+        Some(Arc::from(declared.with("extensions", extensions.without(TASKS).to_raw()).to_raw()))
+    };
+    without().unwrap_or_else(|| Arc::clone(declared))
 }
 
 /// What a result asks the client for.
@@ -320,5 +333,26 @@ impl Peer for CallPeer {
             ErrorObject::new(code::METHOD_NOT_FOUND, message)
         };
         std::future::ready(Reply::Error(raw(&error))).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_backend_is_told_what_the_client_can_but_for_tasks() {
+        for (declared, told) in [
+            (r#"{"x": 1.0}"#, r#"{"x": 1.0}"#),
+            (r#"{"extensions": {"a/b": {}}}"#, r#"{"extensions": {"a/b": {}}}"#),
+            (
+                r#"{"sampling":{},"extensions":{"io.modelcontextprotocol/tasks":{},"a/b":{"x":1.0}}}"#,
+                r#"{"sampling":{},"extensions":{"a/b":{"x":1.0}}}"#,
+            ),
+        ] {
+            let declared = Arc::from(RawValue::from_string(declared.to_owned()).unwrap());
+            assert_eq!(bridged(&declared).get(), told);
+        }
     }
 }

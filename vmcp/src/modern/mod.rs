@@ -19,7 +19,7 @@ use crate::capabilities::Capabilities;
 use crate::catalog::{Catalog, Changed};
 use crate::egress::{Reply, SPOKEN};
 use crate::ingress::{Asked, SessionLimits, Stateless, Subscription, owned_keys};
-use crate::jsonrpc::{ErrorObject, Object};
+use crate::jsonrpc::{ErrorObject, Id, Object};
 use crate::seal::Sealer;
 use crate::stateless;
 use bytes::Bytes;
@@ -30,7 +30,7 @@ use methods::{Ask, Method};
 use pool::Views;
 use results::{Identity, Scope};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 /// The revisions that clients may start with: without sessions, and with them.
@@ -65,6 +65,11 @@ impl ModernGateway {
     /// Tells every client that listens and sees something else now.
     pub fn announce(&self, changed: &Changed) {
         self.listeners.announce(&self.catalog, changed);
+    }
+
+    /// A name that the progress of no other request of this process has.
+    fn next_token(&self) -> Id {
+        Id::from(self.progress.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     async fn reply(&self, caller: &Caller, asked: &Asked, messages: mpsc::Sender<Bytes>) -> Result<Reply, ErrorObject> {

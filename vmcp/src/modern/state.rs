@@ -2,7 +2,7 @@
 //! round-trip requests): sealed, so that a client brings back what it was given, for the same request, in time.
 
 use crate::backend::{Backend, Caller};
-use crate::jsonrpc::{ErrorObject, Id, Object, code};
+use crate::jsonrpc::{ErrorObject, Object, code};
 use crate::seal::{Binding, Sealer};
 use crate::stateless::header::named_by;
 use serde_json::Value;
@@ -84,11 +84,6 @@ fn hash(value: &Value, digest: &mut Sha256) {
         Value::Null => part("n", b""),
         other => part("v", other.to_string().as_bytes()),
     }
-}
-
-/// A name that no other request of this process has.
-pub(super) fn fresh(count: &std::sync::atomic::AtomicU64) -> Id {
-    Id::from(count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1)
 }
 
 #[cfg(test)]

@@ -59,6 +59,13 @@ impl Issuer {
     pub(crate) fn token(&self, subject: &str) -> String {
         self.sign("one", &self.claims(subject))
     }
+
+    /// A token that is good for so many seconds.
+    pub(crate) fn token_for(&self, subject: &str, seconds: u64) -> String {
+        let mut claims = self.claims(subject);
+        claims["exp"] = (now() + seconds).into();
+        self.sign("one", &claims)
+    }
 }
 
 fn sign(key_id: &str, pair: &KeyPair, claims: &Value) -> String {
@@ -90,7 +97,12 @@ fn public_key(id: &str, pair: &KeyPair) -> Value {
 }
 
 async fn gateway(issuer: &Issuer) -> Running {
-    let config = format!(
+    start(&config(issuer), &["--egress-allow", "oidc=127.0.0.0/8"]).await
+}
+
+/// The configuration of a gateway whose clients have tokens of `issuer`.
+pub(crate) fn config(issuer: &Issuer) -> String {
+    format!(
         "
 name: engineering
 groupRef: engineering-tools
@@ -105,8 +117,7 @@ incomingAuth:
 outgoingAuth: {{source: inline}}
 ",
         issuer.url
-    );
-    start(&config, &["--egress-allow", "oidc=127.0.0.0/8"]).await
+    )
 }
 
 fn with_token(client: &Client, token: &str) -> Client {
