@@ -94,8 +94,6 @@ pub const VIRTUAL_SERVER: &[Unsupported] = &[
     field("authServerConfig"),
     field("telemetryConfigRef"),
     field("embeddingServerRef"),
-    value("sessionStorage.provider", "redis"),
-    value("config.sessionStorage.provider", "redis"),
 ];
 
 /// One sentence per row that `spec` runs into, each starting with the field's path.

@@ -64,10 +64,11 @@ fn namespaced() -> Value {
             "verbs": ["get", "patch", "update"],
         },
         {
-            // Checks that keys exist; gateways read the values.
+            // Checks that keys exist; gateways read the values. Makes the keys that the pods of a gateway share, and never
+            // writes them again.
             "apiGroups": [""],
             "resources": ["secrets"],
-            "verbs": ["get", "list", "watch"],
+            "verbs": ["create", "get", "list", "watch"],
         },
         {
             // Makes the objects of gateways, proxies and servers.

@@ -2,9 +2,10 @@
 
 use std::fmt::Debug;
 
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions},
     core::{NamespaceResourceScope, TypeMeta},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -237,6 +238,33 @@ impl Applier {
             self.work.add(owners(&change));
         }
         Ok(true)
+    }
+
+    /// Makes `secret`, which is never written again, unless it is there. Returns the metadata of the one that is there now.
+    pub async fn secret(&self, secret: &Secret) -> Result<ObjectMeta, ApplyError> {
+        let key = ObjectKey::of(secret);
+        let what = format!("the Secret {key}");
+        let api = Api::<Secret>::namespaced(self.client.clone(), &key.namespace);
+        let parameters = PostParams { field_manager: Some(NAME.to_owned()), ..PostParams::default() };
+        let found = match api.create(&parameters, secret).await {
+            Ok(made) => {
+                tracing::debug!(%key, "wrote");
+                Ok(made.metadata)
+            }
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                api.get_metadata(&key.name).await.map(|found| found.metadata)
+            }
+            Err(error) => Err(error),
+        };
+        let found = found.map_err(|error| ApplyError::new(what.clone(), error))?;
+        let owners = |metadata: &ObjectMeta| -> Vec<String> {
+            metadata.owner_references.iter().flatten().map(|reference| reference.uid.clone()).collect()
+        };
+        if owners(&found) == owners(&secret.metadata) {
+            return Ok(found);
+        }
+        let reason = "it was not made for this object: rename it, so that it can be made".to_owned();
+        Err(ApplyError::Refused { what, reason })
     }
 
     /// Deletes the object `key` when it was made for the object with the uid `owner`. Returns whether it wrote.

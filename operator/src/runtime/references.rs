@@ -126,6 +126,8 @@ impl Refers for VirtualMCPServer {
         }
         let workflows = spec.config.iter().flat_map(|config| &config.composite_tool_refs).flatten();
         named.extend(workflows.map(|workflow| (WORKFLOW, workflow.name.as_str())));
+        let password = spec.session_storage.as_ref().and_then(|storage| storage.password_ref.as_ref());
+        named.extend(password.map(|password| (Referent::Secret, password.name.as_str())));
         named
     }
 }

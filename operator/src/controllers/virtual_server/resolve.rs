@@ -8,16 +8,16 @@ use std::{
 use kube::ResourceExt;
 use operator_api::{
     BackendAuth, ConfigMapKeyReference, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
-    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    MCPTelemetryConfig, MCPToolConfig, SecretKeyReference, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
-use vmcp_config::Config;
+use vmcp_config::{Config, SessionProvider};
 
 use super::{
     build, configuration,
     workloads::{self, Workload},
 };
 use crate::{
-    controllers::{Context, ReconcileError},
+    controllers::{Context, ReconcileError, secrets},
     runtime::{
         Kind, ObjectKey,
         contents::{Keys, Texts},
@@ -53,6 +53,10 @@ pub struct References {
     pub telemetry: Option<Arc<MCPTelemetryConfig>>,
     /// What its backends need.
     pub inputs: Inputs,
+    /// The Secret with the password of its session storage.
+    pub storage_secrets: BTreeMap<String, Arc<Keys>>,
+    /// The uid of the Secret with the key that its pods seal with.
+    pub seal_key: Option<String>,
     /// How many pods its Deployment is to have.
     pub deployment_replicas: Option<i32>,
 }
@@ -90,7 +94,15 @@ pub(super) async fn references(context: &Context, server: &VirtualMCPServer) -> 
         references.policies =
             context.contents.texts(&map).await.map_err(ReconcileError::reading(format_args!("ConfigMap {map}")))?;
     }
+    let password = password(server).map(|password| password.name.as_str()).filter(|name| !name.is_empty());
+    references.storage_secrets = secrets::read(context, &key, password.into_iter()).await?;
     Ok(references)
+}
+
+/// Where the password of the session storage of `server` is.
+pub(super) fn password(server: &VirtualMCPServer) -> Option<&SecretKeyReference> {
+    let storage = server.spec.session_storage.as_ref()?;
+    storage.password_ref.as_ref().filter(|_| storage.provider == SessionProvider::Redis)
 }
 
 /// The entries of the group.
@@ -161,8 +173,17 @@ fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Ref
         workloads,
         auth_configs,
         inputs,
+        storage_secrets: BTreeMap::new(),
+        seal_key: seal_key(observed, server, key),
         deployment_replicas: replicas.and_then(|replicas| i32::try_from(replicas).ok()),
     }
+}
+
+/// The uid of the Secret with the key that the pods of `server` seal with, if it was made for it.
+fn seal_key(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Option<String> {
+    let secret = observed.secrets.get(&key.sibling(build::seal_key_name(&key.name)))?;
+    let is_ours = secret.owner_references().iter().any(|owner| Some(&owner.uid) == server.metadata.uid.as_ref());
+    secret.uid().filter(|_| is_ours)
 }
 
 /// Names of the VirtualMCPCompositeToolDefinitions that `server` offers as tools.

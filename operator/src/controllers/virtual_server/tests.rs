@@ -222,10 +222,6 @@ fn a_field_that_is_not_supported_yet_is_refused_with_its_path() {
         (json!({"telemetryConfigRef": {"name": "otel"}}), "spec.telemetryConfigRef is not supported by this release"),
         (json!({"embeddingServerRef": {"name": "e"}}), "spec.embeddingServerRef is not supported by this release"),
         (
-            json!({"sessionStorage": {"provider": "redis", "address": "redis:6379"}}),
-            "spec.sessionStorage.provider redis is not supported",
-        ),
-        (
             json!({"compositeTools": [{"name": "a", "steps": []}]}),
             "spec.compositeTools is not supported by this release: remove it",
         ),

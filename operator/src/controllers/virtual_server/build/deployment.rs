@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{CONTAINER, Gateway, PORT, account, config_map_name, image_pull_secrets, name};
+use super::{CONTAINER, Gateway, PORT, SEAL_KEY, account, config_map_name, image_pull_secrets, name, seal_key_name};
 use crate::controllers::{
     Settings,
+    virtual_server::validate::SharedSessions,
     workload::{
         Owner,
         config_volume::{self, Bundle},
@@ -16,6 +17,14 @@ use crate::controllers::{
 
 /// Where the configuration is in the pod.
 const CONFIG_FOLDER: &str = "/etc/vmcp-config";
+/// The name of the volume with what sharing sessions takes.
+const SESSIONS: &str = "session-storage";
+/// Where that is in the pod.
+const SESSIONS_FOLDER: &str = "/etc/vmcp-session-storage";
+/// The file with the key that pods seal with.
+const SEAL_KEY_FILE: &str = "seal-key";
+/// The file with the password of the storage.
+const PASSWORD_FILE: &str = "redis-password";
 
 pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings, config: &str) -> Value {
     let mut template = json!({
@@ -28,7 +37,7 @@ pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings, 
             "terminationGracePeriodSeconds": 30,
             "securityContext": pod::security(),
             "containers": [container(gateway, settings)],
-            "volumes": [volume(gateway)],
+            "volumes": volumes(gateway),
         },
     });
     if !gateway.image_pull_secrets.is_empty() {
@@ -60,7 +69,8 @@ fn inputs(gateway: &Gateway) -> String {
         let known = all.iter().filter_map(|(name, version)| Some(format!("{name}={}", version.as_ref()?)));
         known.collect::<Vec<_>>().join(",")
     };
-    versions(&gateway.inputs.secrets) + &versions(&gateway.inputs.config_maps)
+    let seal_key = gateway.shared_sessions.as_ref().and_then(|sessions| sessions.seal_key.as_deref());
+    versions(&gateway.inputs.secrets) + &versions(&gateway.inputs.config_maps) + seal_key.unwrap_or_default()
 }
 
 fn container(gateway: &Gateway, settings: &Settings) -> Value {
@@ -71,6 +81,12 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
         format!("--port={PORT}"),
     ];
     arguments.extend(settings.egress_allow.iter().map(|range| format!("--egress-allow={range}")));
+    if let Some(sessions) = &gateway.shared_sessions {
+        arguments.push(format!("--seal-key-file={SESSIONS_FOLDER}/{SEAL_KEY_FILE}"));
+        if sessions.password.is_some() {
+            arguments.push(format!("--redis-password-file={SESSIONS_FOLDER}/{PASSWORD_FILE}"));
+        }
+    }
     let mut environment = vec![
         json!({"name": "VMCP_NAMESPACE", "value": gateway.key.namespace}),
         json!({"name": "VMCP_NAME", "value": gateway.key.name}),
@@ -96,13 +112,31 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
         "securityContext": pod::container_security(),
         // So that the status can say why a gateway ended.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [config_volume::mount(CONFIG_FOLDER)],
+        "volumeMounts": mounts(gateway),
     })
 }
 
-/// The volume with the configuration and the CA bundles that it names.
-fn volume(gateway: &Gateway) -> Value {
+fn mounts(gateway: &Gateway) -> Value {
+    let sessions = json!({"name": SESSIONS, "mountPath": SESSIONS_FOLDER, "readOnly": true});
+    let sessions = gateway.shared_sessions.is_some().then_some(sessions);
+    [config_volume::mount(CONFIG_FOLDER)].into_iter().chain(sessions).collect()
+}
+
+/// The volume with the configuration and the CA bundles that it names, and that with what sharing sessions takes.
+fn volumes(gateway: &Gateway) -> Value {
     let provider = gateway.oidc_ca.as_ref().map(Bundle::of_provider);
     let bundles = provider.iter().chain(&gateway.configuration.bundles);
-    config_volume::volume(&config_map_name(&gateway.key.name), bundles)
+    let config = config_volume::volume(&config_map_name(&gateway.key.name), bundles);
+    [config]
+        .into_iter()
+        .chain(gateway.shared_sessions.as_ref().map(|shared| sessions_volume(gateway, shared)))
+        .collect()
+}
+
+fn sessions_volume(gateway: &Gateway, shared: &SharedSessions) -> Value {
+    let source = |secret: &str, key: &str, path: &str| json!({"secret": {"name": secret, "items": [{"key": key, "path": path}]}});
+    let key = source(&seal_key_name(&gateway.key.name), SEAL_KEY, SEAL_KEY_FILE);
+    let password = shared.password.as_ref().map(|(secret, key)| source(secret, key, PASSWORD_FILE));
+    let sources: Vec<_> = [key].into_iter().chain(password).collect();
+    json!({"name": SESSIONS, "projected": {"sources": sources}})
 }

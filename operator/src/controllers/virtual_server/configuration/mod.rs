@@ -3,8 +3,8 @@
 mod inline;
 mod outgoing;
 
-use operator_api::{IncomingAuthType, OutgoingAuthSource, VirtualMCPServer};
-use vmcp_config::{Aggregation, Config, IncomingAuth, IncomingAuthKind, Oidc};
+use operator_api::{IncomingAuthType, OutgoingAuthSource, SharedSessionStorage, VirtualMCPServer};
+use vmcp_config::{Aggregation, Config, IncomingAuth, IncomingAuthKind, Oidc, SessionProvider, SessionStorage};
 
 use super::{build, resolve, resolve::References};
 use crate::{
@@ -89,7 +89,23 @@ pub(super) fn written(server: &VirtualMCPServer) -> Config {
     config.composite_tools = spec.composite_tools.clone().or(config.composite_tools);
     config.operational = spec.operational.clone().or(config.operational);
     config.passthrough_headers = spec.passthrough_headers.clone().or(config.passthrough_headers);
+    config.session_storage = spec.session_storage.as_ref().map(session_storage).or(config.session_storage);
     config
+}
+
+/// Where sessions are kept, without the password, which pods read from its Secret.
+fn session_storage(storage: &SharedSessionStorage) -> SessionStorage {
+    SessionStorage {
+        provider: storage.provider,
+        address: storage.address.clone(),
+        db: storage.db,
+        key_prefix: storage.key_prefix.clone(),
+    }
+}
+
+/// Whether the pods of `server` share their sessions.
+pub(super) fn shares_sessions(server: &VirtualMCPServer) -> bool {
+    written(server).session_storage.is_some_and(|storage| storage.provider == SessionProvider::Redis)
 }
 
 /// Where the user wrote the `path` of [`written`].
@@ -100,6 +116,7 @@ pub(super) fn place(server: &VirtualMCPServer, path: &str) -> String {
         ("compositeTools", spec.composite_tools.is_some()),
         ("operational", spec.operational.is_some()),
         ("passthroughHeaders", spec.passthrough_headers.is_some()),
+        ("sessionStorage", spec.session_storage.is_some()),
     ];
     if beside.into_iter().any(|(name, there)| there && path.starts_with(name)) {
         format!("spec.{path}")

@@ -83,3 +83,67 @@ fn a_gateway_that_is_to_have_no_pods_says_so() {
     assert_eq!(status.phase, Some(VirtualServerPhase::Pending));
     assert_eq!(status.message.as_deref(), Some("There is no pod, as spec.replicas says"));
 }
+
+/// A server that shares its sessions, with a password.
+fn sharing() -> VirtualMCPServer {
+    let storage = json!({
+        "provider": "redis", "address": "redis:6379", "db": 1, "keyPrefix": "tools:",
+        "passwordRef": {"name": "redis", "key": "password"}
+    });
+    (*server(json!({"replicas": 2, "sessionStorage": storage}))).clone()
+}
+
+fn with_password(entries: &[(&'static str, &'static [u8])]) -> References {
+    let keys: Keys = entries.iter().copied().collect();
+    References { storage_secrets: BTreeMap::from([("redis".to_owned(), Arc::new(keys))]), ..references() }
+}
+
+#[test]
+fn pods_that_share_sessions_have_the_same_key_and_the_password_as_files() {
+    let references = References { seal_key: Some("uid".to_owned()), ..with_password(&[("password", b"open sesame")]) };
+    let gateway = judge(&sharing(), &references).gateway.unwrap();
+    let objects = build::objects(&gateway, &settings());
+    let (_, deployment) = objects.iter().find(|(kind, _)| format!("{kind:?}") == "Deployment").unwrap();
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_eq!(
+        pod["volumes"][1],
+        json!({"name": "session-storage", "projected": {"sources": [
+            {"secret": {"name": "vmcp-engineering-seal-key", "items": [{"key": "key", "path": "seal-key"}]}},
+            {"secret": {"name": "redis", "items": [{"key": "password", "path": "redis-password"}]}},
+        ]}})
+    );
+    let arguments: Vec<_> = pod["containers"][0]["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for (flag, file) in [("--seal-key-file", "seal-key"), ("--redis-password-file", "redis-password")] {
+        assert!(arguments.contains(&format!("{flag}=/etc/vmcp-session-storage/{file}").as_str()), "{arguments:?}");
+    }
+    assert_eq!(
+        gateway.configuration.config.session_storage,
+        serde_json::from_value(json!({"provider": "redis", "address": "redis:6379", "db": 1, "keyPrefix": "tools:"}))
+            .unwrap()
+    );
+    let text = serde_json::to_string(&deployment).unwrap();
+    assert!(!text.contains("open sesame"));
+    // Pods with another key do not understand these: it takes new ones.
+    let mut other = gateway.clone();
+    other.shared_sessions.as_mut().unwrap().seal_key = Some("other".to_owned());
+    assert_ne!(build::objects(&other, &settings()), objects);
+    let key = build::seal_key(&gateway, [7; build::SEAL_KEY_BYTES]);
+    assert_eq!((key.metadata.name.as_deref(), key.immutable), (Some("vmcp-engineering-seal-key"), Some(true)));
+    assert_eq!(key.metadata.owner_references.unwrap()[0].uid, gateway.uid);
+    assert_eq!(key.data.unwrap()["key"].0, [7; 32]);
+}
+
+#[test]
+fn a_password_that_is_not_there_is_named() {
+    for (references, expected) in [
+        (references(), "spec.sessionStorage.passwordRef: Secret \"redis\" does not exist in this namespace"),
+        (with_password(&[("other", b"x")]), "has no key \"password\": it has other"),
+        (with_password(&[("password", b"")]), "has nothing under the key \"password\""),
+    ] {
+        let verdict = judge(&sharing(), &references);
+        let check = verdict.checks.iter().find(|check| check.kind == VirtualServerCondition::Valid).unwrap();
+        assert!(!check.holds && check.message.contains(expected), "{}", check.message);
+    }
+    let fine = judge(&sharing(), &with_password(&[("password", b"open sesame")]));
+    assert!(fine.gateway.is_some(), "{:?}", fine.checks);
+}

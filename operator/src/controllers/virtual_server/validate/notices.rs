@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use operator_api::{BackendAuth, BackendAuthType, VirtualMCPServer, VirtualServerCondition, VirtualServerReason};
-use vmcp_config::SessionProvider;
 
 use super::{Notice, pods};
 use crate::controllers::{
@@ -57,7 +56,7 @@ fn backend_condition(name: &str) -> Cow<'static, str> {
 
 /// Sessions are kept by the pod that opened them unless there is a storage that all pods share.
 fn session_storage(server: &VirtualMCPServer, references: &References) -> Notice {
-    let shared = server.spec.session_storage.as_ref().is_some_and(|storage| storage.provider == SessionProvider::Redis);
+    let shared = configuration::shares_sessions(server);
     let pods = pods(server, references);
     let (holds, reason, message) = match (pods > 1, shared) {
         (true, false) => (
