@@ -106,6 +106,12 @@ impl WorldHandle {
         self.live.ca_pem(authority)
     }
 
+    /// The names for which its name server has scripted answers now, in lower case.
+    #[must_use]
+    pub fn scripted_names(&self) -> Vec<String> {
+        self.live.scripted_names()
+    }
+
     /// Where its name server listens, if it has one.
     #[must_use]
     pub fn name_server(&self) -> Option<SocketAddr> {

@@ -57,6 +57,11 @@ impl Surroundings {
         self.dns.set_names(namespace, names)
     }
 
+    /// Replaces the names of a namespace that name servers of the caller's answer for, each with its server.
+    pub fn delegate(&self, namespace: &str, names: BTreeMap<String, SocketAddr>) -> io::Result<()> {
+        self.dns.delegate(namespace, names)
+    }
+
     /// Replaces the variables that every container of a namespace gets when it starts. What the program of its image,
     /// `envFrom` and `env` say wins.
     pub fn set_environment(&self, namespace: &str, environment: BTreeMap<String, String>) {

@@ -14,7 +14,7 @@ use simulator::{Simulator, SimulatorOptions};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::outside::Outside;
+use super::outside::{self, Outside};
 use super::{Programs, Target, TargetError, provision};
 use crate::causes::chain;
 use crate::diagnostic::Source;
@@ -54,6 +54,7 @@ impl Embedded {
             .map_err(|error| TargetError::Cluster(chain(&error)))?;
         let simulator = Simulator::start(SimulatorOptions {
             addresses: cluster.world_block().into(),
+            dns: Some(outside::NAME_SERVER),
             ..SimulatorOptions::default()
         })
         .await
@@ -109,6 +110,7 @@ impl Embedded {
         let resolver = around.resolver(namespace).map_err(failed)?;
         let outside = Outside::of(namespace, resolver, world, self.files.path())?;
         around.set_names(namespace, outside.names).map_err(failed)?;
+        around.delegate(namespace, outside.delegated).map_err(failed)?;
         around.set_environment(namespace, outside.environment);
         Ok(())
     }

@@ -44,6 +44,22 @@ impl WorldHandle {
         }
     }
 
+    /// Where its name server listens; `None` for a world elsewhere, which has none.
+    pub fn name_server(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Here(world) => world.name_server(),
+            Self::There(_) => None,
+        }
+    }
+
+    /// The names for which its name server has scripted answers now.
+    pub fn scripted_names(&self) -> Vec<String> {
+        match self {
+            Self::Here(world) => world.scripted_names(),
+            Self::There(_) => Vec::new(),
+        }
+    }
+
     /// Its authorities with their root certificates as they are now, `public` first.
     pub fn authorities(&self) -> Vec<Authority> {
         match self {

@@ -55,6 +55,11 @@ impl Zone {
         self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The names that have scripts now, in lower case.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.scripts().keys().cloned().collect()
+    }
+
     /// Replaces the script of a name, which begins anew; `None` takes it away.
     pub(crate) fn set(&self, name: &str, definition: Option<DnsName>) {
         let name = name.to_ascii_lowercase();

@@ -47,6 +47,11 @@ impl LiveWorld {
         self.name_server.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(NameServer::address)
     }
 
+    /// The names that have scripts now.
+    pub(crate) fn scripted_names(&self) -> Vec<String> {
+        self.zone.names()
+    }
+
     /// Where a host name of the world leads.
     fn address_of(&self, name: &str) -> Option<IpAddr> {
         let sites = self.sites();

@@ -12,13 +12,13 @@
 //! | `POST /embedded/pods/NAMESPACE/NAME/kill` `{"container": NAME, "outOfMemory": BOOL}` | kills a pod's processes |
 //! | `GET /embedded/addresses` | tells the blocks of pods, of Services, and of machines that the caller simulates |
 //! | `GET /embedded/namespaces/NAME` | tells the resolver of the namespace's pods |
-//! | `PUT /embedded/namespaces/NAME` `{"names": {HOST: ADDRESS}, "environment": {NAME: VALUE}}` | replaces the extra names that the namespace resolves, and the variables that its containers get when they start |
+//! | `PUT /embedded/namespaces/NAME` `{"names": {HOST: ADDRESS}, "delegated": {HOST: ADDRESS:PORT}, "environment": {NAME: VALUE}}` | replaces the extra names that the namespace resolves, those that a name server of the caller's answers for, and the variables that its containers get when they start |
 //!
 //! The paths are authorized as every other path that is no resource, so nobody but administrators reaches them, and no
 //! fault concerns them.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -140,12 +140,15 @@ struct Surround {
     #[serde(default)]
     names: BTreeMap<String, IpAddr>,
     #[serde(default)]
+    delegated: BTreeMap<String, SocketAddr>,
+    #[serde(default)]
     environment: BTreeMap<String, String>,
 }
 
 fn surround(around: &Surroundings, namespace: &str, body: &Bytes) -> ApiResult<Value> {
-    let Surround { names, environment } = read(body)?;
-    around.set_names(namespace, names).map_err(|error| no_resolver(namespace, &error))?;
+    let Surround { names, delegated, environment } = read(body)?;
+    let told = around.set_names(namespace, names).and_then(|()| around.delegate(namespace, delegated));
+    told.map_err(|error| no_resolver(namespace, &error))?;
     around.set_environment(namespace, environment);
     resolver(around, namespace)
 }

@@ -1,13 +1,13 @@
 //! From a question to its answer, without sockets.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::RwLockReadGuard;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
+use super::Names;
 use super::services::{ServiceLookup, ServiceNames};
 
 /// Answers may change at any moment: nobody shall cache them.
@@ -21,8 +21,17 @@ const PLAIN_UDP_LIMIT: u16 = 512;
 
 /// The names that a view knows.
 pub(super) struct Known<'a> {
-    pub(super) names: RwLockReadGuard<'a, BTreeMap<String, IpAddr>>,
+    pub(super) names: RwLockReadGuard<'a, Names>,
     pub(super) services: &'a dyn ServiceNames,
+}
+
+/// What becomes of a query.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// These bytes.
+    Ready(Vec<u8>),
+    /// What the name server there answers.
+    Elsewhere(SocketAddr),
 }
 
 /// What a name stands for.
@@ -35,12 +44,16 @@ pub(super) struct Resolution {
     pub(super) exists: bool,
 }
 
-/// Resolves a name, following aliases. `host` may end with a dot.
+/// Resolves a name, following aliases to where they leave this server. `host` may end with a dot.
 pub(super) fn resolve(known: &Known<'_>, host: &str) -> Resolution {
-    let mut name = host.trim_end_matches('.').to_ascii_lowercase();
+    let mut name = plain(host);
     let mut aliases = Vec::new();
     loop {
-        if let Some(address) = known.names.get(&name) {
+        if known.names.delegated.contains_key(&name) {
+            let exists = !aliases.is_empty();
+            return Resolution { aliases, addresses: Vec::new(), exists };
+        }
+        if let Some(address) = known.names.addresses.get(&name) {
             return Resolution { aliases, addresses: vec![*address], exists: true };
         }
         match known.services.service(&name) {
@@ -48,7 +61,7 @@ pub(super) fn resolve(known: &Known<'_>, host: &str) -> Resolution {
                 return Resolution { aliases, addresses, exists: true };
             }
             ServiceLookup::Alias(target) if aliases.len() < MAX_ALIASES => {
-                name = target.trim_end_matches('.').to_ascii_lowercase();
+                name = plain(&target);
                 aliases.push(name.clone());
             }
             ServiceLookup::Alias(_) | ServiceLookup::Unknown => {
@@ -59,23 +72,33 @@ pub(super) fn resolve(known: &Known<'_>, host: &str) -> Resolution {
     }
 }
 
+/// A name in lower case without its final dot.
+fn plain(host: &str) -> String {
+    host.trim_end_matches('.').to_ascii_lowercase()
+}
+
 /// Answers one query. `None` for what is no query at all, which gets no answer.
-pub(super) fn answer(known: &Known<'_>, packet: &[u8], over_udp: bool) -> Option<Vec<u8>> {
+pub(super) fn answer(known: &Known<'_>, packet: &[u8], over_udp: bool) -> Option<Answer> {
     let query = match Message::from_vec(packet) {
         Ok(query) if query.metadata.message_type == MessageType::Query => query,
         Ok(_) => return None,
         Err(_) => {
             let id = u16::from_be_bytes([*packet.first()?, *packet.get(1)?]);
-            return Message::error_msg(id, OpCode::Query, ResponseCode::FormErr).to_vec().ok();
+            return Message::error_msg(id, OpCode::Query, ResponseCode::FormErr).to_vec().ok().map(Answer::Ready);
         }
     };
+    if let [question] = query.queries.as_slice()
+        && let Some(server) = known.names.delegated.get(&plain(&question.name().to_ascii()))
+    {
+        return Some(Answer::Elsewhere(*server));
+    }
     let response = respond(known, &query);
     let bytes = response.to_vec().ok()?;
     let limit = query.edns.as_ref().map_or(PLAIN_UDP_LIMIT, Edns::max_payload).max(PLAIN_UDP_LIMIT);
     if over_udp && bytes.len() > usize::from(limit) {
-        return response.truncate().to_vec().ok();
+        return response.truncate().to_vec().ok().map(Answer::Ready);
     }
-    Some(bytes)
+    Some(Answer::Ready(bytes))
 }
 
 fn respond(known: &Known<'_>, query: &Message) -> Message {

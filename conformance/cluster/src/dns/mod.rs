@@ -1,12 +1,13 @@
 //! The cluster's DNS: one resolver socket per namespace.
 //!
 //! Every view answers the names of Services (`web.shop.svc.cluster.local`). Beside them a namespace can have names of
-//! its own ([`Dns::set_names`]), so that two namespaces see different machines under the same public name. What is
-//! neither does not exist: nothing is ever forwarded.
+//! its own ([`Dns::set_names`]), so that two namespaces see different machines under the same public name, and names that
+//! another name server answers for ([`Dns::delegate`]). What is none of these does not exist: nothing else is forwarded.
 //!
 //! A view listens on UDP and TCP on a high port of the cluster's own loopback addresses, so that nothing needs root.
 
 mod answer;
+mod forward;
 mod server;
 mod services;
 
@@ -19,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use answer::Answer;
 pub(crate) use services::ServiceStores;
 pub use services::{ServiceLookup, ServiceNames};
 
@@ -43,8 +45,16 @@ struct Shared {
 /// What one namespace sees.
 struct View {
     socket: SocketAddr,
-    names: RwLock<BTreeMap<String, IpAddr>>,
+    names: RwLock<Names>,
     services: Arc<dyn ServiceNames>,
+}
+
+/// Names beside those of Services, in lower case without a final dot.
+#[derive(Default)]
+struct Names {
+    addresses: BTreeMap<String, IpAddr>,
+    /// Who answers for names that are not answered here. They count first.
+    delegated: BTreeMap<String, SocketAddr>,
 }
 
 impl std::fmt::Debug for Dns {
@@ -69,8 +79,16 @@ impl Dns {
 
     /// Replaces the extra names of a namespace. A name is absolute and has no trailing dot; case does not matter.
     pub fn set_names(&self, namespace: &str, names: BTreeMap<String, IpAddr>) -> io::Result<()> {
-        let names = names.into_iter().map(|(name, address)| (name.to_ascii_lowercase(), address)).collect();
-        *self.view_of(namespace)?.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+        let view = self.view_of(namespace)?;
+        view.names.write().unwrap_or_else(PoisonError::into_inner).addresses = in_lower_case(names);
+        Ok(())
+    }
+
+    /// Replaces the names of a namespace that other name servers answer for: each query is passed on to the server of its
+    /// name as it is, and the answer likewise.
+    pub fn delegate(&self, namespace: &str, names: BTreeMap<String, SocketAddr>) -> io::Result<()> {
+        let view = self.view_of(namespace)?;
+        view.names.write().unwrap_or_else(PoisonError::into_inner).delegated = in_lower_case(names);
         Ok(())
     }
 
@@ -79,7 +97,7 @@ impl Dns {
         Ok(self.view_of(namespace)?.socket)
     }
 
-    /// The address of a name as a namespace sees it.
+    /// The address of a name as a namespace sees it; `None` also for a name that another server answers for.
     pub fn lookup(&self, namespace: &str, host: &str) -> Option<IpAddr> {
         let view = self.view_of(namespace).ok()?;
         answer::resolve(&view.known(), host).addresses.first().copied()
@@ -113,8 +131,8 @@ impl Dns {
 }
 
 impl View {
-    /// Answers one query from the names as they are now.
-    fn answer(&self, packet: &[u8], over_udp: bool) -> Option<Vec<u8>> {
+    /// What becomes of one query, by the names as they are now.
+    fn answer(&self, packet: &[u8], over_udp: bool) -> Option<Answer> {
         answer::answer(&self.known(), packet, over_udp)
     }
 
@@ -124,6 +142,10 @@ impl View {
             services: self.services.as_ref(),
         }
     }
+}
+
+fn in_lower_case<T>(names: BTreeMap<String, T>) -> BTreeMap<String, T> {
+    names.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::*;
@@ -91,6 +90,69 @@ async fn an_external_name_is_an_alias_that_the_namespace_resolves() {
     assert_eq!(addresses(&answer), ["127.90.0.1"]);
 }
 
+/// A name server that fails the one query that it gets, and tells what it was asked.
+async fn elsewhere() -> (SocketAddr, tokio::task::JoinHandle<Message>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let asked = tokio::spawn(async move {
+        let mut packet = [0; 512];
+        let (length, client) = socket.recv_from(&mut packet).await.unwrap();
+        let query = Message::from_vec(&packet[..length]).unwrap();
+        let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
+        answer.metadata.response_code = ResponseCode::ServFail;
+        socket.send_to(&answer.to_vec().unwrap(), client).await.unwrap();
+        query
+    });
+    (address, asked)
+}
+
+#[tokio::test]
+async fn a_delegated_name_is_answered_by_its_own_server_alone() {
+    let dns = dns();
+    let (server, asked) = elsewhere().await;
+    dns.delegate("shop", BTreeMap::from([("API.example.com".to_owned(), server)])).unwrap();
+    let answer = ask(&dns, "shop", "api.Example.com.", RecordType::AAAA).await;
+    assert_eq!(answer.metadata.response_code, ResponseCode::ServFail);
+    let query = &asked.await.unwrap().queries[0];
+    assert_eq!((query.name().to_ascii().as_str(), query.query_type()), ("api.Example.com.", RecordType::AAAA));
+    assert_eq!(dns.lookup("shop", "api.example.com"), None, "its address is not known here");
+    let alias = ask(&dns, "shop", "alias.shop.svc.cluster.local.", RecordType::A).await;
+    assert_eq!(alias.answers.len(), 1, "an alias leads there, and no further");
+    assert_eq!(addresses(&ask(&dns, "shop", "web.shop.svc.cluster.local.", RecordType::A).await), ["127.80.0.20"]);
+
+    dns.delegate("shop", BTreeMap::new()).unwrap();
+    assert_eq!(addresses(&ask(&dns, "shop", "api.example.com.", RecordType::A).await), ["127.90.0.1"]);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_delays_nobody_else() {
+    let dns = dns();
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let delegated = BTreeMap::from([("late.example.com".to_owned(), silent.local_addr().unwrap())]);
+    dns.delegate("shop", delegated).unwrap();
+    let waiting = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    waiting.send_to(&query("late.example.com.", RecordType::A), dns.view("shop").unwrap()).await.unwrap();
+    assert_eq!(addresses(&ask(&dns, "shop", "api.example.com.", RecordType::A).await), ["127.90.0.1"]);
+    dns.stop().await;
+}
+
+#[tokio::test]
+async fn a_delegated_name_is_asked_for_by_tcp_too() {
+    let dns = dns();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    dns.delegate("shop", BTreeMap::from([("api.example.com".to_owned(), listener.local_addr().unwrap())])).unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let query = server::read_message(&mut stream).await.unwrap();
+        server::write_message(&mut stream, &query).await.unwrap();
+    });
+    let mut stream = TcpStream::connect(dns.view("shop").unwrap()).await.unwrap();
+    let packet = query("api.example.com.", RecordType::A);
+    server::write_message(&mut stream, &packet).await.unwrap();
+    assert_eq!(server::read_message(&mut stream).await.unwrap(), packet);
+    server.await.unwrap();
+}
+
 #[tokio::test]
 async fn a_circle_of_aliases_ends() {
     let answer = ask(&dns(), "shop", "circle.shop.svc.cluster.local.", RecordType::A).await;
@@ -104,11 +166,8 @@ async fn an_answer_too_long_for_udp_is_complete_over_tcp() {
     assert!(ask(&dns, "shop", name, RecordType::A).await.metadata.truncation);
 
     let mut stream = TcpStream::connect(dns.view("shop").unwrap()).await.unwrap();
-    let packet = query(name, RecordType::A);
-    stream.write_u16(u16::try_from(packet.len()).unwrap()).await.unwrap();
-    stream.write_all(&packet).await.unwrap();
-    let mut reply = vec![0; usize::from(stream.read_u16().await.unwrap())];
-    stream.read_exact(&mut reply).await.unwrap();
+    server::write_message(&mut stream, &query(name, RecordType::A)).await.unwrap();
+    let reply = server::read_message(&mut stream).await.unwrap();
     assert_eq!(addresses(&Message::from_vec(&reply).unwrap()).len(), 100);
 }
 

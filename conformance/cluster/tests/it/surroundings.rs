@@ -23,7 +23,11 @@ async fn containers_get_the_names_and_variables_of_their_namespace() {
     let blocks = send(&client, "GET", "/embedded/addresses", Value::Null).await.unwrap();
     assert_eq!(blocks["world"], json!(cluster.world_block()));
     let outside: IpAddr = cluster.world_block().hosts().next().unwrap().into();
-    let told = json!({"names": {"mcp.example.com": outside}, "environment": {"GREETING": "hello", "OTHER": "mine"}});
+    let told = json!({
+        "names": {"mcp.example.com": outside, "late.example.com": outside},
+        "delegated": {"late.example.com": SocketAddr::new(outside, 53)},
+        "environment": {"GREETING": "hello", "OTHER": "mine"},
+    });
     let answer = send(&client, "PUT", "/embedded/namespaces/default", told).await.unwrap();
     assert_eq!(answer, send(&client, "GET", "/embedded/namespaces/default", Value::Null).await.unwrap());
     let resolver: SocketAddr = answer["resolver"].as_str().unwrap().parse().unwrap();
@@ -33,6 +37,7 @@ async fn containers_get_the_names_and_variables_of_their_namespace() {
         Some(SocketAddr::new(outside, 443)),
         "the namespace resolves the name"
     );
+    assert_eq!(cluster.resolve("default", "late.example.com", 443).await, None, "another server knows it");
     assert_eq!(cluster.resolve("other", "mcp.example.com", 443).await, None, "another namespace does not");
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"restartPolicy": "Never",
         "containers": [{"name": "c", "image": SHELL, "command": ["/bin/sh", "-c", "echo $GREETING $OTHER"],

@@ -104,7 +104,7 @@ impl Target for Existing {
         if !scenario.images.is_empty() {
             return Some("its images stand for simulated servers, which only the embedded target has".to_owned());
         }
-        if scenario.world.is_some() { self.reach.why_not() } else { None }
+        self.reach.why_not(scenario.world.as_ref()?).map(str::to_owned)
     }
 
     fn make_namespace<'a>(

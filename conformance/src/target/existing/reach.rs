@@ -15,7 +15,7 @@ use super::{Connection, PATIENCE};
 use crate::causes::chain;
 use crate::language::{Moment, Validation};
 use crate::objects::{Objects, Verb, Write};
-use crate::target::outside::Outside;
+use crate::target::outside::{self, Outside};
 use crate::target::{Interruption, TargetError, folder};
 use crate::world::{World, WorldHandle};
 
@@ -67,7 +67,8 @@ impl Reach {
         match image {
             None if is_embedded => {
                 let addresses: Addresses = send(connection.client(), "GET", "/embedded/addresses", Vec::new()).await?;
-                let options = SimulatorOptions { addresses: addresses.world.into(), ..SimulatorOptions::default() };
+                let (addresses, dns) = (addresses.world.into(), Some(outside::NAME_SERVER));
+                let options = SimulatorOptions { addresses, dns, ..SimulatorOptions::default() };
                 let simulator = Simulator::start(options).await.map_err(|error| TargetError::World(chain(&error)))?;
                 Ok(Self::Local { simulator, files: folder()? })
             }
@@ -110,11 +111,14 @@ impl Reach {
         matches!(self, Self::Local { .. } | Self::Deployed { told: Told::Surroundings { .. }, .. })
     }
 
-    /// Why a scenario with a world cannot be played.
-    pub(super) fn why_not(&self) -> Option<String> {
+    /// Why a scenario with this world cannot be played.
+    pub(super) fn why_not(&self, world: &World) -> Option<&'static str> {
         match self {
+            Self::Deployed { .. } if !world.dns.is_empty() => Some(
+                "its world scripts answers of the DNS, which pods hear only when the simulator runs beside an embedded cluster",
+            ),
             Self::Local { .. } | Self::Deployed { .. } => None,
-            Self::None(reason) => Some((*reason).to_owned()),
+            Self::None(reason) => Some(reason),
         }
     }
 
