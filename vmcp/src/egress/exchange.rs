@@ -102,6 +102,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the gateway speaks for a client that has declared anything for which a backend can ask it.
+    pub(super) fn can_ask(&self) -> bool {
+        matches!(&self.hearer, Hearer::Client(client) if client.capabilities.get() != "{}")
+    }
+
     /// Sends a request and follows what MCP clients may follow: 307 and 308 of the same origin, with the same body.
     async fn follow(
         &self,

@@ -27,7 +27,7 @@ pub(super) struct Listener(Mutex<Option<Listening>>);
 struct Listening {
     session: Arc<Established>,
     task: AbortHandle,
-    stands: watch::Receiver<bool>,
+    stands: watch::Sender<bool>,
 }
 
 impl Drop for Listening {
@@ -48,19 +48,27 @@ impl Listener {
     ) -> watch::Receiver<bool> {
         let mut listening = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(listening) = listening.as_ref().filter(|listening| Arc::ptr_eq(&listening.session, session)) {
-            return listening.stands.clone();
+            return listening.stands.subscribe();
         }
-        let (told, stands) = watch::channel(false);
+        let stands = watch::Sender::new(false);
         let stream = Stream {
             exchange: Arc::clone(exchange),
             session: Arc::clone(session),
             caller: caller.clone(),
             news: Arc::clone(news),
-            stands: told,
+            stands: stands.clone(),
         };
         let task = tokio::spawn(stream.run()).abort_handle();
-        *listening = Some(Listening { session: Arc::clone(session), task, stands: stands.clone() });
-        stands
+        let offered = stands.subscribe();
+        *listening = Some(Listening { session: Arc::clone(session), task, stands });
+        offered
+    }
+
+    /// Nobody waits for the stream any longer.
+    pub(super) fn wait_no_more(&self) {
+        if let Some(listening) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            listening.stands.send_replace(true);
+        }
     }
 
     /// Stops listening.

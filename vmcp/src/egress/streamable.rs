@@ -37,6 +37,10 @@ const DEFAULT_RETRY: u64 = 1000;
 /// How long at most, whatever the backend says.
 const LONGEST_RETRY: u64 = 30_000;
 
+/// How long at most the first request waits for the backend's own stream: some servers send nothing on it, not even its head,
+/// before they have something to tell.
+const STREAM: Duration = Duration::from_millis(500);
+
 /// A session over Streamable HTTP.
 #[derive(Debug)]
 pub(super) struct Streamable {
@@ -70,9 +74,7 @@ impl Streamable {
         cancellation: impl Fn(u64) -> Cancellation,
     ) -> Result<Answered, EgressError> {
         let first = self.established(caller, None).await?;
-        if self.news.is_stream_wanted() {
-            drop(self.listener.follow(&self.exchange, &first, caller, &self.news));
-        }
+        self.listening(&first, caller, peer.is_some()).await;
         let meanwhile = peer.or(self.exchange.peer()).map_or(Meanwhile::Nothing, Meanwhile::Peer);
         match self.call(&first, caller, method, params, meanwhile, &cancellation).await {
             Ok(answered) => Ok(answered),
@@ -83,8 +85,23 @@ impl Streamable {
                     "the backend lost the session, opening a new one"
                 );
                 let second = self.established(caller, Some(&first)).await?;
+                self.listening(&second, caller, peer.is_some()).await;
                 self.call(&second, caller, method, params, meanwhile, &cancellation).await.map_err(Failure::into_error)
             }
+        }
+    }
+
+    /// Keeps the backend's own stream open where somebody wants it. It stands before a request in whose midst the client may be
+    /// asked: servers ask on that stream too, and what they say while there is none is lost.
+    async fn listening(&self, session: &Arc<Established>, caller: &Caller, is_conversation: bool) {
+        let is_askable = is_conversation && self.exchange.can_ask();
+        if !is_askable && !self.news.is_stream_wanted() {
+            return;
+        }
+        let mut stands = self.listener.follow(&self.exchange, session, caller, &self.news);
+        if is_askable && tokio::time::timeout(STREAM, stands.wait_for(|stands| *stands)).await.is_err() {
+            tracing::debug!(backend = self.exchange.backend.name, "the backend's own stream does not stand yet");
+            self.listener.wait_no_more();
         }
     }
 

@@ -111,6 +111,43 @@ async fn an_answer_goes_back_to_the_backend_that_asked() {
 }
 
 #[tokio::test]
+async fn a_backend_asks_on_the_stream_of_the_session_in_the_midst_of_a_call() {
+    let backend = Backend::start(&["hang"]).await;
+    let gateway = gateway(&[("b", &backend)], "operational: {timeouts: {default: 300ms}}").await;
+    let client = everything(&gateway).await;
+    let asking = async {
+        let call = backend.saw("tools/call").await;
+        backend.say(&serde_json::from_str(&ask("1", "roots/list", "{}")).unwrap());
+        call.session.unwrap()
+    };
+    let (mut events, session) = tokio::join!(client.call_streamed(1, "b_hang", json!({})), asking);
+    let asked = events.next().await.unwrap();
+    assert_eq!(asked["method"], "roots/list");
+    // The clock of the call stands still meanwhile.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    answer(&client, &asked, r#"{"roots":[{"uri":"file:///x"}]}"#).await;
+    let told: Value = serde_json::from_str(&backend.answered(&session, &json!(1)).await).unwrap();
+    assert_eq!(told["result"]["roots"][0]["uri"], "file:///x");
+    backend.release();
+    assert!(events.next().await.unwrap()["result"].is_object());
+}
+
+#[tokio::test]
+async fn a_client_that_cannot_be_asked_costs_the_backend_no_stream() {
+    let backend = Backend::start(&["greet"]).await;
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = capable(&gateway, json!({"experimental": {}})).await;
+    assert!(client.call("b_greet", json!({})).await.json()["result"].is_object());
+    assert_eq!(backend.count("GET"), 0);
+    // One stream, whatever number of calls.
+    let client = everything(&gateway).await;
+    for _ in 0..3 {
+        assert!(client.call("b_greet", json!({})).await.json()["result"].is_object());
+    }
+    assert_eq!(backend.count("GET"), 1);
+}
+
+#[tokio::test]
 async fn the_clock_of_a_call_stops_while_its_client_is_asked() {
     let backend = Backend::start(&["ask", "hang"]).await;
     backend.speak("ask", &[&ask("1", "elicitation/create", "{}")]);
