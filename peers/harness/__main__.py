@@ -11,7 +11,7 @@ from .contract import CONTRACT
 from .install import Installed, Unavailable, cache, install
 from .matrix import Choice, Route, Run, runs
 from .peers import LEGACY, MODERN, PEERS, Target
-from .programs import Failed
+from .programs import Failed, end_in_order
 from .report import tables
 
 UNAVAILABLE = 69
@@ -22,6 +22,7 @@ BROKEN = 70
 
 def main() -> int:
     arguments = _arguments()
+    end_in_order()
     try:
         installed = install()
         played = _played(arguments, installed)

@@ -14,9 +14,12 @@ from pathlib import Path
 
 from .gateway import gateway
 from .peers import Target
+from .programs import end_in_order
 
 
 def main() -> int:
+    # The suite ends what takes too long.
+    end_in_order()
     with tempfile.TemporaryDirectory(dir=os.environ["PEERS_FOLDER"]) as folder:
         with gateway("conformance", Target(sys.argv[-1]), Path(folder)) as running:
             return subprocess.run([*json.loads(os.environ["PEERS_CLIENT"]), f"{running.url}/mcp"]).returncode
