@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from . import anywhere, egress, oauth, servers, simulator, vmcp
 from .contract import CONTRACT
@@ -75,8 +76,10 @@ def _arguments() -> argparse.Namespace:
         prog="peers/run",
         description="Plays MCP clients and servers of others against the programs of this repository, or against any URL.",
         epilog=f"Exit codes: 0 all is well, 1 something failed, 2 wrong usage, {UNAVAILABLE} something is not installed and cannot "
-        f"be, {BROKEN} a program did not start. Peers are installed, and logs written, below {cache()}.",
+        f"be, {BROKEN} a program did not start. Peers are installed, and logs written, below {cache()}. Options that choose or add "
+        "may be repeated.",
     )
+    repeated: dict[str, Any] = {"action": "append", "default": []}
     what = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     what.add_parser("simulator", help="clients against the simulator: both eras, HTTP+SSE, a private CA")
     what.add_parser("vmcp", help="clients through the gateway: before the simulator, and before servers of the SDKs")
@@ -84,17 +87,17 @@ def _arguments() -> argparse.Namespace:
     url = what.add_parser("url", help="clients against any server: what it offers of the contract, and calls that you name")
     url.add_argument("url", help="where the server speaks MCP")
     url.add_argument("--transport", choices=["streamable-http", "sse"], default="streamable-http", help="default: streamable-http")
-    url.add_argument("--header", action="append", default=[], type=_header, metavar="'NAME: VALUE'", help="sent with every request; may be repeated")
+    url.add_argument("--header", **repeated, type=_header, metavar="'NAME: VALUE'", help="sent with every request")
     url.add_argument("--ca", type=Path, metavar="FILE", help="certificates (PEM) of authorities to trust")
     url.add_argument("--prefix", default="", help="what the server puts before the names of tools and prompts")
-    url.add_argument("--call", action="append", default=[], type=anywhere.parse_call, metavar="'TOOL={\"A\": 1}'", help="calls this tool too; may be repeated")
+    url.add_argument("--call", **repeated, type=anywhere.parse_call, metavar="'TOOL={\"A\": 1}'", help="calls this tool too")
     matrices = list(what.choices.values())
     what.add_parser("egress", help="the official conformance suite in client mode, with the gateway as the client")
     what.add_parser("oauth", help="an OAuth client against the simulator's authorization servers")
     for command in matrices:
-        command.add_argument("--peer", action="append", default=[], choices=[peer.name for peer in PEERS], help="only this client; may be repeated")
-        command.add_argument("--era", action="append", default=[], choices=[LEGACY, MODERN], help="only clients that ask for this era first")
-        command.add_argument("--route", action="append", default=[], metavar="NAME", help="only this way to a server, as the tables name it; may be repeated")
+        command.add_argument("--peer", **repeated, choices=[peer.name for peer in PEERS], help="only this client")
+        command.add_argument("--era", **repeated, choices=[LEGACY, MODERN], help="only clients that ask for this era first")
+        command.add_argument("--route", **repeated, metavar="NAME", help="only this way to a server, as the tables name it")
     for command in what.choices.values():
         command.add_argument("--report", type=Path, metavar="FILE", help="also write the tables, in Markdown, to this file")
     return parser.parse_args()

@@ -13,7 +13,7 @@ from .judge import Outcome, Verdict
 from .matrix import Run
 from .programs import Failed, build
 
-REVISIONS = ["2025-11-25"]
+REVISIONS = ["2025-11-25", "2026-07-28"]
 """The revisions that the gateway speaks to servers, of those for which the suite has scenarios."""
 
 UNAVAILABLE = 69
@@ -39,7 +39,7 @@ def play(installed: Installed) -> list[Run]:
     runs = []
     for revision in REVISIONS:
         verdicts = [_scenario(name, revision, environment) for name, revisions in scenarios.items() if revision in revisions]
-        runs.append(Run("vmcp", "", "official suite, client mode", "", revision, verdicts))
+        runs.append(Run("vmcp", "", f"official suite, client mode, {revision}", "", "", verdicts))
     unused = [pattern for pattern in LEFT_OUT if not any(fnmatch(name, pattern) for name in scenarios)]
     if unused:
         raise Failed(f"egress.json leaves out what the suite does not have: {', '.join(unused)}")

@@ -39,10 +39,11 @@ def _reasons(runs: list[Run]) -> list[str]:
     """The reasons, each with the steps and clients that it is of."""
     reasons: dict[tuple[Outcome, str], dict[str, None]] = {}
     for run in runs:
-        client = f"{run.peer}, {run.era} era" if run.era else run.peer
+        # Without an era there is one client, which the table names.
+        client = f" ({run.peer}, {run.era} era)" if run.era else ""
         for verdict in run.verdicts:
             if verdict.reason:
-                reasons.setdefault((verdict.outcome, verdict.reason), {})[f"{verdict.step} ({client})"] = None
+                reasons.setdefault((verdict.outcome, verdict.reason), {})[f"{verdict.step}{client}"] = None
     return [f"* {outcome.value} {'; '.join(where)}: {reason}" for (outcome, reason), where in reasons.items()]
 
 

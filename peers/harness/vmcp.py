@@ -13,9 +13,11 @@ from .programs import build
 SPEAKS = (LEGACY, MODERN)
 """The eras that the gateway speaks to clients, whatever its backend speaks."""
 
-
-NOT_ASKED = {"error": {"code": -32603}}
-"""What such a client is told of its call."""
+NOT_ASKED = (
+    {"error": {"code": -32603}},
+    "a server of the older era asks in the midst of a call, where clients of the newer one cannot be asked",
+)
+"""What such a client is told of its call, and why."""
 
 
 @contextmanager
@@ -46,5 +48,5 @@ def _differs(direct: Route) -> Differences:
     differs = {(era, step): difference for era in SPEAKS for step, difference in of_server.items()}
     if to_server == LEGACY:
         for step in ("elicitation", "sampling"):
-            differs.setdefault((MODERN, step), (NOT_ASKED, "a server of the older era asks in the midst of a call, where clients of the newer one cannot be asked"))
+            differs.setdefault((MODERN, step), NOT_ASKED)
     return differs

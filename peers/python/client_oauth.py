@@ -47,7 +47,7 @@ class Issuer:
         keys = KeySet.import_key_set(requests.get(self.metadata["jwks_uri"], timeout=10).json())
         decoded = jwt.decode(token, keys, algorithms=["ES256", "RS256"])
         # Which of several keys it was, and when, is of no interest here.
-        return {"typ": decoded.header.get("typ")} | {name: decoded.claims[name] for name in decoded.claims if name not in ("iat", "exp", "nbf", "jti")}
+        return {name: value for name, value in decoded.claims.items() if name not in ("iat", "exp", "nbf", "jti")}
 
     def session(self, client: str, secret: str | ECKey, method: str | PrivateKeyJWT = "client_secret_basic", **more: Any) -> OAuth2Session:
         return OAuth2Session(client, secret, token_endpoint_auth_method=method, **more)
@@ -57,16 +57,22 @@ class Steps:
     def __init__(self, key: ECKey) -> None:
         self._key = key
         self._identity, self._exchange = Issuer(IDENTITY), Issuer(EXCHANGE)
-        self._portal = self._identity.session("portal", "p0rtal", scope="openid offline_access", redirect_uri=REDIRECT, code_challenge_method="S256")
+        self._portal = self._identity.session(
+            "portal", "p0rtal", scope="openid offline_access", redirect_uri=REDIRECT, code_challenge_method="S256"
+        )
         self._gateway = self._exchange.session("gateway", "s3cr3t:with/odd&characters")
         self._users: dict[str, Answer] = {}
 
     def client_credentials_basic(self) -> Answer:
-        return self._issued(self._exchange, self._gateway.fetch_token(self._exchange.token, grant_type="client_credentials", audience=AUDIENCE, scope="read"))
+        token = self._gateway.fetch_token(
+            self._exchange.token, grant_type="client_credentials", audience=AUDIENCE, scope="read"
+        )
+        return self._issued(self._exchange, token)
 
     def client_credentials_post(self) -> Answer:
         session = self._exchange.session("post", "other", "client_secret_post")
-        return self._issued(self._exchange, session.fetch_token(self._exchange.token, grant_type="client_credentials", audience=AUDIENCE))
+        token = session.fetch_token(self._exchange.token, grant_type="client_credentials", audience=AUDIENCE)
+        return self._issued(self._exchange, token)
 
     def client_credentials_private_key_jwt(self) -> Answer:
         signed = Issuer(SIGNED)
@@ -110,7 +116,8 @@ class Steps:
 
     def token_exchange_for_an_actor(self) -> Answer:
         actor = self._signed_in("bob")["access_token"]
-        return self._issued(self._exchange, self._exchanged("alice", scope="read", actor_token=actor, actor_token_type=f"{TYPE}access_token"))
+        token = self._exchanged("alice", scope="read", actor_token=actor, actor_token_type=f"{TYPE}access_token")
+        return self._issued(self._exchange, token)
 
     def token_exchange_of_a_token_that_was_tampered_with(self) -> Answer:
         header, _, signature = self._signed_in("alice")["access_token"].split(".")
