@@ -56,8 +56,8 @@ impl Claim<'_> {
 impl Catalog {
     /// The claims that hold, in their order. `claims` stand in the order of their strength, those on lists of one kind together.
     ///
-    /// Known lists decide. A list that is unknown is asked for, once, all of a kind at the same time; where another backend is known
-    /// to have what is looked for, nobody waits for one that is known to be down. When no claim holds by known lists,
+    /// Known lists decide. A list that is unknown is asked for, once, all of a kind at the same time; where another backend has
+    /// what is looked for, nobody waits for one that is known to be down. When no claim holds by known lists,
     /// those that are not fresh are asked for again. That nothing was found is an error where a list was missing.
     pub(super) async fn holding<'c>(
         &self,
@@ -98,7 +98,6 @@ impl Catalog {
     ) -> Lists<'c> {
         let mut lists = Lists::new();
         let mut unknown = BTreeMap::new();
-        let mut found = false;
         for claim in claims {
             let name = claim.backend.name.as_str();
             if !lists.contains_key(name) && !unknown.contains_key(name) {
@@ -107,18 +106,24 @@ impl Catalog {
                     None => drop(unknown.insert(name, claim)),
                 }
             }
-            found |= claim.holds_by(&lists);
-            if found && rivals == Rivals::Lose {
+            if rivals == Rivals::Lose && claim.holds_by(&lists) {
                 break;
             }
         }
-        if found {
-            unknown.retain(|name, _| self.health.state(name) != Some(BackendStatus::Unavailable));
+        let (down, up): (Vec<_>, Vec<_>) = unknown
+            .into_values()
+            .partition(|claim| self.health.state(&claim.backend.name) == Some(BackendStatus::Unavailable));
+        lists.extend(self.load_all(view, caller, up).await);
+        if !claims.iter().any(|claim| claim.holds_by(&lists)) {
+            lists.extend(self.load_all(view, caller, down).await);
         }
-        let loads = unknown
-            .into_iter()
-            .map(|(name, claim)| async move { (name, self.loaded(claim.kind, view, claim.backend, caller).await) });
-        lists.extend(futures::future::join_all(loads).await);
         lists
+    }
+
+    async fn load_all<'c>(&self, view: &ClientView, caller: &Caller, claims: Vec<&Claim<'c>>) -> Lists<'c> {
+        let loads = claims.into_iter().map(|claim| async move {
+            (claim.backend.name.as_str(), self.loaded(claim.kind, view, claim.backend, caller).await)
+        });
+        futures::future::join_all(loads).await.into_iter().collect()
     }
 }

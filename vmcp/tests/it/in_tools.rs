@@ -269,14 +269,15 @@ async fn the_end_of_the_server_lets_calls_finish() {
     let backend = Backend::start(&["hang"]).await;
     let mut gateway = gateway(&[("b", &backend)], "").await;
     let client = gateway.connected().await;
+    let mut events = client.listen().await;
     let call = tokio::spawn({
         let client = client.clone();
         async move { client.call("b_hang", json!({})).await }
     });
     backend.saw("tools/call").await;
     gateway.stop.cancel();
-    tokio::task::yield_now().await;
-    assert!(!gateway.task.is_finished());
+    assert_eq!(events.next().await, None, "streams end at once: their clients come back to another replica");
+    assert!(!gateway.task.is_finished() && !call.is_finished());
     backend.release();
     assert_eq!(text(&call.await.unwrap()), format!("hang of {}", backend.url));
     tokio::time::timeout(PATIENCE, &mut gateway.task).await.unwrap().unwrap();

@@ -1,12 +1,15 @@
 //! The gateway from outside: a real listener, real backends and issuers, a plain HTTP client.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod any_input;
 mod in_backend;
+mod in_bad_input;
 mod in_calls;
 mod in_changes;
 mod in_circuit;
 mod in_errors;
 mod in_fidelity;
+mod in_hanging;
 mod in_http;
 mod in_kinds;
 mod in_modern_backends;

@@ -1,0 +1,79 @@
+//! One backend that hangs, beside nine that do not.
+
+use crate::in_backend::Backend;
+use crate::in_support::{Client, PATIENCE, Running, config, health, start};
+use http::StatusCode;
+use serde_json::json;
+
+/// Ten backends, each with a tool of its own beside `hang`, by name.
+async fn ten() -> Vec<(String, Backend)> {
+    let mut backends = Vec::new();
+    for index in 0..10 {
+        backends.push((format!("b{index}"), Backend::start(&[&format!("echo{index}"), "hang"]).await));
+    }
+    backends
+}
+
+async fn gateway_of(backends: &[(String, Backend)], more: &str, flags: &[&str]) -> Running {
+    let backends: Vec<_> = backends.iter().map(|(name, backend)| (name.as_str(), backend)).collect();
+    start(&config(&backends, more), flags).await
+}
+
+/// Calls the tools of all backends but the first, again and again.
+async fn call_the_others(client: &Client, names: impl Fn(usize) -> String) {
+    let others = async {
+        for round in 0..10 {
+            let calls = (1..10).map(|index| {
+                let params = json!({"name": names(index), "arguments": {}});
+                let id = format!("{round}-{index}");
+                let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params});
+                client.post(call.to_string())
+            });
+            for answer in futures::future::join_all(calls).await {
+                assert!(answer.json()["result"].is_object(), "{answer:?}");
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, others).await.expect("the calls wait for the backend that hangs");
+}
+
+#[tokio::test]
+async fn one_hanging_backend_of_ten_holds_what_it_may_and_the_others_go_on() {
+    let backends = ten().await;
+    let gateway = gateway_of(&backends, "", &["--backend-cap", "8"]).await;
+    let client = gateway.connected().await;
+    assert_eq!(client.tool_names().await.len(), 20);
+    let mut hanging: futures::stream::FuturesUnordered<_> = (0..100)
+        .map(|id| {
+            let client = client.clone();
+            let params = json!({"name": "b0_hang", "arguments": {}});
+            let call = json!({"jsonrpc": "2.0", "id": format!("hang-{id}"), "method": "tools/call", "params": params});
+            tokio::spawn(async move { client.post(call.to_string()).await })
+        })
+        .collect();
+    for _ in 0..92 {
+        let refused = futures::StreamExt::next(&mut hanging).await.unwrap().unwrap();
+        assert_eq!((refused.status, refused.error_code()), (StatusCode::SERVICE_UNAVAILABLE, -32051));
+    }
+    call_the_others(&client, |index| format!("b{index}_echo{index}")).await;
+    assert_eq!((hanging.len(), backends[0].1.count("tools/call")), (8, 8));
+    backends[0].1.release();
+    while let Some(answer) = futures::StreamExt::next(&mut hanging).await {
+        assert!(answer.unwrap().json()["result"].is_object());
+    }
+}
+
+#[tokio::test]
+async fn one_of_ten_that_never_answered_does_not_keep_calls_that_it_could_have_owned() {
+    let backends = ten().await;
+    for method in ["initialize", "ping"] {
+        backends[0].1.hang_on(method);
+    }
+    let priority = "aggregation: {conflictResolution: priority, conflictResolutionConfig: {priorityOrder: [b0, b1]}}\n\
+                    operational: {failureHandling: {healthCheckInterval: 1h, healthCheckTimeout: 200ms}}";
+    let gateway = gateway_of(&backends, priority, &[]).await;
+    health(&gateway, "b0", "unhealthy").await;
+    let client = gateway.connected().await;
+    call_the_others(&client, |index| format!("echo{index}")).await;
+    backends[0].1.release();
+}
