@@ -25,3 +25,50 @@ pub(super) async fn read(body: Body) -> Result<Bytes, Refused> {
         Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the message was not sent within 30 s"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{StreamExt, stream};
+    use http::HeaderMap;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use std::io;
+    use tokio::time::{Instant, sleep};
+
+    async fn status(body: Body) -> StatusCode {
+        read(body).await.map_or_else(|refused| refused.0.status(), |_| StatusCode::OK)
+    }
+
+    /// A body of pieces, each of which takes `pause`.
+    fn dripping(pieces: usize, size: usize, pause: Duration) -> Body {
+        let piece = Bytes::from(vec![b' '; size]);
+        Body::from_stream(stream::iter(0..pieces).then(move |_| {
+            let piece = piece.clone();
+            async move {
+                sleep(pause).await;
+                Ok::<_, io::Error>(piece)
+            }
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_bounded_in_size_and_time() {
+        let second = Duration::from_secs(1);
+        assert_eq!(status(dripping(20, 1, second)).await, StatusCode::OK);
+        let started = Instant::now();
+        assert_eq!(status(dripping(usize::MAX, 1, second)).await, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(started.elapsed(), BODY_TIMEOUT, "pieces do not extend it");
+        assert_eq!(status(dripping(8, 1 << 20, Duration::ZERO)).await, StatusCode::OK);
+        assert_eq!(status(dripping(usize::MAX, 1 << 20, Duration::ZERO)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_off_is_no_message() {
+        let broken = stream::iter([Ok(Bytes::from("{}")), Err(io::Error::from(io::ErrorKind::ConnectionReset))]);
+        assert_eq!(status(Body::from_stream(broken)).await, StatusCode::BAD_REQUEST);
+        let frames = [Frame::data(Bytes::from("{}")), Frame::trailers(HeaderMap::new())];
+        let trailed = StreamBody::new(stream::iter(frames.map(Ok::<_, io::Error>)));
+        assert_eq!(status(Body::new(trailed)).await, StatusCode::OK);
+    }
+}
