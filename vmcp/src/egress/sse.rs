@@ -89,7 +89,9 @@ impl SseDecoder {
                 }
             }
         }
-        self.buffer = buffer[start..].to_vec();
+        // A line that goes on stays where it is: copied at every piece, a long one in small pieces would cost its square.
+        self.buffer = buffer;
+        self.buffer.drain(..start);
         self.scanned = self.buffer.len();
         self.check_size(self.buffer.len())?;
         Ok(events)
@@ -113,6 +115,8 @@ impl SseDecoder {
         if line.is_empty() {
             return Ok(self.dispatch());
         }
+        // Whatever it holds: whether a long comment is refused must not depend on the pieces in which it comes.
+        self.check_size(line.len())?;
         let (field, value) = match line.iter().position(|byte| *byte == b':') {
             // A comment.
             Some(0) => return Ok(None),
@@ -121,7 +125,6 @@ impl SseDecoder {
         };
         match field {
             b"data" => {
-                self.check_size(value.len() + 1)?;
                 if self.has_data {
                     self.data.push(b'\n');
                 }
@@ -220,9 +223,30 @@ mod tests {
     #[test]
     fn an_event_beyond_the_limit_is_refused() {
         assert!(SseDecoder::new(8).push(b"data: 123456789").is_err());
-        let mut decoder = SseDecoder::new(8);
+        let mut decoder = SseDecoder::new(12);
         decoder.push(b"data: 123\n").unwrap();
         assert!(decoder.push(b"data: 456789\n").is_err());
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_refused_whatever_its_pieces() {
+        for line in [": a comment", "unknown: x", "data: x", "id: 12345"] {
+            let stream = format!("{line}\n");
+            assert!(SseDecoder::new(line.len()).push(stream.as_bytes()).is_ok());
+            assert!(SseDecoder::new(line.len() - 1).push(stream.as_bytes()).is_err(), "{line}");
+            let mut decoder = SseDecoder::new(line.len() - 1);
+            assert!(stream.as_bytes().iter().any(|byte| decoder.push(&[*byte]).is_err()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_may_come_byte_by_byte() {
+        let mut decoder = SseDecoder::new(8 << 20);
+        let line = format!("data: {}", "x".repeat(2 << 20));
+        for byte in line.as_bytes() {
+            assert!(decoder.push(&[*byte]).unwrap().is_empty());
+        }
+        assert_eq!(decoder.push(b"\n\n").unwrap()[0].data.len(), 2 << 20);
     }
 
     proptest! {

@@ -1,0 +1,4 @@
+//! Feeds `sse` with whatever reaches new code.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::sse(data));
