@@ -14,14 +14,7 @@ pub(super) struct Accepted {
 /// Reads the `Accept` headers of a request. Ranges count, and `q=0` excludes; without the header nothing is accepted,
 /// because MCP requires it.
 pub(super) fn accepted(headers: &HeaderMap) -> Accepted {
-    let ranges: Vec<(String, bool)> = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(range)
-        .collect();
-    Accepted { json: accepts(&ranges, "application", "json"), events: accepts(&ranges, "text", "event-stream") }
+    Accepted { json: accepts(headers, "application", "json"), events: accepts(headers, "text", "event-stream") }
 }
 
 /// Whether the body of a request is declared as JSON.
@@ -32,20 +25,40 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// One media range in lower case, and whether it is wanted at all.
-fn range(text: &str) -> (String, bool) {
+/// The most specific range that matches decides, the first one of several (RFC 9110, section 12.5.1).
+fn accepts(headers: &HeaderMap, kind: &str, subtype: &str) -> bool {
+    let ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(range);
+    let mut decides = (0, false);
+    for (range, wanted) in ranges {
+        let precision = precision(range, kind, subtype);
+        if precision > decides.0 {
+            decides = (precision, wanted);
+        }
+    }
+    decides.1
+}
+
+/// One media range, and whether it is wanted at all.
+fn range(text: &str) -> (&str, bool) {
     let mut parts = text.split(';');
-    let range = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let range = parts.next().unwrap_or_default().trim();
     let excluded = parts.filter_map(|part| part.trim().strip_prefix("q=")).any(|q| q.parse() == Ok(0.0_f32));
     (range, !excluded)
 }
 
-/// The most specific range that matches decides (RFC 9110, section 12.5.1).
-fn accepts(ranges: &[(String, bool)], kind: &str, subtype: &str) -> bool {
-    [format!("{kind}/{subtype}"), format!("{kind}/*"), "*/*".to_owned()]
-        .iter()
-        .find_map(|wanted| ranges.iter().find(|(range, _)| range == wanted))
-        .is_some_and(|(_, wanted)| *wanted)
+/// How precisely a range means a media type; 0 when it does not.
+fn precision(range: &str, kind: &str, subtype: &str) -> u8 {
+    match range.split_once('/') {
+        Some(("*", "*")) => 1,
+        Some((own, "*")) if own.eq_ignore_ascii_case(kind) => 2,
+        Some((own, sub)) if own.eq_ignore_ascii_case(kind) && sub.eq_ignore_ascii_case(subtype) => 3,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
