@@ -38,7 +38,7 @@ impl Dual {
         let exchange = Arc::new(exchange);
         Self {
             streamable: Streamable::new(Arc::clone(&exchange), Arc::clone(&news)),
-            stateless: Stateless::new(Arc::clone(&exchange), Arc::clone(&news)),
+            stateless: Stateless::new(Arc::clone(&exchange), Arc::clone(&news), Arc::clone(&endpoint)),
             exchange,
             news,
             endpoint,

@@ -2,6 +2,7 @@
 //! that all sessions with one endpoint share what one of them has found out (2026-07-28, versioning).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
@@ -44,6 +45,8 @@ impl Eras {
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     known: Mutex<Option<Era>>,
+    /// The id of the last request without session.
+    last_id: AtomicU64,
     /// The last attempt to find it out. Whoever holds it makes the next one.
     last: tokio::sync::Mutex<Option<Attempt>>,
 }
@@ -73,6 +76,12 @@ impl Learned {
 }
 
 impl Endpoint {
+    /// The id of another request without session. A server may get those of all clients over one connection, and a request
+    /// that is sent again needs an id of its own.
+    pub(super) fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// The era, as far as it is known.
     pub(super) fn known(&self) -> Option<Era> {
         *self.lock()

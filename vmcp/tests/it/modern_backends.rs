@@ -4,6 +4,7 @@ use crate::in_modern_backends::{modern, yaml};
 use crate::in_world::World;
 use crate::modern_support::meta;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn a_call_is_one_request_whatever_the_backend_speaks() {
@@ -60,7 +61,9 @@ async fn the_client_answers_what_the_backend_needs() {
     let rest = json!({"where": {"roots": [{"uri": "file:///home"}]}, "greeting": greeting});
     let last = client.ask("tools/call", again(rest, &second["requestState"])).await.json();
     assert_eq!(last["result"]["content"][0]["text"], "Alice in file:///home: hello, 1", "{last}");
-    assert_eq!(world.count("tools/call"), 3);
+    let requests = world.of("tools/call");
+    let ids: BTreeSet<_> = requests.iter().map(|request| request.body.message().unwrap()["id"].to_string()).collect();
+    assert_eq!((requests.len(), ids.len()), (3, 3), "each is a request of its own: {ids:?}");
     assert!(world.refusals().is_empty(), "{:?}", world.refusals());
 }
 

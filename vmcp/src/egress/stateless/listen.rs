@@ -2,7 +2,6 @@
 //! subscriptions). There is one per session; when somebody wants to hear of another resource, a new one takes its place.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use tokio::task::AbortHandle;
 use super::answer::MAX_FAILURE;
 use super::message::{Message, Sender};
 use crate::backend::Caller;
+use crate::egress::era::Endpoint;
 use crate::egress::error::EgressError;
 use crate::egress::events::EventStream;
 use crate::egress::exchange::Exchange;
@@ -45,7 +45,7 @@ pub(super) struct Source {
     pub(super) exchange: Arc<Exchange>,
     pub(super) news: Arc<News>,
     pub(super) caller: Caller,
-    pub(super) last_id: Arc<AtomicU64>,
+    pub(super) endpoint: Arc<Endpoint>,
 }
 
 /// What a stream is asked to tell.
@@ -212,7 +212,7 @@ impl Stream {
     }
 
     async fn open(&self) -> End {
-        let id = self.source.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.source.endpoint.next_id();
         match self.requested(id).await {
             Ok(Ok(mut events)) => match self.read(&mut events).await {
                 Ok(end) => end,

@@ -10,7 +10,6 @@ mod listen;
 mod message;
 mod rounds;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
@@ -18,6 +17,7 @@ use serde_json::value::RawValue;
 
 use super::asking::{Answered, Asking};
 use super::discover::{Discovered, discover};
+use super::era::Endpoint;
 use super::error::{Cause, EgressError};
 use super::exchange::Exchange;
 use super::news::{Agreed, News};
@@ -40,16 +40,15 @@ const MOST_ROUNDS: usize = 10;
 pub(super) struct Stateless {
     exchange: Arc<Exchange>,
     news: Arc<News>,
-    last_id: Arc<AtomicU64>,
+    endpoint: Arc<Endpoint>,
     /// The level of log messages that was set for all requests.
     level: Mutex<Option<Arc<RawValue>>>,
     subscription: Subscription,
 }
 
 impl Stateless {
-    pub(super) fn new(exchange: Arc<Exchange>, news: Arc<News>) -> Self {
-        let (last_id, level) = (Arc::default(), Mutex::default());
-        Self { exchange, news, last_id, level, subscription: Subscription::default() }
+    pub(super) fn new(exchange: Arc<Exchange>, news: Arc<News>, endpoint: Arc<Endpoint>) -> Self {
+        Self { exchange, news, endpoint, level: Mutex::default(), subscription: Subscription::default() }
     }
 
     /// Answers a request. `hearing` is the client's, if it is one of a client.
@@ -151,7 +150,7 @@ impl Stateless {
             exchange: Arc::clone(&self.exchange),
             news: Arc::clone(&self.news),
             caller: caller.clone(),
-            last_id: Arc::clone(&self.last_id),
+            endpoint: Arc::clone(&self.endpoint),
         }
     }
 
@@ -218,7 +217,7 @@ impl Stateless {
         sender: Sender<'_>,
         hearing: Option<&Hearing>,
     ) -> Result<Answered, EgressError> {
-        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.endpoint.next_id();
         let message = match Message::new(id, asking.method, params, asking.mirrored, sender) {
             Ok(message) => message,
             Err(error) => return Ok(Answered::from(malformed(&error))),
