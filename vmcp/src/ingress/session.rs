@@ -62,7 +62,10 @@ pub struct Session {
     /// Cancelled when the session ends; everything that belongs to it ends with it.
     pub ended: CancellationToken,
     owner: Option<Principal>,
+    /// When it was used at this replica.
     used_at: Mutex<Instant>,
+    /// When another replica was last known to use it.
+    used_elsewhere_at: Mutex<Option<Instant>>,
     in_flight: Mutex<HashMap<Id, CancellationToken>>,
     /// Counts them for whoever waits for their end.
     requests: TaskTracker,
@@ -96,6 +99,7 @@ impl Session {
             ended: CancellationToken::new(),
             owner,
             used_at: Mutex::new(Instant::now()),
+            used_elsewhere_at: Mutex::default(),
             in_flight: Mutex::default(),
             requests: TaskTracker::new(),
             upstream: OnceLock::new(),
@@ -215,8 +219,15 @@ impl Session {
         *lock(&self.used_at) = Instant::now();
     }
 
-    fn is_idle(&self, ttl: Duration) -> bool {
-        lock(&self.used_at).elapsed() >= ttl && lock(&self.in_flight).is_empty()
+    /// Whether nothing has happened here for so long.
+    fn is_idle(&self, time: Duration) -> bool {
+        lock(&self.used_at).elapsed() >= time && lock(&self.in_flight).is_empty()
+    }
+
+    /// Whether nothing is known to have happened anywhere for so long.
+    fn is_idle_everywhere(&self, time: Duration) -> bool {
+        let elsewhere = *lock(&self.used_elsewhere_at);
+        self.is_idle(time) && elsewhere.is_none_or(|at| at.elapsed() >= time)
     }
 }
 
@@ -383,10 +394,11 @@ impl Sessions {
         loop {
             ticks.tick().await;
             let (idle, used): (Vec<_>, Vec<_>) =
-                self.all().into_iter().partition(|session| session.is_idle(self.limits.ttl));
+                self.all().into_iter().partition(|session| session.is_idle_everywhere(self.limits.ttl));
             stream::iter(idle).for_each_concurrent(ENDING, |session| self.expire(session)).await;
             let Some(store) = &self.store else { continue };
-            // What goes on here, such as a long call, keeps a session alive everywhere.
+            // What goes on here, such as a long call, keeps a session alive everywhere. What goes on elsewhere is not
+            // told back: the replicas would keep each other's sessions for ever.
             let used = used.into_iter().filter(|session| !session.is_idle(period));
             let touch = async |session: Arc<Session>| {
                 // While the store is away nothing expires in it either.
@@ -400,7 +412,10 @@ impl Sessions {
     async fn expire(&self, session: Arc<Session>) {
         if let Some(store) = &self.store {
             match store.expire(&session.id).await {
-                Ok(Expiry::Used) => return session.touch(),
+                Ok(Expiry::Used) => {
+                    *lock(&session.used_elsewhere_at) = Some(Instant::now());
+                    return;
+                }
                 Ok(Expiry::Ended | Expiry::Gone) => {}
                 Err(Away) => return,
             }

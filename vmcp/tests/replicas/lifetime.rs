@@ -99,7 +99,8 @@ pub(crate) async fn a_session_lives_while_any_replica_uses_it(redis: Arc<RedisSe
         tokio::time::sleep(TTL / 20).await;
     }
     assert_eq!(here.request("ping", json!({})).await.status, StatusCode::OK, "it was used elsewhere");
-    tokio::time::sleep(TTL + TTL / 10).await;
+    // Each replica tells the store of what it saw within a tenth of that time, and may be slow.
+    tokio::time::sleep(TTL + TTL / 2).await;
     for client in [&here, &there] {
         assert_eq!(client.request("ping", json!({})).await.status, StatusCode::NOT_FOUND);
     }
