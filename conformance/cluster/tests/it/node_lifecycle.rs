@@ -52,7 +52,9 @@ async fn a_container_runs_when_its_post_start_hook_has_succeeded() {
     assert!(status(Some(&now)).is_none_or(|status| !status.ready), "not before the hook has ended");
     assert_eq!(created.metadata.name.as_deref(), Some("web"));
     let params = kube::api::AttachParams::default();
-    bounded(api::<Pod>(&cluster).exec("web", ["sh", "-c", "echo > /state/go"], &params)).await.unwrap();
+    // A command lives no longer than its caller.
+    let mut go = bounded(api::<Pod>(&cluster).exec("web", ["sh", "-c", "echo > /state/go"], &params)).await.unwrap();
+    bounded(go.take_status().unwrap()).await.unwrap();
     wait(&cluster, "web", |pod: Option<&Pod>| status(pod).is_some_and(|status| status.ready)).await;
     api::<Pod>(&cluster).delete("web", &DeleteParams::default()).await.unwrap();
     wait(&cluster, "web", |pod: Option<&Pod>| pod.is_none()).await;
