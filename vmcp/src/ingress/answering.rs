@@ -131,7 +131,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::session::{SessionLimits, Sessions};
+    use super::super::sessions::{SessionLimits, Sessions};
     use super::*;
     use crate::backend::Caller;
     use http_body_util::BodyExt;

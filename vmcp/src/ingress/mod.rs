@@ -25,6 +25,7 @@ mod requests;
 mod restore;
 mod revision;
 mod session;
+mod sessions;
 mod stateless;
 mod stream;
 mod upstream;
@@ -37,12 +38,13 @@ pub use origin::{OriginRefused, OriginRules};
 pub use outbox::Outbox;
 pub use probes::{GroupReport, Report};
 pub use requests::Requests;
-pub use session::{Session, SessionLimits, Sessions};
+pub use session::Session;
+pub use sessions::{SessionLimits, Sessions};
 pub use stateless::{Asked, Stateless, StatelessEndpoint, Subscription};
 pub use upstream::{Call, Opened, Unanswered, Unopened, Upstream, UpstreamSession};
 
 use answer::Refused;
-use session::{Found, FullError};
+use sessions::{Found, FullError};
 
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, Id, code};

@@ -1,53 +1,23 @@
-//! Client sessions: their ids, owners, limits and end.
-//!
-//! A session lives in this process. With a [`SessionStore`] it may live in other replicas too: then the store says
-//! whether it lives at all, and what one replica has of it may be less than what another has.
+//! One client session: what belongs to it while it lives, and its end.
 
 use super::outbox::Outbox;
 use super::replay::Streams;
 use super::upstream::UpstreamSession;
-use crate::backend::{Caller, Principal};
+use crate::backend::Principal;
 use crate::jsonrpc::Id;
-use crate::replicas::{
-    Away, CreateError, Expiry, Handshake, Heard, Record, SessionStore, SharedSession, Signal, Stored,
-};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures::{StreamExt, stream};
-use rand::Rng;
+use crate::replicas::{SessionStore, SharedSession, Signal};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Random bytes of a session id.
-const ID_BYTES: usize = 24;
 /// Requests that one session may have under way.
 const MAX_IN_FLIGHT: usize = 256;
 /// How long the end of a session waits for requests that were told to stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many idle sessions are ended at once: a backend that takes its time must not keep the others.
-const ENDING: usize = 64;
-
-/// Bounds on sessions.
-#[derive(Debug, Clone, Copy)]
-pub struct SessionLimits {
-    /// A session that is not used for so long ends.
-    pub ttl: Duration,
-    /// How many sessions there may be.
-    pub cap: usize,
-}
-
-impl Default for SessionLimits {
-    fn default() -> Self {
-        Self { ttl: Duration::from_mins(30), cap: 10_000 }
-    }
-}
-
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// One client session.
 #[derive(Debug)]
 pub struct Session {
@@ -61,7 +31,7 @@ pub struct Session {
     revision: OnceLock<String>,
     /// Cancelled when the session ends; everything that belongs to it ends with it.
     pub ended: CancellationToken,
-    owner: Option<Principal>,
+    pub(super) owner: Option<Principal>,
     /// When it was used at this replica.
     used_at: Mutex<Instant>,
     /// When another replica was last known to use it.
@@ -88,7 +58,7 @@ pub enum BusyError {
 }
 
 impl Session {
-    fn new(id: String, owner: Option<Principal>, store: Option<&Arc<dyn SessionStore>>) -> Self {
+    pub(super) fn new(id: String, owner: Option<Principal>, store: Option<&Arc<dyn SessionStore>>) -> Self {
         let shared = store.map(|store| Arc::new(SharedSession::new(id.clone(), Arc::clone(store))));
         let last_stream = shared.as_ref().map_or(0, |shared| shared.numbers());
         Self {
@@ -166,7 +136,7 @@ impl Session {
     }
 
     /// Takes what another replica tells of this session; its end is the caller's affair.
-    fn hear(&self, signal: &Signal) {
+    pub(super) fn hear(&self, signal: &Signal) {
         match signal {
             Signal::Cancelled(id) => {
                 let id = serde_json::from_str(id).ok().and_then(|id| Id::parse(id).ok());
@@ -186,7 +156,7 @@ impl Session {
     }
 
     /// Something may be new on a stream.
-    fn look(&self) {
+    pub(super) fn look(&self) {
         if let Some(shared) = self.outbox.shared() {
             shared.look();
         }
@@ -194,7 +164,7 @@ impl Session {
 
     /// Stops what is under way, lets nothing begin any more, and then ends the sessions at backends: a request that
     /// outlived them would open new ones, which nobody would end.
-    async fn end(&self) {
+    pub(super) async fn end(&self) {
         self.stop().await;
         if let Some(upstream) = self.upstream() {
             upstream.close().await;
@@ -219,13 +189,18 @@ impl Session {
         *lock(&self.used_at) = Instant::now();
     }
 
+    /// Notes that another replica uses the session.
+    pub(super) fn is_used_elsewhere(&self) {
+        *lock(&self.used_elsewhere_at) = Some(Instant::now());
+    }
+
     /// Whether nothing has happened here for so long.
-    fn is_idle(&self, time: Duration) -> bool {
+    pub(super) fn is_idle(&self, time: Duration) -> bool {
         lock(&self.used_at).elapsed() >= time && lock(&self.in_flight).is_empty()
     }
 
     /// Whether nothing is known to have happened anywhere for so long.
-    fn is_idle_everywhere(&self, time: Duration) -> bool {
+    pub(super) fn is_idle_everywhere(&self, time: Duration) -> bool {
         let elsewhere = *lock(&self.used_elsewhere_at);
         self.is_idle(time) && elsewhere.is_none_or(|at| at.elapsed() >= time)
     }
@@ -255,274 +230,6 @@ impl Drop for InFlight {
     }
 }
 
-/// All sessions of this process.
-#[derive(Debug)]
-pub struct Sessions {
-    limits: SessionLimits,
-    live: Mutex<HashMap<String, Arc<Session>>>,
-    /// Where other replicas find them.
-    store: Option<Arc<dyn SessionStore>>,
-}
-
-/// There are as many sessions as may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the server has no room for another session, try again later")]
-pub struct FullError;
-
-/// A session that a caller may use.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// It lives here.
-    Here(Arc<Session>),
-    /// It lives, and this replica has yet to make something of what is known of it.
-    Elsewhere(Arc<Session>, Stored),
-}
-
-impl Sessions {
-    /// No sessions yet, in the memory of this process.
-    pub fn new(limits: SessionLimits) -> Self {
-        Self { limits, live: Mutex::default(), store: None }
-    }
-
-    /// The same, which other replicas find in `store`.
-    pub fn shared(limits: SessionLimits, store: Arc<dyn SessionStore>) -> Self {
-        Self { store: Some(store), ..Self::new(limits) }
-    }
-
-    /// Whether the store was reached, where there is one: later it may come and go, and whoever needs no session is served.
-    pub(super) fn were_reached(&self) -> bool {
-        self.store.as_ref().is_none_or(|store| store.was_reached())
-    }
-
-    /// Starts a session that belongs to `caller`. Other replicas do not know it before it is [`noted`](Self::note).
-    pub fn create(&self, caller: &Caller) -> Result<Arc<Session>, FullError> {
-        let mut bytes = [0_u8; ID_BYTES];
-        rand::rng().fill_bytes(&mut bytes);
-        let id = URL_SAFE_NO_PAD.encode(bytes);
-        let session = Arc::new(Session::new(id.clone(), caller.principal.clone(), self.store.as_ref()));
-        let mut live = lock(&self.live);
-        if live.len() >= self.limits.cap {
-            return Err(FullError);
-        }
-        live.insert(id, Arc::clone(&session));
-        Ok(session)
-    }
-
-    /// Lets other replicas find a session, and what was agreed on in it.
-    pub(super) async fn note(&self, session: &Session, handshake: Option<Handshake>) -> Result<(), CreateError> {
-        let Some(store) = &self.store else { return Ok(()) };
-        store.create(&session.id, &Record { owner: session.owner.clone(), handshake }).await
-    }
-
-    /// The session of this id, if it lives and belongs to `caller`. To anyone else it does not exist, and does not count as
-    /// used.
-    pub(super) async fn find(&self, id: &str, caller: &Caller) -> Result<Option<Found>, Away> {
-        let here = lock(&self.live).get(id).cloned();
-        if here.as_ref().is_some_and(|session| session.owner != caller.principal) {
-            return Ok(None);
-        }
-        let Some(store) = &self.store else {
-            return Ok(here.map(|session| {
-                session.touch();
-                Found::Here(session)
-            }));
-        };
-        if let Some(session) = here {
-            if !store.touch(id).await? {
-                self.forget(&session);
-                return Ok(None);
-            }
-            session.touch();
-            if session.upstream().is_some() {
-                return Ok(Some(Found::Here(session)));
-            }
-            // It may have been initialized at another replica.
-            return Ok(store.load(id).await?.map(|stored| Found::Elsewhere(session, stored)));
-        }
-        let Some(stored) = store.load(id).await?.filter(|stored| stored.record.owner == caller.principal) else {
-            return Ok(None);
-        };
-        if !store.touch(id).await? {
-            return Ok(None);
-        }
-        let session = Arc::new(Session::new(id.to_owned(), stored.record.owner.clone(), Some(store)));
-        // Another request may have been faster.
-        let session = Arc::clone(lock(&self.live).entry(id.to_owned()).or_insert(session));
-        Ok(Some(Found::Elsewhere(session, stored)))
-    }
-
-    /// Ends a session, at all replicas.
-    pub async fn end(&self, session: &Session) {
-        lock(&self.live).remove(&session.id);
-        if let Some(store) = &self.store
-            && let Err(error) = store.end(&session.id).await
-        {
-            tracing::warn!(%error, "a session ended at this replica only");
-        }
-        session.end().await;
-    }
-
-    /// Lets go of a session that has ended at another replica.
-    fn forget(&self, session: &Arc<Session>) {
-        lock(&self.live).remove(&session.id);
-        let session = Arc::clone(session);
-        tokio::spawn(async move { session.end().await });
-    }
-
-    /// Acts on what other replicas tell, as long as they do.
-    pub(crate) async fn hear(&self, mut heard: mpsc::Receiver<Heard>) {
-        while let Some(heard) = heard.recv().await {
-            match heard {
-                Heard::Missed => self.all().iter().for_each(|session| session.look()),
-                Heard::Signal(id, signal) => {
-                    let Some(session) = lock(&self.live).get(&id).cloned() else { continue };
-                    if signal == Signal::Ended { self.forget(&session) } else { session.hear(&signal) }
-                }
-            }
-        }
-    }
-
-    /// All sessions at this moment.
-    pub fn all(&self) -> Vec<Arc<Session>> {
-        lock(&self.live).values().cloned().collect()
-    }
-
-    /// Ends sessions that were idle for too long, for ever.
-    pub async fn reap(&self) {
-        let period = (self.limits.ttl / 10).clamp(Duration::from_millis(10), Duration::from_mins(1));
-        let mut ticks = tokio::time::interval(period);
-        loop {
-            ticks.tick().await;
-            let (idle, used): (Vec<_>, Vec<_>) =
-                self.all().into_iter().partition(|session| session.is_idle_everywhere(self.limits.ttl));
-            stream::iter(idle).for_each_concurrent(ENDING, |session| self.expire(session)).await;
-            let Some(store) = &self.store else { continue };
-            // What goes on here, such as a long call, keeps a session alive everywhere. What goes on elsewhere is not
-            // told back: the replicas would keep each other's sessions for ever.
-            let used = used.into_iter().filter(|session| !session.is_idle(period));
-            let touch = async |session: Arc<Session>| {
-                // While the store is away nothing expires in it either.
-                let _ = store.touch(&session.id).await;
-            };
-            stream::iter(used).for_each_concurrent(ENDING, touch).await;
-        }
-    }
-
-    /// Ends a session that was idle here for too long, unless it was used at another replica.
-    async fn expire(&self, session: Arc<Session>) {
-        if let Some(store) = &self.store {
-            match store.expire(&session.id).await {
-                Ok(Expiry::Used) => {
-                    *lock(&session.used_elsewhere_at) = Some(Instant::now());
-                    return;
-                }
-                Ok(Expiry::Ended | Expiry::Gone) => {}
-                Err(Away) => return,
-            }
-        }
-        tracing::debug!("ends an idle session");
-        lock(&self.live).remove(&session.id);
-        session.end().await;
-    }
-
-    /// Ends all sessions, and with them the sessions at backends. Those that other replicas find go on there.
-    pub async fn end_all(&self) {
-        let sessions: Vec<_> = lock(&self.live).drain().map(|(_, session)| session).collect();
-        futures::future::join_all(sessions.iter().map(|session| session.end())).await;
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::backend::SubjectToken;
-    use std::time::SystemTime;
-
-    fn caller(subject: &str) -> Caller {
-        let principal = Principal { issuer: "https://idp.example.com".to_owned(), subject: subject.to_owned() };
-        Caller::authenticated(principal, SubjectToken::new("token", SystemTime::now()))
-    }
-
-    #[tokio::test]
-    async fn to_anyone_else_a_session_does_not_exist() {
-        let sessions = Sessions::new(SessionLimits::default());
-        let id = sessions.create(&caller("alice")).unwrap().id.clone();
-        let mut same_name_elsewhere = caller("alice");
-        same_name_elsewhere.principal.as_mut().unwrap().issuer = "https://other.example".to_owned();
-        for (caller, exists) in [
-            (caller("alice"), true),
-            (caller("bob"), false),
-            (Caller::anonymous(), false),
-            (same_name_elsewhere, false),
-        ] {
-            assert_eq!(sessions.find(&id, &caller).await.unwrap().is_some(), exists, "{caller:?}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_session_lives_while_it_is_used_or_works() {
-        let limits = SessionLimits { ttl: Duration::from_mins(30), cap: 10 };
-        let sessions = Sessions::new(limits);
-        let caller = Caller::anonymous();
-        let (used, working, idle) =
-            (sessions.create(&caller).unwrap(), sessions.create(&caller).unwrap(), sessions.create(&caller).unwrap());
-        let in_flight = working.begin(&Id::from(1)).unwrap();
-        tokio::select! {
-            () = sessions.reap() => {}
-            () = async {
-                for _ in 0..4 {
-                    tokio::time::sleep(Duration::from_mins(10)).await;
-                    used.touch();
-                }
-            } => {}
-        }
-        assert!(!used.ended.is_cancelled() && !working.ended.is_cancelled() && idle.ended.is_cancelled());
-        drop(in_flight);
-        assert!(sessions.find(&working.id, &caller).await.unwrap().is_some());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_session_ends_after_its_requests_and_takes_no_more() {
-        let sessions = Sessions::new(SessionLimits::default());
-        let session = sessions.create(&Caller::anonymous()).unwrap();
-        let in_flight = session.begin(&Id::from(1)).unwrap();
-        let mut end = std::pin::pin!(sessions.end(&session));
-        let mut again = std::pin::pin!(sessions.end(&session));
-        assert!(futures::poll!(&mut end).is_pending(), "a request is under way");
-        assert!(futures::poll!(&mut again).is_pending(), "whoever else ends it waits too");
-        assert!(in_flight.cancelled.is_cancelled());
-        assert_eq!(session.begin(&Id::from(2)).err(), Some(BusyError::Ended));
-        drop(in_flight);
-        assert!(futures::poll!(&mut end).is_ready() && futures::poll!(&mut again).is_ready());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_request_that_does_not_stop_keeps_its_session_for_a_bounded_time() {
-        let sessions = Sessions::new(SessionLimits { ttl: Duration::from_mins(30), cap: 10 });
-        let session = sessions.create(&Caller::anonymous()).unwrap();
-        let _stuck = session.begin(&Id::from(1)).unwrap();
-        let started = Instant::now();
-        sessions.end(&session).await;
-        assert_eq!(started.elapsed(), STOP_TIMEOUT);
-        assert!(sessions.all().is_empty());
-    }
-
-    #[test]
-    fn requests_under_way_are_told_apart_and_bounded() {
-        let sessions = Sessions::new(SessionLimits::default());
-        let session = sessions.create(&Caller::anonymous()).unwrap();
-        let first = session.begin(&Id::from(0)).unwrap();
-        assert_eq!(session.begin(&Id::from(0)).err(), Some(BusyError::IdInUse));
-        let others: Vec<_> = (1..256).map(|id| session.begin(&Id::from(id)).unwrap()).collect();
-        assert_eq!(session.begin(&Id::from(999)).err(), Some(BusyError::TooMany));
-        session.cancel(&Id::from(0));
-        assert!(first.cancelled.is_cancelled() && others.iter().all(|other| !other.cancelled.is_cancelled()));
-        drop(first);
-        assert!(session.begin(&Id::from(0)).is_ok());
-    }
 }

@@ -32,7 +32,7 @@ pub trait Stateless: fmt::Debug + Send + Sync {
     /// Opens a stream of what changes (`subscriptions/listen`).
     fn listen<'a>(&'a self, caller: &'a Caller, asked: &'a Asked) -> BoxFuture<'a, Result<Subscription, ErrorObject>>;
 
-    /// Ends what is kept open at backends and was not used for long, for ever.
+    /// Ends what is kept open at backends whenever it was not used for long. It does not return.
     fn reap(&self) -> BoxFuture<'_, ()>;
 
     /// Ends all that is kept open at backends.
