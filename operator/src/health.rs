@@ -1,12 +1,9 @@
 //! `/healthz` and `/readyz`, and what they are judged by.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +24,7 @@ impl Tasks {
 
     /// The tasks that ended too early.
     fn dead(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.0.lock().iter().cloned().collect()
     }
 }
 
@@ -43,7 +40,7 @@ impl Drop for Alive {
     fn drop(&mut self) {
         if !self.stop.is_cancelled() {
             let name = std::mem::take(&mut self.name);
-            self.tasks.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+            self.tasks.0.lock().insert(name);
         }
     }
 }

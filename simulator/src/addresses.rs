@@ -1,8 +1,9 @@
 //! Addresses for worlds: each world listens on one of its own, as long as the pool has more than one.
 
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
@@ -55,7 +56,7 @@ impl Addresses {
             }
             AddressPool::Block(block) => block,
         };
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         let address = block.hosts().find(|address| !taken.contains(address))?;
         taken.insert(address);
         Some(AddressLease { address: address.into(), taken: Some(Arc::clone(&self.taken)) })
@@ -78,7 +79,7 @@ impl AddressLease {
 impl Drop for AddressLease {
     fn drop(&mut self) {
         if let (Some(taken), IpAddr::V4(address)) = (&self.taken, self.address) {
-            taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
+            taken.lock().remove(&address);
         }
     }
 }

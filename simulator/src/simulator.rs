@@ -1,7 +1,8 @@
 //! The library's door: a simulator, its worlds, and the handle by which a test or a program holds one.
 
+use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use thiserror::Error;
 
@@ -66,7 +67,7 @@ impl Simulator {
     pub async fn add_world(&self, world: World) -> Result<WorldHandle, WorldError> {
         let lease = self.addresses.lease().ok_or(WorldError::NoAddress)?;
         let live = LiveWorld::start(world, lease, &self.options).await?;
-        let mut worlds = self.worlds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut worlds = self.worlds.lock();
         worlds.retain(|world| world.strong_count() > 0);
         worlds.push(Arc::downgrade(&live));
         Ok(WorldHandle { live })
@@ -75,7 +76,7 @@ impl Simulator {
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        for world in self.worlds.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade) {
+        for world in self.worlds.lock().iter().filter_map(Weak::upgrade) {
             world.stop();
         }
     }

@@ -15,8 +15,9 @@ use crate::circuit::{Circuit, CircuitSettings};
 use crate::egress::{Cause, EgressError};
 use crate::status::{BackendStatus, Observation, Observations};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -157,8 +158,8 @@ impl Health {
         Arc::clone(self.lock_doubts().entry(backend.to_owned()).or_default())
     }
 
-    fn lock_doubts(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Notify>>> {
-        self.doubts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_doubts(&self) -> parking_lot::MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+        self.doubts.lock()
     }
 }
 

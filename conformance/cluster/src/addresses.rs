@@ -5,13 +5,14 @@
 //! ends with the process that holds it, however that process ends. The files live in one folder for all users of the
 //! machine and are never removed: removing a locked file would let a second process lock a new one of the same name.
 
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
@@ -202,7 +203,7 @@ impl AddressPool {
     /// A free address, until it is released.
     pub fn allocate(&self) -> Result<Ipv4Addr, AddressError> {
         let size = self.block.broadcast().to_bits() - self.block.network().to_bits();
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         for _ in RESERVED..size {
             state.last = if state.last + 1 >= size { RESERVED } else { state.last + 1 };
             let address = Ipv4Addr::from_bits(self.block.network().to_bits() + state.last);
@@ -215,12 +216,12 @@ impl AddressPool {
 
     /// Takes a chosen address; false when it is taken already or not of this block.
     pub fn take(&self, address: Ipv4Addr) -> bool {
-        self.block.contains(&address) && self.state.lock().unwrap_or_else(PoisonError::into_inner).taken.insert(address)
+        self.block.contains(&address) && self.state.lock().taken.insert(address)
     }
 
     /// Gives an address back.
     pub fn release(&self, address: Ipv4Addr) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).taken.remove(&address);
+        self.state.lock().taken.remove(&address);
     }
 }
 

@@ -1,10 +1,11 @@
 //! What pods know of machines outside the cluster: names that a namespace resolves, variables that its containers get, and
 //! images that it may use. So a program beside the cluster can simulate such machines, in this process or in another one.
 
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
@@ -65,25 +66,25 @@ impl Surroundings {
     /// Replaces the variables that every container of a namespace gets when it starts. What the program of its image,
     /// `envFrom` and `env` say wins.
     pub fn set_environment(&self, namespace: &str, environment: BTreeMap<String, String>) {
-        let mut all = self.environments.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.environments.write();
         all.insert(namespace.to_owned(), environment);
     }
 
     /// Replaces the programs of images in a namespace, which count before those of the cluster.
     pub fn set_images(&self, namespace: &str, images: BTreeMap<String, Program>) {
-        let mut all = self.images.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.images.write();
         all.insert(namespace.to_owned(), images);
     }
 
     /// The program of an image in a namespace.
     pub(crate) fn program(&self, namespace: &str, image: &str) -> Option<Program> {
-        let all = self.images.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.images.read();
         all.get(namespace)?.get(image).cloned()
     }
 
     /// The variables of a namespace.
     pub(crate) fn environment(&self, namespace: &str) -> BTreeMap<String, String> {
-        let all = self.environments.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.environments.read();
         all.get(namespace).cloned().unwrap_or_default()
     }
 }

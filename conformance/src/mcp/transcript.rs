@@ -1,6 +1,7 @@
 //! What was sent and answered, for people who look for the reason of a failure.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -34,11 +35,11 @@ impl Transcript {
             Err(error) => Value::String(error.to_string()),
         };
         let exchange = Exchange { at: jiff::Timestamp::now(), request, sent, answer };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
+        self.0.lock().push(exchange);
     }
 
     /// All exchanges so far.
     pub fn exchanges(&self) -> Vec<Exchange> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }

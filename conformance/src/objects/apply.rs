@@ -1,7 +1,7 @@
 //! `kubectl apply`: create what is not there, merge into what is, remove what the last manifest had.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use serde_json::{Map, Value};
 
@@ -45,12 +45,12 @@ impl Applied {
     }
 
     fn last(&self, path: &str) -> Option<Value> {
-        let last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let last = self.0.lock();
         last.get(path).cloned()
     }
 
     fn remember(&self, path: String, object: Value) {
-        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut last = self.0.lock();
         last.insert(path, object);
     }
 }

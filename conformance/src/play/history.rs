@@ -1,7 +1,8 @@
 //! How objects came to be as they are: every change of their conditions while a scenario plays.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ impl History {
         if !kind.namespaced {
             return;
         }
-        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut followed = self.followed.lock();
         if !followed.0.insert(format!("{namespace}/{}", kind.plural)) {
             return;
         }
@@ -35,7 +36,7 @@ impl History {
         let singular = kind.singular.clone();
         followed.1.spawn(async move {
             while let Some(seen) = versions.next().await {
-                let mut changes = changes.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut changes = changes.lock();
                 for (name, object) in seen {
                     note(changes.entry(format!("{singular}/{name}")).or_default(), &object);
                 }
@@ -45,7 +46,7 @@ impl History {
 
     /// All changes so far.
     pub(super) fn changes(&self) -> BTreeMap<String, Vec<Value>> {
-        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = self.changes.lock();
         changes.clone()
     }
 }

@@ -3,7 +3,8 @@
 //! The copy follows the journal, so that steps wait for entries as for those of a world in this process. It lags
 //! behind by the way between; who must know all asks the simulator how far it is, and waits for the copy to come there.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use parking_lot::RwLock;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -94,7 +95,7 @@ impl RemoteWorld {
 
     pub(super) async fn update(&self, change: &Value) -> Result<(), ControlError> {
         let state = self.shared.control.change(&self.shared.name, change).await?;
-        *self.shared.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        *self.shared.state.write() = state;
         Ok(())
     }
 
@@ -103,7 +104,7 @@ impl RemoteWorld {
     }
 
     fn known<T>(&self, part: impl FnOnce(&WorldState) -> T) -> T {
-        part(&self.shared.state.read().unwrap_or_else(PoisonError::into_inner))
+        part(&self.shared.state.read())
     }
 }
 

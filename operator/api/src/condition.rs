@@ -1,13 +1,9 @@
 //! The condition of an object: one shape in every status, and what thousands of objects say alike is in memory once.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeSet,
-    ops::Deref,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{borrow::Cow, collections::BTreeSet, ops::Deref, sync::Arc};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{self as meta, Time};
+use parking_lot::Mutex;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +37,7 @@ pub struct Statement {
 impl Condition {
     /// A condition that states `statement` of the object at `observed_generation`.
     pub fn new(statement: Statement, observed_generation: Option<i64>, last_transition_time: Time) -> Self {
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = KNOWN.lock();
         Self { statement: known.shared(statement), observed_generation, last_transition_time }
     }
 }

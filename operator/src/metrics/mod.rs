@@ -5,13 +5,10 @@
 
 mod queue;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::get};
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::text::encode,
     metrics::{
@@ -91,7 +88,7 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&self) {
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = self.registry.lock();
         let registry = registry.sub_registry_with_prefix(PREFIX);
         registry.register("reconciles", "Reconciliations, by kind and outcome", self.reconciles.clone());
         registry.register(
@@ -117,7 +114,7 @@ impl Metrics {
 
     /// Tells the state of `work` too.
     pub(crate) fn observe_queue(&self, work: Work) {
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = self.registry.lock();
         registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(queue::QueueState(work)));
     }
 
@@ -149,7 +146,7 @@ impl Metrics {
     /// Everything, in the text format of OpenMetrics.
     pub fn text(&self) -> String {
         let mut text = String::new();
-        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = self.registry.lock();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &registry);
         text

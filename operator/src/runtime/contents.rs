@@ -1,13 +1,11 @@
 //! What is in Secrets and ConfigMaps: read when they change, and only which keys they have is kept. Of ConfigMaps with policies, the
 //! texts are kept too.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, ResourceExt};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{ObjectKey, observed::Shared};
 
@@ -103,7 +101,7 @@ impl<P: Ord, T> Versions<P, T> {
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeMap<P, (String, Arc<T>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

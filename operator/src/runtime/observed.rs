@@ -1,9 +1,6 @@
 //! Everything that the operator knows of the cluster.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::api::{
     apps::v1::{Deployment, StatefulSet},
@@ -20,6 +17,7 @@ use operator_api::{
     MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry,
     MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{Kind, Target, cache::Cache};
 
@@ -255,11 +253,11 @@ impl Default for Shared {
 impl Shared {
     /// Reads the caches.
     pub fn read(&self) -> RwLockReadGuard<'_, Observed> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read()
     }
 
     /// Changes the caches.
     pub fn write(&self) -> RwLockWriteGuard<'_, Observed> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.write()
     }
 }

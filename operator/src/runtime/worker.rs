@@ -3,10 +3,11 @@
 use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::Notify,
     task::JoinSet,
@@ -71,17 +72,17 @@ impl Work {
     /// For how long objects have been waiting at `now` without that the worker began or ended any.
     pub(crate) fn stuck_for(&self, now: Instant) -> Duration {
         let queue = self.lock();
-        let since = *self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = *self.progress.lock();
         since.filter(|_| !is_resting(&queue)).map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// There is a worker from now on.
     pub(crate) fn begun(&self) {
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.progress.lock() = Some(Instant::now());
     }
 
     fn progressed(&self, now: Instant) {
-        if let Some(progress) = &mut *self.progress.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(progress) = &mut *self.progress.lock() {
             *progress = now;
         }
     }
@@ -96,7 +97,7 @@ impl Work {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 

@@ -1,8 +1,8 @@
 //! The scripted names of a world, and how far their scripts have come.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
@@ -52,7 +52,7 @@ impl Zone {
     }
 
     fn scripts(&self) -> MutexGuard<'_, BTreeMap<String, Script>> {
-        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.scripts.lock()
     }
 
     /// The names that have scripts now, in lower case.

@@ -13,8 +13,9 @@ mod redaction;
 mod telemetry;
 mod weight;
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::Stream;
 use tokio::sync::watch;
@@ -81,7 +82,7 @@ impl Journal {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.kept.lock()
     }
 
     /// Appends an entry under the next number, which it returns, and wakes whoever waits for one.

@@ -1,6 +1,6 @@
 //! Changing a world while it runs.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{Kind, LiveWorld, Site, WorldError};
 use crate::mcp::McpServer;
@@ -150,7 +150,7 @@ impl LiveWorld {
             WorldChange::RemoveServer(url) => {
                 let server = self.server(&url)?;
                 server.end_sessions();
-                let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+                let mut sites = self.sites.write();
                 Arc::make_mut(&mut sites).retain(|site| !site.mcp().is_some_and(|known| Arc::ptr_eq(known, &server)));
                 Ok(())
             }

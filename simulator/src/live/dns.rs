@@ -1,7 +1,7 @@
 //! The world as its name server sees it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{LiveWorld, WorldError};
@@ -38,13 +38,13 @@ impl LiveWorld {
         let server = NameServer::open(address, Arc::clone(self), &self.tasks)
             .await
             .map_err(|reason| WorldError::Listen { address, reason })?;
-        *self.name_server.write().unwrap_or_else(PoisonError::into_inner) = Some(server);
+        *self.name_server.write() = Some(server);
         Ok(())
     }
 
     /// Where the name server listens, if there is one.
     pub(crate) fn name_server(&self) -> Option<SocketAddr> {
-        self.name_server.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(NameServer::address)
+        self.name_server.read().as_ref().map(NameServer::address)
     }
 
     /// The names that have scripts now.

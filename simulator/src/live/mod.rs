@@ -9,9 +9,10 @@ mod service;
 mod site;
 mod unfinished;
 
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
@@ -145,21 +146,21 @@ impl LiveWorld {
         if let Some(tls) = tls {
             self.certificates.set_tls(site.url().host(), tls);
         }
-        let mut sites = self.sites.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sites = self.sites.write();
         Arc::make_mut(&mut sites).push(Arc::new(site));
         Ok(())
     }
 
     async fn listen(self: &Arc<Self>, url: &ServerUrl) -> Result<(), WorldError> {
         let port = self.port_of(url);
-        if self.listeners.read().unwrap_or_else(PoisonError::into_inner).contains_key(&port) {
+        if self.listeners.read().contains_key(&port) {
             return Ok(());
         }
         let number = if port.exact { port.number } else { 0 };
         let listener = Listener::open(port.address, number, port.number, Arc::clone(self), &self.tasks)
             .await
             .map_err(|reason| WorldError::Listen { address: (port.address, number).into(), reason })?;
-        self.listeners.write().unwrap_or_else(PoisonError::into_inner).insert(port, listener);
+        self.listeners.write().insert(port, listener);
         Ok(())
     }
 
@@ -171,7 +172,7 @@ impl LiveWorld {
     }
 
     fn sites(&self) -> Arc<Vec<Arc<Site>>> {
-        Arc::clone(&self.sites.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.sites.read())
     }
 
     fn site(&self, url: &ServerUrl) -> Option<Arc<Site>> {
@@ -180,8 +181,8 @@ impl LiveWorld {
 
     /// Closes all listeners and connections.
     pub(crate) fn stop(&self) {
-        self.listeners.write().unwrap_or_else(PoisonError::into_inner).clear();
-        self.name_server.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.listeners.write().clear();
+        self.name_server.write().take();
         for site in self.sites().iter() {
             site.end_sessions();
         }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::PoisonError;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,7 +23,7 @@ pub struct Name {
 impl LiveWorld {
     /// All names, in alphabetical order.
     pub(crate) fn names(&self) -> Vec<Name> {
-        let listeners = self.listeners.read().unwrap_or_else(PoisonError::into_inner);
+        let listeners = self.listeners.read();
         let mut names: BTreeMap<String, Name> = BTreeMap::new();
         for site in self.sites().iter() {
             let url = site.url();

@@ -1,7 +1,8 @@
 //! One thing that a world serves: an MCP server, an authorization server or a collector of telemetry.
 
+use parking_lot::RwLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::faults::Faults;
 use crate::mcp::McpServer;
@@ -57,12 +58,12 @@ impl Site {
 
     /// What it does wrong.
     pub(crate) fn faults(&self) -> Arc<Faults> {
-        Arc::clone(&self.faults.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.faults.read())
     }
 
     /// Replaces its faults.
     pub(crate) fn set_faults(&self, faults: Vec<Fault>) {
-        *self.faults.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Faults::new(faults, self.seed));
+        *self.faults.write() = Arc::new(Faults::new(faults, self.seed));
     }
 
     pub(crate) fn is_down(&self) -> bool {

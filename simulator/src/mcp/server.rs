@@ -1,6 +1,7 @@
 //! One MCP server: its description, which may change, and what it knows of its clients.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use parking_lot::RwLock;
+use std::sync::Arc;
 
 use super::access::describes_resource;
 use super::legacy::Sessions;
@@ -38,7 +39,7 @@ impl McpServer {
 
     /// The description as it is now.
     pub(crate) fn definition(&self) -> Arc<Server> {
-        Arc::clone(&self.definition.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.definition.read())
     }
 
     pub(crate) fn url(&self) -> ServerUrl {
@@ -47,7 +48,7 @@ impl McpServer {
 
     /// Changes the description.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Server)) {
-        let mut definition = self.definition.write().unwrap_or_else(PoisonError::into_inner);
+        let mut definition = self.definition.write();
         change(Arc::make_mut(&mut definition));
     }
 

@@ -1,6 +1,7 @@
 //! A living authorization server: its keys, its clients, and what it remembers.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -57,12 +58,12 @@ impl Issuer {
 
     /// Its description as it is now.
     pub(crate) fn definition(&self) -> Arc<AuthorizationServer> {
-        Arc::clone(&self.definition.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.definition.read())
     }
 
     /// Changes its description. Host and issuer identifier stay what they are.
     pub(crate) fn change(&self, change: impl FnOnce(&mut AuthorizationServer)) {
-        change(Arc::make_mut(&mut self.definition.write().unwrap_or_else(PoisonError::into_inner)));
+        change(Arc::make_mut(&mut self.definition.write()));
     }
 
     /// What the world says of how its host speaks TLS.
@@ -134,7 +135,7 @@ impl Issuer {
     }
 
     pub(super) fn published_keys(&self) -> Vec<Arc<SigningKey>> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.keys.read().clone()
     }
 
     pub(super) fn key(&self, id: &str) -> Option<Arc<SigningKey>> {
@@ -143,7 +144,7 @@ impl Issuer {
 
     pub(crate) fn rotate_key(&self) -> Result<(), KeyGenerationError> {
         let key = Arc::new(SigningKey::generate(self.definition().signing)?);
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self.keys.write();
         keys.insert(0, key);
         keys.truncate(PUBLISHED_KEYS);
         Ok(())
@@ -172,7 +173,7 @@ impl Issuer {
 
     /// What it remembers of requests.
     pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock()
     }
 
     /// The claims that every token has: who, from whom, since when, until when.

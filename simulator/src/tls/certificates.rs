@@ -1,7 +1,8 @@
 //! Which certificate a host shows and how it speaks TLS: made when the host is first asked for, and again after a change.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use rcgen::ExtendedKeyUsagePurpose;
 use rustls::crypto::aws_lc_rs;
@@ -62,7 +63,7 @@ impl Certificates {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// What the world says of its authorities.

@@ -4,10 +4,11 @@ use super::ItemList;
 use crate::backend::{Backend, Backends, Caller, Principal};
 use crate::egress::EgressError;
 use crate::offers::Kind;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -117,12 +118,13 @@ pub(super) struct Loaded {
 impl Slot {
     /// The last known list, however old.
     pub(super) fn known(&self) -> Option<Arc<ItemList>> {
-        lock(&self.known).as_ref().map(|known| Arc::clone(&known.list))
+        self.known.lock().as_ref().map(|known| Arc::clone(&known.list))
     }
 
     /// The list for `caller`, if there is no reason to ask again.
     pub(super) fn fresh(&self, caller: &Caller) -> Option<Arc<ItemList>> {
-        lock(&self.known)
+        self.known
+            .lock()
             .as_ref()
             .filter(|known| !known.fresh_for().is_zero() && known.is_for(caller))
             .map(|known| Arc::clone(&known.list))
@@ -130,13 +132,14 @@ impl Slot {
 
     /// How long the list stays fresh from now on.
     pub(super) fn fresh_for(&self) -> Duration {
-        let known = lock(&self.known);
+        let known = self.known.lock();
         known.as_ref().map_or(Duration::ZERO, Known::fresh_for)
     }
 
     /// The list, if it is young enough to stand in for a backend that fails for a moment.
     pub(super) fn last_good(&self, caller: &Caller) -> Option<Arc<ItemList>> {
-        lock(&self.known)
+        self.known
+            .lock()
             .as_ref()
             .filter(|known| known.fetched_at.elapsed() < LAST_GOOD && known.is_for(caller))
             .map(|known| Arc::clone(&known.list))
@@ -163,7 +166,7 @@ impl Slot {
             }
             // One that may not be kept at all is still as new as it can be.
             let just_now =
-                lock(&self.known).as_ref().filter(|known| known.is_for(caller)).map(|known| Arc::clone(&known.list));
+                self.known.lock().as_ref().filter(|known| known.is_for(caller)).map(|known| Arc::clone(&known.list));
             if let Some(list) = just_now {
                 return Ok(Loaded { list, changed: false });
             }
@@ -178,17 +181,17 @@ impl Slot {
             stale: false,
             principal: caller.principal.clone(),
         };
-        let before = lock(&self.known).replace(known);
+        let before = self.known.lock().replace(known);
         Ok(Loaded { changed: before.is_some_and(|before| !before.list.same_as(&list)), list })
     }
 
     /// Forgets the list: the credential that it was got with is not good any more.
     pub(super) fn forget(&self) {
-        lock(&self.known).take();
+        self.known.lock().take();
     }
 
     fn age(&self) -> Duration {
-        lock(&self.known).as_ref().map_or(Duration::MAX, |known| known.fetched_at.elapsed())
+        self.known.lock().as_ref().map_or(Duration::MAX, |known| known.fetched_at.elapsed())
     }
 }
 
@@ -201,7 +204,7 @@ pub(super) struct ListCache {
 impl ListCache {
     /// The place of one list.
     pub(super) fn slot(&self, key: Key) -> Arc<Slot> {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         if slots.len() >= CAPACITY && !slots.contains_key(&key) {
             let oldest = slots
                 .iter()
@@ -218,8 +221,8 @@ impl ListCache {
     /// Makes lists be asked for again, and returns which ones there are.
     pub(super) fn invalidate(&self, is_stale: impl Fn(&Key) -> bool) -> Vec<Key> {
         let mut stale = Vec::new();
-        for (key, slot) in lock(&self.slots).iter().filter(|(key, _)| is_stale(key)) {
-            if let Some(known) = lock(&slot.known).as_mut() {
+        for (key, slot) in self.slots.lock().iter().filter(|(key, _)| is_stale(key)) {
+            if let Some(known) = slot.known.lock().as_mut() {
                 known.stale = true;
                 stale.push(key.clone());
             }
@@ -229,21 +232,18 @@ impl ListCache {
 
     /// Whether whoever got `list` would get the same now, as far as that is known.
     pub(super) fn is_current(&self, key: &Key, list: &ItemList) -> bool {
-        let slot = lock(&self.slots).get(key).cloned();
+        let slot = self.slots.lock().get(key).cloned();
         slot.is_some_and(|slot| {
-            lock(&slot.known).as_ref().is_some_and(|known| !known.stale && known.list.same_as(list))
+            slot.known.lock().as_ref().is_some_and(|known| !known.stale && known.list.same_as(list))
         })
     }
 
     /// Drops the lists of backends that are gone or configured differently.
     pub(super) fn retain(&self, backends: &Backends) {
-        lock(&self.slots)
+        self.slots
+            .lock()
             .retain(|key, _| backends.get(&key.backend).is_some_and(|backend| backend.identity == key.identity));
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

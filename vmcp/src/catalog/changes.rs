@@ -6,8 +6,9 @@ use crate::backend::{Backend, Backends, Caller};
 use crate::health::{BackendNews, is_available};
 use crate::offers::Kind;
 use crate::status::{BackendStatus, Observations};
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
@@ -32,7 +33,7 @@ pub struct Changed {
 
 impl Changes {
     fn announce(&self, change: impl FnOnce(&mut Changed)) {
-        change(&mut self.pending.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.pending.lock());
         self.woken.notify_one();
     }
 
@@ -47,7 +48,7 @@ impl Catalog {
     pub async fn next_changes(&self) -> Changed {
         self.changes.woken.notified().await;
         tokio::time::sleep(DEBOUNCE).await;
-        std::mem::take(&mut *self.changes.pending.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.changes.pending.lock())
     }
 
     /// The kinds of which whoever calls as `caller` sees something else now, whatever it was served.

@@ -5,8 +5,9 @@ use super::{ItemList, Level};
 use crate::jsonrpc::{ErrorObject, code};
 use crate::offers::Kind;
 use crate::replicas::Interest;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// How many resources a client may be subscribed to.
 const MAX_SUBSCRIPTIONS: usize = 1_000;
@@ -30,29 +31,29 @@ struct Subscription {
 impl Interests {
     /// Notes which lists the client was served.
     pub(super) fn serve(&self, kind: Kind, lists: Vec<(Key, Arc<ItemList>)>) {
-        lock(&self.served).insert(kind, lists.into_iter().collect());
+        self.served.lock().insert(kind, lists.into_iter().collect());
     }
 
     /// Whether the client knows what there is of `kind`.
     pub(super) fn has_listed(&self, kind: Kind) -> bool {
-        lock(&self.served).contains_key(&kind)
+        self.served.lock().contains_key(&kind)
     }
 
     /// The list of this key that the client was served.
     pub(super) fn was_served(&self, key: &Key) -> Option<Arc<ItemList>> {
-        lock(&self.served).get(&key.kind)?.get(key).cloned()
+        self.served.lock().get(&key.kind)?.get(key).cloned()
     }
 
     /// The keys of the lists of `backend` that the client was served.
     pub(super) fn served_by(&self, backend: &str, kinds: &[Kind]) -> Vec<Key> {
-        let served = lock(&self.served);
+        let served = self.served.lock();
         let lists = kinds.iter().filter_map(|kind| served.get(kind)).flat_map(HashMap::keys);
         lists.filter(|key| key.backend == backend).cloned().collect()
     }
 
     /// Notes that the client wants the news of a resource of `backend`, which has not agreed yet.
     pub(super) fn subscribe(&self, uri: &str, backend: &str) -> Result<(), ErrorObject> {
-        let mut subscriptions = lock(&self.subscriptions);
+        let mut subscriptions = self.subscriptions.lock();
         if subscriptions.len() >= MAX_SUBSCRIPTIONS && !subscriptions.contains_key(uri) {
             let message = format!("this session has {MAX_SUBSCRIPTIONS} subscriptions, end one of them");
             return Err(ErrorObject::new(code::OVERLOADED, message));
@@ -65,7 +66,7 @@ impl Interests {
 
     /// Notes whether the backend of a resource has agreed to tell its news.
     pub(super) fn subscribed(&self, uri: &str, agreed: bool) {
-        let mut subscriptions = lock(&self.subscriptions);
+        let mut subscriptions = self.subscriptions.lock();
         if agreed {
             if let Some(subscription) = subscriptions.get_mut(uri) {
                 subscription.agreed = true;
@@ -77,12 +78,12 @@ impl Interests {
 
     /// Notes that the client does not want the news of a resource any more, and returns whose it is.
     pub(super) fn unsubscribe(&self, uri: &str) -> Option<String> {
-        lock(&self.subscriptions).remove(uri).map(|subscription| subscription.backend)
+        self.subscriptions.lock().remove(uri).map(|subscription| subscription.backend)
     }
 
     /// The backend that has agreed to tell the news of a resource.
     pub fn subscribed_to(&self, uri: &str) -> Option<String> {
-        let subscriptions = lock(&self.subscriptions);
+        let subscriptions = self.subscriptions.lock();
         subscriptions.get(uri).filter(|found| found.agreed).map(|found| found.backend.clone())
     }
 
@@ -91,7 +92,7 @@ impl Interests {
         match interest {
             Interest::Subscribed { uri, backend } => {
                 let subscription = Subscription { backend: backend.clone(), agreed: true };
-                lock(&self.subscriptions).insert(uri.clone(), subscription);
+                self.subscriptions.lock().insert(uri.clone(), subscription);
             }
             Interest::Unsubscribed { uri } => drop(self.unsubscribe(uri)),
             Interest::Level(level) => self.set_level(*level),
@@ -100,7 +101,7 @@ impl Interests {
 
     /// The resources of `backend` whose news it has agreed to tell.
     pub(super) fn subscribed_at(&self, backend: &str) -> Vec<String> {
-        let subscriptions = lock(&self.subscriptions);
+        let subscriptions = self.subscriptions.lock();
         let of_backend = subscriptions.iter().filter(|(_, found)| found.agreed && found.backend == backend);
         of_backend.map(|(uri, _)| uri.clone()).collect()
     }
@@ -108,29 +109,25 @@ impl Interests {
     /// Whether the client wants to hear this news of `backend`: of a resource that it is subscribed to, or of a part of
     /// one (MCP 2025-11-25, resources, subscriptions).
     pub fn is_subscribed(&self, uri: &str, backend: &str) -> bool {
-        let subscriptions = lock(&self.subscriptions);
+        let subscriptions = self.subscriptions.lock();
         subscriptions.iter().any(|(whole, found)| found.backend == backend && uri.starts_with(whole.as_str()))
     }
 
     /// From now on the client wants log messages of this level and above.
     pub(super) fn set_level(&self, level: Level) {
-        *lock(&self.level) = Some(level);
+        *self.level.lock() = Some(level);
     }
 
     /// The same, without losing those of a lower level that were wanted before.
     pub fn want_level(&self, level: Level) {
-        let mut wanted = lock(&self.level);
+        let mut wanted = self.level.lock();
         *wanted = Some(wanted.map_or(level, |wanted| wanted.min(level)));
     }
 
     /// The lowest level that the client wants, if it has said so.
     pub fn level(&self) -> Option<Level> {
-        *lock(&self.level)
+        *self.level.lock()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use super::Catalog;
 use crate::backend::{Backend, Backends};
 use crate::egress::Agreed;
 use crate::offers::Offers;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Instructions beyond this are left out, in bytes: every client's model would have to read them.
 const LONGEST_INSTRUCTIONS: usize = 64 * 1024;
@@ -75,8 +76,8 @@ impl Offered {
         self.lock().retain(|name, known| backends.get(name).is_some_and(|backend| backend.identity == known.identity));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<String, Known>> {
+        self.0.lock()
     }
 }
 

@@ -3,9 +3,10 @@
 use super::{Client, Interests, Level};
 use crate::backend::{Backend, Caller};
 use crate::egress::{BackendSession, Egress};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -96,8 +97,8 @@ impl ClientView {
         futures::future::join_all(open.iter().map(|open| close(&open.session))).await;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<String, Open>> {
+        self.open.lock()
     }
 }
 

@@ -3,7 +3,8 @@
 //! The server is asked once for the revisions that it speaks, for all sessions with its endpoint. A refusal as servers of the other
 //! era give it makes the gateway ask again, and send the request in the other way: it was not executed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -142,7 +143,7 @@ impl Dual {
 
     /// Leaves what the session has in the other era behind.
     fn turn_to(&self, era: Era) {
-        let before = self.used.lock().unwrap_or_else(PoisonError::into_inner).replace(era);
+        let before = self.used.lock().replace(era);
         if before.is_some_and(|before| before != era) {
             tracing::info!(backend = self.exchange.backend.name, ?era, "the server speaks other revisions now");
             self.news.forget();

@@ -1,9 +1,10 @@
 //! Which revisions the servers of the backends speak: those with sessions or those without. It is a property of the server, so
 //! that all sessions with one endpoint share what one of them has found out (2026-07-28, versioning).
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 use url::Url;
@@ -36,8 +37,8 @@ impl Eras {
         self.lock().retain(|url, _| backends.values().any(|backend| backend.url == *url));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Url, Arc<Endpoint>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<Url, Arc<Endpoint>>> {
+        self.0.lock()
     }
 }
 
@@ -125,8 +126,8 @@ impl Endpoint {
         outcome.map(Learned::JustNow)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Era>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Era>> {
+        self.known.lock()
     }
 }
 

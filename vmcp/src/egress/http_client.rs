@@ -1,9 +1,10 @@
 //! The one HTTP client of the gateway, with the guard in its connector.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -173,8 +174,8 @@ impl HttpClient {
 }
 
 impl Shared {
-    fn lock_pools(&self) -> std::sync::MutexGuard<'_, HashMap<PoolKey, Pool>> {
-        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_pools(&self) -> parking_lot::MutexGuard<'_, HashMap<PoolKey, Pool>> {
+        self.pools.lock()
     }
 
     fn pool(&self, partition: Partition, reach: Reach, trust: &Trust) -> Client<Connector, Full<Bytes>> {

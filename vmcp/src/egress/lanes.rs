@@ -1,7 +1,8 @@
 //! How many requests may be under way to one backend: one that hangs must not take what the others need.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -48,8 +49,8 @@ impl Lanes {
         self.lock().retain(|name, _| backends.contains_key(name));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Lane>> {
-        self.by_backend.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<String, Lane>> {
+        self.by_backend.lock()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The GET stream of a Streamable HTTP session, on which a backend speaks without being asked.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -46,7 +47,7 @@ impl Listener {
         caller: &Caller,
         news: &Arc<News>,
     ) -> watch::Receiver<bool> {
-        let mut listening = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listening = self.0.lock();
         if let Some(listening) = listening.as_ref().filter(|listening| Arc::ptr_eq(&listening.session, session)) {
             return listening.stands.subscribe();
         }
@@ -66,14 +67,14 @@ impl Listener {
 
     /// Nobody waits for the stream any longer.
     pub(super) fn wait_no_more(&self) {
-        if let Some(listening) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(listening) = &*self.0.lock() {
             listening.stands.send_replace(true);
         }
     }
 
     /// Stops listening.
     pub(super) fn stop(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.0.lock().take();
     }
 }
 

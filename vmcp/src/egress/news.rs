@@ -1,7 +1,8 @@
 //! What a session learns of its backend beside the answers to requests.
 
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
@@ -66,14 +67,14 @@ impl News {
 
     /// A handshake has ended.
     pub(super) fn negotiated(&self, agreed: Agreed) {
-        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = Some(agreed);
+        *self.agreed.lock() = Some(agreed);
         self.generation.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The backend has told anew what it offers. That is a handshake only where it speaks another revision than before.
     pub(super) fn refreshed(&self, agreed: Agreed) {
         let revision = agreed.revision;
-        let before = self.agreed.lock().unwrap_or_else(PoisonError::into_inner).replace(agreed);
+        let before = self.agreed.lock().replace(agreed);
         if before.is_none_or(|before| before.revision != revision) {
             self.generation.fetch_add(1, Ordering::Relaxed);
         }
@@ -81,7 +82,7 @@ impl News {
 
     /// What was agreed does not hold any more.
     pub(super) fn forget(&self) {
-        self.agreed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.agreed.lock().take();
     }
 
     /// Counts the handshakes.
@@ -91,7 +92,7 @@ impl News {
 
     /// What the last handshake agreed on.
     pub(super) fn agreed(&self) -> Option<Agreed> {
-        self.agreed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.agreed.lock().clone()
     }
 
     /// The backend says that lists of its own are others now, by the notification's method.

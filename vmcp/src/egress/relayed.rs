@@ -1,8 +1,9 @@
 //! Sessions with a backend that belong to one client: the handshake is the client's, what the client sends goes
 //! through, and what the backend says of its own accord goes to the client.
 
+use parking_lot::Mutex;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -117,11 +118,11 @@ impl RelayedSession {
 
     /// Ends the session at the backend, if there is one.
     pub async fn close(&self) {
-        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let caller = self.caller.lock().clone();
         self.transport.close(&caller).await;
     }
 
     fn used_by(&self, caller: &Caller) {
-        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
+        *self.caller.lock() = caller.clone();
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions with backends, whatever the transport.
 
+use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -316,7 +316,7 @@ impl BackendSession {
 
     /// Ends the session at the backend, if there is one. A later request opens a new one.
     pub async fn close(&self) {
-        let caller = self.caller.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let caller = self.caller.lock().clone();
         self.transport.close(&caller).await;
     }
 
@@ -327,7 +327,7 @@ impl BackendSession {
     }
 
     fn used_by(&self, caller: &Caller) {
-        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = caller.clone();
+        *self.caller.lock() = caller.clone();
     }
 }
 

@@ -4,8 +4,9 @@
 
 use crate::replicas::{OUTBOX, SharedReader, SharedSession, Signal};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// How many messages wait for a client that reads none of them; beyond it the oldest are dropped.
@@ -136,8 +137,8 @@ impl Outbox {
         Some((number, message))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Queue> {
+        self.queue.lock()
     }
 }
 

@@ -3,8 +3,9 @@
 
 use crate::replicas::SharedSession;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -41,9 +42,9 @@ impl Streams {
 
     /// A new stream. Of too many, the oldest that has ended is forgotten.
     pub(super) fn open(&self) -> Arc<StreamLog> {
-        let mut open = lock(&self.open);
+        let mut open = self.open.lock();
         if open.logs.len() >= STREAMS {
-            let ended = open.logs.iter().find(|(_, log)| lock(&log.state).ended).map(|(number, _)| *number);
+            let ended = open.logs.iter().find(|(_, log)| log.state.lock().ended).map(|(number, _)| *number);
             let oldest = ended.or_else(|| open.logs.keys().next().copied());
             oldest.and_then(|number| open.logs.remove(&number));
         }
@@ -57,7 +58,7 @@ impl Streams {
 
     /// The stream of this number, if it is kept.
     pub(super) fn find(&self, number: u64) -> Option<Arc<StreamLog>> {
-        lock(&self.open).logs.get(&number).cloned()
+        self.open.lock().logs.get(&number).cloned()
     }
 
     /// Ends a stream, and forgets it after a while.
@@ -67,7 +68,7 @@ impl Streams {
         tokio::spawn(async move {
             tokio::time::sleep(KEPT_FOR).await;
             if let Some(open) = open.upgrade() {
-                lock(&open).logs.remove(&number);
+                open.lock().logs.remove(&number);
             }
         });
     }
@@ -110,12 +111,12 @@ impl StreamLog {
     /// Adds a message; waits while a client that reads has enough to read.
     pub(super) async fn push(&self, message: Bytes) {
         let mut changed = self.changed.subscribe();
-        while lock(&self.state).is_full() {
+        while self.state.lock().is_full() {
             if changed.changed().await.is_err() {
                 return;
             }
         }
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if let Some(shared) = &self.shared {
             shared.note(self.number, state.next(), message.clone());
         }
@@ -135,7 +136,7 @@ impl StreamLog {
     }
 
     fn end(&self) {
-        lock(&self.state).ended = true;
+        self.state.lock().ended = true;
         if let Some(shared) = &self.shared {
             shared.end_stream(self.number);
         }
@@ -144,7 +145,7 @@ impl StreamLog {
 
     /// Reads on from message number `from`. Whoever read before does not any more.
     pub(super) fn reader(self: &Arc<Self>, from: u64) -> LogReader {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.reader += 1;
         state.is_read = true;
         state.unread = from.max(state.first).min(state.next());
@@ -170,7 +171,7 @@ impl LogReader {
         loop {
             self.changed.mark_unchanged();
             {
-                let mut state = lock(&self.log.state);
+                let mut state = self.log.state.lock();
                 if state.reader != self.reader {
                     return None;
                 }
@@ -193,17 +194,13 @@ impl LogReader {
 
 impl Drop for LogReader {
     fn drop(&mut self) {
-        let mut state = lock(&self.log.state);
+        let mut state = self.log.state.lock();
         if state.reader == self.reader {
             state.is_read = false;
         }
         drop(state);
         self.log.changed.send_replace(());
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -272,10 +269,10 @@ mod tests {
         for _ in 0..10 {
             log.push(Bytes::from(vec![0; KEPT_BYTES / 2])).await;
         }
-        assert_eq!(lock(&log.state).messages.len(), 2);
+        assert_eq!(log.state.lock().messages.len(), 2);
         let huge = Bytes::from(vec![0; KEPT_BYTES * 2]);
         log.push(huge).await;
-        assert_eq!(lock(&log.state).messages.len(), 1, "an answer of any size can be read once");
+        assert_eq!(log.state.lock().messages.len(), 1, "an answer of any size can be read once");
         let others: Vec<_> = (0..STREAMS).map(|_| streams.open()).collect();
         assert!(streams.find(log.number).is_none());
         streams.end(&others[5]);

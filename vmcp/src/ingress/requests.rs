@@ -1,8 +1,9 @@
 //! How many requests without a session may be under way: a bound for each user, and one for all together.
 
 use crate::backend::Principal;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Requests that one user may have under way; as many as one session.
 const OF_USER: usize = 256;
@@ -46,7 +47,7 @@ impl Requests {
 
     /// Notes that a request of `user` is under way; those of clients without a name have the bound for all alone.
     pub(super) fn begin(&self, user: Option<&Principal>) -> Result<Place, Crowded> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if open.all >= self.cap {
             return Err(Crowded::All);
         }
@@ -64,7 +65,7 @@ impl Requests {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.requests.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.requests.open.lock();
         open.all -= 1;
         let Some(user) = &self.user else { return };
         if let Some(count) = open.of_users.get_mut(user) {
@@ -95,6 +96,6 @@ mod tests {
         places.pop();
         assert!(requests.begin(Some(&user("alice"))).is_ok());
         places.clear();
-        assert_eq!(requests.open.lock().unwrap().of_users.len(), 1);
+        assert_eq!(requests.open.lock().of_users.len(), 1);
     }
 }

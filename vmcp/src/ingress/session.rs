@@ -6,8 +6,9 @@ use super::upstream::UpstreamSession;
 use crate::backend::Principal;
 use crate::jsonrpc::Id;
 use crate::replicas::{SessionStore, SharedSession, Signal};
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -104,7 +105,7 @@ impl Session {
     /// Notes that a request is under way, until the returned guard goes.
     pub fn begin(self: &Arc<Self>, id: &Id) -> Result<InFlight, BusyError> {
         let cancelled = self.ended.child_token();
-        let mut in_flight = lock(&self.in_flight);
+        let mut in_flight = self.in_flight.lock();
         if self.ended.is_cancelled() {
             return Err(BusyError::Ended);
         }
@@ -129,7 +130,7 @@ impl Session {
     }
 
     fn cancel_here(&self, id: &Id) -> bool {
-        let in_flight = lock(&self.in_flight);
+        let in_flight = self.in_flight.lock();
         let Some(cancelled) = in_flight.get(id) else { return false };
         cancelled.cancel();
         true
@@ -175,7 +176,7 @@ impl Session {
     async fn stop(&self) {
         {
             // Under the lock under which requests begin: they have begun before, or see that the session has ended.
-            let _in_flight = lock(&self.in_flight);
+            let _in_flight = self.in_flight.lock();
             self.ended.cancel();
         }
         self.requests.close();
@@ -186,22 +187,22 @@ impl Session {
 
     /// Keeps the session alive.
     pub fn touch(&self) {
-        *lock(&self.used_at) = Instant::now();
+        *self.used_at.lock() = Instant::now();
     }
 
     /// Notes that another replica uses the session.
     pub(super) fn is_used_elsewhere(&self) {
-        *lock(&self.used_elsewhere_at) = Some(Instant::now());
+        *self.used_elsewhere_at.lock() = Some(Instant::now());
     }
 
     /// Whether nothing has happened here for so long.
     pub(super) fn is_idle(&self, time: Duration) -> bool {
-        lock(&self.used_at).elapsed() >= time && lock(&self.in_flight).is_empty()
+        self.used_at.lock().elapsed() >= time && self.in_flight.lock().is_empty()
     }
 
     /// Whether nothing is known to have happened anywhere for so long.
     pub(super) fn is_idle_everywhere(&self, time: Duration) -> bool {
-        let elsewhere = *lock(&self.used_elsewhere_at);
+        let elsewhere = *self.used_elsewhere_at.lock();
         self.is_idle(time) && elsewhere.is_none_or(|at| at.elapsed() >= time)
     }
 }
@@ -226,10 +227,6 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.session.touch();
-        lock(&self.session.in_flight).remove(&self.id);
+        self.session.in_flight.lock().remove(&self.id);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,9 +9,10 @@ use crate::replicas::{Away, CreateError, Expiry, Handshake, Heard, Record, Sessi
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::{StreamExt, stream};
+use parking_lot::Mutex;
 use rand::Rng;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -80,7 +81,7 @@ impl Sessions {
         rand::rng().fill_bytes(&mut bytes);
         let id = URL_SAFE_NO_PAD.encode(bytes);
         let session = Arc::new(Session::new(id.clone(), caller.principal.clone(), self.store.as_ref()));
-        let mut live = lock(&self.live);
+        let mut live = self.live.lock();
         if live.len() >= self.limits.cap {
             return Err(FullError);
         }
@@ -97,7 +98,7 @@ impl Sessions {
     /// The session of this id, if it lives and belongs to `caller`. To anyone else it does not exist, and does not count as
     /// used.
     pub(super) async fn find(&self, id: &str, caller: &Caller) -> Result<Option<Found>, Away> {
-        let here = lock(&self.live).get(id).cloned();
+        let here = self.live.lock().get(id).cloned();
         if here.as_ref().is_some_and(|session| session.owner != caller.principal) {
             return Ok(None);
         }
@@ -127,13 +128,13 @@ impl Sessions {
         }
         let session = Arc::new(Session::new(id.to_owned(), stored.record.owner.clone(), Some(store)));
         // Another request may have been faster.
-        let session = Arc::clone(lock(&self.live).entry(id.to_owned()).or_insert(session));
+        let session = Arc::clone(self.live.lock().entry(id.to_owned()).or_insert(session));
         Ok(Some(Found::Elsewhere(session, stored)))
     }
 
     /// Ends a session, at all replicas.
     pub async fn end(&self, session: &Session) {
-        lock(&self.live).remove(&session.id);
+        self.live.lock().remove(&session.id);
         if let Some(store) = &self.store
             && let Err(error) = store.end(&session.id).await
         {
@@ -144,7 +145,7 @@ impl Sessions {
 
     /// Lets go of a session that has ended at another replica.
     fn forget(&self, session: &Arc<Session>) {
-        lock(&self.live).remove(&session.id);
+        self.live.lock().remove(&session.id);
         let session = Arc::clone(session);
         tokio::spawn(async move { session.end().await });
     }
@@ -155,7 +156,7 @@ impl Sessions {
             match heard {
                 Heard::Missed => self.all().iter().for_each(|session| session.look()),
                 Heard::Signal(id, signal) => {
-                    let Some(session) = lock(&self.live).get(&id).cloned() else { continue };
+                    let Some(session) = self.live.lock().get(&id).cloned() else { continue };
                     if signal == Signal::Ended { self.forget(&session) } else { session.hear(&signal) }
                 }
             }
@@ -164,7 +165,7 @@ impl Sessions {
 
     /// All sessions at this moment.
     pub fn all(&self) -> Vec<Arc<Session>> {
-        lock(&self.live).values().cloned().collect()
+        self.live.lock().values().cloned().collect()
     }
 
     /// Ends sessions that were idle for too long, for ever.
@@ -198,19 +199,15 @@ impl Sessions {
             }
         }
         tracing::debug!("ends an idle session");
-        lock(&self.live).remove(&session.id);
+        self.live.lock().remove(&session.id);
         session.end().await;
     }
 
     /// Ends all sessions, and with them the sessions at backends. Those that other replicas find go on there.
     pub async fn end_all(&self) {
-        let sessions: Vec<_> = lock(&self.live).drain().map(|(_, session)| session).collect();
+        let sessions: Vec<_> = self.live.lock().drain().map(|(_, session)| session).collect();
         futures::future::join_all(sessions.iter().map(|session| session.end())).await;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

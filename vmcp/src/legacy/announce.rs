@@ -5,8 +5,9 @@ use super::session::ClientSession;
 use crate::catalog::Changed;
 use crate::jsonrpc::notification;
 use crate::offers::Kind;
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 /// The clients that have a session.
 #[derive(Debug, Default)]
@@ -15,7 +16,7 @@ pub(super) struct Clients(Mutex<Vec<Weak<ClientSession>>>);
 impl Clients {
     /// From now on the client of `session` is told too.
     pub(super) fn add(&self, session: &Arc<ClientSession>) {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.0.lock();
         // Those that are gone make room before the list would grow.
         if clients.len() == clients.capacity() {
             clients.retain(|client| client.strong_count() > 0);
@@ -24,7 +25,7 @@ impl Clients {
     }
 
     fn all(&self) -> Vec<Arc<ClientSession>> {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.0.lock();
         clients.retain(|client| client.strong_count() > 0);
         clients.iter().filter_map(Weak::upgrade).collect()
     }

@@ -17,10 +17,11 @@ use crate::replicas::SharedSession;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// One client.
@@ -103,8 +104,8 @@ impl Client {
         self.calls().retain(|other| !Arc::ptr_eq(other, call));
     }
 
-    fn calls(&self) -> std::sync::MutexGuard<'_, Vec<Arc<CallPeer>>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    fn calls(&self) -> parking_lot::MutexGuard<'_, Vec<Arc<CallPeer>>> {
+        self.calls.lock()
     }
 
     /// The newest request to `backend` that is under way and `fits`.

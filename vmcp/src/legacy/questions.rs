@@ -3,8 +3,8 @@
 use super::call::progress_token;
 use crate::egress::{Question, Reply};
 use crate::jsonrpc::{Id, Response};
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 /// The open requests of one session. The ids are the gateway's own: two backends may use the same.
@@ -64,7 +64,7 @@ impl Questions {
         self.lock().waiting.remove(&id).is_some()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Open> {
+        self.0.lock()
     }
 }

@@ -11,8 +11,9 @@ use crate::offers::Kind;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use serde_json::value::RawValue;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// One client.
 #[derive(Debug)]
@@ -48,22 +49,22 @@ impl Client {
 
     /// From now on it stands for `caller`.
     pub(super) fn stand_for(&self, caller: &Caller) {
-        *lock(&self.caller) = caller.clone();
+        *self.caller.lock() = caller.clone();
     }
 
     /// A request is under way from now on.
     pub(super) fn begin(&self, call: &Arc<CallPeer>) {
-        lock(&self.calls).push(Arc::clone(call));
+        self.calls.lock().push(Arc::clone(call));
     }
 
     /// A request is not under way any more.
     pub(super) fn end(&self, call: &Arc<CallPeer>) {
-        lock(&self.calls).retain(|other| !Arc::ptr_eq(other, call));
+        self.calls.lock().retain(|other| !Arc::ptr_eq(other, call));
     }
 
     /// The one request to `backend` that is under way and fits. Among several nobody knows which one is meant.
     fn only(&self, backend: &str, fits: impl Fn(&CallPeer) -> bool) -> Option<Arc<CallPeer>> {
-        let calls = lock(&self.calls);
+        let calls = self.calls.lock();
         let mut found = calls.iter().filter(|call| call.backend == backend && fits(call));
         found.next().filter(|_| found.next().is_none()).cloned()
     }
@@ -72,7 +73,7 @@ impl Client {
     pub(super) fn hear(&self, backend: &str, method: &str, message: Bytes) -> Option<Bytes> {
         let kinds: Vec<_> = Kind::changed_by(method).collect();
         if !kinds.is_empty() {
-            let caller = lock(&self.caller).clone();
+            let caller = self.caller.lock().clone();
             self.catalog.lists_changed_for(&caller, backend, &kinds);
             return None;
         }
@@ -139,8 +140,4 @@ impl Peer for SessionPeer {
         let error = ErrorObject::new(code::INVALID_REQUEST, "this client cannot be asked outside of a request");
         std::future::ready(Reply::Error(raw(&error))).boxed()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

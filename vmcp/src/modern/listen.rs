@@ -10,10 +10,11 @@ use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
 use crate::offers::{Kind, Offers};
 use crate::stateless::meta::SUBSCRIPTION_ID;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
@@ -82,7 +83,7 @@ pub(super) struct Listeners {
 impl Listeners {
     /// Tells every stream whose client sees something else now.
     pub(super) fn announce(&self, catalog: &Catalog, changed: &Changed) {
-        let listeners: Vec<_> = lock(&self.all).iter().filter_map(Weak::upgrade).collect();
+        let listeners: Vec<_> = self.all.lock().iter().filter_map(Weak::upgrade).collect();
         for listener in listeners {
             let kinds = catalog.affected_for(&listener.caller, changed);
             let told = kinds.into_iter().filter(|kind| listener.kinds.contains(kind)).map(Kind::changed);
@@ -99,7 +100,7 @@ impl Listeners {
     }
 
     fn add(&self, listener: &Arc<Listener>) {
-        let mut all = lock(&self.all);
+        let mut all = self.all.lock();
         // Those that are gone make room before the list would grow.
         if all.len() == all.capacity() {
             all.retain(|listener| listener.strong_count() > 0);
@@ -228,8 +229,4 @@ impl Conversation for Subscribing<'_> {
     fn with(&self, backend: &Arc<Backend>) -> Hearing {
         Hearing { declared: None, peer: self.0.peer(backend), clock: Clock::start() }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

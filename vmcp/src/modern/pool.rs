@@ -12,10 +12,11 @@ use crate::catalog::{Catalog, ClientView};
 use crate::ingress::SessionLimits;
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
 use futures::{StreamExt, stream};
+use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -63,7 +64,7 @@ impl Kept {
     }
 
     fn idle(&self) -> Duration {
-        lock(&self.used_at).elapsed()
+        self.used_at.lock().elapsed()
     }
 }
 
@@ -99,7 +100,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        *lock(&self.kept.used_at) = Instant::now();
+        *self.kept.used_at.lock() = Instant::now();
         let Some(ending) = self.ending.take() else { return };
         let kept = Arc::clone(&self.kept);
         ending.spawn(async move { kept.view.close().await });
@@ -137,7 +138,7 @@ impl Views {
 
     fn kept(&self, caller: &Caller, capabilities: Arc<RawValue>) -> Result<Lease, ErrorObject> {
         let key = Key::new(caller, &capabilities);
-        let mut live = lock(&self.live);
+        let mut live = self.live.lock();
         if let Some(kept) = live.get(&key) {
             kept.client.stand_for(caller);
             return Ok(Lease { kept: Arc::clone(kept), ending: None });
@@ -164,7 +165,7 @@ impl Views {
         loop {
             ticks.tick().await;
             let mut idle = Vec::new();
-            lock(&self.live).retain(|_, kept| {
+            self.live.lock().retain(|_, kept| {
                 let stays = Arc::strong_count(kept) > 1 || kept.idle() < ttl;
                 if !stays {
                     idle.push(Arc::clone(kept));
@@ -177,13 +178,9 @@ impl Views {
 
     /// Ends all sessions.
     pub(super) async fn close(&self) {
-        let all: Vec<_> = lock(&self.live).drain().map(|(_, kept)| kept).collect();
+        let all: Vec<_> = self.live.lock().drain().map(|(_, kept)| kept).collect();
         futures::future::join_all(all.iter().map(|kept| kept.view.close())).await;
         self.ending.close();
         self.ending.wait().await;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

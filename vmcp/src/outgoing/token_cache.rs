@@ -5,9 +5,10 @@
 //! is the delay with which a revocation takes effect. Only a request that brings a live subject token renews it. The
 //! exchange is a task of its own, one per key: a caller who leaves fails nobody.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
@@ -196,7 +197,7 @@ enum Found {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock()
     }
 
     fn find(&self, key: &CacheKey) -> Found {

@@ -2,8 +2,9 @@
 //!
 //! They are apart from those of backends: that no token can be had says nothing about the backend that it is for.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use url::Url;
 
@@ -47,8 +48,8 @@ impl TokenCircuits {
         act(self.lock().entry(url.clone()).or_insert_with(|| Circuit::new(settings, 0)))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Url, Circuit>> {
-        self.circuits.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<Url, Circuit>> {
+        self.circuits.lock()
     }
 }
 

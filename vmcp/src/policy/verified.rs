@@ -2,9 +2,10 @@
 
 use super::keys::KeySet;
 use crate::backend::Caller;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 /// How many tokens are remembered; beyond it the ones that expired go first, then all of them.
@@ -34,7 +35,7 @@ pub(super) struct VerifiedTokens {
 impl VerifiedTokens {
     /// The caller of a token that `keys` verified and that is alive at `now`.
     pub(super) fn find(&self, token: &Fingerprint, keys: &Arc<KeySet>, now: SystemTime) -> Option<Caller> {
-        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.entries.lock();
         let entry = entries.get(token)?;
         let good = entry.expires_at > now && std::ptr::eq(entry.keys.as_ptr(), Arc::as_ptr(keys));
         good.then(|| entry.caller.clone())
@@ -42,7 +43,7 @@ impl VerifiedTokens {
 
     /// Remembers a verified token until `expires_at`.
     pub(super) fn insert(&self, token: Fingerprint, caller: Caller, expires_at: SystemTime, keys: &Arc<KeySet>) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = self.entries.lock();
         if entries.len() >= CAPACITY {
             let now = SystemTime::now();
             entries.retain(|_, entry| entry.expires_at > now && std::ptr::eq(entry.keys.as_ptr(), Arc::as_ptr(keys)));

@@ -3,7 +3,8 @@
 use crate::egress::Inbox;
 use crate::ingress::Outbox;
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// The streams of one client. A message goes to the stream that the client opened for such messages; while there is
@@ -35,8 +36,8 @@ impl ClientInbox {
         Answering { inbox: self, number }
     }
 
-    fn under_way(&self) -> std::sync::MutexGuard<'_, UnderWay> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    fn under_way(&self) -> parking_lot::MutexGuard<'_, UnderWay> {
+        self.under_way.lock()
     }
 }
 

@@ -1,10 +1,10 @@
 //! A Redis of this machine: a process with its own folder and port.
 
+use parking_lot::Mutex;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 /// Names the program, where it is not on `PATH`.
@@ -80,8 +80,8 @@ impl RedisServer {
         }
     }
 
-    fn process(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    fn process(&self) -> parking_lot::MutexGuard<'_, Option<Child>> {
+        self.process.lock()
     }
 
     /// Where it is.

@@ -1,7 +1,8 @@
 //! The database that the controller looks after: here it is a map in memory.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::api::Role;
 
@@ -35,6 +36,6 @@ impl Database {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Account>> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+        self.users.lock()
     }
 }

@@ -49,7 +49,7 @@ mod yaml;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -176,12 +176,12 @@ impl ApiServer {
 
     /// Says where the logs of pods come from.
     pub fn set_log_source(&self, source: Arc<dyn LogSource>) {
-        *self.server.logs.write().unwrap_or_else(PoisonError::into_inner) = Some(source);
+        *self.server.logs.write() = Some(source);
     }
 
     /// Says who opens the streams to pods.
     pub fn set_pod_streams(&self, streams: Arc<dyn PodStreams>) {
-        *self.server.streams.write().unwrap_or_else(PoisonError::into_inner) = Some(streams);
+        *self.server.streams.write() = Some(streams);
     }
 
     /// Forgets all history; the same as [`Faults::compact`].

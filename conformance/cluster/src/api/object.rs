@@ -4,8 +4,9 @@
 //! therefore [packs](Object::pack) objects that have not changed lately: of those the text alone is kept, and the tree is
 //! made anew when somebody asks for it. The text is made at most once, however many watches and lists show it.
 
+use parking_lot::Mutex;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -34,7 +35,7 @@ impl Object {
 
     /// The parsed form, made anew each time for a packed object.
     pub(crate) fn value(&self) -> Arc<Value> {
-        let tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
+        let tree = self.tree.lock();
         if let Some(tree) = &*tree {
             return tree.clone();
         }
@@ -48,13 +49,13 @@ impl Object {
     /// Gives up the parsed form.
     pub(crate) fn pack(&self) {
         self.text();
-        *self.tree.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.tree.lock() = None;
     }
 
     /// Whether the text alone is kept.
     #[cfg(test)]
     pub(crate) fn is_packed(&self) -> bool {
-        self.tree.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.tree.lock().is_none()
     }
 
     /// Appends the object as JSON, as one of this apiVersion and kind.

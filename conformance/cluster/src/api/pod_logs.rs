@@ -1,6 +1,6 @@
 //! `pods/log`: hands the request to whoever runs the containers.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Body;
 use futures::StreamExt as _;
@@ -40,7 +40,7 @@ pub(crate) async fn stream(server: &Arc<Server>, path: &ResourcePath, query: &Qu
         limit_bytes: size("limitBytes")?,
         timestamps: query.flag("timestamps"),
     };
-    let source = server.logs.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let source = server.logs.read().clone();
     let Some(source) = source else { return Err(refused(&LogError::NoNode)) };
     let stream =
         source.logs(namespace, name, query.value("container"), options).await.map_err(|error| refused(&error))?;

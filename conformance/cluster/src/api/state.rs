@@ -1,7 +1,8 @@
 //! The server's state: one lock around the store, the registry and what hangs on them.
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -73,14 +74,14 @@ impl Server {
 
     /// Runs a stream beside the requests until it ends, at the latest with the server.
     pub(crate) fn spawn(&self, stream: impl Future<Output = ()> + Send + 'static) {
-        let mut open = self.open_streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open_streams.lock();
         while open.try_join_next().is_some() {}
         open.spawn(stream);
     }
 
     /// Locks the state; a request holds the lock from its first look at the store to its last write.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

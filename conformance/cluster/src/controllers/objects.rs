@@ -3,8 +3,9 @@
 //! One watch per kind, of built-in kinds and of those that `CustomResourceDefinitions` add while the cluster runs, feeds
 //! one index. Garbage collection and the deletion of namespaces work on it.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -204,7 +205,7 @@ impl Objects {
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+        self.index.lock()
     }
 
     /// Watches everything until it is told to stop.

@@ -4,9 +4,10 @@
 //! watches are cursors into the API server's history and lose nothing meanwhile; when it resumes it goes on from where
 //! it stood, or lists again if the history was compacted.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 /// No controller of this name runs.
@@ -53,30 +54,30 @@ impl Switch {
 impl Pauses {
     /// Pauses a controller; when this returns it does nothing any more. Pausing a paused one changes nothing.
     pub fn pause(&self, name: &str) -> Result<(), UnknownController> {
-        lock(&*self.find(name)?).paused = true;
+        self.find(name)?.lock().paused = true;
         Ok(())
     }
 
     /// Resumes a controller, which then catches up. Resuming a running one changes nothing.
     pub fn resume(&self, name: &str) -> Result<(), UnknownController> {
-        lock(&*self.find(name)?).resume();
+        self.find(name)?.lock().resume();
         Ok(())
     }
 
     /// Resumes all that are paused.
     pub fn resume_all(&self) {
-        for switch in lock(&self.switches).values() {
-            lock(switch).resume();
+        for switch in self.switches.lock().values() {
+            switch.lock().resume();
         }
     }
 
     /// The controllers that run, sorted by name, and whether each is paused.
     pub fn controllers(&self) -> Vec<(&'static str, bool)> {
-        lock(&self.switches).iter().map(|(name, switch)| (*name, lock(switch).paused)).collect()
+        self.switches.lock().iter().map(|(name, switch)| (*name, switch.lock().paused)).collect()
     }
 
     fn find(&self, name: &str) -> Result<Arc<Mutex<Switch>>, UnknownController> {
-        let switches = lock(&self.switches);
+        let switches = self.switches.lock();
         switches
             .get(name)
             .cloned()
@@ -90,11 +91,11 @@ impl Pauses {
         controller: F,
     ) -> impl Future<Output = ()> + use<F> {
         let switch = Arc::<Mutex<Switch>>::default();
-        lock(&self.switches).insert(name, Arc::clone(&switch));
+        self.switches.lock().insert(name, Arc::clone(&switch));
         async move {
             let mut controller = pin!(controller);
             std::future::poll_fn(|context| {
-                let mut switch = lock(&switch);
+                let mut switch = switch.lock();
                 if switch.paused {
                     switch.waker = Some(context.waker().clone());
                     return Poll::Pending;
@@ -105,8 +106,4 @@ impl Pauses {
             .await;
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

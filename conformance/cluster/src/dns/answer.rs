@@ -1,7 +1,7 @@
 //! From a question to its answer, without sockets.
 
+use parking_lot::RwLockReadGuard;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::RwLockReadGuard;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME};

@@ -11,10 +11,11 @@ mod forward;
 mod server;
 mod services;
 
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -80,7 +81,7 @@ impl Dns {
     /// Replaces the extra names of a namespace. A name is absolute and has no trailing dot; case does not matter.
     pub fn set_names(&self, namespace: &str, names: BTreeMap<String, IpAddr>) -> io::Result<()> {
         let view = self.view_of(namespace)?;
-        view.names.write().unwrap_or_else(PoisonError::into_inner).addresses = in_lower_case(names);
+        view.names.write().addresses = in_lower_case(names);
         Ok(())
     }
 
@@ -88,7 +89,7 @@ impl Dns {
     /// name as it is, and the answer likewise.
     pub fn delegate(&self, namespace: &str, names: BTreeMap<String, SocketAddr>) -> io::Result<()> {
         let view = self.view_of(namespace)?;
-        view.names.write().unwrap_or_else(PoisonError::into_inner).delegated = in_lower_case(names);
+        view.names.write().delegated = in_lower_case(names);
         Ok(())
     }
 
@@ -111,7 +112,7 @@ impl Dns {
     }
 
     fn view_of(&self, namespace: &str) -> io::Result<Arc<View>> {
-        let mut views = self.shared.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut views = self.shared.views.lock();
         if let Some(view) = views.get(namespace) {
             return Ok(Arc::clone(view));
         }
@@ -137,10 +138,7 @@ impl View {
     }
 
     fn known(&self) -> answer::Known<'_> {
-        answer::Known {
-            names: self.names.read().unwrap_or_else(PoisonError::into_inner),
-            services: self.services.as_ref(),
-        }
+        answer::Known { names: self.names.read(), services: self.services.as_ref() }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Killing the processes of pods.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -81,7 +82,7 @@ impl Kills {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, mpsc::Sender<Kill>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! What containers wrote, kept in memory: of each container the running and the previous process, also of pods that
 //! have ended.
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -59,7 +60,7 @@ impl Log {
     }
 
     fn push(&self, text: Vec<u8>) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock();
         lines.bytes += text.len();
         lines.kept.push_back(Line { at: Timestamp::now(), text: text.into() });
         while lines.bytes > CAPACITY {
@@ -75,13 +76,13 @@ impl Log {
 
     /// No more will be written.
     pub(crate) fn end(&self) {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
+        self.lines.lock().ended = true;
         self.changed.send_replace(());
     }
 
     /// The lines from a position on, the position after them, and whether the log has ended.
     pub(crate) fn read(&self, from: usize) -> (Vec<Line>, usize, bool) {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.lines.lock();
         let skip = from.saturating_sub(lines.dropped).min(lines.kept.len());
         (lines.kept.iter().skip(skip).cloned().collect(), lines.dropped + lines.kept.len(), lines.ended)
     }
@@ -108,7 +109,7 @@ struct PodLogs {
 impl Logs {
     /// A new log for a process of a container. A pod of the same name that ended before is forgotten.
     pub(crate) fn open(&self, namespace: &str, pod: &str, uid: &str, container: &str) -> Arc<Log> {
-        let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pods = self.pods.lock();
         let logs = pods.entry((namespace.to_owned(), pod.to_owned())).or_default();
         if logs.uid != uid {
             *logs = PodLogs { uid: uid.to_owned(), containers: BTreeMap::new() };
@@ -124,14 +125,14 @@ impl Logs {
 
     /// The log of a container's last process, or of the one before.
     pub(crate) fn find(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<Arc<Log>> {
-        let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let pods = self.pods.lock();
         let generations = pods.get(&(namespace.to_owned(), pod.to_owned()))?.containers.get(container)?;
         generations.iter().rev().nth(usize::from(previous)).cloned()
     }
 
     /// The container of a pod that has only one.
     pub(crate) fn only_container(&self, namespace: &str, pod: &str) -> Option<String> {
-        let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let pods = self.pods.lock();
         let containers = &pods.get(&(namespace.to_owned(), pod.to_owned()))?.containers;
         let mut names = containers.keys();
         names.next().filter(|_| names.next().is_none()).cloned()
@@ -139,7 +140,7 @@ impl Logs {
 
     /// Everything kept of a pod, for people: each line behind the name of its container.
     pub(crate) fn text(&self, namespace: &str, pod: &str) -> String {
-        let pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
+        let pods = self.pods.lock();
         let Some(logs) = pods.get(&(namespace.to_owned(), pod.to_owned())) else {
             return String::new();
         };

@@ -1,8 +1,9 @@
 //! The pods that run on the node, for the API server's streams to them.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -55,7 +56,7 @@ impl RunningPods {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<PodName, RunningPod>> {
-        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pods.lock()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Tells pods that a `ConfigMap` or Secret of their namespace changed, so that they look whether it concerns them.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -21,7 +22,7 @@ pub(crate) struct SourceChanges {
 impl SourceChanges {
     /// The count of a namespace.
     pub(crate) fn subscribe(&self, namespace: &str) -> watch::Receiver<u64> {
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut namespaces = self.namespaces.lock();
         namespaces.entry(namespace.to_owned()).or_insert_with(|| watch::Sender::new(0)).subscribe()
     }
 
@@ -44,7 +45,7 @@ impl SourceChanges {
 
     /// Counts a change in one namespace, or in all.
     fn count(&self, namespace: Option<&str>) {
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut namespaces = self.namespaces.lock();
         namespaces.retain(|_, sender| sender.receiver_count() > 0);
         for (name, sender) in namespaces.iter() {
             if namespace.is_none_or(|namespace| namespace == name) {

@@ -1,7 +1,7 @@
 //! What a case works with: a client, a namespace of its own, and kinds that go with it.
 
+use parking_lot::Mutex;
 use std::fmt::Debug;
-use std::sync::{Mutex, PoisonError};
 
 use embedded_cluster::ApiServer;
 use embedded_cluster::controllers::Controllers;
@@ -80,7 +80,7 @@ impl World {
         let name = format!("parity-{}-{}", self.suffix, generated());
         let metadata =
             ObjectMeta { name: Some(name.clone()), labels: Some(run_labels(&self.suffix)), ..ObjectMeta::default() };
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).namespaces.push(name.clone());
+        self.made.lock().namespaces.push(name.clone());
         let namespace = Namespace { metadata, ..Namespace::default() };
         Api::all(self.client.clone()).create(&PostParams::default(), &namespace).await?;
         Ok(name)
@@ -180,7 +180,7 @@ impl World {
             group,
             version,
         };
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).definitions.push(resource.clone());
+        self.made.lock().definitions.push(resource.clone());
         resource
     }
 
@@ -209,13 +209,13 @@ impl World {
     /// Removes what the case has made, also when it has failed.
     pub(crate) async fn finish(&self) -> Result<(), kube::Error> {
         if let Some((_, controllers)) = &self.embedded {
-            let controllers = controllers.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let controllers = controllers.lock().take();
             if let Some(controllers) = controllers {
                 controllers.stop().await;
             }
             return Ok(());
         }
-        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        let made = std::mem::take(&mut *self.made.lock());
         for namespace in &made.namespaces {
             empty(&Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &self.documents)).await?;
             empty(&Api::<ConfigMap>::namespaced(self.client.clone(), namespace)).await?;

@@ -1,9 +1,9 @@
 //! Services as the runner reaches them: a listener on this machine, each of whose connections becomes a port-forward of
 //! the API server to a ready pod.
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
 
 use k8s_openapi::api::core::v1::{Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -61,8 +61,8 @@ impl Forwards {
         self.lock().retain(|destination, _| destination.namespace != namespace);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<Destination, Forward>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, BTreeMap<Destination, Forward>> {
+        self.open.lock()
     }
 
     async fn service(&self, namespace: &str, host: &str) -> Option<(String, Service)> {

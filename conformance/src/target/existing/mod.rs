@@ -12,9 +12,9 @@ mod forward;
 mod reach;
 mod simulator;
 
+use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -114,7 +114,7 @@ impl Target for Existing {
         _images: &'a BTreeMap<String, World>,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
-            self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+            self.namespaces.lock().insert(name.to_owned());
             let within = self.allows(Moment::Ready);
             provision::make_namespace(&self.objects, name, &self.reach.labels(world), within).await?;
             self.reach.introduce(&self.objects, name, world).await
@@ -127,7 +127,7 @@ impl Target for Existing {
             self.forwards.close(name);
             self.reach.forget(name).await?;
             provision::remove_namespace(&self.objects, name).await?;
-            self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+            self.namespaces.lock().remove(name);
             Ok(())
         }
         .boxed()
@@ -168,7 +168,7 @@ impl Target for Existing {
             if let Some(cluster) = self.made {
                 return cluster.delete().await;
             }
-            let left = std::mem::take(&mut *self.namespaces.lock().unwrap_or_else(PoisonError::into_inner));
+            let left = std::mem::take(&mut *self.namespaces.lock());
             for namespace in left {
                 if let Err(error) = provision::remove_namespace(&self.objects, &namespace).await {
                     tracing::warn!(%error, "the namespace {namespace} was not removed");

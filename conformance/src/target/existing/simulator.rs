@@ -3,10 +3,10 @@
 //! Worlds of one simulator share its pod and differ by port. A Service of its own gives each an address at which it is found under
 //! the ports of its URLs, so that worlds with the same names live side by side.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -172,7 +172,7 @@ impl Deployed {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, RemoteWorld>> {
-        self.worlds.lock().unwrap_or_else(PoisonError::into_inner)
+        self.worlds.lock()
     }
 }
 

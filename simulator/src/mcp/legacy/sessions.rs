@@ -1,7 +1,8 @@
 //! All sessions of one server.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::session::Session;
 use crate::world::Announcement;
@@ -15,7 +16,7 @@ pub(in crate::mcp) struct Sessions(Mutex<HashMap<String, Arc<Session>>>);
 
 impl Sessions {
     fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Begins a session for `subject`.

@@ -1,7 +1,7 @@
 //! The open streams of one server's modern clients, above all those that hear of changes.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ struct Subscription {
 
 impl Subscriptions {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Cancelled when the server cuts its streams off.

@@ -2,8 +2,8 @@
 //!
 //! A task needs no worker. What it has come to follows from its steps and the clock, and is found out when somebody asks.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -53,7 +53,7 @@ enum State {
 
 impl Tasks {
     fn all(&self) -> MutexGuard<'_, HashMap<String, Task>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Makes the rest of a call a task, and answers its request.

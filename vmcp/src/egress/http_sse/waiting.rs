@@ -1,7 +1,7 @@
 //! Who waits for which answer of one stream.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
@@ -18,7 +18,7 @@ impl Waiting {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Option<HashMap<u64, oneshot::Sender<Reply>>>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.0.lock())
     }
 
     /// Whether the stream goes on.

@@ -1,8 +1,9 @@
 //! `subscriptions/listen`: the stream on which a backend tells that its lists or single resources have changed (2026-07-28,
 //! subscriptions). There is one per session; when somebody wants to hear of another resource, a new one takes its place.
 
+use parking_lot::Mutex;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -139,8 +140,8 @@ impl Subscription {
         self.lock().as_ref().map(|open| open.filter.clone()).unwrap_or_default()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Open>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Open>> {
+        self.current.lock()
     }
 }
 

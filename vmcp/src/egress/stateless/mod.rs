@@ -10,7 +10,8 @@ mod listen;
 mod message;
 mod rounds;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -109,7 +110,7 @@ impl Stateless {
         match level {
             Ok(params) => {
                 let level = params.and_then(|params| params.field("level").map(|level| Arc::from(level.to_owned())));
-                *self.level.lock().unwrap_or_else(PoisonError::into_inner) = level;
+                *self.level.lock() = level;
                 nothing()
             }
             Err(error) => malformed(&error),
@@ -234,7 +235,7 @@ impl Stateless {
             Hearer::Client(client) => Some(Arc::new(Declared {
                 capabilities: Arc::clone(&client.capabilities),
                 client_info: client.client_info.clone(),
-                log_level: self.level.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+                log_level: self.level.lock().clone(),
             })),
             Hearer::Gateway | Hearer::Inbox(_) => None,
         })

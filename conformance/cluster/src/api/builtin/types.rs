@@ -1,7 +1,8 @@
 //! The types of built-in kinds, from the published schemas: decoding with unknown fields and wrong types, and documents.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -37,7 +38,7 @@ static TYPES: LazyLock<Mutex<Types>> = LazyLock::new(Mutex::default);
 /// The type of a built-in kind.
 pub(crate) fn of(builtin: &'static Builtin) -> Option<Arc<Type>> {
     let key = (builtin.group, builtin.kind);
-    let mut types = TYPES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut types = TYPES.lock();
     if let Some(known) = types.get(&key) {
         return Some(known.clone());
     }

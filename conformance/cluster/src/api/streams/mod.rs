@@ -8,7 +8,7 @@ mod exec;
 mod portforward;
 mod websocket;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use http::header::UPGRADE;
 use http::request::Parts;
@@ -46,7 +46,7 @@ pub(crate) fn open(
     if object["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
         return Err(ApiError::bad_request(format!("pod {} does not have a host assigned", pod.name)));
     }
-    let streams = server.streams.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let streams = server.streams.read().clone();
     let streams = streams.ok_or_else(|| ApiError::not_implemented("streams to pods without a node"))?;
     match path.subresource.as_deref() {
         Some("portforward") => forward(server, streams, pod, &object, query, parts),

@@ -15,10 +15,11 @@ mod forward;
 mod load_balancers;
 mod table;
 
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Service;
@@ -54,7 +55,7 @@ impl Ports {
         if port >= FIRST_UNPRIVILEGED {
             return Ok(SocketAddr::from((address, port)));
         }
-        let mut high = self.high.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut high = self.high.lock();
         let frontend = Frontend { address, port, protocol };
         if let Some(port) = high.get(&frontend) {
             return Ok(SocketAddr::from((address, *port)));

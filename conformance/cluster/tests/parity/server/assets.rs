@@ -1,11 +1,11 @@
 //! An API server that is started from the executables `etcd` and `kube-apiserver`, for one run.
 
+use parking_lot::Mutex;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -140,7 +140,7 @@ impl Started {
 
     /// Ends both programs, the API server first.
     pub(crate) fn stop(&self) {
-        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut programs = self.programs.lock();
         while let Some(mut program) = programs.pop() {
             // Their data goes with them, so that there is nothing to be saved.
             let _ = program.child.kill();
@@ -158,13 +158,13 @@ impl Started {
             .stderr(output)
             .spawn()
             .map_err(|source| AssetsError::Missing { program: name, folder: path.to_owned(), source })?;
-        self.programs.lock().unwrap_or_else(PoisonError::into_inner).push(Program { name, child, log });
+        self.programs.lock().push(Program { name, child, log });
         Ok(())
     }
 
     /// A program that has ended already.
     fn ended(&self) -> Result<(), AssetsError> {
-        for program in self.programs.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+        for program in self.programs.lock().iter_mut() {
             if let Some(status) = program.child.try_wait()? {
                 return Err(AssetsError::Ended { program: program.name, status, last: last_words(&program.log) });
             }

@@ -2,9 +2,9 @@
 
 pub(crate) mod node_ports;
 
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ impl UnroutedAddresses {
     const LAST: u32 = u32::from_be_bytes([10, 96, 255, 254]);
 
     fn taken(&self) -> MutexGuard<'_, BTreeSet<u32>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock()
     }
 }
 
