@@ -156,6 +156,15 @@ impl fmt::Debug for SubjectToken {
 }
 
 #[cfg(test)]
+impl Caller {
+    /// A user of one issuer, with a token of no account.
+    pub(crate) fn named(subject: &str) -> Self {
+        let principal = Principal { issuer: "https://idp.example.com".to_owned(), subject: subject.to_owned() };
+        Self::authenticated(principal, SubjectToken::new(format!("token of {subject}"), SystemTime::now()))
+    }
+}
+
+#[cfg(test)]
 impl Backend {
     /// A neighbour of the name `b`.
     #[allow(clippy::unwrap_used)]

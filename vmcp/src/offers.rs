@@ -1,5 +1,6 @@
 //! What an MCP server offers: the kinds of things that it lists, and what it can do beside.
 
+use crate::jsonrpc::{Object, ParseError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -29,6 +30,13 @@ impl Kind {
             Self::Resources => "resources/list",
             Self::Templates => "resources/templates/list",
         }
+    }
+
+    /// The list that a request asks for, and the cursor of the page; none when it asks for none.
+    pub fn asked(method: &str, params: &Object<'_>) -> Result<Option<(Self, Option<String>)>, ParseError> {
+        let Some(kind) = Self::ALL.into_iter().find(|kind| kind.method() == method) else { return Ok(None) };
+        let cursor = params.typed::<Option<String>>("cursor", "a string")?;
+        Ok(Some((kind, cursor.flatten())))
     }
 
     /// The member of the method's result that holds the items.

@@ -252,16 +252,9 @@ mod tests {
     use super::super::Naming;
     use super::super::items::Page;
     use super::*;
-    use crate::backend::{Principal, SubjectToken};
     use crate::egress::Cause;
     use crate::outgoing::Passthrough;
     use std::sync::atomic::AtomicUsize;
-    use std::time::SystemTime;
-
-    fn caller(subject: &str) -> Caller {
-        let principal = Principal { issuer: "https://idp.example.com".to_owned(), subject: subject.to_owned() };
-        Caller::authenticated(principal, SubjectToken::new(format!("token of {subject}"), SystemTime::now()))
-    }
 
     async fn load(slot: &Slot, result: Result<(), ()>) -> Result<Loaded, EgressError> {
         let failed = |()| EgressError::new(Cause::Timeout, "no answer");
@@ -271,9 +264,12 @@ mod tests {
     #[test]
     fn a_list_is_shared_where_all_callers_are_the_same_to_the_backend() {
         let backend = Backend::at("http://b.example/mcp");
-        assert_eq!(Key::new(Kind::Tools, &backend, &caller("alice")), Key::new(Kind::Tools, &backend, &caller("bob")));
         assert_eq!(
-            Key::new(Kind::Tools, &backend, &caller("alice")),
+            Key::new(Kind::Tools, &backend, &Caller::named("alice")),
+            Key::new(Kind::Tools, &backend, &Caller::named("bob"))
+        );
+        assert_eq!(
+            Key::new(Kind::Tools, &backend, &Caller::named("alice")),
             Key::new(Kind::Tools, &backend, &Caller::anonymous())
         );
     }
@@ -331,7 +327,7 @@ mod tests {
             .unwrap();
             asked
         };
-        let (alice, bob) = (caller("alice"), caller("bob"));
+        let (alice, bob) = (Caller::named("alice"), Caller::named("bob"));
         let slot = Slot::default();
         let hour = r#"{"ttlMs":3600000,"cacheScope":"private"}"#;
         assert!(fetched(&slot, &alice, hour).await && !fetched(&slot, &alice, hour).await);

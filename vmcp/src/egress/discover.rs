@@ -17,7 +17,7 @@ use super::handshake::{SPOKEN, shown};
 use super::http_client::read_body;
 use super::inbound::{self, InFailure, Inbound};
 use super::news::Agreed;
-use super::response::{drain, media_type, protocol};
+use super::response::{drain, failure_body, media_type, protocol};
 use super::session::Reply;
 use super::stateless::{Message, Sender};
 use crate::backend::Caller;
@@ -27,8 +27,6 @@ use crate::stateless::VERSION;
 
 /// How long a server may take. One that has not answered by then may be one that stays silent before a handshake.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Bodies of failed requests are read up to this size.
-const MAX_FAILURE: usize = 64 * 1024;
 /// The id of the request, which is the only one of its exchange.
 const ID: u64 = 0;
 
@@ -75,7 +73,7 @@ async fn judge(response: Response<Incoming>) -> Result<Discovered, EgressError> 
             None => Ok(Discovered::Unclear),
         };
     }
-    let text = read_body(response.into_body(), MAX_FAILURE).await.unwrap_or_default();
+    let text = failure_body(response).await;
     let failed = || protocol(&format!("the backend answered {status}")).with_status(status);
     match inbound::read_failure(&text, ID) {
         _ if status == StatusCode::TOO_MANY_REQUESTS => Err(failed()),

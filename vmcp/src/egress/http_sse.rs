@@ -21,7 +21,7 @@ use super::events::EventStream;
 use super::exchange::{Exchange, same_origin};
 use super::failure::Failure;
 use super::handshake;
-use super::http_client::{broken, read_body};
+use super::http_client::broken;
 use super::inbound::{self, Inbound};
 use super::news::News;
 use super::questions::Questions;
@@ -31,9 +31,6 @@ use super::sse::SseEvent;
 use crate::backend::Caller;
 use crate::jsonrpc::{self, Id};
 use waiting::{Forget, Waiting};
-
-/// Bodies of failed requests are read up to this size.
-const MAX_FAILURE: usize = 64 * 1024;
 
 /// A session over HTTP+SSE.
 #[derive(Debug)]
@@ -254,11 +251,10 @@ async fn post(exchange: &Exchange, endpoint: &Url, caller: &Caller, message: Byt
     headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     let response = exchange.send(caller, Method::POST, endpoint, headers, message).await?;
     let status = response.status();
+    drain(response.into_body());
     if status.is_success() {
-        drain(response.into_body());
         return Ok(());
     }
-    let _ = read_body(response.into_body(), MAX_FAILURE).await;
     let error = protocol(&format!("the backend answered {status}")).with_status(status);
     Err(if status == StatusCode::NOT_FOUND { Failure::SessionLost(error) } else { Failure::Other(error) })
 }

@@ -214,26 +214,19 @@ impl Sessions {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::backend::{Principal, SubjectToken};
     use crate::ingress::session::{BusyError, STOP_TIMEOUT};
     use crate::jsonrpc::Id;
-    use std::time::SystemTime;
     use tokio::time::Instant;
-
-    fn caller(subject: &str) -> Caller {
-        let principal = Principal { issuer: "https://idp.example.com".to_owned(), subject: subject.to_owned() };
-        Caller::authenticated(principal, SubjectToken::new("token", SystemTime::now()))
-    }
 
     #[tokio::test]
     async fn to_anyone_else_a_session_does_not_exist() {
         let sessions = Sessions::new(SessionLimits::default());
-        let id = sessions.create(&caller("alice")).unwrap().id.clone();
-        let mut same_name_elsewhere = caller("alice");
+        let id = sessions.create(&Caller::named("alice")).unwrap().id.clone();
+        let mut same_name_elsewhere = Caller::named("alice");
         same_name_elsewhere.principal.as_mut().unwrap().issuer = "https://other.example".to_owned();
         for (caller, exists) in [
-            (caller("alice"), true),
-            (caller("bob"), false),
+            (Caller::named("alice"), true),
+            (Caller::named("bob"), false),
             (Caller::anonymous(), false),
             (same_name_elsewhere, false),
         ] {

@@ -2,6 +2,7 @@
 
 use super::limits::check_depth;
 use super::{Object, ParseError, raw};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -98,6 +99,13 @@ impl<'a> Message<'a> {
             _ => Err(ParseError::Envelope("it needs exactly one of \"method\", \"result\" and \"error\"")),
         }
     }
+}
+
+/// A member of the params of a notification; none when `text` is no notification, or it has no such member of that type.
+pub fn told<T: DeserializeOwned>(text: &[u8], key: &'static str) -> Option<T> {
+    let Ok(Message::Notification(notification)) = Message::parse(text) else { return None };
+    let params = Object::parse(notification.params?, "params", &[key]).ok()?;
+    serde_json::from_str(params.field(key)?.get()).ok()
 }
 
 /// The messages of a batch, each as it came (JSON-RPC 2.0, section 6).

@@ -8,17 +8,16 @@ use super::call::CallPeer;
 use super::questions::Questions;
 use crate::backend::Backend;
 use crate::capabilities::Capabilities;
-use crate::catalog::{self, Catalog, Interests, Level};
+use crate::catalog::{self, Catalog, Interests};
 use crate::egress::{OnBehalf, Peer, Question, Reply, Rounds};
 use crate::ingress::Outbox;
-use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw, request};
+use crate::jsonrpc::{ErrorObject, Id, code, notification, raw, request, told};
 use crate::offers::Kind;
 use crate::replicas::SharedSession;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -122,24 +121,16 @@ impl Client {
         }
         match method {
             "notifications/resources/updated" => {
-                let uri = params(&message, "uri").and_then(|uri| serde_json::from_str::<String>(uri.get()).ok());
-                if uri.is_some_and(|uri| self.interests.is_subscribed(&uri, backend)) {
+                if told(&message, "uri").is_some_and(|uri: String| self.interests.is_subscribed(&uri, backend)) {
                     self.outbox.push(message);
                 }
                 None
             }
-            "notifications/message" if !self.wants(&message) => None,
+            "notifications/message" if self.interests.level().is_some_and(|level| !level.lets_through(&message)) => {
+                None
+            }
             _ => Some(message),
         }
-    }
-
-    /// Whether a log message is one that the client has asked for. Not every backend keeps to the level.
-    fn wants(&self, message: &Bytes) -> bool {
-        #[derive(Deserialize)]
-        struct Told(Level);
-        let Some(wanted) = self.interests.level() else { return true };
-        let level = params(message, "level").and_then(|level| serde_json::from_str::<Told>(level.get()).ok());
-        level.is_none_or(|Told(level)| level >= wanted)
     }
 
     /// Asks the client on a stream what `backend` asks. Whoever drops the future takes the question back.
@@ -180,13 +171,6 @@ impl Drop for OpenQuestion {
     }
 }
 
-/// A member of the params of a notification.
-pub(super) fn params(message: &[u8], key: &'static str) -> Option<Box<RawValue>> {
-    let Ok(Message::Notification(notification)) = Message::parse(message) else { return None };
-    let params = Object::parse(notification.params?, "params", &[key]).ok()?;
-    params.field(key).map(ToOwned::to_owned)
-}
-
 impl catalog::Client for Client {
     fn on_behalf(self: Arc<Self>, backend: &Arc<Backend>) -> OnBehalf {
         OnBehalf {
@@ -211,7 +195,9 @@ impl Peer for SessionPeer {
             let client = &self.client;
             let Some(message) = client.hear(&self.backend, method, message) else { return };
             let call = if method == "notifications/progress" {
-                let Some(token) = params(&message, "progressToken").and_then(|token| Id::parse(&token).ok()) else {
+                let Some(token) =
+                    told(&message, "progressToken").and_then(|token: Box<RawValue>| Id::parse(&token).ok())
+                else {
                     return;
                 };
                 let Some(call) = client.newest(&self.backend, |call| call.token.as_ref() == Some(&token)) else {

@@ -30,9 +30,8 @@ pub(super) enum Method {
 impl Method {
     /// What a request asks for, or the error that answers it.
     pub(super) fn parse(method: &str, params: &Object<'_>) -> Result<Self, ErrorObject> {
-        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.method() == method) {
-            let cursor = params.typed::<Option<String>>("cursor", "a string").map(Option::flatten);
-            return Ok(Self::List(kind, cursor.map_err(|error| ErrorObject::from(&error))?));
+        if let Some((kind, cursor)) = Kind::asked(method, params).map_err(|error| ErrorObject::from(&error))? {
+            return Ok(Self::List(kind, cursor));
         }
         match method {
             "ping" => Ok(Self::Ping),

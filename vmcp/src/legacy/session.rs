@@ -1,14 +1,14 @@
 //! One client's session.
 
 use super::call::Call as Asked;
-use super::client::{Client, params};
+use super::client::Client;
 use super::methods::Method;
 use crate::backend::Caller;
 use crate::capabilities::Capabilities;
 use crate::catalog::{Catalog, ClientView, Interests};
 use crate::egress::Reply;
 use crate::ingress::{Call, Outbox, Unanswered, UpstreamSession, owned_keys};
-use crate::jsonrpc::{ErrorObject, Id, Message, Object, raw};
+use crate::jsonrpc::{ErrorObject, Id, Message, Object, raw, told};
 use crate::replicas::{Interest, Signal};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -122,7 +122,7 @@ impl UpstreamSession for ClientSession {
                     self.catalog.notify_all(&self.view, caller, &message).await;
                 }
                 Message::Notification(notification) if notification.method == "notifications/progress" => {
-                    let token = params(&message, "progressToken").and_then(|token| Id::parse(&token).ok());
+                    let token = told(&message, "progressToken").and_then(|token: Box<RawValue>| Id::parse(&token).ok());
                     let follower = token.and_then(|token| self.client.questions.follower(&token));
                     if let Some(backend) = follower {
                         self.catalog.notify(&self.view, caller, &backend, &message).await;

@@ -18,7 +18,6 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::HeaderMap;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, OnceLock};
@@ -280,7 +279,9 @@ impl CallPeer {
     pub(super) async fn tell(&self, method: &str, message: Bytes) {
         let message = match method {
             "notifications/progress" => self.named(&message),
-            "notifications/message" => Some(message).filter(|message| self.wants(message)),
+            "notifications/message" => {
+                Some(message).filter(|message| self.level.is_some_and(|level| level.lets_through(message)))
+            }
             // What is told of a question that could not be asked.
             "notifications/elicitation/complete" => None,
             _ => Some(message),
@@ -299,17 +300,6 @@ impl CallPeer {
         let token = Id::parse(params.field(PROGRESS_TOKEN)?).ok()?;
         let params = params.with(PROGRESS_TOKEN, progress.of_client.raw().to_owned()).to_raw();
         (token == progress.of_gateway).then(|| notification(&told.method, Some(&params)))
-    }
-
-    fn wants(&self, message: &[u8]) -> bool {
-        #[derive(Deserialize)]
-        struct Told(Level);
-        let (Some(wanted), Ok(Message::Notification(told))) = (self.level, Message::parse(message)) else {
-            return false;
-        };
-        let params = told.params.and_then(|params| Object::parse(params, "params", &["level"]).ok());
-        let level = params.and_then(|params| params.typed::<Told>("level", Level::EXPECTED).ok().flatten());
-        level.is_none_or(|Told(level)| level >= wanted)
     }
 }
 

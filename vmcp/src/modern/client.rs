@@ -6,7 +6,7 @@ use super::listen::News;
 use crate::backend::{Backend, Caller};
 use crate::catalog::{self, Catalog, Interests};
 use crate::egress::{OnBehalf, Peer, Question, Reply, Rounds};
-use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, raw};
+use crate::jsonrpc::{ErrorObject, Id, code, raw, told};
 use crate::offers::Kind;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -80,21 +80,13 @@ impl Client {
         if method != "notifications/resources/updated" {
             return Some(message);
         }
-        if let Some(news) = &self.news {
-            let uri = param(&message, "uri").and_then(|uri| serde_json::from_str::<String>(uri.get()).ok());
-            if uri.is_some_and(|uri| self.interests.is_subscribed(&uri, backend)) {
-                news.pass_on(&message);
-            }
+        if let Some(news) = &self.news
+            && told(&message, "uri").is_some_and(|uri: String| self.interests.is_subscribed(&uri, backend))
+        {
+            news.pass_on(&message);
         }
         None
     }
-}
-
-/// A member of the params of a notification.
-fn param(message: &[u8], key: &'static str) -> Option<Box<RawValue>> {
-    let Ok(Message::Notification(notification)) = Message::parse(message) else { return None };
-    let params = Object::parse(notification.params?, "params", &[key]).ok()?;
-    params.field(key).map(ToOwned::to_owned)
 }
 
 impl catalog::Client for Client {
@@ -120,7 +112,7 @@ impl Peer for SessionPeer {
         async move {
             let Some(message) = self.client.hear(&self.backend, method, message) else { return };
             let call = if method == "notifications/progress" {
-                let token = param(&message, "progressToken").and_then(|token| Id::parse(&token).ok());
+                let token = told(&message, "progressToken").and_then(|token: Box<RawValue>| Id::parse(&token).ok());
                 token.and_then(|token| self.client.only(&self.backend, |call| call.is_called(&token)))
             } else {
                 self.client.only(&self.backend, |_| true)

@@ -90,14 +90,8 @@ fn hash(value: &Value, digest: &mut Sha256) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::backend::{Principal, SubjectToken};
     use crate::jsonrpc::raw;
     use serde_json::json;
-
-    fn caller(subject: &str) -> Caller {
-        let principal = Principal { issuer: "i".to_owned(), subject: subject.to_owned() };
-        Caller::authenticated(principal, SubjectToken::new("t", SystemTime::now()))
-    }
 
     fn request(caller: &Caller, method: &str, params: &Value) -> Request {
         let params = raw(params);
@@ -112,10 +106,10 @@ mod tests {
     fn a_state_is_good_for_the_same_request_of_the_same_user_at_the_same_backend() {
         let (key, b) = (Sealer::random().unwrap(), backend("b", "http://b.example/mcp"));
         let call = json!({"name": "t", "arguments": {"a": 1, "b": [true, null]}});
-        let sealed = request(&caller("alice"), "tools/call", &call).seal(&key, &b, "state").unwrap();
+        let sealed = request(&Caller::named("alice"), "tools/call", &call).seal(&key, &b, "state").unwrap();
         let again = json!({"arguments": {"b": [true, null], "a": 1}, "name": "t", "requestState": "x"});
         let open = |of: &Request, at: &Backend| of.open(&key, at, &sealed);
-        assert_eq!(open(&request(&caller("alice"), "tools/call", &again), &b).unwrap(), "state");
+        assert_eq!(open(&request(&Caller::named("alice"), "tools/call", &again), &b).unwrap(), "state");
         for (user, method, params) in [
             ("bob", "tools/call", &call),
             ("alice", "prompts/get", &call),
@@ -123,10 +117,10 @@ mod tests {
             ("alice", "tools/call", &json!({"name": "t", "arguments": {"a": 2, "b": [true, null]}})),
             ("alice", "tools/call", &json!({"name": "t"})),
         ] {
-            let error = open(&request(&caller(user), method, params), &b).unwrap_err();
+            let error = open(&request(&Caller::named(user), method, params), &b).unwrap_err();
             assert_eq!(error.code, code::INVALID_PARAMS, "{user} {method} {params}");
         }
-        let same = request(&caller("alice"), "tools/call", &call);
+        let same = request(&Caller::named("alice"), "tools/call", &call);
         assert!(open(&same, &backend("c", "http://b.example/mcp")).is_err());
         assert!(open(&same, &backend("b", "http://c.example/mcp")).is_err());
         assert!(same.open(&key, &b, "tampered").is_err());
@@ -135,9 +129,9 @@ mod tests {
     #[test]
     fn no_arguments_are_the_same_however_they_are_written() {
         let (key, b) = (Sealer::random().unwrap(), backend("b", "http://b.example/mcp"));
-        let sealed = request(&caller("alice"), "tools/call", &json!({"name": "t"})).seal(&key, &b, "s").unwrap();
+        let sealed = request(&Caller::named("alice"), "tools/call", &json!({"name": "t"})).seal(&key, &b, "s").unwrap();
         for params in [json!({"name": "t", "arguments": {}}), json!({"name": "t", "arguments": null})] {
-            assert_eq!(request(&caller("alice"), "tools/call", &params).open(&key, &b, &sealed).unwrap(), "s");
+            assert_eq!(request(&Caller::named("alice"), "tools/call", &params).open(&key, &b, &sealed).unwrap(), "s");
         }
     }
 }

@@ -17,12 +17,9 @@ use crate::egress::http_client::read_body;
 use crate::egress::inbound::{self, InFailure, Inbound};
 use crate::egress::news::News;
 use crate::egress::peer::Peer;
-use crate::egress::response::{drain, media_type, protocol};
+use crate::egress::response::{drain, failure_body, is_refusal, media_type, protocol};
 use crate::egress::session::Reply;
 use crate::jsonrpc::{Id, code};
-
-/// Bodies of failed requests are read up to this size, for the JSON-RPC error that they may hold.
-pub(super) const MAX_FAILURE: usize = 64 * 1024;
 
 /// The code of errors that have none of their own in revisions with sessions.
 const SERVER_ERROR: i64 = -32000;
@@ -101,14 +98,13 @@ impl Awaited<'_> {
 
     async fn failed(&self, response: Response<Incoming>) -> Result<Answered, EgressError> {
         let status = response.status();
-        let text = read_body(response.into_body(), MAX_FAILURE).await.unwrap_or_default();
+        let text = failure_body(response).await;
         match inbound::read_failure(&text, self.id) {
             InFailure::Answer(reply) => of_reply(reply, status, true),
             InFailure::Unattributed(reply) => of_reply(reply, status, false),
             InFailure::Nothing => {
                 let error = protocol(&format!("the backend answered {status}")).with_status(status);
-                let is_refusal = status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS;
-                Err(if is_refusal { error.unexecuted() } else { error })
+                Err(if is_refusal(status) { error.unexecuted() } else { error })
             }
         }
     }

@@ -11,16 +11,14 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::answer::MAX_FAILURE;
 use super::message::{Message, Sender};
 use crate::backend::Caller;
 use crate::egress::era::Endpoint;
 use crate::egress::error::EgressError;
 use crate::egress::events::EventStream;
 use crate::egress::exchange::Exchange;
-use crate::egress::http_client::read_body;
 use crate::egress::news::News;
-use crate::egress::response::{media_type, protocol};
+use crate::egress::response::{failure_body, is_refusal, media_type, protocol};
 use crate::jsonrpc::{self, Notification, Object, Outcome, raw};
 use crate::offers::Kind;
 use crate::stateless::meta;
@@ -236,13 +234,16 @@ impl Stream {
             return Ok(Ok(EventStream::new(response.into_body())));
         }
         let error = protocol(&format!("the backend answered {status} where it should have opened a stream"));
-        let text = read_body(response.into_body(), MAX_FAILURE).await.unwrap_or_default();
+        let text = failure_body(response).await;
         let is_error = matches!(
             jsonrpc::Message::parse(&text),
             Ok(jsonrpc::Message::Response(jsonrpc::Response { outcome: Outcome::Error(_), .. }))
         );
-        let is_refusal = is_error || (status.is_client_error() && status != http::StatusCode::TOO_MANY_REQUESTS);
-        Ok(Err(if is_refusal { End::Refused(error.with_status(status)) } else { End::Over(error.with_status(status)) }))
+        Ok(Err(if is_error || is_refusal(status) {
+            End::Refused(error.with_status(status))
+        } else {
+            End::Over(error.with_status(status))
+        }))
     }
 
     async fn read(&self, events: &mut EventStream) -> Result<End, EgressError> {

@@ -20,13 +20,10 @@ use crate::egress::inbound::{self, InFailure, Inbound};
 use crate::egress::news::News;
 use crate::egress::peer::Peer;
 use crate::egress::questions::Questions;
-use crate::egress::response::{drain, media_type, protocol};
+use crate::egress::response::{drain, failure_body, is_refusal, media_type, protocol};
 use crate::egress::session::Reply;
 use crate::egress::sse::SseDecoder;
 use crate::jsonrpc::{Id, code};
-
-/// Bodies of failed requests are read up to this size, for the JSON-RPC error that they may hold.
-const MAX_FAILURE: usize = 64 * 1024;
 
 /// A request whose answer is awaited.
 pub(super) struct Awaited<'a> {
@@ -157,7 +154,7 @@ impl Awaited<'_> {
 /// What an HTTP failure means. `in_session` tells whether the request named a session.
 async fn failed(response: Response<Incoming>, in_session: bool, id: u64) -> Result<Answered, Failure> {
     let status = response.status();
-    let text = read_body(response.into_body(), MAX_FAILURE).await.unwrap_or_default();
+    let text = failure_body(response).await;
     let error = protocol(&match status {
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED if !in_session => format!(
             "the backend answered {status}: check that its URL is an MCP endpoint and that its transport is streamable-http"
@@ -165,8 +162,7 @@ async fn failed(response: Response<Incoming>, in_session: bool, id: u64) -> Resu
         _ => format!("the backend answered {status}"),
     })
     .with_status(status);
-    let error =
-        if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS { error.unexecuted() } else { error };
+    let error = if is_refusal(status) { error.unexecuted() } else { error };
     match inbound::read_failure(&text, id) {
         InFailure::Answer(reply) => {
             Ok(Answered { other_era: status == StatusCode::BAD_REQUEST && is_of_other_era(&reply), reply })
