@@ -44,9 +44,15 @@ pub(super) enum Discovered {
 impl Discovered {
     /// How to speak with the server next.
     pub(super) fn era(&self) -> Era {
+        self.proven().unwrap_or(Era::Sessions)
+    }
+
+    /// What it proves the server to be.
+    pub(super) fn proven(&self) -> Option<Era> {
         match self {
-            Self::Stateless(_) => Era::Stateless,
-            Self::Sessions | Self::Unclear => Era::Sessions,
+            Self::Stateless(_) => Some(Era::Stateless),
+            Self::Sessions => Some(Era::Sessions),
+            Self::Unclear => None,
         }
     }
 }

@@ -133,7 +133,11 @@ impl Dual {
 
     /// The era of the server, asked for if it is not known.
     async fn learned(&self, caller: &Caller) -> Result<Learned, EgressError> {
-        let learned = self.endpoint.learn(discover(&self.exchange, caller)).await?;
+        let ask = || {
+            let (exchange, caller) = (Arc::clone(&self.exchange), caller.clone());
+            async move { discover(&exchange, &caller).await }
+        };
+        let learned = self.endpoint.learn(ask).await?;
         self.turn_to(learned.era());
         if let Learned::JustNow(Discovered::Stateless(Some(agreed))) = &learned {
             self.stateless.met(caller, agreed.clone());

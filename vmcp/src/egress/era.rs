@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::time::Instant;
 use url::Url;
 
 use super::discover::Discovered;
-use super::error::{Cause, EgressError};
+use super::error::EgressError;
+use super::single_flight::SingleFlight;
 use crate::backend::Backends;
 
 /// The two ways to speak MCP.
@@ -45,17 +45,10 @@ impl Eras {
 /// One endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
-    known: Mutex<Option<Era>>,
+    /// What the server has shown of itself.
+    shown: SingleFlight<Discovered>,
     /// The id of the last request without session.
     last_id: AtomicU64,
-    /// The last attempt to find it out. Whoever holds it makes the next one.
-    last: tokio::sync::Mutex<Option<Attempt>>,
-}
-
-#[derive(Debug)]
-struct Attempt {
-    ended: Instant,
-    outcome: Result<Discovered, EgressError>,
 }
 
 /// The era of an endpoint.
@@ -85,55 +78,32 @@ impl Endpoint {
 
     /// The era, as far as it is known.
     pub(super) fn known(&self) -> Option<Era> {
-        *self.lock()
+        self.shown.look(|shown| shown.and_then(Discovered::proven))
     }
 
     /// The server has shown that it is of this era.
     pub(super) fn is(&self, era: Era) {
-        *self.lock() = Some(era);
+        self.shown.put(match era {
+            Era::Sessions => Discovered::Sessions,
+            Era::Stateless => Discovered::Stateless(None),
+        });
     }
 
     /// The server has shown that it may not be of this era any more.
     pub(super) fn doubt(&self, era: Era) {
-        self.lock().take_if(|known| *known == era);
+        self.shown.discard(|shown| shown.proven() == Some(era));
     }
 
-    /// The era: the one that is known, else what `discover` finds out. Whoever has waited for the attempt of another takes its
-    /// outcome, unless it failed for a reason of that other's own.
-    pub(super) async fn learn(
-        &self,
-        discover: impl Future<Output = Result<Discovered, EgressError>>,
-    ) -> Result<Learned, EgressError> {
-        if let Some(era) = self.known() {
-            return Ok(Learned::Before(era));
+    /// The era: the one that is known, else what `discover` finds out, once for all who ask meanwhile.
+    pub(super) async fn learn<F>(&self, discover: impl Fn() -> F) -> Result<Learned, EgressError>
+    where
+        F: Future<Output = Result<Discovered, EgressError>> + Send + 'static,
+    {
+        match self.known() {
+            Some(era) => Ok(Learned::Before(era)),
+            None => self.shown.get(|shown| shown.proven().is_some(), discover).await.map(Learned::JustNow),
         }
-        let arrived = Instant::now();
-        let mut last = self.last.lock().await;
-        if let Some(era) = self.known() {
-            return Ok(Learned::Before(era));
-        }
-        let shared = last.as_ref().filter(|attempt| attempt.ended >= arrived).map(|attempt| &attempt.outcome);
-        if let Some(outcome) = shared.filter(|outcome| is_everyones(outcome)) {
-            return outcome.clone().map(Learned::JustNow);
-        }
-        let outcome = discover.await;
-        match &outcome {
-            Ok(Discovered::Stateless(_)) => self.is(Era::Stateless),
-            Ok(Discovered::Sessions) => self.is(Era::Sessions),
-            Ok(Discovered::Unclear) | Err(_) => {}
-        }
-        *last = Some(Attempt { ended: Instant::now(), outcome: outcome.clone() });
-        outcome.map(Learned::JustNow)
     }
-
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Era>> {
-        self.known.lock()
-    }
-}
-
-/// Whether others would have had the same outcome: credentials are each one's own.
-fn is_everyones(outcome: &Result<Discovered, EgressError>) -> bool {
-    outcome.as_ref().err().is_none_or(|error| error.cause() != Cause::Unauthorized && !error.is_at_token_endpoint())
 }
 
 #[cfg(test)]
@@ -143,16 +113,26 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::egress::error::Cause;
+
+    /// A second that brings this outcome.
+    fn takes_a_second(
+        asked: &Arc<AtomicUsize>,
+        outcome: &Result<Discovered, EgressError>,
+    ) -> impl Future<Output = Result<Discovered, EgressError>> + use<> {
+        let (asked, outcome) = (Arc::clone(asked), outcome.clone());
+        async move {
+            asked.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            outcome
+        }
+    }
 
     async fn all_of(count: usize, outcome: Result<Discovered, EgressError>) -> (usize, Vec<Result<Era, EgressError>>) {
-        let (endpoint, asked) = (Endpoint::default(), AtomicUsize::new(0));
+        let (endpoint, asked) = (Endpoint::default(), Arc::default());
         let learn = || async {
-            let discover = async {
-                asked.fetch_add(1, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                outcome.clone()
-            };
-            endpoint.learn(discover).await.map(|learned| learned.era())
+            let learned = endpoint.learn(|| takes_a_second(&asked, &outcome)).await;
+            learned.map(|learned| learned.era())
         };
         let eras = futures::future::join_all((0..count).map(|_| learn())).await;
         (asked.load(Ordering::SeqCst), eras)
@@ -173,14 +153,29 @@ mod tests {
         assert_eq!(all_of(5, Err(unauthorized)).await.0, 5, "each has credentials of its own");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_the_impatient_have_asked_for_is_found_out_nevertheless() {
+        let (endpoint, asked) = (Endpoint::default(), Arc::default());
+        let outcome = Ok(Discovered::Stateless(None));
+        for _ in 0..3 {
+            let learned = endpoint.learn(|| takes_a_second(&asked, &outcome));
+            assert!(tokio::time::timeout(Duration::from_millis(300), learned).await.is_err());
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!((endpoint.known(), asked.load(Ordering::SeqCst)), (Some(Era::Stateless), 1));
+    }
+
     #[tokio::test]
     async fn what_is_not_certain_is_asked_again_and_what_is_known_is_not() {
         let endpoint = Endpoint::default();
-        assert_eq!(endpoint.learn(async { Ok(Discovered::Unclear) }).await.unwrap().era(), Era::Sessions);
+        let learn = async |outcome: Discovered| {
+            let learned = endpoint.learn(|| std::future::ready(Ok(outcome.clone()))).await;
+            learned.unwrap().era()
+        };
+        assert_eq!(learn(Discovered::Unclear).await, Era::Sessions);
         assert_eq!(endpoint.known(), None);
-        assert_eq!(endpoint.learn(async { Ok(Discovered::Sessions) }).await.unwrap().era(), Era::Sessions);
-        let known = endpoint.learn(async { Ok(Discovered::Stateless(None)) }).await.unwrap();
-        assert_eq!(known.era(), Era::Sessions, "nobody asks what is known");
+        assert_eq!(learn(Discovered::Sessions).await, Era::Sessions);
+        assert_eq!(learn(Discovered::Stateless(None)).await, Era::Sessions, "nobody asks what is known");
         endpoint.doubt(Era::Stateless);
         assert_eq!(endpoint.known(), Some(Era::Sessions));
         endpoint.doubt(Era::Sessions);

@@ -38,6 +38,7 @@ mod relayed;
 mod resolver;
 mod response;
 mod session;
+mod single_flight;
 mod sockets;
 pub mod sse;
 mod stateless;

@@ -187,7 +187,7 @@ impl TransportSession {
                 // A backend that does not answer ends the session by itself some day.
                 let _ = tokio::time::timeout(FAREWELL, session.close(caller)).await;
             }
-            Self::HttpSse(session) => session.close().await,
+            Self::HttpSse(session) => session.close(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Streamable HTTP towards a backend (MCP 2025-11-25, transports), revisions with sessions.
 
 mod answer;
+mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::value::RawValue;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 
 use super::asking::Answered;
 use super::error::EgressError;
@@ -23,10 +23,11 @@ use super::news::News;
 use super::peer::Peer;
 use super::response::{drain, media_type, protocol};
 use super::session::{Cancellation, Reply};
+use super::single_flight::SingleFlight;
 use super::sse::SseDecoder;
 use crate::backend::Caller;
-use crate::jsonrpc::{self, Id};
-use answer::{Awaited, Meanwhile};
+use answer::Meanwhile;
+use wire::Wire;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -44,11 +45,9 @@ const STREAM: Duration = Duration::from_millis(500);
 /// A session over Streamable HTTP.
 #[derive(Debug)]
 pub(super) struct Streamable {
-    exchange: Arc<Exchange>,
-    news: Arc<News>,
+    wire: Arc<Wire>,
     listener: Listener,
-    state: Mutex<Option<Arc<Established>>>,
-    last_id: AtomicU64,
+    session: SingleFlight<Arc<Established>>,
 }
 
 /// What the handshake agreed on.
@@ -60,7 +59,8 @@ pub(super) struct Established {
 
 impl Streamable {
     pub(super) fn new(exchange: Arc<Exchange>, news: Arc<News>) -> Self {
-        Self { exchange, news, listener: Listener::default(), state: Mutex::default(), last_id: AtomicU64::default() }
+        let wire = Arc::new(Wire::new(exchange, news));
+        Self { wire, listener: Listener::default(), session: SingleFlight::default() }
     }
 
     /// Sends a request; `peer` hears what comes before its answer. `cancellation` makes what is dropped when nobody waits
@@ -75,18 +75,21 @@ impl Streamable {
     ) -> Result<Answered, EgressError> {
         let first = self.established(caller, None).await?;
         self.listening(&first, caller, peer.is_some()).await;
-        let meanwhile = peer.or(self.exchange.peer()).map_or(Meanwhile::Nothing, Meanwhile::Peer);
-        match self.call(&first, caller, method, params, meanwhile, &cancellation).await {
+        let meanwhile = peer.or(self.wire.exchange.peer()).map_or(Meanwhile::Nothing, Meanwhile::Peer);
+        match self.wire.call(&first, caller, method, params, meanwhile, &cancellation).await {
             Ok(answered) => Ok(answered),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::SessionLost(_)) => {
                 tracing::debug!(
-                    backend = self.exchange.backend.name,
+                    backend = self.wire.exchange.backend.name,
                     "the backend lost the session, opening a new one"
                 );
                 let second = self.established(caller, Some(&first)).await?;
                 self.listening(&second, caller, peer.is_some()).await;
-                self.call(&second, caller, method, params, meanwhile, &cancellation).await.map_err(Failure::into_error)
+                self.wire
+                    .call(&second, caller, method, params, meanwhile, &cancellation)
+                    .await
+                    .map_err(Failure::into_error)
             }
         }
     }
@@ -94,13 +97,13 @@ impl Streamable {
     /// Keeps the backend's own stream open where somebody wants it. It stands before a request in whose midst the client may be
     /// asked: servers ask on that stream too, and what they say while there is none is lost.
     async fn listening(&self, session: &Arc<Established>, caller: &Caller, is_conversation: bool) {
-        let is_askable = is_conversation && self.exchange.can_ask();
-        if !is_askable && !self.news.is_stream_wanted() {
+        let is_askable = is_conversation && self.wire.exchange.can_ask();
+        if !is_askable && !self.wire.news.is_stream_wanted() {
             return;
         }
-        let mut stands = self.listener.follow(&self.exchange, session, caller, &self.news);
+        let mut stands = self.listener.follow(&self.wire.exchange, session, caller, &self.wire.news);
         if is_askable && tokio::time::timeout(STREAM, stands.wait_for(|stands| *stands)).await.is_err() {
-            tracing::debug!(backend = self.exchange.backend.name, "the backend's own stream does not stand yet");
+            tracing::debug!(backend = self.wire.exchange.backend.name, "the backend's own stream does not stand yet");
             self.listener.wait_no_more();
         }
     }
@@ -114,15 +117,15 @@ impl Streamable {
     pub(super) async fn listen(&self, caller: &Caller) {
         // What keeps the session from being opened, the next request will say.
         let Ok(established) = self.established(caller, None).await else { return };
-        let mut stands = self.listener.follow(&self.exchange, &established, caller, &self.news);
+        let mut stands = self.listener.follow(&self.wire.exchange, &established, caller, &self.wire.news);
         let _ = stands.wait_for(|stands| *stands).await;
     }
 
     /// Opens the session of a client with the client's own handshake. It is not opened again by itself.
     pub(super) async fn open_for_client(&self, caller: &Caller, params: &RawValue) -> Result<Reply, EgressError> {
-        let (established, reply) = self.shake_hands(caller, params).await?;
+        let (established, reply) = self.wire.shake_hands(caller, params).await?;
         if matches!(reply, Reply::Result(_)) {
-            *self.state.lock().await = Some(Arc::new(established));
+            self.session.put(Arc::new(established));
         }
         Ok(reply)
     }
@@ -136,19 +139,19 @@ impl Streamable {
         messages: &mpsc::Sender<Bytes>,
         cancellation: impl Fn(u64) -> Cancellation,
     ) -> Result<Reply, Failure> {
-        let established = self.state.lock().await.clone().ok_or_else(handshake::missing)?;
-        drop(self.listener.follow(&self.exchange, &established, caller, &self.news));
+        let established = self.session.settled().await.ok_or_else(handshake::missing)?;
+        drop(self.listener.follow(&self.wire.exchange, &established, caller, &self.wire.news));
         let meanwhile = Meanwhile::Messages(messages);
-        let answered = self.call(&established, caller, method, params, meanwhile, &cancellation).await?;
+        let answered = self.wire.call(&established, caller, method, params, meanwhile, &cancellation).await?;
         Ok(answered.reply)
     }
 
     /// Sends a client's notification or answer within its session.
     pub(super) async fn send_of_client(&self, caller: &Caller, message: Bytes) -> Result<(), Failure> {
-        let established = self.state.lock().await.clone().ok_or_else(handshake::missing)?;
-        let sent = post_one_way(&self.exchange, &established, caller, message).await;
+        let established = self.session.settled().await.ok_or_else(handshake::missing)?;
+        let sent = post_one_way(&self.wire.exchange, &established, caller, message).await;
         // The stream is asked for once the backend has heard that the client is ready.
-        drop(self.listener.follow(&self.exchange, &established, caller, &self.news));
+        drop(self.listener.follow(&self.wire.exchange, &established, caller, &self.wire.news));
         let in_session = established.session_id.is_some();
         sent.map_err(|error| match error.status() {
             Some(404) if in_session => Failure::SessionLost(error),
@@ -158,33 +161,34 @@ impl Streamable {
 
     /// Sends a notification or an answer within the current session, if there is one.
     pub(super) async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
-        let Some(established) = self.state.lock().await.clone().filter(|_| !self.exchange.is_shut()) else {
+        let Some(established) = self.session.settled().await.filter(|_| !self.wire.exchange.is_shut()) else {
             return Ok(());
         };
-        post_one_way(&self.exchange, &established, caller, message).await
+        post_one_way(&self.wire.exchange, &established, caller, message).await
     }
 
     /// Ends the session with DELETE. A backend may refuse that with 405; one that is left alone is not told.
     pub(super) async fn close(&self, caller: &Caller) {
         self.listener.stop();
-        let Some(established) = self.state.lock().await.take() else { return };
-        if established.session_id.is_none() || self.exchange.is_shut() {
+        if !self.wire.exchange.is_shut() {
+            // One that is being opened at this moment is ended, too.
+            self.session.settled().await;
+        }
+        let Some(established) = self.session.take() else { return };
+        if established.session_id.is_none() || self.wire.exchange.is_shut() {
             return;
         }
-        let url = &self.exchange.backend.url;
-        let sent = self.exchange.send(caller, Method::DELETE, url, established.headers(), Bytes::new()).await;
+        let url = &self.wire.exchange.backend.url;
+        let sent = self.wire.exchange.send(caller, Method::DELETE, url, established.headers(), Bytes::new()).await;
         if let Err(error) = sent {
-            tracing::debug!(backend = self.exchange.backend.name, %error, "the session could not be ended");
+            tracing::debug!(backend = self.wire.exchange.backend.name, %error, "the session could not be ended");
         }
     }
 
     /// Leaves the session to itself: the server keeps none any more.
     pub(super) fn abandon(&self) {
         self.listener.stop();
-        // Whoever opens a session at this moment will find out by itself.
-        if let Ok(mut state) = self.state.try_lock() {
-            state.take();
-        }
+        self.session.take();
     }
 
     /// The session, opened first when there is none or when it is still the `lost` one.
@@ -193,87 +197,12 @@ impl Streamable {
         caller: &Caller,
         lost: Option<&Arc<Established>>,
     ) -> Result<Arc<Established>, EgressError> {
-        let mut state = self.state.lock().await;
-        if let Some(current) = &*state
-            && lost.is_none_or(|lost| !Arc::ptr_eq(lost, current))
-        {
-            return Ok(Arc::clone(current));
-        }
-        *state = None;
-        let established = Arc::new(self.initialize(caller).await?);
-        *state = Some(Arc::clone(&established));
-        Ok(established)
-    }
-
-    async fn initialize(&self, caller: &Caller) -> Result<Established, EgressError> {
-        let (established, reply) = self.shake_hands(caller, &handshake::params(&self.exchange.hearer)).await?;
-        if let Reply::Error(error) = reply {
-            return Err(handshake::refused(&error));
-        }
-        let initialized = jsonrpc::notification("notifications/initialized", None);
-        post_one_way(&self.exchange, &established, caller, initialized).await?;
-        Ok(established)
-    }
-
-    /// Sends `initialize`. What is established counts only if the answer is a result.
-    async fn shake_hands(&self, caller: &Caller, params: &RawValue) -> Result<(Established, Reply), EgressError> {
-        let id = self.next_id();
-        let message = jsonrpc::request(&Id::from(id), "initialize", Some(params));
-        let response = self.post(caller, HeaderMap::new(), message).await?;
-        let session_id = response.headers().get(SESSION_ID).cloned();
-        let before = Established { session_id: session_id.clone(), version: "" };
-        let answered = self.awaited(&before, caller, id, Meanwhile::Nothing).read(response).await;
-        let reply = answered.map_err(Failure::into_error)?.reply;
-        let Reply::Result(result) = &reply else { return Ok((before, reply)) };
-        let agreed = handshake::negotiated(result)?;
-        let version = agreed.revision;
-        self.news.negotiated(agreed);
-        tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
-        Ok((Established { session_id, version }, reply))
-    }
-
-    async fn call(
-        &self,
-        established: &Arc<Established>,
-        caller: &Caller,
-        method: &str,
-        params: Option<&RawValue>,
-        meanwhile: Meanwhile<'_>,
-        cancellation: &impl Fn(u64) -> Cancellation,
-    ) -> Result<Answered, Failure> {
-        let id = self.next_id();
-        let message = jsonrpc::request(&Id::from(id), method, params);
-        let cancellation = cancellation(id);
-        let answer = match self.post(caller, established.headers(), message).await {
-            Ok(response) => self.awaited(established, caller, id, meanwhile).read(response).await,
-            Err(error) => Err(error.into()),
+        let is_good = |current: &Arc<Established>| lost.is_none_or(|lost| !Arc::ptr_eq(lost, current));
+        let open = || {
+            let (wire, caller) = (Arc::clone(&self.wire), caller.clone());
+            async move { wire.initialize(&caller).await.map(Arc::new) }
         };
-        cancellation.disarm();
-        answer
-    }
-
-    /// Reads the answer to request `id`; `meanwhile` says who hears what else comes with it.
-    fn awaited<'a>(
-        &'a self,
-        established: &'a Established,
-        caller: &'a Caller,
-        id: u64,
-        meanwhile: Meanwhile<'a>,
-    ) -> Awaited<'a> {
-        Awaited { exchange: &self.exchange, news: &self.news, established, caller, id, meanwhile }
-    }
-
-    async fn post(
-        &self,
-        caller: &Caller,
-        headers: HeaderMap,
-        message: Bytes,
-    ) -> Result<Response<Incoming>, EgressError> {
-        post(&self.exchange, caller, headers, message).await
-    }
-
-    fn next_id(&self) -> u64 {
-        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+        self.session.get(is_good, open).await
     }
 }
 

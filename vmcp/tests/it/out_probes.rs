@@ -216,3 +216,62 @@ async fn a_backend_that_hangs_is_found_out_by_the_probe_after_a_call() {
     assert_eq!(server.journal().len(), requests);
     stop.cancel();
 }
+
+/// A server that answers no handshake before it is told to.
+async fn reserved() -> (Server, watch::Sender<bool>) {
+    let (answering, answers) = watch::channel(false);
+    let server = Server::plain(move |recorded| {
+        let mut answers = answers.clone();
+        async move {
+            if recorded.what() == "initialize" {
+                answers.wait_for(|answers| *answers).await.unwrap();
+            }
+            mcp(|recorded| json_body(result(recorded, "{}")))(recorded).await
+        }
+    })
+    .await;
+    (server, answering)
+}
+
+fn handshakes(server: &Server) -> usize {
+    server.methods().iter().filter(|method| *method == "initialize").count()
+}
+
+#[tokio::test]
+async fn a_handshake_that_takes_longer_than_a_probe_is_there_for_a_later_one() {
+    let (server, answering) = reserved().await;
+    let health = Health::new(1);
+    let mut states = health.subscribe();
+    let (_, stop) = probing(&server, &health, Duration::from_millis(20));
+    let failed = states.wait_for(|states| states.get("partner").is_some_and(|seen| seen.consecutive_failures >= 3));
+    tokio::time::timeout(PATIENCE, failed).await.unwrap().unwrap();
+    answering.send_replace(true);
+    let ready = states.wait_for(|states| states["partner"].state == BackendStatus::Ready);
+    tokio::time::timeout(PATIENCE, ready).await.unwrap().unwrap();
+    assert_eq!(handshakes(&server), 1);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_handshake_that_takes_longer_than_a_call_is_there_for_a_later_one() {
+    let (server, answering) = reserved().await;
+    let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
+    let (session, caller) = (open_egress().open(&backend, &Caller::anonymous()), Caller::anonymous());
+    let call = |timeout| session.request(&caller, "tools/call", None, timeout);
+    for _ in 0..3 {
+        assert_eq!(call(Duration::from_millis(100)).await.unwrap_err().cause(), Cause::Timeout);
+    }
+    answering.send_replace(true);
+    call(PATIENCE).await.unwrap();
+    assert_eq!(handshakes(&server), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_is_closed_while_it_is_opened_is_ended() {
+    let (server, answering) = reserved().await;
+    let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
+    let (session, caller) = (open_egress().open(&backend, &Caller::anonymous()), Caller::anonymous());
+    assert!(session.request(&caller, "tools/call", None, Duration::from_millis(100)).await.is_err());
+    tokio::join!(session.close(), async { answering.send_replace(true) });
+    assert_eq!(server.methods(), ["initialize", "notifications/initialized", "DELETE"]);
+}
