@@ -82,7 +82,9 @@ fn main() -> ExitCode {
 
 fn trial(shared: &Arc<Shared>, library: &Arc<Library>, scenario: &Arc<Scenario>) -> Trial {
     let (shared, library, played) = (shared.clone(), library.clone(), scenario.clone());
-    Trial::test(scenario.id.clone(), move || {
+    let lacks = Embedded::lacks(scenario).map(|reason| format!(" (skipped: {reason})"));
+    let is_ignored = scenario.skip.is_some() || lacks.is_some();
+    Trial::test(format!("{}{}", scenario.id, lacks.unwrap_or_default()), move || {
         let played = shared.play(&library, &played)?;
         match played.verdict {
             Verdict::Passed => Ok(()),
@@ -90,7 +92,7 @@ fn trial(shared: &Arc<Shared>, library: &Arc<Library>, scenario: &Arc<Scenario>)
         }
     })
     .with_kind("scenario")
-    .with_ignored_flag(scenario.skip.is_some())
+    .with_ignored_flag(is_ignored)
 }
 
 /// A way to break the complete example, and the behaviour that its failure must name.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Action, Apply, Count, OperatorState, Scenario, Step, Token, Until, What};
+use super::{Action, Apply, Count, Image, OperatorState, Scenario, Step, Token, Until, What};
 use crate::diagnostic::Position;
 use crate::expression::Expression;
 use crate::mcp::Transport;
@@ -35,14 +35,17 @@ pub fn world(world: &World) -> Vec<String> {
     lines
 }
 
-/// What images stand for, a line per image.
+/// What images hold, a line per image.
 pub fn images(scenario: &Scenario) -> Vec<String> {
-    let stands_for = |(image, world): (&String, &World)| {
-        let tools: Vec<&str> =
-            world.servers.iter().flat_map(|server| &server.tools).map(|tool| tool.name.as_str()).collect();
-        format!("containers of {image} are MCP servers with tools {}", tools.join(", "))
+    let holds = |(name, image): (&String, &Image)| match image {
+        Image::Server(world) => {
+            let tools: Vec<&str> =
+                world.servers.iter().flat_map(|server| &server.tools).map(|tool| tool.name.as_str()).collect();
+            format!("containers of {name} are MCP servers with tools {}", tools.join(", "))
+        }
+        Image::Program(program) => format!("containers of {name} run {}", program.name()),
     };
-    scenario.images.iter().map(stands_for).collect()
+    scenario.images.iter().map(holds).collect()
 }
 
 /// The steps, one after the other, with what they verify.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::deadline::Moment;
+use super::image::Image;
 use super::reader::StepReader;
 use super::scenario::{Defaults, Isolation, Profile, Scenario};
 use crate::catalogue::Catalogue;
@@ -116,20 +117,20 @@ fn check_id(id: &Located<String>) -> Result<(), Refusal> {
     Err(Refusal::at(id.at, message))
 }
 
-fn read_images(node: &Node) -> Result<BTreeMap<String, World>, Refusal> {
+fn read_images(node: &Node) -> Result<BTreeMap<String, Image>, Refusal> {
     let NodeValue::Map(entries) = &node.value else {
         return Err(Refusal::at(
             node.at,
-            format!("`images` is {}: expected a mapping from images to servers", node.kind()),
+            format!("`images` is {}: expected a mapping from images to servers and programs", node.kind()),
         ));
     };
     let mut images = BTreeMap::new();
-    for (image, server) in entries {
-        let world = World::read_server(server)?;
-        if let Some(problem) = world.problem() {
-            return Err(Refusal::at(server.at, format!("in `images`, {}: {problem}", image.name)));
+    for (name, node) in entries {
+        let image = Image::read(node)?;
+        if let Some(problem) = image.problem() {
+            return Err(Refusal::at(node.at, format!("in `images`, {}: {problem}", name.name)));
         }
-        images.insert(image.name.clone(), world);
+        images.insert(name.name.clone(), image);
     }
     Ok(images)
 }

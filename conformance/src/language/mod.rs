@@ -5,6 +5,7 @@
 mod check;
 mod deadline;
 pub mod describe;
+mod image;
 mod library;
 mod load;
 mod reader;
@@ -15,6 +16,7 @@ mod template;
 pub(crate) use check::{OBJECT_KEYS, entry_keys};
 pub(crate) use deadline::duration;
 pub use deadline::{Deadline, Moment};
+pub use image::{ForeignProgram, Image};
 pub use library::{Library, LoadErrors, Manifest};
 pub use scenario::{Defaults, Isolation, Profile, Scenario};
 pub use step::{

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::deadline::Deadline;
+use super::image::Image;
 use super::step::{Action, Step, Token};
 use crate::diagnostic::Source;
 use crate::world::World;
@@ -29,8 +30,8 @@ pub struct Scenario {
     pub defaults: Defaults,
     /// The remote servers that it needs.
     pub world: Option<World>,
-    /// The MCP servers that images stand for, each a world of one server.
-    pub images: BTreeMap<String, World>,
+    /// What the containers of images run.
+    pub images: BTreeMap<String, Image>,
     /// What is done and expected.
     pub steps: Vec<Step>,
     /// The file that says all this.

@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::outside::{self, Outside};
-use super::{Programs, Target, TargetError, provision};
+use super::{Programs, Target, TargetError, machine, provision};
 use crate::causes::chain;
 use crate::diagnostic::Source;
-use crate::language::Moment;
+use crate::language::{Image, Moment, Scenario};
 use crate::objects::Objects;
 use crate::world::{World, WorldHandle};
 
@@ -71,6 +71,11 @@ impl Embedded {
         }
     }
 
+    /// Why scenarios like this cannot be played on this machine, if so.
+    pub fn lacks(scenario: &Scenario) -> Option<String> {
+        machine::lacks(scenario)
+    }
+
     /// Ends every pod and the cluster.
     pub async fn shutdown(self) {
         self.cluster.shutdown().await;
@@ -115,21 +120,29 @@ impl Embedded {
         Ok(())
     }
 
-    /// Has `images` stand for MCP servers in a namespace: processes of the simulator, each with a world of its own.
-    fn serve_images(&self, namespace: &str, images: &BTreeMap<String, World>) -> Result<(), TargetError> {
+    /// Has programs of this machine stand for `images` in a namespace.
+    fn serve_images(&self, namespace: &str, images: &BTreeMap<String, Image>) -> Result<(), TargetError> {
         let mut programs = BTreeMap::new();
-        for (number, (image, world)) in images.iter().enumerate() {
-            let place = self.files.path().join(format!("{namespace}-image-{number}"));
-            let (file, authorities) = (place.with_extension("yaml"), place.display().to_string());
-            let name = file.display().to_string();
-            std::fs::write(&file, world.written().to_string())
-                .map_err(|source| TargetError::File { file: name.clone(), source })?;
-            let arguments =
-                ["serve", "--exact-ports", "--listen", "0.0.0.0", "--ca-dir", authorities.as_str(), name.as_str()];
-            programs.insert(image.clone(), Program::new(self.server.clone()).with_arguments(arguments));
+        for (number, (name, image)) in images.iter().enumerate() {
+            let program = match image {
+                Image::Server(world) => self.simulated(&format!("{namespace}-image-{number}"), world)?,
+                Image::Program(program) => Program::new(machine::find(*program).map_err(TargetError::Usage)?),
+            };
+            programs.insert(name.clone(), program);
         }
         self.cluster.surroundings().set_images(namespace, programs);
         Ok(())
+    }
+
+    /// An MCP server: a process of the simulator with a world of its own, in a file of that name.
+    fn simulated(&self, name: &str, world: &World) -> Result<Program, TargetError> {
+        let place = self.files.path().join(name);
+        let (file, authorities) = (place.with_extension("yaml"), place.display().to_string());
+        let file_name = file.display().to_string();
+        std::fs::write(&file, world.written().to_string())
+            .map_err(|source| TargetError::File { file: file_name.clone(), source })?;
+        let arguments = ["serve", "--exact-ports", "--listen", "0.0.0.0", "--ca-dir", &authorities, &file_name];
+        Ok(Program::new(self.server.clone()).with_arguments(arguments))
     }
 }
 
@@ -150,11 +163,15 @@ impl Target for Embedded {
         moment.ordinary()
     }
 
+    fn cannot_play(&self, scenario: &Scenario) -> Option<String> {
+        Self::lacks(scenario)
+    }
+
     fn make_namespace<'a>(
         &'a self,
         name: &'a str,
         world: Option<&'a WorldHandle>,
-        images: &'a BTreeMap<String, World>,
+        images: &'a BTreeMap<String, Image>,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             self.tell(name, world)?;

@@ -4,6 +4,7 @@ mod embedded;
 mod existing;
 mod interruption;
 mod kind;
+mod machine;
 mod outside;
 mod programs;
 mod provision;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::language::{Moment, Scenario};
+use crate::language::{Image, Moment, Scenario};
 use crate::objects::{ApiError, Objects};
 use crate::world::{World, WorldHandle};
 
@@ -51,13 +52,13 @@ pub trait Target: Send + Sync {
         None
     }
 
-    /// Makes a namespace, whose pods reach a world by its names and trust its public authority, and where `images` stand
-    /// for MCP servers, each a world of one server.
+    /// Makes a namespace, whose pods reach a world by its names and trust its public authority, and where containers of
+    /// `images` run what these hold.
     fn make_namespace<'a>(
         &'a self,
         name: &'a str,
         world: Option<&'a WorldHandle>,
-        images: &'a BTreeMap<String, World>,
+        images: &'a BTreeMap<String, Image>,
     ) -> BoxFuture<'a, Result<(), TargetError>>;
 
     /// Removes a namespace and everything in it, without waiting for the end.

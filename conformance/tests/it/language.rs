@@ -89,6 +89,7 @@ fn mistakes_in_what_images_stand_for() {
         "images:\n  localhost/server:\n    url: http://a:8080/mcp\n    toools: [{name: echo}]\nsteps:\n  - wait: pod/x\n    until: gone\n"
     ));
     assert_snapshot!(errors("images: [localhost/server]\nsteps:\n  - wait: pod/x\n    until: gone\n"));
+    assert_snapshot!(errors("images:\n  localhost/server: bash\nsteps:\n  - wait: pod/x\n    until: gone\n"));
 }
 
 #[test]

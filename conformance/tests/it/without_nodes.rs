@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use conformance::language::Moment;
+use conformance::language::{Image, Moment};
 use conformance::objects::{Objects, Verb, Write};
 use conformance::target::{Target, TargetError};
 use conformance::world::{World, WorldHandle};
@@ -53,7 +53,7 @@ impl Target for WithoutNodes {
         &'a self,
         name: &'a str,
         _world: Option<&'a WorldHandle>,
-        _images: &'a BTreeMap<String, World>,
+        _images: &'a BTreeMap<String, Image>,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             let kind = self.objects.kinds.named("namespace").await?;

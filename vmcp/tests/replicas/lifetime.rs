@@ -2,7 +2,7 @@
 
 use crate::gateways::{Gateway, at, connected, eventually, text};
 use crate::in_backend::Backend;
-use crate::in_oidc::{AUDIENCE, Issuer};
+use crate::in_oidc::{self, Issuer};
 use crate::in_support::initialize_params;
 use crate::redis_server::RedisServer;
 use http::{Method, StatusCode};
@@ -47,23 +47,8 @@ pub(crate) async fn a_session_that_ends_at_one_replica_ends_at_all(redis: Arc<Re
 pub(crate) async fn to_anyone_else_a_session_does_not_exist_at_any_replica(redis: Arc<RedisServer>) {
     let (issuer, other) = (Issuer::start().await, Issuer::start().await);
     let backend = Backend::start(&["echo"]).await;
-    let config = format!(
-        "
-name: engineering
-groupRef: engineering-tools
-incomingAuth:
-  type: oidc
-  oidc:
-    issuer: {}
-    audience: {AUDIENCE}
-    resource: http://vmcp-engineering.default.svc:4483
-    scopes: [openid]
-    insecureAllowHttp: true
-outgoingAuth: {{source: inline}}
-backends: [{{name: b, url: '{}', transport: streamable-http}}]
-",
-        issuer.url, backend.url
-    );
+    let backends = format!("backends: [{{name: b, url: '{}', transport: streamable-http}}]\n", backend.url);
+    let config = in_oidc::config(&issuer) + &backends;
     let gateway = Gateway::configured(&redis, &config).with("--egress-allow=oidc=127.0.0.0/8");
     let (one, two) = gateway.pair().await;
     let mut alice = one.client().with("authorization", &format!("Bearer {}", issuer.token("alice")));

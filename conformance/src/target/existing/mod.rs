@@ -24,7 +24,7 @@ use self::forward::Forwards;
 use self::reach::Reach;
 use super::kind::KindCluster;
 use super::{Interruption, Target, TargetError, provision};
-use crate::language::{Moment, Scenario};
+use crate::language::{Image, Moment, Scenario};
 use crate::objects::Objects;
 use crate::world::{World, WorldHandle};
 
@@ -101,8 +101,14 @@ impl Target for Existing {
     }
 
     fn cannot_play(&self, scenario: &Scenario) -> Option<String> {
-        if !scenario.images.is_empty() {
+        let mut images = scenario.images.values();
+        if images.clone().any(|image| matches!(image, Image::Server(_))) {
             return Some("its images stand for simulated servers, which only the embedded target has".to_owned());
+        }
+        if self.reach.is_local() && images.next().is_some() {
+            return Some(
+                "its images must be pulled, which an embedded cluster of another process does not do".to_owned(),
+            );
         }
         self.reach.why_not(scenario.world.as_ref()?).map(str::to_owned)
     }
@@ -111,7 +117,7 @@ impl Target for Existing {
         &'a self,
         name: &'a str,
         world: Option<&'a WorldHandle>,
-        _images: &'a BTreeMap<String, World>,
+        _images: &'a BTreeMap<String, Image>,
     ) -> BoxFuture<'a, Result<(), TargetError>> {
         async move {
             self.namespaces.lock().insert(name.to_owned());
