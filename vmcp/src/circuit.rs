@@ -71,6 +71,11 @@ impl Circuit {
         Self { settings, phase, epoch, changed_at: None, reason: String::new() }
     }
 
+    /// From now on other settings count. An open circuit stays open for as long as it said.
+    pub(crate) fn configure(&mut self, settings: CircuitSettings) {
+        self.settings = settings;
+    }
+
     /// The state, in the words of the status.
     pub fn state(&self) -> CircuitState {
         match self.phase {

@@ -1,23 +1,24 @@
 //! The gateway as a whole: what a configuration and flags ask for, wired together, started and ended.
 
-use crate::catalog::{Catalog, CatalogOptions, Naming};
-use crate::circuit::CircuitSettings;
+use crate::catalog::Catalog;
 use crate::cli::Serve;
-use crate::discovery::{self, Snapshot, Surroundings};
-use crate::egress::Egress;
-use crate::health::{Health, ProbeSchedule, probe_all};
+use crate::discovery::{self, Discovery, Surroundings};
+use crate::egress::{Egress, HttpClient};
+use crate::health::{Health, probe_all};
 use crate::ingress::{GroupReport, Ingress, Patience, Report, Requests, SseEndpoint, StatelessEndpoint};
 use crate::legacy::LegacyGateway;
 use crate::modern::ModernGateway;
-use crate::outgoing::{Passthrough, TokenCache};
+use crate::outgoing::TokenCache;
 use crate::policy::Policy;
+use crate::reload::{ConfigFile, GatewayReload, SetLogLevel, follow};
+use crate::settings::Settings;
 use crate::start::{self, Bound, Cluster, Server, Storage, http_client};
 use crate::status::{Seen, StatusTarget, write_status};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use vmcp_config::{Config, FailureHandling, OutgoingAuthSource, PartialFailureMode};
+use vmcp_config::{Config, OutgoingAuthSource};
 
 pub use crate::start::StartError;
 
@@ -39,12 +40,14 @@ pub struct Gateway {
     catalog: Arc<Catalog>,
     clients: Arc<LegacyGateway>,
     modern: Arc<ModernGateway>,
-    discovered: watch::Receiver<Snapshot>,
+    discovery: Discovery,
     egress: Egress,
     health: Health,
-    schedule: ProbeSchedule,
+    remote_health_checks: bool,
     status: Option<(kube::Client, StatusTarget)>,
-    workflows: usize,
+    config: Config,
+    client: HttpClient,
+    followed: Option<(ConfigFile<Config>, SetLogLevel)>,
 }
 
 impl Gateway {
@@ -77,10 +80,9 @@ impl Gateway {
         let client = http_client(&serving, &cluster)?;
         let policy = Policy::configured(config.incoming_auth.as_ref(), client.clone())?;
         let bound = Bound::at(&serving.host, port).await?;
-        let failures = failure_handling(&config);
-        let circuits = circuits(&failures);
-        let health = Health::new(count(failures.unhealthy_threshold)).with_circuits(circuits);
-        let egress = Egress::new(client, TokenCache::new(serving.token_cache_max))
+        let Settings { unhealthy_threshold, circuits, .. } = Settings::of(&config);
+        let health = Health::new(unhealthy_threshold).with_circuits(circuits);
+        let egress = Egress::new(client.clone(), TokenCache::new(serving.token_cache_max))
             .with_gate(health.clone())
             .with_token_circuits(circuits)
             .with_lane_width(serving.backend_cap);
@@ -90,9 +92,9 @@ impl Gateway {
             // Only the operator names the object that a gateway belongs to.
             operated: name.is_some(),
         };
-        let discovered = discovery::start(&config, surroundings, background.clone())?;
-        let catalog =
-            Arc::new(Catalog::new(catalog_options(&config), discovered.clone(), egress.clone(), health.clone()));
+        let discovery = discovery::start(&config, surroundings, background.clone())?;
+        let discovered = discovery.snapshots();
+        let catalog = Arc::new(Catalog::new(discovered.clone(), egress.clone(), health.clone()));
         let clients = Arc::new(LegacyGateway::new(config.name.clone(), Arc::clone(&catalog)));
         let modern = Arc::new(ModernGateway::new(
             &config.name,
@@ -103,7 +105,6 @@ impl Gateway {
         let ingress = Arc::new(Ingress {
             origins: bound.origins(&serving, &policy),
             policy,
-            passthrough: Passthrough::of(config.passthrough_headers.as_deref().unwrap_or_default()),
             sessions: storage.sessions,
             upstream: Arc::<LegacyGateway>::clone(&clients),
             stateless: Some(StatelessEndpoint {
@@ -113,24 +114,39 @@ impl Gateway {
             http_sse: Some(SseEndpoint::default()),
             report: Report {
                 mode: if cluster.api().is_some() && is_discovered(&config) { "dynamic" } else { "static" },
-                discovered: discovered.clone(),
-                group: Some(GroupReport { name: config.group_ref.clone(), health: health.clone() }),
+                discovered,
+                group: Some(GroupReport { health: health.clone() }),
             },
             patience: Patience::default(),
             stop: CancellationToken::new(),
         });
-        let schedule = ProbeSchedule {
-            interval: failures.health_check_interval.as_std(),
-            timeout: failures.health_check_timeout.as_std(),
-            remote_proxies: remote_health_checks,
-        };
-        let status = cluster.status(name.as_deref(), failures.status_reporting_interval.as_std());
+        let status = cluster.status(name.as_deref());
         let server = bound.server(ingress, background);
         if let Some(heard) = storage.heard {
             server.hear(heard);
         }
-        let workflows = config.composite_tools.map_or(0, |workflows| workflows.len());
-        Ok(Self { server, catalog, clients, modern, discovered, egress, health, schedule, status, workflows })
+        Ok(Self {
+            server,
+            catalog,
+            clients,
+            modern,
+            discovery,
+            egress,
+            health,
+            remote_health_checks,
+            status,
+            config,
+            client,
+            followed: None,
+        })
+    }
+
+    /// The same, which takes in changes of the `file` that its configuration was read from, while it serves. `set_log_level`
+    /// sets how much is logged.
+    #[must_use]
+    pub fn following(mut self, file: ConfigFile<Config>, set_log_level: SetLogLevel) -> Self {
+        self.followed = Some((file, set_log_level));
+        self
     }
 
     /// Where the gateway listens.
@@ -140,19 +156,24 @@ impl Gateway {
 
     /// Serves until `stop`, then lets the calls that are under way finish, and ends what it has opened.
     pub async fn serve(self, stop: CancellationToken) {
-        let Self { server, catalog, clients, modern, discovered, egress, health, schedule, status, workflows } = self;
+        let Self { server, catalog, clients, modern, discovery, egress, health, config, .. } = self;
         let end = server.background();
-        if let Some((client, target)) = status {
+        let discovered = discovery.snapshots();
+        if let Some((client, target)) = self.status {
             let seen = Seen {
                 snapshots: discovered.clone(),
                 observations: health.subscribe(),
                 counts: catalog.counts(),
-                workflows,
+                workflows: config.composite_tools.as_ref().map_or(0, Vec::len),
             };
             server.spawn(write_status(client, target, seen, end.clone()));
         }
         let (news, heard) = mpsc::channel(NEWS);
-        server.spawn(probe_all(discovered, egress, health, schedule, news, end));
+        server.spawn(probe_all(discovered, egress, health, self.remote_health_checks, news, end));
+        if let Some((file, set_log_level)) = self.followed {
+            let reload = GatewayReload { started: config, discovery, client: self.client, set_log_level };
+            server.spawn_until_end(follow(file, reload));
+        }
         let follower = Arc::clone(&catalog);
         server.spawn_until_end(async move { follower.follow(heard).await });
         server.spawn_until_end(async move {
@@ -168,31 +189,4 @@ impl Gateway {
 
 fn is_discovered(config: &Config) -> bool {
     config.outgoing_auth.as_ref().is_some_and(|auth| auth.source == OutgoingAuthSource::Discovered)
-}
-
-fn failure_handling(config: &Config) -> FailureHandling {
-    config.operational.as_ref().and_then(|operational| operational.failure_handling.clone()).unwrap_or_else(|| {
-        // Who does not say how failures are handled wants the tools of the backends that work.
-        FailureHandling { partial_failure_mode: PartialFailureMode::BestEffort, ..FailureHandling::default() }
-    })
-}
-
-/// The circuit breaker is off unless it is enabled.
-fn circuits(failures: &FailureHandling) -> Option<CircuitSettings> {
-    let breaker = failures.circuit_breaker.as_ref().filter(|breaker| breaker.enabled)?;
-    Some(CircuitSettings { threshold: count(breaker.failure_threshold), timeout: breaker.timeout.as_std() })
-}
-
-/// A number that was checked to be positive.
-fn count(number: i64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn catalog_options(config: &Config) -> CatalogOptions {
-    let aggregation = config.aggregation.clone().unwrap_or_default();
-    CatalogOptions {
-        naming: Naming::of(aggregation),
-        timeouts: config.operational.as_ref().and_then(|operational| operational.timeouts.clone()).unwrap_or_default(),
-        partial_failure: failure_handling(config).partial_failure_mode,
-    }
 }

@@ -14,6 +14,7 @@ use crate::backend::{Backend, Backends};
 use crate::circuit::{Circuit, CircuitSettings};
 use crate::egress::{Cause, EgressError};
 use crate::status::{BackendStatus, Observation, Observations};
+use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -27,19 +28,24 @@ const RESOLUTION_MILLISECONDS: i64 = 1000;
 /// The shared record of health. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Health {
-    threshold: u32,
-    circuits: Option<CircuitSettings>,
+    judgement: Arc<ArcSwap<Judgement>>,
     states: Arc<watch::Sender<Observations>>,
     /// Who waits to probe a backend that has come into doubt.
     doubts: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
+}
+
+/// How failures count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Judgement {
+    threshold: u32,
+    circuits: Option<CircuitSettings>,
 }
 
 impl Health {
     /// An empty record; `threshold` failures in a row make a healthy backend unavailable.
     pub fn new(threshold: u32) -> Self {
         Self {
-            threshold: threshold.max(1),
-            circuits: None,
+            judgement: Arc::new(ArcSwap::from_pointee(Judgement { threshold: threshold.max(1), circuits: None })),
             states: Arc::new(watch::Sender::new(Observations::new())),
             doubts: Arc::default(),
         }
@@ -47,9 +53,30 @@ impl Health {
 
     /// The same with a circuit breaker before every backend, if any.
     #[must_use]
-    pub fn with_circuits(mut self, settings: Option<CircuitSettings>) -> Self {
-        self.circuits = settings;
+    pub fn with_circuits(self, settings: Option<CircuitSettings>) -> Self {
+        self.judgement.rcu(|judgement| Judgement { circuits: settings, ..**judgement });
         self
+    }
+
+    /// From now on failures of `backends` count like this. What was found out so far stays, and so do circuits that are
+    /// open.
+    pub fn configure(&self, threshold: u32, circuits: Option<CircuitSettings>, backends: &Backends) {
+        let judgement = Judgement { threshold: threshold.max(1), circuits };
+        if *self.judgement.swap(Arc::new(judgement)) == judgement {
+            return;
+        }
+        self.states.send_modify(|states| {
+            for (name, seen) in states {
+                let epoch = backends.get(name).map_or(0, |backend| backend.identity);
+                seen.circuit = circuits.map(|settings| match seen.circuit.take() {
+                    Some(mut circuit) => {
+                        circuit.configure(settings);
+                        circuit
+                    }
+                    None => Circuit::new(settings, epoch),
+                });
+            }
+        });
     }
 
     /// Follows the health of all backends.
@@ -120,7 +147,7 @@ impl Health {
         self.states.send_if_modified(|states| {
             let Some(health) = states.get_mut(backend) else { return false };
             let before = health.state;
-            if state::observe(health, event, self.threshold, now) {
+            if state::observe(health, event, self.judgement.load().threshold, now) {
                 tracing::info!(
                     backend,
                     before = before.as_str(),
@@ -149,7 +176,7 @@ impl Health {
     }
 
     fn unobserved(&self, backend: &Backend) -> Observation {
-        let circuit = self.circuits.map(|settings| Circuit::new(settings, backend.identity));
+        let circuit = self.judgement.load().circuits.map(|settings| Circuit::new(settings, backend.identity));
         Observation { circuit, ..Observation::default() }
     }
 

@@ -10,8 +10,9 @@ use tracing_subscriber::EnvFilter;
 use vmcp::cli::{Cli, Command, Validate};
 use vmcp::gateway::{Gateway, Options, StartError};
 use vmcp::proxy::{self, Proxy};
-use vmcp_config::LogLevel;
+use vmcp::reload::{ConfigFile, SetLogLevel};
 use vmcp_config::proxy::ProxyConfig;
+use vmcp_config::{Config, LogLevel};
 
 /// Wrong usage: flags or configuration.
 const USAGE: u8 = 2;
@@ -27,22 +28,22 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Validate(file) => validate(&file),
-        Command::Serve(serve) => match vmcp_config::load(&serve.config) {
-            Ok(config) => {
-                let debug = config.operational.as_ref().is_some_and(|o| o.log_level == Some(LogLevel::Debug));
-                log(debug);
+        Command::Serve(serve) => match ConfigFile::<Config>::open(&serve.config) {
+            Ok((file, config)) => {
+                let set_level = log(config.operational.as_ref().and_then(|operational| operational.log_level));
                 run(async move {
-                    let gateway = Gateway::bind(Options { config, serve: *serve }).await?;
+                    let gateway = Gateway::bind(Options { config, serve: *serve }).await?.following(file, set_level);
                     Ok((gateway.address(), move |stop| gateway.serve(stop)))
                 })
             }
             Err(error) => fail(&anyhow::Error::new(error), USAGE),
         },
-        Command::Proxy(flags) => match ProxyConfig::load(&flags.config) {
-            Ok(config) => {
-                log(false);
+        Command::Proxy(flags) => match ConfigFile::<ProxyConfig>::open(&flags.config) {
+            Ok((file, config)) => {
+                // The file of a proxy says nothing of it.
+                drop(log(None));
                 run(async move {
-                    let proxy = Proxy::bind(proxy::Options { config, flags: *flags }).await?;
+                    let proxy = Proxy::bind(proxy::Options { config, flags: *flags }).await?.following(file);
                     Ok((proxy.address(), move |stop| proxy.serve(stop)))
                 })
             }
@@ -112,11 +113,21 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Logs are JSON lines on stderr; `RUST_LOG` refines what the configuration asks for.
-fn log(debug: bool) {
-    let level = if debug { "info,vmcp=debug" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
+/// Logs are JSON lines on stderr; `RUST_LOG` refines what the configuration asks for. Returns what sets the level anew.
+fn log(level: Option<LogLevel>) -> SetLogLevel {
+    let filter = |level| {
+        let level = if level == Some(LogLevel::Debug) { "info,vmcp=debug" } else { "info" };
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level))
+    };
+    let subscriber = tracing_subscriber::fmt().json().with_env_filter(filter(level)).with_writer(std::io::stderr);
+    let subscriber = subscriber.with_filter_reloading();
+    let handle = subscriber.reload_handle();
+    subscriber.init();
+    Box::new(move |level| {
+        if let Err(error) = handle.reload(filter(level)) {
+            tracing::warn!(%error, "the level of the log could not be changed");
+        }
+    })
 }
 
 fn stop_on_signal(stop: &CancellationToken) -> std::io::Result<()> {

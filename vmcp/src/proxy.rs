@@ -4,9 +4,10 @@ use crate::cli::Proxy as Flags;
 use crate::discovery;
 use crate::egress::Egress;
 use crate::ingress::{Ingress, Patience, Report, SseEndpoint};
-use crate::outgoing::{Passthrough, TokenCache};
+use crate::outgoing::TokenCache;
 use crate::policy::Policy;
 use crate::relay::Relay;
+use crate::reload::{ConfigFile, ProxyReload, follow};
 use crate::selection::ToolSelection;
 use crate::start::{self, Bound, Cluster, Server, StartError, http_client};
 use std::net::SocketAddr;
@@ -28,6 +29,8 @@ pub struct Options {
 pub struct Proxy {
     server: Server,
     relay: Arc<Relay>,
+    config: ProxyConfig,
+    followed: Option<ConfigFile<ProxyConfig>>,
 }
 
 impl Proxy {
@@ -65,15 +68,13 @@ impl Proxy {
         let egress = Egress::new(client, TokenCache::new(serving.token_cache_max)).with_lane_width(serving.backend_cap);
         let background = CancellationToken::new();
         let discovered = discovery::start_proxy(&config, cluster.api(), background.clone())?;
-        let tools = config.tools.clone().unwrap_or_default();
-        let tools = ToolSelection::new(tools.filter.as_deref(), tools.overrides);
+        let tools = ToolSelection::of_proxy(&config);
         let relay = Arc::new(Relay::new(config.name.clone(), discovered.clone(), egress, tools));
         let sse =
             SseEndpoint { prefix: config.endpoint_prefix.clone(), trust_proxy_headers: config.trust_proxy_headers };
         let ingress = Arc::new(Ingress {
             origins: bound.origins(&serving, &policy),
             policy,
-            passthrough: Passthrough::default(),
             sessions: start::sessions(&serving),
             upstream: Arc::<Relay>::clone(&relay),
             stateless: None,
@@ -82,7 +83,14 @@ impl Proxy {
             patience: Patience::default(),
             stop: CancellationToken::new(),
         });
-        Ok(Self { server: bound.server(ingress, background), relay })
+        Ok(Self { server: bound.server(ingress, background), relay, config, followed: None })
+    }
+
+    /// The same, which takes in changes of the `file` that its configuration was read from, while it serves.
+    #[must_use]
+    pub fn following(mut self, file: ConfigFile<ProxyConfig>) -> Self {
+        self.followed = Some(file);
+        self
     }
 
     /// Where the proxy listens.
@@ -92,7 +100,10 @@ impl Proxy {
 
     /// Serves until `stop`, then lets the calls that are under way finish, and ends what it has opened.
     pub async fn serve(self, stop: CancellationToken) {
-        let Self { server, relay } = self;
+        let Self { server, relay, config, followed } = self;
+        if let Some(file) = followed {
+            server.spawn_until_end(follow(file, ProxyReload { started: config, relay: Arc::clone(&relay) }));
+        }
         server.spawn_until_end(async move { relay.follow().await });
         server.serve(stop).await;
     }

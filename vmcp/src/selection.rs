@@ -3,13 +3,14 @@
 use crate::jsonrpc::{Object, ParseError, array, raw};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use vmcp_config::proxy::ProxyConfig;
 use vmcp_config::{ToolAnnotations, ToolOverride};
 
 /// The keys of a tool that a selection may change.
 pub(crate) const TOOL_KEYS: [&str; 3] = ["name", "description", "annotations"];
 
 /// A selection of tools. Everything that it does not speak of stays as the backend has it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct ToolSelection {
     /// Names as clients see them; all tools are shown without it.
     shown: Option<HashSet<String>>,
@@ -24,6 +25,12 @@ impl ToolSelection {
     pub fn new(filter: Option<&[String]>, overrides: BTreeMap<String, ToolOverride>) -> Self {
         let renamed = overrides.iter().filter_map(|(original, change)| Some((change.name.clone()?, original.clone())));
         Self { shown: filter.map(|names| names.iter().cloned().collect()), originals: renamed.collect(), overrides }
+    }
+
+    /// The selection of a proxy.
+    pub fn of_proxy(config: &ProxyConfig) -> Self {
+        let tools = config.tools.clone().unwrap_or_default();
+        Self::new(tools.filter.as_deref(), tools.overrides)
     }
 
     /// Whether every tool is shown as it is.
@@ -70,6 +77,12 @@ impl ToolSelection {
             return Some(item.to_owned());
         }
         Some(self.changed(&original, object).with("name", raw(exposed)).to_raw())
+    }
+
+    /// Whether the tool `original` has another description or other annotations.
+    pub(crate) fn changes(&self, original: &str) -> bool {
+        let change = self.overrides.get(original);
+        change.is_some_and(|change| change.description.is_some() || change.annotations.is_some())
     }
 
     /// The backend's tool `original` with its new description and annotations, and still with its own name. `tool` was read with

@@ -8,7 +8,8 @@
 //!
 //! Reading a file has three steps, each with its own module: [`load`] parses and finds unknown keys, [`Config::problems`]
 //! checks the rules that types cannot express, and [`Config::unsupported`] names what this release does not serve;
-//! [`validate()`] tells all of it at once.
+//! [`validate()`] tells all of it at once, and
+//! [`parse_file()`] does so for the text of a file that changes. [`Config::needs_restart`] says which changes a running gateway cannot follow.
 //! Nothing here does input or output, but for [`load()`], which reads the one file it is given.
 
 mod aggregation;
@@ -24,6 +25,7 @@ mod operational;
 mod outgoing;
 mod position;
 pub mod proxy;
+mod restart;
 mod schema;
 mod secret;
 mod selection;
@@ -46,7 +48,7 @@ pub use config::Config;
 pub use duration::{Duration, DurationError};
 pub use incoming::{Authorization, IncomingAuth, IncomingAuthKind, Oidc};
 pub use keys::{UnknownKey, unknown_keys};
-pub use load::{ConfigError, Problem, load, parse, validate};
+pub use load::{ConfigError, Problem, load, parse, parse_file, validate};
 pub use observability::{Audit, Telemetry};
 pub use operational::{CircuitBreaker, FailureHandling, LogLevel, Operational, PartialFailureMode, Timeouts};
 pub use outgoing::{

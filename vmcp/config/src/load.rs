@@ -115,6 +115,12 @@ pub fn parse(text: &str, origin: &str) -> Result<Config, ConfigError> {
     check(text, origin, Demand::Correct)
 }
 
+/// Checks `text`, which was read from the file at `path`: it must be right, and ask for nothing that this release does not
+/// serve.
+pub fn parse_file(text: &str, path: impl AsRef<Path>) -> Result<Config, ConfigError> {
+    located(text, path.as_ref(), Demand::Served)
+}
+
 /// Tells everything that keeps a gateway from serving the configuration file at `path`: also the features that this release
 /// does not have.
 pub fn validate(path: impl AsRef<Path>) -> Result<(), ConfigError> {
@@ -130,9 +136,14 @@ pub(crate) enum Demand {
     Served,
 }
 
-/// Reads and checks a configuration file of any kind. Relative paths of files that it names are of its own folder.
+/// Reads and checks a configuration file of any kind.
 pub(crate) fn read<T: Checked>(path: &Path) -> Result<T, ConfigError> {
-    let mut config: T = check(&text_of(path)?, &path.display().to_string(), Demand::Correct)?;
+    located(&text_of(path)?, path, Demand::Correct)
+}
+
+/// Checks the text of the file at `path`. Relative paths of files that it names are of its own folder.
+pub(crate) fn located<T: Checked>(text: &str, path: &Path, demand: Demand) -> Result<T, ConfigError> {
+    let mut config: T = check(text, &path.display().to_string(), demand)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for file in config.files() {
         *file = folder.join(&*file).to_string_lossy().into_owned();

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{
     Audit, Authorization, ConfigError, Oidc, SessionStorage, Telemetry, ToolOverride, Transport, UnknownKey, Violation,
     keys::{schema_of, unknown_to},
-    load::{Checked, Demand, check, read, served},
+    load::{Checked, Demand, check, located, read, served},
 };
 
 pub use outgoing::{
@@ -162,6 +162,12 @@ impl ProxyConfig {
     /// Reads and checks the file at `path`, JSON or YAML.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         read(path.as_ref())
+    }
+
+    /// Checks `text`, which was read from the file at `path`: it must be right, and ask for nothing that this release does not
+    /// serve.
+    pub fn parse_file(text: &str, path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        located(text, path.as_ref(), Demand::Served)
     }
 
     /// Tells everything that keeps a proxy from serving the file at `path`.

@@ -23,7 +23,7 @@ impl Catalog {
         conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let params = conversation.addressed(backend, params)?.to_raw();
-        let timeout = self.options.timeouts.of(&backend.name).as_std();
+        let timeout = self.timeout(backend);
         let session = view.session(&self.egress, backend, caller);
         self.tell(view, caller, backend, &session).await;
         let hearing = conversation.with(backend);

@@ -1,8 +1,9 @@
 //! The last known lists, each of one kind, for exactly one configuration of a backend and one credential.
 
-use super::ItemList;
+use super::{ExposedList, ItemList};
 use crate::backend::{Backend, Backends, Caller, Principal};
 use crate::egress::EgressError;
+use crate::naming::Naming;
 use crate::offers::Kind;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -89,6 +90,8 @@ struct Known {
     stale: bool,
     /// Who asked for it.
     principal: Option<Principal>,
+    /// What clients see of it by the last naming that was asked for.
+    exposed: Option<(Arc<Naming>, Arc<ExposedList>)>,
 }
 
 impl Known {
@@ -111,8 +114,8 @@ impl Known {
 #[derive(Debug)]
 pub(super) struct Loaded {
     pub(super) list: Arc<ItemList>,
-    /// Whether it differs from the last one, so that other clients should ask again.
-    pub(super) changed: bool,
+    /// The list that it took the place of: clients may see another one now.
+    pub(super) replaced: Option<Arc<ItemList>>,
 }
 
 impl Slot {
@@ -153,12 +156,12 @@ impl Slot {
         fetch: impl Future<Output = Result<ItemList, EgressError>>,
     ) -> Result<Loaded, EgressError> {
         if let Some(list) = self.fresh(caller) {
-            return Ok(Loaded { list, changed: false });
+            return Ok(Loaded { list, replaced: None });
         }
         let attempts = self.attempts.load(Ordering::Acquire);
         let mut failure = self.fetching.lock().await;
         if let Some(list) = self.fresh(caller) {
-            return Ok(Loaded { list, changed: false });
+            return Ok(Loaded { list, replaced: None });
         }
         if self.attempts.load(Ordering::Acquire) != attempts {
             if let Some(failure) = failure.as_ref() {
@@ -168,7 +171,7 @@ impl Slot {
             let just_now =
                 self.known.lock().as_ref().filter(|known| known.is_for(caller)).map(|known| Arc::clone(&known.list));
             if let Some(list) = just_now {
-                return Ok(Loaded { list, changed: false });
+                return Ok(Loaded { list, replaced: None });
             }
         }
         let fetched = fetch.await;
@@ -180,9 +183,25 @@ impl Slot {
             fetched_at: Instant::now(),
             stale: false,
             principal: caller.principal.clone(),
+            exposed: None,
         };
         let before = self.known.lock().replace(known);
-        Ok(Loaded { changed: before.is_some_and(|before| !before.list.same_as(&list)), list })
+        Ok(Loaded { replaced: before.map(|before| before.list), list })
+    }
+
+    /// What clients see of `list`, which is that of `backend`, by `naming`.
+    pub(super) fn exposed(&self, list: &Arc<ItemList>, backend: &str, naming: &Arc<Naming>) -> Arc<ExposedList> {
+        let mut known = self.known.lock();
+        let known = known.as_mut().filter(|known| Arc::ptr_eq(&known.list, list));
+        let made = known.as_ref().and_then(|known| known.exposed.as_ref());
+        if let Some((_, exposed)) = made.filter(|(by, _)| Arc::ptr_eq(by, naming)) {
+            return Arc::clone(exposed);
+        }
+        let exposed = Arc::new(ExposedList::of(list, backend, naming));
+        if let Some(known) = known {
+            known.exposed = Some((Arc::clone(naming), Arc::clone(&exposed)));
+        }
+        exposed
     }
 
     /// Forgets the list: the credential that it was got with is not good any more.
@@ -230,12 +249,23 @@ impl ListCache {
         stale
     }
 
-    /// Whether whoever got `list` would get the same now, as far as that is known.
-    pub(super) fn is_current(&self, key: &Key, list: &ItemList) -> bool {
+    /// Whether whoever got `list` would get the same now, by `naming`, as far as that is known.
+    pub(super) fn is_current(&self, key: &Key, list: &ExposedList, naming: &Arc<Naming>) -> bool {
         let slot = self.slots.lock().get(key).cloned();
-        slot.is_some_and(|slot| {
-            slot.known.lock().as_ref().is_some_and(|known| !known.stale && known.list.same_as(list))
-        })
+        let known = slot.as_ref().and_then(|slot| slot.known.lock().as_ref().filter(|known| !known.stale).cloned());
+        let (Some(slot), Some(known)) = (slot, known) else { return false };
+        slot.exposed(&known.list, &key.backend, naming).same_as(list)
+    }
+
+    /// The lists of which clients see something else by `after` than by `before`.
+    pub(super) fn renamed(&self, before: &Arc<Naming>, after: &Arc<Naming>) -> Vec<Key> {
+        let slots: Vec<_> = self.slots.lock().iter().map(|(key, slot)| (key.clone(), Arc::clone(slot))).collect();
+        let is_renamed = |(key, slot): &(Key, Arc<Slot>)| {
+            let Some(list) = slot.known() else { return false };
+            let seen = slot.exposed(&list, &key.backend, before);
+            !slot.exposed(&list, &key.backend, after).same_as(&seen)
+        };
+        slots.into_iter().filter(is_renamed).map(|(key, _)| key).collect()
     }
 
     /// Drops the lists of backends that are gone or configured differently.
@@ -249,7 +279,6 @@ impl ListCache {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::Naming;
     use super::super::items::Page;
     use super::*;
     use crate::egress::Cause;
@@ -297,6 +326,35 @@ mod tests {
         assert!(!Arc::ptr_eq(&slot, &cache.slot(Key::new(Kind::Tools, &before, &Caller::anonymous()))));
     }
 
+    #[tokio::test]
+    async fn another_naming_changes_the_lists_of_which_it_shows_something_else() {
+        let cache = ListCache::default();
+        let fetch = async |name: &str, tool: &str| {
+            let backend = Backend { name: name.to_owned(), ..Backend::at("http://b.example/mcp") }.with_identity();
+            let slot = cache.slot(Key::new(Kind::Tools, &backend, &Caller::anonymous()));
+            let result = crate::jsonrpc::raw(&serde_json::json!({"tools": [{"name": tool}]}));
+            let mut list = ItemList::new(Kind::Tools);
+            list.add(&Page::parse(Kind::Tools, &result).unwrap(), |_| {});
+            slot.load(&Caller::anonymous(), async { Ok(list) }).await.unwrap();
+            slot
+        };
+        let (slot, _) = (fetch("a", "echo").await, fetch("b", "other").await);
+        let hiding = |tool: &str| {
+            let tools = serde_json::json!({"tools": [{"workload": "a", "filter": [tool]}]});
+            Arc::new(Naming::of(serde_json::from_value(tools).unwrap()))
+        };
+        let all = Arc::new(Naming::default());
+        let renamed = |before: &Arc<Naming>, after: &Arc<Naming>| {
+            cache.renamed(before, after).into_iter().map(|key| key.backend).collect::<Vec<_>>()
+        };
+        assert_eq!(renamed(&all, &hiding("echo")), [""; 0], "it shows the only tool");
+        assert_eq!(renamed(&hiding("echo"), &hiding("none")), ["a"]);
+        assert_eq!(renamed(&hiding("none"), &all), ["a"]);
+        let list = slot.known().unwrap();
+        let exposed = slot.exposed(&list, "a", &all);
+        assert!(Arc::ptr_eq(&exposed, &slot.exposed(&list, "a", &all)), "made once");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_list_is_fresh_for_a_while_good_for_longer_and_known_for_ever() {
         let slot = Slot::default();
@@ -317,7 +375,7 @@ mod tests {
         let fetched = async |slot: &Slot, caller: &Caller, hints: &str| {
             let result = serde_json::value::RawValue::from_string(hints.to_owned()).unwrap();
             let mut list = ItemList::new(Kind::Tools);
-            list.add(&Page::parse(Kind::Tools, &result).unwrap(), "b", &Naming::prefix(""), |_| {});
+            list.add(&Page::parse(Kind::Tools, &result).unwrap(), |_| {});
             let mut asked = false;
             slot.load(caller, async {
                 asked = true;

@@ -1,10 +1,11 @@
 //! The news that what clients see has changed: who has to hear of what.
 
 use super::cache::Key;
-use super::{Catalog, Interests};
+use super::{Catalog, ExposedList, Interests, Now};
 use crate::backend::{Backend, Backends, Caller};
 use crate::health::{BackendNews, is_available};
 use crate::offers::Kind;
+use crate::settings::Settings;
 use crate::status::{BackendStatus, Observations};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -63,9 +64,11 @@ impl Catalog {
 
     /// The kinds of which a client sees something else now than it was last served.
     pub fn affected(&self, interests: &Interests, changed: &Changed) -> Vec<Kind> {
+        let naming = &self.now().settings.naming;
+        let is_current = |key: &Key, list: &ExposedList| self.lists.is_current(key, list, naming);
         let of_lists = |kind: Kind| {
             let mut keys = changed.lists.iter().filter(|key| key.kind == kind);
-            keys.any(|key| interests.was_served(key).is_some_and(|list| !self.lists.is_current(key, &list)))
+            keys.any(|key| interests.was_served(key).is_some_and(|list| !is_current(key, &list)))
         };
         let listed = Kind::ALL.into_iter().filter(|kind| interests.has_listed(*kind));
         listed.filter(|kind| changed.kinds.contains(kind) || of_lists(*kind)).collect()
@@ -91,17 +94,22 @@ impl Catalog {
         }
     }
 
-    /// Follows backends that come, go, change, fail and recover, for ever, and what `news` tells of them.
+    /// Follows settings that change, backends that come, go, change, fail and recover, for ever, and what `news` tells of them.
     pub async fn follow(&self, mut news: mpsc::Receiver<BackendNews>) {
         let mut discovered = self.discovered.clone();
         let mut health = self.health.subscribe();
-        let mut backends = Arc::clone(&discovered.borrow_and_update().backends);
+        discovered.mark_unchanged();
+        let Now { mut backends, mut settings } = self.now();
         let mut available = BTreeMap::new();
         loop {
             // Without discovery its channel is closed, and only health changes.
             tokio::select! {
                 Ok(()) = discovered.changed() => {
-                    let before = std::mem::replace(&mut backends, Arc::clone(&discovered.borrow_and_update().backends));
+                    discovered.mark_unchanged();
+                    let now = self.now();
+                    let before = std::mem::replace(&mut settings, now.settings);
+                    self.follow_settings(&before, &settings);
+                    let before = std::mem::replace(&mut backends, now.backends);
                     let others = others(&before, &backends);
                     if !others.is_empty() {
                         self.announce_backends(&others);
@@ -124,6 +132,30 @@ impl Catalog {
                     self.announce_backends(&turned);
                 }
             }
+        }
+    }
+
+    /// Goes by other settings, and tells everyone who sees something else by them.
+    fn follow_settings(&self, before: &Settings, after: &Settings) {
+        if before.circuits != after.circuits {
+            self.egress.set_token_circuits(after.circuits);
+        }
+        let renamed =
+            if before.naming == after.naming { Vec::new() } else { self.lists.renamed(&before.naming, &after.naming) };
+        let mut kinds = BTreeSet::new();
+        if !before.naming.ranks_like(&after.naming) {
+            // Another backend may own a name, and the merged list has another order.
+            kinds.extend([Kind::Tools, Kind::Prompts]);
+        }
+        if before.partial_failure != after.partial_failure {
+            kinds.extend(Kind::ALL);
+        }
+        if !renamed.is_empty() || !kinds.is_empty() {
+            self.recount();
+            self.changes.announce(|changed| {
+                changed.lists.extend(renamed);
+                changed.kinds.extend(kinds);
+            });
         }
     }
 

@@ -48,7 +48,7 @@ impl Claim<'_> {
         let Some(Ok(list)) = lists.get(self.backend.name.as_str()) else { return false };
         match self.found {
             Found::Item => list.has(self.key),
-            Found::Template => list.iter().any(|item| template::matches(&item.exposed, self.key)),
+            Found::Template => list.iter().any(|item| template::matches(&item.name, self.key)),
         }
     }
 }

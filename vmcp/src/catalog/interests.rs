@@ -1,7 +1,7 @@
 //! What a client wants to hear of: changes of the lists that it was served, news of resources, log messages.
 
 use super::cache::Key;
-use super::{ItemList, Level};
+use super::{ExposedList, Level};
 use crate::jsonrpc::{ErrorObject, code};
 use crate::offers::Kind;
 use crate::replicas::Interest;
@@ -15,7 +15,7 @@ const MAX_SUBSCRIPTIONS: usize = 1_000;
 /// One client's interests.
 #[derive(Debug, Default)]
 pub struct Interests {
-    served: Mutex<HashMap<Kind, HashMap<Key, Arc<ItemList>>>>,
+    served: Mutex<HashMap<Kind, HashMap<Key, Arc<ExposedList>>>>,
     /// By URI.
     subscriptions: Mutex<HashMap<String, Subscription>>,
     level: Mutex<Option<Level>>,
@@ -30,7 +30,7 @@ struct Subscription {
 
 impl Interests {
     /// Notes which lists the client was served.
-    pub(super) fn serve(&self, kind: Kind, lists: Vec<(Key, Arc<ItemList>)>) {
+    pub(super) fn serve(&self, kind: Kind, lists: Vec<(Key, Arc<ExposedList>)>) {
         self.served.lock().insert(kind, lists.into_iter().collect());
     }
 
@@ -40,7 +40,7 @@ impl Interests {
     }
 
     /// The list of this key that the client was served.
-    pub(super) fn was_served(&self, key: &Key) -> Option<Arc<ItemList>> {
+    pub(super) fn was_served(&self, key: &Key) -> Option<Arc<ExposedList>> {
         self.served.lock().get(&key.kind)?.get(key).cloned()
     }
 

@@ -1,34 +1,35 @@
-//! What one backend lists of one kind: its own names, and items that stay raw.
+//! What one backend lists of one kind: its own names, and items that stay raw. What clients see of it is another thing
+//! ([`Exposed`](super::Exposed)), which changes with the configuration.
 
-use super::Naming;
-use crate::jsonrpc::{Object, ParseError, array, raw};
+use crate::jsonrpc::{Object, ParseError, array};
 use crate::offers::Kind;
 use crate::selection::TOOL_KEYS;
 use crate::stateless::mirrored::{MarkError, Mirrored, mirrored};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How many items of one kind are taken from one backend.
 const MAX_ITEMS: usize = 10_000;
 
-/// One tool, prompt, resource or template.
+/// One tool, prompt, resource or template, as its backend has it.
 #[derive(Debug)]
 pub struct Item {
-    /// The name, URI or template by which clients speak of it.
-    pub exposed: String,
-    /// The item of the list as clients see it: the backend's own but for the name and what an override changes.
-    pub item: Box<RawValue>,
+    /// The name, URI or template by which the backend speaks of it.
+    pub name: String,
+    /// The item of the list.
+    pub item: Arc<RawValue>,
     /// The arguments that a tool wants to see in headers too.
     pub mirrored: Vec<Mirrored>,
 }
 
-/// What clients see of one kind of one backend.
+/// What one backend has of one kind.
 #[derive(Debug)]
 pub struct ItemList {
     kind: Kind,
     items: Vec<Item>,
-    by_original: HashMap<String, usize>,
+    by_name: HashMap<String, usize>,
     /// Whether the backend's revision has arguments in headers: a tool that asks for them in a wrong way is left out.
     has_mirrored: bool,
     /// How long the backend says that it may be kept.
@@ -85,7 +86,7 @@ pub enum ItemError {
 impl ItemList {
     /// No items of `kind` yet.
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, items: Vec::new(), by_original: HashMap::new(), has_mirrored: false, ttl: None, is_private: false }
+        Self { kind, items: Vec::new(), by_name: HashMap::new(), has_mirrored: false, ttl: None, is_private: false }
     }
 
     /// The same of a backend whose revision has arguments in headers.
@@ -96,11 +97,11 @@ impl ItemList {
     }
 
     /// Adds a page. An item that is not usable is left out, alone, and reported to `rejected`.
-    pub(super) fn add(&mut self, page: &Page<'_>, backend: &str, naming: &Naming, mut rejected: impl FnMut(ItemError)) {
+    pub(super) fn add(&mut self, page: &Page<'_>, mut rejected: impl FnMut(ItemError)) {
         self.ttl = [self.ttl, page.ttl].into_iter().flatten().min();
         self.is_private |= page.is_private;
         for item in &page.items {
-            if let Err(error) = self.add_item(item, backend, naming) {
+            if let Err(error) = self.add_item(item) {
                 let stop = error == ItemError::TooMany;
                 rejected(error);
                 if stop {
@@ -110,7 +111,7 @@ impl ItemList {
         }
     }
 
-    fn add_item(&mut self, item: &RawValue, backend: &str, naming: &Naming) -> Result<(), ItemError> {
+    fn add_item(&mut self, item: &RawValue) -> Result<(), ItemError> {
         let (kind, key) = (self.kind, self.kind.key());
         if self.items.len() >= MAX_ITEMS {
             return Err(ItemError::TooMany);
@@ -118,35 +119,36 @@ impl ItemList {
         let owned: &[&str] = if kind == Kind::Tools { &TOOL_KEYS } else { &[key] };
         let object = Object::parse(item, kind.noun(), owned)?;
         let name = object.string(key)?.filter(|name| !name.is_empty()).ok_or(ItemError::Nameless(key))?;
-        if self.by_original.contains_key(&name) {
+        if self.by_name.contains_key(&name) {
             return Err(ItemError::Duplicate(name));
         }
         let schema = object.field("inputSchema").filter(|_| self.has_mirrored);
         let mirrored = schema.map_or(Ok(Vec::new()), mirrored);
         let mirrored = mirrored.map_err(|error| ItemError::Mirrored(name.clone(), error))?;
-        let Some(exposed) = naming.exposed(kind, backend, &name) else { return Ok(()) };
-        let object = if kind == Kind::Tools { naming.changed(backend, &name, object) } else { object };
-        // A name that stays is not even spelled otherwise.
-        let object = if exposed == name { object } else { object.with(key, raw(&exposed)) };
-        let item = object.to_raw();
-        self.by_original.insert(name, self.items.len());
-        self.items.push(Item { exposed, item, mirrored });
+        let item = Arc::from(item.to_owned());
+        self.by_name.insert(name.clone(), self.items.len());
+        self.items.push(Item { name, item, mirrored });
         Ok(())
     }
 
-    /// The arguments that the tool which the backend itself calls `original` wants to see in headers too.
-    pub(super) fn mirrored(&self, original: &str) -> &[Mirrored] {
-        self.item(original).map_or(&[], |item| &item.mirrored)
+    /// Of which kind the items are.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
-    /// Whether clients see what the backend itself calls `original`.
-    pub fn has(&self, original: &str) -> bool {
-        self.by_original.contains_key(original)
+    /// The arguments that the tool `name` wants to see in headers too.
+    pub(super) fn mirrored(&self, name: &str) -> &[Mirrored] {
+        self.item(name).map_or(&[], |item| &item.mirrored)
     }
 
-    /// What clients see of what the backend itself calls `original`.
-    pub fn item(&self, original: &str) -> Option<&Item> {
-        self.by_original.get(original).and_then(|place| self.items.get(*place))
+    /// Whether the backend has something that it calls `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// What the backend calls `name`.
+    pub fn item(&self, name: &str) -> Option<&Item> {
+        self.by_name.get(name).and_then(|place| self.items.get(*place))
     }
 
     /// How long the list may be kept, if its backend says so: as long as each of its pages.
@@ -163,12 +165,6 @@ impl ItemList {
     pub fn iter(&self) -> impl Iterator<Item = &Item> {
         self.items.iter()
     }
-
-    /// Whether clients see the same in both lists.
-    pub fn same_as(&self, other: &Self) -> bool {
-        self.items.len() == other.items.len()
-            && self.items.iter().zip(&other.items).all(|(one, two)| one.item.get() == two.item.get())
-    }
 }
 
 #[cfg(test)]
@@ -180,20 +176,8 @@ mod tests {
         let result = RawValue::from_string(result.to_owned()).unwrap();
         let (mut list, mut rejected) = (ItemList::new(kind), Vec::new());
         let page = Page::parse(kind, &result).unwrap();
-        list.add(&page, "b", &Naming::prefix("{workload}_"), |error| rejected.push(error));
+        list.add(&page, |error| rejected.push(error));
         (list, rejected)
-    }
-
-    #[test]
-    fn an_item_changes_in_its_name_only() {
-        let (list, rejected) = list(
-            Kind::Tools,
-            r#"{"tools":[{"title":"T","name":"echo","inputSchema":{"z":1,"a":1.0,"a":2},"x":{"Name":null}}]}"#,
-        );
-        assert_eq!(rejected, []);
-        let items: Vec<_> = list.iter().map(|item| item.item.get()).collect();
-        assert_eq!(items, [r#"{"title":"T","name":"b_echo","inputSchema":{"z":1,"a":1.0,"a":2},"x":{"Name":null}}"#]);
-        assert!(list.has("echo") && !list.has("b_echo"));
     }
 
     #[test]
@@ -202,22 +186,14 @@ mod tests {
             Kind::Tools,
             r#"{"tools":[{"name":"a","name":"b"},{"name":"c","Name":"d"},{},{"name":1},7,{"name":"e"},{"name":"e"}]}"#,
         );
-        assert_eq!(list.iter().map(|item| item.exposed.as_str()).collect::<Vec<_>>(), ["b_e"]);
+        assert_eq!(list.iter().map(|item| item.name.as_str()).collect::<Vec<_>>(), ["e"]);
         assert_eq!(rejected.len(), 6);
         assert_eq!(rejected[2], ItemError::Nameless("name"));
         assert_eq!(rejected[5], ItemError::Duplicate("e".to_owned()));
     }
 
     #[test]
-    fn prompts_have_prefixes_and_resources_their_own_uris() {
-        for (kind, result, item) in [
-            (Kind::Prompts, r#"{"prompts":[{"name":"ask","a":1.0}]}"#, r#"{"name":"b_ask","a":1.0}"#),
-            (Kind::Resources, r#"{"resources":[{"uri":"x:y","name":"N"}]}"#, r#"{"uri":"x:y","name":"N"}"#),
-            (Kind::Templates, r#"{"resourceTemplates":[{"uriTemplate":"x:{y}"}]}"#, r#"{"uriTemplate":"x:{y}"}"#),
-        ] {
-            let (list, rejected) = list(kind, result);
-            assert_eq!((list.iter().map(|item| item.item.get()).collect::<Vec<_>>(), rejected), (vec![item], vec![]));
-        }
+    fn the_key_of_each_kind_must_be_there_once() {
         for (kind, result) in [
             (Kind::Prompts, r#"{"prompts":[{"name":"a","name":"b"},{"name":"a","NAME":"b"}]}"#),
             (Kind::Resources, r#"{"resources":[{"uri":"a","uri":"b"},{"uri":"a","Uri":"b"}]}"#),
@@ -241,9 +217,7 @@ mod tests {
         {
             let (mut list, mut rejected) = (list, Vec::new());
             let marks = list.has_mirrored;
-            list.add(&Page::parse(Kind::Tools, &result).unwrap(), "b", &Naming::prefix(""), |error| {
-                rejected.push(error);
-            });
+            list.add(&Page::parse(Kind::Tools, &result).unwrap(), |error| rejected.push(error));
             assert_eq!([list.has("good"), list.has("bad")], expected);
             assert_eq!(list.mirrored("good").len(), usize::from(marks));
             assert_eq!(rejected.len(), usize::from(marks));
@@ -257,7 +231,7 @@ mod tests {
             let mut list = ItemList::new(Kind::Tools);
             for page in pages {
                 let page = RawValue::from_string((*page).to_owned()).unwrap();
-                list.add(&Page::parse(Kind::Tools, &page).unwrap(), "b", &Naming::prefix(""), |_| {});
+                list.add(&Page::parse(Kind::Tools, &page).unwrap(), |_| {});
             }
             (list.ttl().map(|ttl| ttl.as_millis()), list.is_private())
         };

@@ -1,9 +1,9 @@
 //! Lists: every backend is asked at the same time, each within its own deadline.
 
-use super::cache::{FRESH, Key, Slot};
+use super::cache::{FRESH, Key, Loaded, Slot};
 use super::items::Page;
 use super::page::page;
-use super::{Catalog, ClientView, Item, ItemList, Lists, error, merge};
+use super::{Catalog, ClientView, Exposed, ExposedList, ItemList, Lists, Now, error, merge};
 use crate::backend::{Backend, Caller};
 use crate::egress::{BackendSession, Cause, EgressError, Reply};
 use crate::health::is_available;
@@ -37,7 +37,7 @@ pub struct Listing {
 /// The result of a list method.
 struct Listed<'a> {
     kind: Kind,
-    items: &'a [&'a Item],
+    items: &'a [&'a Exposed],
     next: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl Catalog {
         caller: &Caller,
         cursor: Option<&str>,
     ) -> Result<Listing, ErrorObject> {
-        let backends = self.backends();
+        let Now { backends, settings } = self.now();
         let loads = backends.values().map(|backend| async move {
             let loaded = self.list_of(kind, view, backend, caller).await;
             (backend, loaded)
@@ -70,11 +70,15 @@ impl Catalog {
         let mut lists = Lists::new();
         let mut served = Vec::new();
         let mut failed = Vec::new();
+        let mut is_private = false;
         for (backend, loaded) in futures::future::join_all(loads).await {
             match loaded {
                 Ok(list) => {
-                    served.push((Key::new(kind, backend, caller), Arc::clone(&list)));
-                    lists.insert(backend.name.clone(), list);
+                    is_private |= list.is_private();
+                    let key = Key::new(kind, backend, caller);
+                    let exposed = self.lists.slot(key.clone()).exposed(&list, &backend.name, &settings.naming);
+                    served.push((key, Arc::clone(&exposed)));
+                    lists.insert(backend.name.clone(), exposed);
                 }
                 Err(error) => failed.push((backend.name.clone(), error)),
             }
@@ -82,11 +86,11 @@ impl Catalog {
         let left = served.iter().map(|(key, _)| self.lists.slot(key.clone()).fresh_for());
         let fresh_for = if failed.is_empty() { left.min().unwrap_or(FRESH) } else { Duration::ZERO };
         view.interests.serve(kind, served);
-        if !failed.is_empty() && self.options.partial_failure == PartialFailureMode::Fail {
+        if !failed.is_empty() && settings.partial_failure == PartialFailureMode::Fail {
             return Err(error::incomplete(&failed));
         }
-        let (items, collisions) = merge(kind, &lists, &self.options.naming);
-        if self.options.naming.is_manual(kind) && !collisions.is_empty() {
+        let (items, collisions) = merge(kind, &lists, &settings.naming);
+        if settings.naming.is_manual(kind) && !collisions.is_empty() {
             return Err(error::unresolved(&collisions));
         }
         for collision in collisions {
@@ -96,7 +100,7 @@ impl Catalog {
         let is_everyones = backends.values().all(|backend| Key::new(kind, backend, caller).is_shared());
         self.note_count(kind, is_everyones.then_some(items.len()));
         let (items, next) = page(&items, cursor)?;
-        let is_everyones = is_everyones && !lists.values().any(|list| list.is_private());
+        let is_everyones = is_everyones && !is_private;
         Ok(Listing { result: raw(&Listed { kind, items, next }), fresh_for, is_everyones })
     }
 
@@ -146,7 +150,7 @@ impl Catalog {
     }
 
     fn is_best_effort(&self) -> bool {
-        self.options.partial_failure == PartialFailureMode::BestEffort
+        self.now().settings.partial_failure == PartialFailureMode::BestEffort
     }
 
     /// The last known list of `backend`, however old. One that is known to offer nothing of the kind has an empty list.
@@ -185,10 +189,10 @@ impl Catalog {
         backend: &Arc<Backend>,
         caller: &Caller,
     ) -> Result<Arc<ItemList>, EgressError> {
-        let timeout = self.options.timeouts.of(&backend.name).as_std();
+        let timeout = self.timeout(backend);
         let loaded = slot.load(caller, async {
             let session = view.session(&self.egress, backend, caller);
-            let fetched = fetch(kind, &session, backend, caller, self, timeout).await;
+            let fetched = fetch(kind, &session, backend, caller, timeout).await;
             self.health.record_list(backend, fetched.as_ref().map(drop));
             if let Some(agreed) = session.agreed() {
                 self.health.record_revision(backend, agreed.revision);
@@ -199,11 +203,15 @@ impl Catalog {
             }
             fetched
         });
-        let loaded = loaded.await?;
-        if loaded.changed {
-            self.changes.list_differs(Key::new(kind, backend, caller));
+        let Loaded { list, replaced } = loaded.await?;
+        if let Some(before) = replaced {
+            let naming = &self.now().settings.naming;
+            let seen = ExposedList::of(&before, &backend.name, naming);
+            if !slot.exposed(&list, &backend.name, naming).same_as(&seen) {
+                self.changes.list_differs(Key::new(kind, backend, caller));
+            }
         }
-        Ok(loaded.list)
+        Ok(list)
     }
 }
 
@@ -213,7 +221,6 @@ async fn fetch(
     session: &BackendSession,
     backend: &Backend,
     caller: &Caller,
-    catalog: &Catalog,
     timeout: Duration,
 ) -> Result<ItemList, EgressError> {
     let deadline = Instant::now() + timeout;
@@ -242,7 +249,7 @@ async fn fetch(
         };
         let page = Page::parse(kind, &result)
             .map_err(|error| protocol(&format!("its list of {}s is malformed: {error}", kind.noun())))?;
-        list.add(&page, &backend.name, &catalog.options.naming, |error| {
+        list.add(&page, |error| {
             tracing::warn!(backend = backend.name, kind = kind.noun(), %error, "an item was left out");
         });
         match page.next {

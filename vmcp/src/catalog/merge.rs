@@ -2,13 +2,14 @@
 //!
 //! The result depends on configuration and lists alone, not on the order in which the lists arrived.
 
-use super::{Item, ItemList, Naming};
+use super::{Exposed, ExposedList};
+use crate::naming::Naming;
 use crate::offers::Kind;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// The lists of all backends, by the backend's name.
-pub type Lists = BTreeMap<String, Arc<ItemList>>;
+/// What clients see of the lists of all backends, by the backend's name.
+pub type Lists = BTreeMap<String, Arc<ExposedList>>;
 
 /// A name that two backends claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Collision {
 
 /// Everything of `kind` that clients see, backends in the order of `naming`, each one's items in its own order; and the
 /// names that were taken.
-pub fn merge<'a>(kind: Kind, lists: &'a Lists, naming: &Naming) -> (Vec<&'a Item>, Vec<Collision>) {
+pub fn merge<'a>(kind: Kind, lists: &'a Lists, naming: &Naming) -> (Vec<&'a Exposed>, Vec<Collision>) {
     let mut owners: HashMap<&str, &str> = HashMap::new();
     let mut items = Vec::new();
     let mut collisions = Vec::new();
@@ -31,14 +32,14 @@ pub fn merge<'a>(kind: Kind, lists: &'a Lists, naming: &Naming) -> (Vec<&'a Item
     ordered.sort_by_key(|(backend, _)| naming.rank(kind, backend));
     for (backend, list) in ordered {
         for item in list.iter() {
-            if let Some(owner) = owners.get(item.exposed.as_str()) {
+            if let Some(owner) = owners.get(item.name.as_str()) {
                 collisions.push(Collision {
-                    name: item.exposed.clone(),
+                    name: item.name.clone(),
                     owner: (*owner).to_owned(),
                     loser: backend.clone(),
                 });
             } else {
-                owners.insert(&item.exposed, backend);
+                owners.insert(&item.name, backend);
                 items.push(item);
             }
         }
@@ -62,6 +63,7 @@ pub fn candidates<'a>(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::ItemList;
     use super::super::items::Page;
     use super::*;
     use proptest::prelude::*;
@@ -72,8 +74,8 @@ mod tests {
             let items: Vec<_> = names.iter().map(|name| json!({ (kind.key()): name })).collect();
             let result = crate::jsonrpc::raw(&json!({ (kind.member()): items }));
             let mut list = ItemList::new(kind);
-            list.add(&Page::parse(kind, &result).unwrap(), backend, naming, |_| {});
-            Arc::new(list)
+            list.add(&Page::parse(kind, &result).unwrap(), |_| {});
+            Arc::new(ExposedList::of(&list, backend, naming))
         };
         backends.iter().map(|(backend, names)| (backend.clone(), list(backend, names))).collect()
     }
@@ -85,7 +87,7 @@ mod tests {
         let backends = [("b".to_owned(), names(&["x", "y"])), ("a".to_owned(), names(&["x", "z"]))];
         let lists = lists(Kind::Tools, &naming, &backends);
         let (tools, collisions) = merge(Kind::Tools, &lists, &naming);
-        assert_eq!(tools.iter().map(|tool| tool.exposed.as_str()).collect::<Vec<_>>(), ["x", "z", "y"]);
+        assert_eq!(tools.iter().map(|tool| tool.name.as_str()).collect::<Vec<_>>(), ["x", "z", "y"]);
         let collision = Collision { name: "x".to_owned(), owner: "a".to_owned(), loser: "b".to_owned() };
         assert_eq!(collisions, [collision]);
         assert_eq!(candidates(Kind::Tools, ["b", "a"].into_iter(), &naming, "x"), [("a", "x"), ("b", "x")]);
@@ -156,14 +158,17 @@ mod tests {
             let (one, two) = (lists(kind, &naming, &sorted), lists(kind, &naming, &shuffled));
             let (tools, collisions) = merge(kind, &one, &naming);
             let (same_tools, same_collisions) = merge(kind, &two, &naming);
-            let names = |tools: &[&Item]| tools.iter().map(|tool| tool.exposed.clone()).collect::<Vec<_>>();
+            let names = |tools: &[&Exposed]| tools.iter().map(|tool| tool.name.clone()).collect::<Vec<_>>();
             prop_assert_eq!(names(&tools), names(&same_tools));
             prop_assert_eq!(collisions, same_collisions);
             // Whoever shows a name in the list is the first candidate that has the tool.
             for tool in tools {
-                let candidates = candidates(kind, one.keys().map(String::as_str), &naming, &tool.exposed);
-                let (owner, original) = candidates.iter().find(|(backend, name)| one[*backend].has(name)).unwrap();
-                prop_assert_eq!(naming.exposed(kind, owner, original), Some(tool.exposed.clone()));
+                let candidates = candidates(kind, one.keys().map(String::as_str), &naming, &tool.name);
+                let has = |backend: &str, name: &str| {
+                    sorted.iter().any(|(known, names)| known == backend && names.iter().any(|known| known == name))
+                };
+                let (owner, original) = candidates.iter().find(|(backend, name)| has(backend, name)).unwrap();
+                prop_assert_eq!(naming.exposed(kind, owner, original), Some(tool.name.clone()));
             }
         }
     }

@@ -2,7 +2,8 @@
 //! what it names: tools, prompts, resources and templates.
 //!
 //! Names are a function of the configuration and of the last known list of every backend. Health never moves a name:
-//! a tool of a backend that is down fails, it is not routed elsewhere.
+//! a tool of a backend that is down fails, it is not routed elsewhere. Lists are kept as backends have them, and what clients see
+//! is made of them anew when the configuration changes.
 
 mod ask;
 mod cache;
@@ -12,13 +13,13 @@ mod client;
 mod complete;
 mod counts;
 pub(crate) mod error;
+mod exposed;
 mod interests;
 mod items;
 mod level;
 mod list;
 mod merge;
 mod named;
-mod naming;
 mod offered;
 mod page;
 mod resources;
@@ -30,41 +31,30 @@ pub use changes::{Changed, Changes};
 pub use client::{Client, Conversation};
 pub use complete::COMPLETE_KEYS;
 pub use counts::Counts;
+pub use exposed::{Exposed, ExposedList};
 pub use interests::Interests;
 pub use items::{Item, ItemError, ItemList};
 pub use level::Level;
 pub use list::Listing;
 pub use merge::{Collision, Lists, candidates, merge};
 pub use named::NAMED_KEYS;
-pub use naming::Naming;
 pub use resources::RESOURCE_KEYS;
 pub use view::ClientView;
 
-use crate::backend::Backends;
+use crate::backend::{Backend, Backends};
 use crate::discovery::Snapshot;
 use crate::egress::Egress;
 use crate::health::Health;
+use crate::settings::Settings;
 use cache::ListCache;
 use offered::Offered;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
-use vmcp_config::{PartialFailureMode, Timeouts};
-
-/// How the catalog behaves, from the configuration.
-#[derive(Debug)]
-pub struct CatalogOptions {
-    /// What clients see, under which names.
-    pub naming: Naming,
-    /// How long requests to backends may take.
-    pub timeouts: Timeouts,
-    /// Whether a list fails when one backend does.
-    pub partial_failure: PartialFailureMode,
-}
 
 /// What all backends have.
 #[derive(Debug)]
 pub struct Catalog {
-    options: CatalogOptions,
     discovered: watch::Receiver<Snapshot>,
     egress: Egress,
     health: Health,
@@ -74,14 +64,30 @@ pub struct Catalog {
     counts: watch::Sender<Counts>,
 }
 
+/// What a request goes by to its end: backends and settings of one moment.
+struct Now {
+    backends: Backends,
+    settings: Arc<Settings>,
+}
+
 impl Catalog {
     /// A catalog of whatever `discovered` holds at the time of a request.
-    pub fn new(options: CatalogOptions, discovered: watch::Receiver<Snapshot>, egress: Egress, health: Health) -> Self {
+    pub fn new(discovered: watch::Receiver<Snapshot>, egress: Egress, health: Health) -> Self {
         let (lists, offered, changes) = (ListCache::default(), Offered::default(), Changes::default());
-        Self { options, discovered, egress, health, lists, offered, changes, counts: watch::Sender::default() }
+        Self { discovered, egress, health, lists, offered, changes, counts: watch::Sender::default() }
+    }
+
+    fn now(&self) -> Now {
+        let discovered = self.discovered.borrow();
+        Now { backends: Arc::clone(&discovered.backends), settings: Arc::clone(&discovered.settings) }
     }
 
     fn backends(&self) -> Backends {
         Arc::clone(&self.discovered.borrow().backends)
+    }
+
+    /// How long a request to `backend` may take.
+    fn timeout(&self, backend: &Backend) -> Duration {
+        self.discovered.borrow().settings.timeouts.of(&backend.name).as_std()
     }
 }

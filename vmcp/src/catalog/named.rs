@@ -2,7 +2,7 @@
 //! backend.
 
 use super::claims::{Claim, Found, Rivals};
-use super::{Catalog, ClientView, Conversation, candidates, error};
+use super::{Catalog, ClientView, Conversation, Now, candidates, error};
 use crate::backend::{Backend, Caller};
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, Object, raw};
@@ -69,8 +69,8 @@ impl Catalog {
         caller: &Caller,
         name: &str,
     ) -> Result<Route, ErrorObject> {
-        let backends = self.backends();
-        let naming = &self.options.naming;
+        let Now { backends, settings } = self.now();
+        let naming = &settings.naming;
         let candidates = candidates(kind, backends.keys().map(String::as_str), naming, name);
         let claims: Vec<_> = candidates
             .into_iter()

@@ -1,6 +1,6 @@
 //! Pages of merged lists. A cursor names the place where the page before it ended, and the list that it belongs to.
 
-use super::Item;
+use super::Exposed;
 use crate::jsonrpc::{ErrorObject, code};
 use sha2::{Digest, Sha256};
 
@@ -9,9 +9,9 @@ const PAGE: usize = 1_000;
 
 /// The page of `items` at `cursor`, the first one without it, and the cursor of the next page.
 pub(super) fn page<'a, 'b>(
-    items: &'b [&'a Item],
+    items: &'b [&'a Exposed],
     cursor: Option<&str>,
-) -> Result<(&'b [&'a Item], Option<String>), ErrorObject> {
+) -> Result<(&'b [&'a Exposed], Option<String>), ErrorObject> {
     if cursor.is_none() && items.len() <= PAGE {
         return Ok((items, None));
     }
@@ -34,11 +34,11 @@ pub(super) fn page<'a, 'b>(
 }
 
 /// Changes with the names and the order of the items.
-fn fingerprint(items: &[&Item]) -> String {
+fn fingerprint(items: &[&Exposed]) -> String {
     let mut hash = Sha256::new();
     for item in items {
-        hash.update(item.exposed.len().to_be_bytes());
-        hash.update(item.exposed.as_bytes());
+        hash.update(item.name.len().to_be_bytes());
+        hash.update(item.name.as_bytes());
     }
     let mut start = [0; 8];
     start.copy_from_slice(&hash.finalize()[..8]);
@@ -51,10 +51,8 @@ mod tests {
     use super::*;
     use crate::jsonrpc::raw;
 
-    fn items(count: usize) -> Vec<Item> {
-        (0..count)
-            .map(|number| Item { exposed: number.to_string(), item: raw(&number), mirrored: Vec::new() })
-            .collect()
+    fn items(count: usize) -> Vec<Exposed> {
+        (0..count).map(|number| Exposed { name: number.to_string(), item: raw(&number).into() }).collect()
     }
 
     #[test]
@@ -65,14 +63,14 @@ mod tests {
             let (mut read, mut cursor, mut pages) = (Vec::new(), None, 0);
             loop {
                 let (part, next) = page(&items, cursor.as_deref()).unwrap();
-                read.extend(part.iter().map(|item| item.exposed.clone()));
+                read.extend(part.iter().map(|item| item.name.clone()));
                 pages += 1;
                 cursor = next;
                 if cursor.is_none() {
                     break;
                 }
             }
-            assert_eq!(read, items.iter().map(|item| item.exposed.clone()).collect::<Vec<_>>());
+            assert_eq!(read, items.iter().map(|item| item.name.clone()).collect::<Vec<_>>());
             assert_eq!(pages, count.div_ceil(PAGE).max(1));
         }
     }

@@ -49,7 +49,7 @@ impl Catalog {
         if level.is_none() && subscriptions.is_empty() {
             return;
         }
-        let timeout = self.options.timeouts.of(&backend.name).as_std();
+        let timeout = self.timeout(backend);
         // The request that follows says why a session cannot be opened.
         let Ok(offers) = session.offers(caller, timeout).await else { return };
         let told = Told { generation: session.generation(), level };

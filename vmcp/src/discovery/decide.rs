@@ -10,10 +10,10 @@ use std::sync::Arc;
 use operator_api::MCPExternalAuthConfig;
 
 use super::Snapshot;
-use super::fixed::Fixed;
+use super::configured::Configured;
 use super::member::{Judged, Member, MemberKind, Verdict};
 use super::resolve::{self, AuthConfigs, Referenced, ResolveError};
-use super::strategy::{Choice, Strategies, Strategy};
+use super::strategy::{Choice, Strategy};
 use crate::backend::{Backend, Backends};
 
 /// The objects that are known. A kind that has not been listed yet is absent.
@@ -33,6 +33,12 @@ pub(super) struct Needed {
 
 /// Decides which backends are served.
 pub(super) trait Decide: Send {
+    /// What it is configured with.
+    type Configuration: Clone + Send + Sync;
+
+    /// Goes by another configuration from now on. What was accepted before stays.
+    fn configure(&mut self, configuration: Self::Configuration);
+
     /// Takes what is known into account and says what has to be read.
     fn accept(&mut self, objects: &Objects) -> Needed;
 
@@ -43,9 +49,7 @@ pub(super) trait Decide: Send {
 /// Decides for the members of a group, and remembers what was accepted.
 #[derive(Debug)]
 pub(super) struct Decider {
-    group: String,
-    strategies: Strategies,
-    fixed: Fixed,
+    configured: Configured,
     members: BTreeMap<(String, MemberKind), Member>,
     auth_configs: AuthConfigs,
     served: BTreeMap<String, Arc<Backend>>,
@@ -53,19 +57,18 @@ pub(super) struct Decider {
 
 impl Decider {
     /// Nothing is known yet but the backends of the configuration.
-    pub(super) fn new(group: String, strategies: Strategies, fixed: Fixed) -> Self {
-        Self {
-            group,
-            strategies,
-            fixed,
-            members: BTreeMap::new(),
-            auth_configs: BTreeMap::new(),
-            served: BTreeMap::new(),
-        }
+    pub(super) fn new(configured: Configured) -> Self {
+        Self { configured, members: BTreeMap::new(), auth_configs: BTreeMap::new(), served: BTreeMap::new() }
     }
 }
 
 impl Decide for Decider {
+    type Configuration = Configured;
+
+    fn configure(&mut self, configuration: Configured) {
+        self.configured = configuration;
+    }
+
     fn accept(&mut self, objects: &Objects) -> Needed {
         if let Some(current) = &objects.auth_configs {
             accept(&mut self.auth_configs, current);
@@ -76,7 +79,7 @@ impl Decide for Decider {
             .flat_map(|(kind, members)| members.iter().map(|(name, member)| ((name.clone(), *kind), member.clone())))
             .collect();
         accept(&mut self.members, &current);
-        let group = Some(self.group.as_str());
+        let group = Some(self.configured.settings.group.as_str());
         self.members.retain(|key, _| current.get(key).is_some_and(|member| member.group() == group));
         self.needed()
     }
@@ -113,7 +116,13 @@ impl Decide for Decider {
             }
         }
         self.served = served;
-        Snapshot { backends: Backends::new(self.served.clone()), left_out, synced: listed && !reading }
+        Snapshot {
+            backends: Backends::new(self.served.clone()),
+            left_out,
+            synced: listed && !reading,
+            settings: Arc::clone(&self.configured.settings),
+            pending: self.configured.pending.clone(),
+        }
     }
 }
 
@@ -123,9 +132,12 @@ impl Decider {
         &'a self,
         objects: &'a Objects,
     ) -> impl Iterator<Item = (&'a String, Result<Backend, ResolveError>)> {
-        self.fixed.iter().map(|(name, backend)| {
+        let Configured { fixed, strategies, .. } = &self.configured;
+        fixed.iter().map(|(name, backend)| {
             let resolved = match backend {
-                Ok(backend) => resolve::fixed(backend, &self.strategies, &self.auth_configs, &objects.referenced),
+                Ok(backend) => resolve::fixed(backend, strategies, &self.auth_configs, &objects.referenced),
+                // Pods that can have it are on their way.
+                Err(error) if error.is_of_surroundings() => Err(ResolveError::Waiting(error.to_string())),
                 Err(error) => Err(ResolveError::Broken(error.to_string())),
             };
             (name, resolved)
@@ -139,7 +151,7 @@ impl Decider {
     ) -> impl Iterator<Item = (&'a String, Result<Backend, ResolveError>)> {
         let mut taken: Option<(&str, MemberKind)> = None;
         self.members.iter().map(move |((name, kind), member)| {
-            if self.fixed.contains_key(name) {
+            if self.configured.fixed.contains_key(name) {
                 let reason = "a backend of the configuration has the same name".to_owned();
                 return (name, Err(ResolveError::Broken(reason)));
             }
@@ -152,7 +164,8 @@ impl Decider {
                 return (name, Err(ResolveError::Broken(reason)));
             }
             taken = Some((name, *kind));
-            (name, resolve::member(name, member, &self.strategies, &self.auth_configs, &objects.referenced))
+            let strategies = &self.configured.strategies;
+            (name, resolve::member(name, member, strategies, &self.auth_configs, &objects.referenced))
         })
     }
 
@@ -163,7 +176,7 @@ impl Decider {
         members
             .filter(|(kind, (name, member))| {
                 let accepted = self.members.contains_key(&((*name).clone(), *kind));
-                member.group() == Some(self.group.as_str()) && !accepted
+                member.group() == Some(self.configured.settings.group.as_str()) && !accepted
             })
             .map(|(_, (name, member))| (name.clone(), member.why_not_accepted()))
             .collect()
@@ -183,7 +196,7 @@ impl Decider {
             }
             needed.secrets.extend(self.credentials(name, member.auth_config()));
         }
-        for name in self.fixed.keys() {
+        for name in self.configured.fixed.keys() {
             needed.secrets.extend(self.credentials(name, None));
         }
         needed
@@ -192,11 +205,11 @@ impl Decider {
     /// Names of the Secrets with which the gateway authenticates to a backend whose own object refers to `own`.
     fn credentials(&self, backend: &str, own: Option<&str>) -> Vec<String> {
         if let Choice::Configured(Strategy::SecretHeader { secret, .. }) =
-            self.strategies.choose(backend, own.is_some())
+            self.configured.strategies.choose(backend, own.is_some())
         {
             return vec![secret.name.clone()];
         }
-        let config = self.strategies.auth_config(backend, own).and_then(|name| self.auth_configs.get(name));
+        let config = self.configured.strategies.auth_config(backend, own).and_then(|name| self.auth_configs.get(name));
         config.into_iter().flat_map(|config| config.spec.secrets()).map(|reference| reference.name.clone()).collect()
     }
 }

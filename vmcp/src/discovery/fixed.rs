@@ -6,7 +6,7 @@ use vmcp_config::{StaticBackend, StaticBackendKind};
 
 use super::strategy::server_url;
 use crate::backend::{Backend, EgressClass, Trust};
-use crate::outgoing::{ForwardedHeaders, OutgoingAuth};
+use crate::outgoing::{ForwardedHeaders, HeaderError, OutgoingAuth};
 
 /// Why a backend of the configuration cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +19,16 @@ pub enum FixedError {
         /// Why not.
         reason: &'static str,
     },
+    /// There is no file with the CA bundle that can be read.
+    #[error("the CA bundle {path} of backend {name:?} cannot be read: {reason}")]
+    CaFile {
+        /// Name of the backend.
+        name: String,
+        /// The file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
     /// The CA bundle cannot be used.
     #[error("the CA bundle {path} of backend {name:?}: {reason}")]
     CaBundle {
@@ -28,6 +38,16 @@ pub enum FixedError {
         path: String,
         /// Why not.
         reason: String,
+    },
+    /// The environment does not have what a header is set to.
+    #[error("there is no environment variable {variable} with the value of header {header} of backend {name:?}")]
+    Variable {
+        /// Name of the backend.
+        name: String,
+        /// Name of the header.
+        header: String,
+        /// The variable.
+        variable: String,
     },
     /// A header cannot be set.
     #[error("a header of backend {name:?} cannot be set: {reason}")]
@@ -40,6 +60,13 @@ pub enum FixedError {
     /// Two backends have one name.
     #[error("two backends are named {0:?}: names must be unique")]
     Duplicate(String),
+}
+
+impl FixedError {
+    /// Whether what is missing is around the process, and not in the configuration: another process may have it.
+    pub(super) fn is_of_surroundings(&self) -> bool {
+        matches!(self, Self::Variable { .. } | Self::CaFile { .. })
+    }
 }
 
 /// The backends of the configuration by name, each without its authentication, or why it cannot be used.
@@ -65,17 +92,13 @@ fn resolve(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>
     let url = server_url(&backend.url).map_err(|reason| FixedError::Url { name: name.clone(), reason })?;
     let trust = match &backend.ca_bundle_path {
         None => Trust::system(),
-        Some(path) => read_bundle(path).map_err(|reason| FixedError::CaBundle {
-            name: name.clone(),
-            path: path.clone(),
-            reason,
-        })?,
+        Some(path) => read_bundle(&name, path)?,
     };
     let class = match backend.kind {
         Some(StaticBackendKind::Entry) => EgressClass::Remote,
         Some(StaticBackendKind::Service | StaticBackendKind::RemoteProxy) | None => EgressClass::Workload,
     };
-    let headers = headers(backend, environment).map_err(|reason| FixedError::Header { name: name.clone(), reason })?;
+    let headers = headers(backend, environment)?;
     Ok(Backend {
         name,
         url,
@@ -91,20 +114,32 @@ fn resolve(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>
     })
 }
 
-fn headers(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>) -> Result<ForwardedHeaders, String> {
+fn headers(
+    backend: &StaticBackend,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<ForwardedHeaders, FixedError> {
+    let refused = |error: HeaderError| FixedError::Header { name: backend.name.clone(), reason: error.to_string() };
     let mut headers = ForwardedHeaders::default();
     for (name, value) in backend.headers.iter().flatten() {
-        headers.insert(name, value).map_err(|error| error.to_string())?;
+        headers.insert(name, value).map_err(refused)?;
     }
-    for (name, variable) in backend.headers_from_env.iter().flatten() {
-        let value = environment(variable)
-            .ok_or_else(|| format!("there is no environment variable {variable} with the value of header {name}"))?;
-        headers.insert(name, &value).map_err(|error| error.to_string())?;
+    for (header, variable) in backend.headers_from_env.iter().flatten() {
+        let value = environment(variable).ok_or_else(|| FixedError::Variable {
+            name: backend.name.clone(),
+            header: header.clone(),
+            variable: variable.clone(),
+        })?;
+        headers.insert(header, &value).map_err(refused)?;
     }
     Ok(headers)
 }
 
-fn read_bundle(path: &str) -> Result<Trust, String> {
-    let pem = std::fs::read(path).map_err(|error| format!("it cannot be read: {error}"))?;
-    Trust::with_bundle(&pem).map_err(|error| error.to_string())
+fn read_bundle(backend: &str, path: &str) -> Result<Trust, FixedError> {
+    let (name, path) = (backend.to_owned(), path.to_owned());
+    let pem = std::fs::read(&path).map_err(|error| FixedError::CaFile {
+        name: name.clone(),
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    Trust::with_bundle(&pem).map_err(|error| FixedError::CaBundle { name, path, reason: error.to_string() })
 }

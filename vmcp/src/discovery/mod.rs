@@ -4,9 +4,10 @@
 //! names of the Secrets and `ConfigMap`s that it needs; `fixed` and `resolve` turn one backend of the configuration and
 //! one entry into a backend. The other one, `watch`, feeds it: it watches the members of groups and the auth configs of the
 //! namespace, and each needed Secret and `ConfigMap` by name, since that is what the gateway's Role permits. A proxy has one backend,
-//! whose Secrets are watched in the same way (`proxied`). Nothing here needs a restart: rotated secrets and authorities
-//! arrive like every other change.
+//! whose Secrets are watched in the same way (`proxied`). Nothing here needs a restart: another configuration
+//! (`configured`), rotated secrets and authorities arrive like every other change.
 
+mod configured;
 mod decide;
 mod fixed;
 mod member;
@@ -19,21 +20,24 @@ mod tests;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kube::Client;
-use tokio::sync::watch::{Receiver, channel};
+use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio_util::sync::CancellationToken;
 use vmcp_config::Config;
 use vmcp_config::proxy::ProxyConfig;
 
 use crate::backend::Backends;
+use crate::settings::{Pending, Settings};
+use configured::{Configured, Readers};
 use decide::{Decide, Objects};
 
 pub use fixed::FixedError;
 pub use proxied::ProxiedError;
 pub use strategy::{Choice, Strategies, Strategy, StrategyError};
 
-/// What discovery knows at one moment.
+/// What is configured and discovered at one moment. A change swaps all of it: who has one goes by it to the end of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
     /// The backends that can be called.
@@ -42,6 +46,10 @@ pub struct Snapshot {
     pub left_out: BTreeMap<String, String>,
     /// Whether everything has been read once; false only in the first moments of discovered mode.
     pub synced: bool,
+    /// What requests and probes go by.
+    pub settings: Arc<Settings>,
+    /// Why the configuration that was written last is not in force, if so.
+    pub pending: Option<Pending>,
 }
 
 /// Why discovery cannot start.
@@ -67,7 +75,34 @@ pub struct Surroundings {
     pub operated: bool,
 }
 
-/// Starts discovery and returns what it knows, now and after each change.
+/// Discovery that runs.
+#[derive(Debug)]
+pub struct Discovery {
+    snapshots: Receiver<Snapshot>,
+    configured: Sender<Configured>,
+    readers: Readers,
+}
+
+impl Discovery {
+    /// What is known, now and after each change.
+    pub fn snapshots(&self) -> Receiver<Snapshot> {
+        self.snapshots.clone()
+    }
+
+    /// Goes by `config` from now on, when all of it can be used: who reads the next snapshot sees all of it at once.
+    pub fn configure(&self, config: &Config) -> Result<(), DiscoveryError> {
+        let configured = Configured::read(config, self.readers)?;
+        self.configured.send_modify(|before| *before = configured.after(before));
+        Ok(())
+    }
+
+    /// Goes by the same configuration as before, and says why not by the one that was written since.
+    pub fn keep(&self, pending: Pending) {
+        self.configured.send_modify(|configured| configured.pending = Some(pending));
+    }
+}
+
+/// Starts discovery.
 ///
 /// The backends of the configuration are always there. The members of the group join them where names differ, until
 /// `stop`.
@@ -75,34 +110,24 @@ pub fn start(
     config: &Config,
     surroundings: Surroundings,
     stop: CancellationToken,
-) -> Result<Receiver<Snapshot>, DiscoveryError> {
-    let environment = |name: &str| std::env::var(name).ok();
-    let strategies = Strategies::read(config.outgoing_auth.as_ref(), environment);
-    let fixed = fixed::backends(config.backends.as_deref().unwrap_or_default(), environment);
+) -> Result<Discovery, DiscoveryError> {
     let Surroundings { members, operated } = surroundings;
-    if !operated {
-        strategies.check(members.is_some())?;
-        if let Some(error) = fixed.values().find_map(|backend| backend.as_ref().err()) {
-            return Err(error.clone().into());
-        }
-    }
-    let mut decider = decide::Decider::new(config.group_ref.clone(), strategies, fixed);
+    let readers = Readers { cluster: members.is_some(), operated };
+    let first = Configured::read(config, readers)?;
+    let mut decider = decide::Decider::new(first.clone());
+    let (configured, follows) = channel(first);
     let first = decider.decide(&Objects::default());
-    let (sender, receiver) = channel(Snapshot { synced: members.is_none(), ..first });
+    let (sender, snapshots) = channel(Snapshot { synced: members.is_none(), ..first });
     if let Some((client, namespace)) = members {
         let watches = watch::Watches::new(client, namespace).with_members();
-        tokio::spawn(watch::run(watches, decider, sender, stop));
+        tokio::spawn(watch::run(watches, decider, follows, sender, stop));
     } else {
-        for (name, reason) in &receiver.borrow().left_out {
+        for (name, reason) in &snapshots.borrow().left_out {
             tracing::warn!(backend = name, reason, "a backend of the configuration is left out");
         }
-        // Whoever follows discovery takes its end for the end of the gateway.
-        tokio::spawn(async move {
-            stop.cancelled().await;
-            drop(sender);
-        });
+        tokio::spawn(watch::run_fixed(decider, follows, sender, stop));
     }
-    Ok(receiver)
+    Ok(Discovery { snapshots, configured, readers })
 }
 
 /// Starts discovery for a proxy: its one backend, with the Secrets that the configuration names. They are read from the
@@ -115,7 +140,8 @@ pub fn start_proxy(
     let mut decider = proxied::Proxied::new(config)?;
     let (sender, receiver) = channel(decider.decide(&Objects::default()));
     if let Some((client, namespace)) = cluster.filter(|_| !decider.needed().secrets.is_empty()) {
-        tokio::spawn(watch::run(watch::Watches::new(client, namespace), decider, sender, stop));
+        let (_, follows) = channel(config.clone());
+        tokio::spawn(watch::run(watch::Watches::new(client, namespace), decider, follows, sender, stop));
     }
     Ok(receiver)
 }

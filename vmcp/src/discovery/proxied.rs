@@ -141,6 +141,12 @@ fn auth(outgoing: &ProxyOutgoing, referenced: &Referenced) -> Result<OutgoingAut
 }
 
 impl Decide for Proxied {
+    type Configuration = ProxyConfig;
+
+    fn configure(&mut self, configuration: ProxyConfig) {
+        self.config = configuration;
+    }
+
     fn accept(&mut self, _objects: &Objects) -> Needed {
         self.needed()
     }

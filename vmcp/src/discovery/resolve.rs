@@ -9,7 +9,7 @@ use operator_api::{
 };
 
 use super::member::{Member, Served};
-use super::strategy::{Choice, Strategies, Strategy, client, injected, server_url, token_url};
+use super::strategy::{Choice, Strategies, Strategy, StrategyError, client, injected, server_url, token_url};
 use crate::backend::{Backend, EgressClass, Transport, Trust};
 use crate::outgoing::{ForwardedHeaders, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
 
@@ -74,6 +74,10 @@ fn authentication(
         Choice::Configured(Strategy::Fixed(auth)) => Ok(auth.clone()),
         Choice::Configured(Strategy::SecretHeader { secret, header }) => {
             injected(header, &referenced.secret(secret)?).map_err(|error| broken(error.to_string()))
+        }
+        // Pods that can have it are on their way.
+        Choice::Configured(Strategy::Unusable(error @ StrategyError::Variable { .. })) => {
+            Err(ResolveError::Waiting(error.to_string()))
         }
         Choice::Configured(Strategy::Unusable(error)) => Err(broken(error.to_string())),
         _ => Ok(OutgoingAuth::Unauthenticated),

@@ -64,6 +64,14 @@ pub enum StrategyError {
         /// What is missing.
         what: String,
     },
+    /// The environment does not have a value.
+    #[error("{place} needs the environment variable {variable}")]
+    Variable {
+        /// The key of the strategy.
+        place: String,
+        /// The variable.
+        variable: String,
+    },
     /// A value cannot be used.
     #[error("{place}: {reason}")]
     Invalid {
@@ -200,7 +208,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<'_, F> {
             (Some(value), _) => Ok(Some(value.expose().to_owned())),
             (None, Some(variable)) => (self.environment)(variable)
                 .map(Some)
-                .ok_or_else(|| self.missing(&format!("the environment variable {variable}"))),
+                .ok_or_else(|| StrategyError::Variable { place: self.place.to_owned(), variable: variable.to_owned() }),
             (None, None) => Ok(None),
         }
     }

@@ -13,6 +13,7 @@ use operator_api::{MCPExternalAuthConfig, MCPServerEntry};
 use serde_json::{Value, json};
 
 use super::decide::{Decide, Decider, Needed, Objects};
+use super::fixed::Fixed;
 use super::member::{Member, MemberKind};
 use super::resolve::{Contents, Lookup};
 use super::*;
@@ -78,6 +79,16 @@ fn contents(pairs: &[(&str, &str)]) -> Lookup<Contents> {
     Lookup::Found(pairs.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())).collect())
 }
 
+/// Decides for the group `tools`.
+fn decider(strategies: Strategies, fixed: Fixed) -> Decider {
+    Decider::new(configured(strategies, fixed))
+}
+
+fn configured(strategies: Strategies, fixed: Fixed) -> Configured {
+    let config = Config { group_ref: "tools".to_owned(), ..Config::default() };
+    Configured { settings: Arc::new(Settings::of(&config)), strategies, fixed, pending: None }
+}
+
 /// The decision part with objects around it.
 struct World {
     decider: Decider,
@@ -93,7 +104,7 @@ impl World {
     fn with_strategies(entries: Vec<MCPServerEntry>, strategies: Strategies) -> Self {
         let members = MemberKind::ALL.map(|kind| (kind, BTreeMap::new())).into();
         let objects = Objects { members, auth_configs: Some(BTreeMap::new()), ..Objects::default() };
-        let decider = Decider::new("tools".to_owned(), strategies, BTreeMap::new());
+        let decider = decider(strategies, BTreeMap::new());
         let mut world = Self { decider, objects, needed: Needed::default() };
         for entry in entries {
             world.put(entry);

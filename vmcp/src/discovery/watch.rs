@@ -40,9 +40,10 @@ enum Change {
 }
 
 /// Watches until `stop`, and publishes each snapshot that differs from the one before.
-pub(super) async fn run(
+pub(super) async fn run<D: Decide>(
     mut watches: Watches,
-    mut decider: impl Decide,
+    mut decider: D,
+    mut configured: watch::Receiver<D::Configuration>,
     snapshots: watch::Sender<Snapshot>,
     stop: CancellationToken,
 ) {
@@ -50,18 +51,37 @@ pub(super) async fn run(
     let needed = decider.accept(&objects);
     watches.follow(&mut objects, &needed);
     loop {
-        let change = tokio::select! {
+        tokio::select! {
             () = stop.cancelled() => return,
-            change = watches.received.recv() => change,
-        };
-        let Some(change) = change else { return };
-        watches.take(&mut objects, change);
+            // Without anybody who configures it stays as it is.
+            Ok(()) = configured.changed() => decider.configure(configured.borrow_and_update().clone()),
+            change = watches.received.recv() => match change {
+                Some(change) => watches.take(&mut objects, change),
+                None => return,
+            },
+        }
         while let Ok(change) = watches.received.try_recv() {
             watches.take(&mut objects, change);
         }
         let needed = decider.accept(&objects);
         watches.follow(&mut objects, &needed);
         publish(&snapshots, decider.decide(&objects));
+    }
+}
+
+/// Publishes what the configuration alone says, until `stop`.
+pub(super) async fn run_fixed<D: Decide>(
+    mut decider: D,
+    mut configured: watch::Receiver<D::Configuration>,
+    snapshots: watch::Sender<Snapshot>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            Ok(()) = configured.changed() => decider.configure(configured.borrow_and_update().clone()),
+        }
+        publish(&snapshots, Snapshot { synced: true, ..decider.decide(&Objects::default()) });
     }
 }
 

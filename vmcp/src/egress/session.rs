@@ -86,9 +86,14 @@ impl Egress {
 
     /// The same with circuit breakers of these settings before token endpoints, if any.
     #[must_use]
-    pub fn with_token_circuits(mut self, settings: Option<CircuitSettings>) -> Self {
-        self.credentials = self.credentials.with_circuits(settings);
+    pub fn with_token_circuits(self, settings: Option<CircuitSettings>) -> Self {
+        self.set_token_circuits(settings);
         self
+    }
+
+    /// From now on there are circuit breakers of these settings before token endpoints, if any.
+    pub fn set_token_circuits(&self, settings: Option<CircuitSettings>) {
+        self.credentials.set_circuits(settings);
     }
 
     /// A session of the gateway itself with `backend`. Nothing is sent before the first request.

@@ -53,7 +53,7 @@ impl Health {
     }
 
     fn look<T>(&self, backend: &Backend, at: impl FnOnce(Option<&Circuit>) -> T) -> T {
-        if self.circuits.is_none() {
+        if self.judgement.load().circuits.is_none() {
             return at(None);
         }
         let states = self.states.borrow();

@@ -19,19 +19,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 /// When and for how long backends are probed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProbeSchedule {
     /// Time between two probes of a backend.
     pub interval: Duration,
     /// How long one probe may take.
     pub timeout: Duration,
-    /// Whether backends that are remote proxies are probed at the interval too (D-17).
-    pub remote_proxies: bool,
 }
 
 /// What a probe's session learns of its backend beside its health.
@@ -44,21 +42,31 @@ pub enum BackendNews {
 }
 
 /// Probes all backends, following what discovery publishes, until `stop`; then ends the probes' sessions. What they learn
-/// beside goes to `news`.
+/// beside goes to `news`. Backends that are remote proxies are probed at the interval too where `remote_proxies` says so (D-17).
 pub async fn probe_all(
     mut discovered: watch::Receiver<Snapshot>,
     egress: Egress,
     health: Health,
-    schedule: ProbeSchedule,
+    remote_proxies: bool,
     news: mpsc::Sender<BackendNews>,
     stop: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
     let mut probes: BTreeMap<String, (u64, DropGuard)> = BTreeMap::new();
     let mut previous = Backends::default();
+    // Those that `health` was made with.
+    let mut settings = Arc::clone(&discovered.borrow().settings);
+    let schedule = watch::Sender::new(settings.probes);
     loop {
-        let current = Arc::clone(&discovered.borrow_and_update().backends);
+        let (current, before) = {
+            let now = discovered.borrow_and_update();
+            (Arc::clone(&now.backends), std::mem::replace(&mut settings, Arc::clone(&now.settings)))
+        };
         health.follow(&previous, &current);
+        if before != settings {
+            health.configure(settings.unhealthy_threshold, settings.circuits, &current);
+            schedule.send_if_modified(|schedule| std::mem::replace(schedule, settings.probes) != settings.probes);
+        }
         probes.retain(|name, (identity, _)| current.get(name).is_some_and(|backend| backend.identity == *identity));
         for (name, backend) in current.iter() {
             probes.entry(name.clone()).or_insert_with(|| {
@@ -67,7 +75,8 @@ pub async fn probe_all(
                     session: egress.open(backend, &Caller::probe()),
                     backend: Arc::clone(backend),
                     health: health.clone(),
-                    schedule,
+                    schedule: schedule.subscribe(),
+                    once: backend.is_remote_proxy && !remote_proxies,
                 };
                 tasks.spawn(probe.run(news.clone(), stop.clone()));
                 (backend.identity, stop.drop_guard())
@@ -90,7 +99,9 @@ struct Probe {
     backend: Arc<Backend>,
     session: BackendSession,
     health: Health,
-    schedule: ProbeSchedule,
+    schedule: watch::Receiver<ProbeSchedule>,
+    /// Whether it is asked only until it answers, and when it comes into doubt.
+    once: bool,
 }
 
 impl Probe {
@@ -104,15 +115,18 @@ impl Probe {
 
     /// Asks at the interval (where nobody wants that, until there was an answer), and whenever the backend comes into doubt.
     async fn ask(&self, news: &mpsc::Sender<BackendNews>) {
-        let once = self.backend.is_remote_proxy && !self.schedule.remote_proxies;
+        let mut schedule = self.schedule.clone();
         let doubt = self.health.doubt(&self.backend.name);
         let mut told = None;
-        let mut ticks = tokio::time::interval(self.schedule.interval);
+        let mut last = None;
         let mut answered = false;
         loop {
+            let interval = schedule.borrow_and_update().interval;
+            let due = last.map_or_else(Instant::now, |last| last + interval);
             tokio::select! {
-                _ = ticks.tick(), if !(once && answered) => {}
+                () = sleep_until(due), if !(self.once && answered) => {}
                 () = doubt.notified() => {}
+                Ok(()) = schedule.changed() => continue,
             }
             // Until then nothing reaches the backend, and then it is tried at once.
             tokio::time::sleep(self.health.shut_for(&self.backend)).await;
@@ -130,14 +144,15 @@ impl Probe {
             answered |= outcome.is_ok();
             // Doubts that came up meanwhile are settled.
             let _ = doubt.notified().now_or_never();
-            ticks.reset();
+            last = Some(Instant::now());
         }
     }
 
     /// Any answer will do, also an error: it shows that the backend speaks MCP. But for the one by which a proxy says that it
     /// cannot reach the server behind it.
     async fn ping(&self) -> Result<(), EgressError> {
-        match self.session.request(&Caller::probe(), "ping", None, self.schedule.timeout).await? {
+        let timeout = self.schedule.borrow().timeout;
+        match self.session.request(&Caller::probe(), "ping", None, timeout).await? {
             Reply::Error(error) => unreachable_behind(&error).map_or(Ok(()), Err),
             Reply::Result(_) => Ok(()),
         }

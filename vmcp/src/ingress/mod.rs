@@ -48,7 +48,6 @@ use sessions::{Found, FullError};
 
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, Id, code};
-use crate::outgoing::Passthrough;
 use crate::policy::{Policy, Refusal};
 use crate::replicas::{CreateError, Handshake};
 use axum::Router;
@@ -88,8 +87,6 @@ pub struct Ingress {
     pub policy: Policy,
     /// Which browsers may call.
     pub origins: OriginRules,
-    /// Which headers of clients backends are sent too.
-    pub passthrough: Passthrough,
     /// The clients' sessions.
     pub sessions: Sessions,
     /// What answers the clients.
@@ -138,7 +135,7 @@ impl Ingress {
             }
             Refused::from(response)
         })?;
-        caller.passed = self.passthrough.capture(headers);
+        caller.passed = self.report.discovered.borrow().settings.passthrough.capture(headers);
         Ok(caller)
     }
 

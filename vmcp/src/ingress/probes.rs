@@ -5,6 +5,7 @@ use crate::backend::Backends;
 use crate::circuit::Circuit;
 use crate::discovery::Snapshot;
 use crate::health::{FailureCategory, Health};
+use crate::settings::Pending;
 use crate::status::{BackendStatus, Observation, Observations};
 use axum::extract::State;
 use axum::response::Response;
@@ -29,8 +30,6 @@ pub struct Report {
 /// What is told about the backends of a group.
 #[derive(Debug)]
 pub struct GroupReport {
-    /// Name of the group.
-    pub name: String,
     /// How its backends fare.
     pub health: Health,
 }
@@ -49,7 +48,10 @@ impl Report {
     }
 
     fn status(&self, group: &GroupReport) -> Value {
-        let backends = Arc::clone(&self.discovered.borrow().backends);
+        let (backends, settings, pending) = {
+            let discovered = self.discovered.borrow();
+            (Arc::clone(&discovered.backends), Arc::clone(&discovered.settings), discovered.pending.clone())
+        };
         let states = group.health.subscribe();
         let states = states.borrow();
         let rows: Vec<Value> = backends
@@ -72,7 +74,8 @@ impl Report {
             "backends": rows,
             "healthy": healthy,
             "version": env!("CARGO_PKG_VERSION"),
-            "group_ref": group.name,
+            "group_ref": settings.group,
+            "configuration": configuration_word(pending.as_ref()),
         })
     }
 }
@@ -111,6 +114,15 @@ fn backends_health(backends: &Backends, states: &Observations) -> Value {
         },
         "backends": rows,
     })
+}
+
+/// Whether the configuration that was written last is in force. What is wrong with it is for the log: anybody may ask this.
+fn configuration_word(pending: Option<&Pending>) -> &'static str {
+    match pending {
+        None => "current",
+        Some(Pending::Refused(_)) => "refused",
+        Some(Pending::Restart(_)) => "restart_needed",
+    }
 }
 
 /// `/status` spells health in its own words.
@@ -195,7 +207,7 @@ mod tests {
         let observations = health.subscribe().borrow().clone();
         let reported = report::Report::new(&snapshot, &observations, Capabilities::default());
         let page = backends_health(&backends, &observations);
-        let group = GroupReport { name: "g".to_owned(), health };
+        let group = GroupReport { health };
         let discovered = watch::Sender::new(snapshot).subscribe();
         let status = Report { mode: "static", discovered, group: None }.status(&group);
         let word = |value: &Value| value.as_str().unwrap().to_owned();

@@ -12,10 +12,10 @@ mod session;
 use crate::backend::Caller;
 use crate::capabilities::Capabilities;
 use crate::catalog::Catalog;
+use crate::clients::Clients;
 use crate::egress::SPOKEN;
 use crate::ingress::{Opened, Outbox, Unopened, Upstream, owned_keys};
 use crate::jsonrpc::{ErrorObject, Object};
-use announce::Clients;
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
 use session::ClientSession;
@@ -27,7 +27,7 @@ pub struct LegacyGateway {
     /// The name of the gateway, as `serverInfo` has it.
     name: String,
     catalog: Arc<Catalog>,
-    clients: Clients,
+    clients: Clients<ClientSession>,
 }
 
 impl LegacyGateway {

@@ -54,11 +54,9 @@ impl Credentials {
         Self { http, cache, circuits: TokenCircuits::default() }
     }
 
-    /// The same with circuit breakers before token endpoints, if there are settings for any.
-    #[must_use]
-    pub fn with_circuits(mut self, settings: Option<CircuitSettings>) -> Self {
-        self.circuits = TokenCircuits::new(settings);
-        self
+    /// From now on there are circuit breakers of these settings before token endpoints, if any.
+    pub fn set_circuits(&self, settings: Option<CircuitSettings>) {
+        self.circuits.configure(settings);
     }
 
     /// The credential for a request of `caller` to `backend`; none when the backend wants none.

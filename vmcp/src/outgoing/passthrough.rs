@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use vmcp_config::passthrough_problem;
 
 /// Which headers of a client's request are passed on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passthrough(Vec<HeaderName>);
 
 impl Passthrough {

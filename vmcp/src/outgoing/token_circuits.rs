@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use url::Url;
 
 use crate::circuit::{Circuit, CircuitSettings, Moment};
@@ -14,14 +15,19 @@ use crate::egress::{Cause, EgressError, Verdict};
 /// The circuits, by token URL. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TokenCircuits {
-    settings: Option<CircuitSettings>,
+    settings: Arc<ArcSwapOption<CircuitSettings>>,
     circuits: Arc<Mutex<HashMap<Url, Circuit>>>,
 }
 
 impl TokenCircuits {
-    /// Circuits with these settings; without any, every request passes.
-    pub(super) fn new(settings: Option<CircuitSettings>) -> Self {
-        Self { settings, circuits: Arc::default() }
+    /// From now on circuits have these settings; without any, every request passes.
+    pub(super) fn configure(&self, settings: Option<CircuitSettings>) {
+        self.settings.store(settings.map(Arc::new));
+        let mut circuits = self.lock();
+        match settings {
+            Some(settings) => circuits.values_mut().for_each(|circuit| circuit.configure(settings)),
+            None => circuits.clear(),
+        }
     }
 
     /// Runs a request to the token endpoint at `url`, unless its circuit is open.
@@ -30,7 +36,7 @@ impl TokenCircuits {
         url: &Url,
         request: impl Future<Output = Result<T, EgressError>>,
     ) -> Result<T, EgressError> {
-        let Some(settings) = self.settings else { return request.await };
+        let Some(settings) = self.settings.load().as_deref().copied() else { return request.await };
         let ticket =
             self.at(url, settings, |circuit| circuit.admit(Moment::now()).map_err(|shut| circuit.left_alone(shut)))?;
         let outcome = request.await;
@@ -71,6 +77,12 @@ mod tests {
 
     use super::*;
 
+    fn circuits(settings: CircuitSettings) -> TokenCircuits {
+        let circuits = TokenCircuits::default();
+        circuits.configure(Some(settings));
+        circuits
+    }
+
     async fn ask(circuits: &TokenCircuits, url: &Url, outcome: Result<(), Cause>) -> Result<(), Cause> {
         let outcome = outcome.map_err(|cause| EgressError::new(cause, "why"));
         circuits.guard(url, async { outcome }).await.map_err(|error| error.cause())
@@ -79,7 +91,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_endpoint_that_keeps_failing_is_left_alone_and_others_are_not() {
         let timeout = Duration::from_mins(1);
-        let circuits = TokenCircuits::new(Some(CircuitSettings { threshold: 3, timeout }));
+        let circuits = circuits(CircuitSettings { threshold: 3, timeout });
         let (url, other) = ("https://a.example/token".parse().unwrap(), "https://b.example/token".parse().unwrap());
         for cause in [Cause::Timeout, Cause::Refused, Cause::Unauthorized, Cause::Blocked, Cause::Dns, Cause::Protocol]
         {
@@ -95,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn circuits_of_endpoints_that_are_not_configured_any_more_are_forgotten() {
-        let circuits = TokenCircuits::new(Some(CircuitSettings { threshold: 1, timeout: Duration::from_hours(1) }));
+        let circuits = circuits(CircuitSettings { threshold: 1, timeout: Duration::from_hours(1) });
         let url = "https://a.example/token".parse().unwrap();
         let _ = ask(&circuits, &url, Err(Cause::Refused)).await;
         circuits.retain(&[&url]);
@@ -110,5 +122,20 @@ mod tests {
         for _ in 0..100 {
             assert_eq!(ask(&circuits, &url, Err(Cause::Refused)).await, Err(Cause::Refused));
         }
+    }
+
+    #[tokio::test]
+    async fn other_settings_count_at_once_and_keep_open_circuits_open() {
+        let timeout = Duration::from_hours(1);
+        let circuits = circuits(CircuitSettings { threshold: 3, timeout });
+        let url = "https://a.example/token".parse().unwrap();
+        let _ = ask(&circuits, &url, Err(Cause::Refused)).await;
+        circuits.configure(Some(CircuitSettings { threshold: 2, timeout }));
+        let _ = ask(&circuits, &url, Err(Cause::Refused)).await;
+        assert_eq!(ask(&circuits, &url, Ok(())).await, Err(Cause::CircuitOpen), "the first failure counts too");
+        circuits.configure(Some(CircuitSettings { threshold: 9, timeout }));
+        assert_eq!(ask(&circuits, &url, Ok(())).await, Err(Cause::CircuitOpen));
+        circuits.configure(None);
+        assert_eq!(ask(&circuits, &url, Ok(())).await, Ok(()));
     }
 }

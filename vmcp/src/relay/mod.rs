@@ -13,11 +13,14 @@ mod session;
 
 use crate::backend::{Backend, Caller};
 use crate::catalog::error::unavailable;
+use crate::clients::Clients;
 use crate::discovery::Snapshot;
-use crate::egress::{Egress, Reply, SPOKEN};
+use crate::egress::{Egress, Inbox, Reply, SPOKEN};
 use crate::ingress::{Opened, Outbox, Unopened, Upstream};
-use crate::jsonrpc::{ErrorObject, Object, code, raw};
+use crate::jsonrpc::{ErrorObject, Object, code, notification, raw};
+use crate::offers::Kind;
 use crate::selection::ToolSelection;
+use arc_swap::ArcSwap;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use inbox::ClientInbox;
@@ -43,13 +46,26 @@ struct Shared {
     name: String,
     discovered: watch::Receiver<Snapshot>,
     egress: Egress,
-    tools: ToolSelection,
+    tools: ArcSwap<ToolSelection>,
+    clients: Clients<ClientInbox>,
 }
 
 impl Relay {
     /// A relay to the backend `name` as `discovered` knows it, which shows its tools as `tools` says.
     pub fn new(name: String, discovered: watch::Receiver<Snapshot>, egress: Egress, tools: ToolSelection) -> Self {
-        Self { shared: Arc::new(Shared { name, discovered, egress, tools }) }
+        let (tools, clients) = (ArcSwap::from_pointee(tools), Clients::default());
+        Self { shared: Arc::new(Shared { name, discovered, egress, tools, clients }) }
+    }
+
+    /// Shows the tools as `tools` says from now on, and tells the clients when that is not what it did.
+    pub fn select(&self, tools: ToolSelection) {
+        let tools = Arc::new(tools);
+        if self.shared.tools.swap(Arc::clone(&tools)) == tools {
+            return;
+        }
+        for client in self.shared.clients.all() {
+            client.deliver(notification(Kind::Tools.changed(), None));
+        }
     }
 
     /// Forgets connections and tokens of earlier settings of the backend, whenever they change, for ever.
@@ -92,6 +108,7 @@ impl Shared {
         let session = self.egress.relay(&backend, caller, Arc::<ClientInbox>::clone(&inbox));
         match session.initialize(caller, params, OPENING).await {
             Ok(Reply::Result(result)) => {
+                self.clients.add(&inbox);
                 let session = RelaySession::new(Arc::clone(self), session, inbox);
                 Ok(Opened { result, session: Arc::new(session) })
             }

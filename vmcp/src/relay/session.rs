@@ -35,16 +35,15 @@ impl RelaySession {
 
     async fn reply(&self, caller: &Caller, call: &Call, messages: mpsc::Sender<Bytes>) -> Result<Reply, Unanswered> {
         match call.method.as_str() {
-            "tools/call" if !self.shared.tools.is_empty() => {
+            "tools/call" if !self.shared.tools.load().is_empty() => {
                 let params = self.renamed(call.params.as_deref())?;
                 self.request(caller, &call.method, Some(&params), messages).await
             }
-            "tools/list" if !self.shared.tools.is_empty() => {
-                match self.request(caller, &call.method, call.params.as_deref(), messages).await? {
-                    Reply::Result(result) => Ok(Reply::Result(self.selected(&result)?)),
-                    error @ Reply::Error(_) => Ok(error),
-                }
-            }
+            // The selection may have changed when the answer comes.
+            "tools/list" => match self.request(caller, &call.method, call.params.as_deref(), messages).await? {
+                Reply::Result(result) => Ok(Reply::Result(self.selected(result)?)),
+                error @ Reply::Error(_) => Ok(error),
+            },
             method => self.request(caller, method, call.params.as_deref(), messages).await,
         }
     }
@@ -68,13 +67,18 @@ impl RelaySession {
             params.map_or_else(|| Ok(Object::empty("params")), |params| Object::parse(params, "params", &["name"]));
         let params = params.map_err(|error| ErrorObject::from(&error))?;
         let name = params.required("name", "the tool to call")?;
-        let original = self.shared.tools.original(&name).ok_or_else(|| unknown(Kind::Tools, &name))?;
+        let tools = self.shared.tools.load();
+        let original = tools.original(&name).ok_or_else(|| unknown(Kind::Tools, &name))?;
         Ok(params.with("name", crate::jsonrpc::raw(original)).to_raw())
     }
 
     /// The result of `tools/list` with the tools that clients see.
-    fn selected(&self, result: &RawValue) -> Result<Box<RawValue>, ErrorObject> {
-        self.shared.tools.select(result).map_err(|error| {
+    fn selected(&self, result: Box<RawValue>) -> Result<Box<RawValue>, ErrorObject> {
+        let tools = self.shared.tools.load();
+        if tools.is_empty() {
+            return Ok(result);
+        }
+        tools.select(&result).map_err(|error| {
             let error = EgressError::new(Cause::Protocol, format!("its list of tools is malformed: {error}"));
             unavailable(&self.shared.name, &error)
         })

@@ -4,7 +4,6 @@ use super::StartError;
 use crate::status::StatusTarget;
 use kube::{Client, Config as ClientConfig};
 use std::net::IpAddr;
-use std::time::Duration;
 
 /// The variable by which Kubernetes tells a pod where its API is.
 const API_HOST: &str = "KUBERNETES_SERVICE_HOST";
@@ -59,9 +58,9 @@ impl Cluster {
     }
 
     /// Where the status is written of the object `name`, if the process belongs to one.
-    pub(crate) fn status(&self, name: Option<&str>, interval: Duration) -> Option<(Client, StatusTarget)> {
+    pub(crate) fn status(&self, name: Option<&str>) -> Option<(Client, StatusTarget)> {
         let Place { client, namespace } = self.place.as_ref()?;
-        let target = StatusTarget { namespace: namespace.clone(), name: name?.to_owned(), interval };
+        let target = StatusTarget { namespace: namespace.clone(), name: name?.to_owned() };
         Some((client.clone(), target))
     }
 }

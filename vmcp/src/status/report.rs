@@ -160,6 +160,10 @@ fn message(snapshot: &Snapshot) -> String {
         message.push_str("; left out: ");
         message.push_str(&reasons.join("; "));
     }
+    if let Some(pending) = &snapshot.pending {
+        message.push_str("; ");
+        message.push_str(&pending.to_string());
+    }
     // The API server takes 32768 characters.
     message.chars().take(4096).collect()
 }

@@ -27,8 +27,6 @@ pub struct StatusTarget {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// How often `lastHealthCheck` is brought up to date.
-    pub interval: Duration,
 }
 
 /// What the status is written from.
@@ -77,7 +75,8 @@ pub async fn write_status(client: Client, target: StatusTarget, seen: Seen, stop
         let snapshot = snapshots.borrow_and_update().clone();
         let offered = capabilities(&counts.borrow_and_update(), workflows);
         let report = Report::new(&snapshot, &observations.borrow_and_update(), offered);
-        let next = if snapshot.synced { written.next(&report, target.interval) } else { Next::Nothing };
+        let next =
+            if snapshot.synced { written.next(&report, snapshot.settings.status_interval) } else { Next::Nothing };
         let wake = match next {
             Next::WriteNow => pause.map_or_else(Instant::now, |pause| Instant::now() + pause),
             Next::WriteAt(time) => time.max(pause.map_or(time, |pause| Instant::now() + pause)),

@@ -1,7 +1,7 @@
 //! Changes of everything that a gateway follows, while it is called: no call is lost.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, PATIENCE, Running, discovering};
+use crate::in_support::{ANONYMOUS, Client, File, PATIENCE, Running, discovering, following};
 use crate::out_status::{Api, bundle, entry, secret};
 use crate::out_support::{Authority, Recorded, Server, event_stream, json_body, result, text};
 use axum::body::Body;
@@ -160,7 +160,9 @@ async fn no_call_is_lost_while_everything_changes() {
     };
     api.put("configmaps", bundle(&one.pem()));
     api.put("mcpserverentries", entry("a", 1, &spec(json!({}))));
-    let gateway = discovering(&api, REACHABLE).await;
+    let configured = ANONYMOUS.replace("engineering-tools", "tools").replace("inline", "discovered");
+    let file = File::new(&configured);
+    let gateway = following(&file, Some(&api), REACHABLE).await;
     let watching = gateway.connected().await;
     until_tools(&watching, &["a_echo", "a_hang"]).await;
 
@@ -210,6 +212,32 @@ async fn no_call_is_lost_while_everything_changes() {
     };
     tokio::time::timeout(PATIENCE, connected).await.unwrap();
     call.goes_on(&mut calls).await;
+
+    // A tool configuration, which the operator writes into the file, and the rest of the file.
+    let call = Held::start(&gateway, &server).await;
+    let renamed = r#"[{"workload": "a", "overrides": {"hang": {"name": "wait"}, "echo": {"description": "Echoes."}}}]"#;
+    file.write(&format!("{configured}aggregation: {{tools: {renamed}}}\n"));
+    until_tools(&watching, &["a_echo", "a_wait"]).await;
+    call.goes_on(&mut calls).await;
+    file.write(&configured);
+    until_tools(&watching, &["a_echo", "a_hang"]).await;
+
+    let call = Held::start(&gateway, &server).await;
+    let other = Backend::start(&["echo"]).await;
+    let rest = json!({
+        "backends": [{"name": "c", "url": other.url, "transport": "streamable-http"}],
+        "outgoingAuth": {"source": "discovered", "backends": {"a": {"type": "external_auth_config",
+            "externalAuthConfig": {"name": "auth"}}}},
+        "operational": {"timeouts": {"default": "50s"}, "failureHandling": {"unhealthyThreshold": 7,
+            "circuitBreaker": {"enabled": true}}},
+        "passthroughHeaders": ["X-Tenant"],
+    });
+    let rest: Vec<_> = rest.as_object().unwrap().iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    file.write(&(configured.replace("outgoingAuth: {source: discovered}", "") + &rest.join("\n")));
+    until_tools(&watching, &["a_echo", "a_hang", "c_echo"]).await;
+    call.goes_on(&mut calls).await;
+    file.write(&configured);
+    until_tools(&watching, &["a_echo", "a_hang"]).await;
 
     let other = Backend::start(&["echo"]).await;
     api.put("mcpserverentries", entry("b", 1, &json!({"remoteUrl": other.url})));

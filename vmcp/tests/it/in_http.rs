@@ -119,7 +119,9 @@ async fn probes_answer_without_a_session() {
     assert_eq!(client.get("/readyz").await.json(), json!({"status": "ready", "mode": "static"}));
     let status = client.get("/status").await.json();
     let version = env!("CARGO_PKG_VERSION");
-    let expected = json!({"backends": [], "healthy": false, "version": version, "group_ref": "engineering-tools"});
+    let expected = json!({
+        "backends": [], "healthy": false, "version": version, "group_ref": "engineering-tools", "configuration": "current",
+    });
     assert_eq!(status, expected);
 }
 

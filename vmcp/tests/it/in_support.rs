@@ -11,11 +11,13 @@ use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vmcp::cli::{Cli, Command, Serve};
 use vmcp::gateway::{Gateway, Options, StartError};
+use vmcp::reload::ConfigFile;
 
 /// No step of a test takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -61,6 +63,39 @@ pub(crate) async fn discovering(api: &Api, more: &[&str]) -> Running {
     let config = vmcp_config::parse(&config, "test.yaml").unwrap();
     let gateway = Gateway::bind_with(Options { config, serve: flags(more) }, api.client(), "ns").await.unwrap();
     serving(gateway)
+}
+
+/// Starts a gateway of a configuration file, which it follows while it serves; `api` has the members of its group, if there is one.
+pub(crate) async fn following(file: &File, api: Option<&Api>, more: &[&str]) -> Running {
+    let (followed, config) = ConfigFile::open(&file.path).unwrap();
+    let options = Options { config, serve: flags(more) };
+    let gateway = match api {
+        Some(api) => Gateway::bind_with(options, api.client(), "ns").await.unwrap(),
+        None => Gateway::bind(options).await.unwrap(),
+    };
+    serving(gateway.following(followed, Box::new(|_| {})))
+}
+
+/// A configuration file in a folder of its own.
+pub(crate) struct File {
+    _folder: tempfile::TempDir,
+    pub(crate) path: PathBuf,
+}
+
+impl File {
+    pub(crate) fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = Self { path: folder.path().join("config.yaml"), _folder: folder };
+        file.write(text);
+        file
+    }
+
+    /// Replaces the text in one step, as volumes of ConfigMaps do.
+    pub(crate) fn write(&self, text: &str) {
+        let beside = self.path.with_extension("new");
+        std::fs::write(&beside, text).unwrap();
+        std::fs::rename(&beside, &self.path).unwrap();
+    }
 }
 
 fn serving(gateway: Gateway) -> Running {

@@ -12,6 +12,7 @@ use vmcp::circuit::CircuitSettings;
 use vmcp::discovery::Snapshot;
 use vmcp::egress::Cause;
 use vmcp::health::{Health, ProbeSchedule, probe_all};
+use vmcp::settings::Settings;
 use vmcp::status::{BackendStatus, CircuitState};
 
 use crate::out_support::{PATIENCE, Server, backend, json_body, mcp, open_egress, result, text};
@@ -32,6 +33,12 @@ async fn counting(failures: usize) -> (Server, watch::Receiver<usize>) {
     (Server::plain(script).await, counted)
 }
 
+/// These backends, probed by this schedule.
+fn snapshot(backends: BTreeMap<String, Arc<Backend>>, probes: ProbeSchedule) -> Snapshot {
+    let settings = Arc::new(Settings { probes, ..Settings::default() });
+    Snapshot { backends: Arc::new(backends), synced: true, settings, ..Snapshot::default() }
+}
+
 /// Probes an entry and an MCPRemoteProxy until the entry was asked five times; says how often the proxy was.
 async fn pings_of_a_proxy(remote_proxies: bool, failures: usize) -> (usize, Health) {
     let (entry, mut asked) = counting(0).await;
@@ -42,13 +49,13 @@ async fn pings_of_a_proxy(remote_proxies: bool, failures: usize) -> (usize, Heal
     };
     let backends = [named(&entry, "entry", false), named(&proxy, "proxy", true)];
     let backends: BTreeMap<_, _> = backends.into_iter().map(|backend| (backend.name.clone(), backend)).collect();
-    let snapshot = Snapshot { backends: Arc::new(backends), left_out: BTreeMap::new(), synced: true };
+    let snapshot = snapshot(backends, ProbeSchedule { interval: Duration::from_millis(50), timeout: PATIENCE });
     let (_discovery, discovered) = watch::channel(snapshot);
     let (news, _heard) = mpsc::channel(8);
     let health = Health::new(3);
     let stop = CancellationToken::new();
-    let schedule = ProbeSchedule { interval: Duration::from_millis(50), timeout: PATIENCE, remote_proxies };
-    let probing = tokio::spawn(probe_all(discovered, open_egress(), health.clone(), schedule, news, stop.clone()));
+    let probing =
+        tokio::spawn(probe_all(discovered, open_egress(), health.clone(), remote_proxies, news, stop.clone()));
     tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count >= 5)).await.unwrap().unwrap();
     let pings = *proxy_asked.borrow();
     stop.cancel();
@@ -76,15 +83,14 @@ async fn a_server_that_its_proxy_cannot_reach_is_unavailable_and_one_that_answer
         }))
         .await;
         let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
-        let backends = Arc::new(BTreeMap::from([(backend.name.clone(), backend)]));
-        let snapshot = Snapshot { backends, left_out: BTreeMap::new(), synced: true };
+        let schedule = ProbeSchedule { interval: Duration::from_millis(50), timeout: PATIENCE };
+        let snapshot = snapshot([(backend.name.clone(), backend)].into(), schedule);
         let (_discovery, discovered) = watch::channel(snapshot);
         let (news, _heard) = mpsc::channel(8);
         let health = Health::new(1);
         let mut states = health.subscribe();
         let stop = CancellationToken::new();
-        let schedule = ProbeSchedule { interval: Duration::from_millis(50), timeout: PATIENCE, remote_proxies: false };
-        let probing = tokio::spawn(probe_all(discovered, open_egress(), health, schedule, news, stop.clone()));
+        let probing = tokio::spawn(probe_all(discovered, open_egress(), health, false, news, stop.clone()));
         let judged = states.wait_for(|states| states.get("partner").is_some_and(|seen| seen.checked_at.is_some()));
         let found = tokio::time::timeout(PATIENCE, judged).await.unwrap().unwrap()["partner"].state;
         assert_eq!(found, state, "{error}");
@@ -102,17 +108,16 @@ async fn a_remote_proxy_is_asked_until_it_answers() {
 /// Probes one server until the returned token is cancelled.
 fn probing(server: &Server, health: &Health, interval: Duration) -> (Arc<Backend>, CancellationToken) {
     let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
-    let backends = Arc::new(BTreeMap::from([(backend.name.clone(), Arc::clone(&backend))]));
-    let snapshot = Snapshot { backends, left_out: BTreeMap::new(), synced: true };
+    let schedule = ProbeSchedule { interval, timeout: Duration::from_millis(100) };
+    let snapshot = snapshot([(backend.name.clone(), Arc::clone(&backend))].into(), schedule);
     let (discovery, discovered) = watch::channel(snapshot);
     let (news, heard) = mpsc::channel(8);
     let stop = CancellationToken::new();
-    let schedule = ProbeSchedule { interval, timeout: Duration::from_millis(100), remote_proxies: false };
     let egress = open_egress().with_gate(health.clone());
     let (health, ended) = (health.clone(), stop.clone());
     tokio::spawn(async move {
         let _open = (discovery, heard);
-        probe_all(discovered, egress, health, schedule, news, ended).await;
+        probe_all(discovered, egress, health, false, news, ended).await;
     });
     (backend, stop)
 }
@@ -274,4 +279,39 @@ async fn a_session_that_is_closed_while_it_is_opened_is_ended() {
     assert!(session.request(&caller, "tools/call", None, Duration::from_millis(100)).await.is_err());
     tokio::join!(session.close(), async { answering.send_replace(true) });
     assert_eq!(server.methods(), ["initialize", "notifications/initialized", "DELETE"]);
+}
+
+#[tokio::test]
+async fn other_settings_of_health_checks_and_circuits_count_at_once() {
+    let (server, mut asked) = counting(usize::MAX).await;
+    let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
+    let rare = snapshot(
+        [(backend.name.clone(), Arc::clone(&backend))].into(),
+        ProbeSchedule { interval: Duration::from_hours(1), timeout: PATIENCE },
+    );
+    let (discovery, discovered) = watch::channel(rare);
+    let (news, _heard) = mpsc::channel(8);
+    let (health, stop) = (Health::new(3), CancellationToken::new());
+    let mut states = health.subscribe();
+    let egress = open_egress().with_gate(health.clone());
+    let probing = tokio::spawn(probe_all(discovered, egress, health, false, news, stop.clone()));
+    tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count == 1)).await.unwrap().unwrap();
+    discovery.send_modify(|snapshot| {
+        snapshot.settings = Arc::new(Settings {
+            probes: ProbeSchedule { interval: Duration::from_millis(20), timeout: PATIENCE },
+            circuits: Some(CircuitSettings { threshold: 2, timeout: Duration::from_hours(1) }),
+            ..Settings::default()
+        });
+    });
+    let open = states.wait_for(|states| {
+        let circuit = states["partner"].circuit.as_ref();
+        circuit.is_some_and(|circuit| circuit.state() == CircuitState::Open)
+    });
+    let failures = tokio::time::timeout(PATIENCE, open).await.unwrap().unwrap()["partner"].consecutive_failures;
+    assert!(failures >= 2, "{failures}: what was found out before still counts");
+    discovery.send_modify(|snapshot| snapshot.settings = Arc::default());
+    let without = states.wait_for(|states| states["partner"].circuit.is_none());
+    tokio::time::timeout(PATIENCE, without).await.unwrap().unwrap();
+    stop.cancel();
+    probing.await.unwrap();
 }

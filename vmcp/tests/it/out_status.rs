@@ -18,6 +18,7 @@ use vmcp::catalog::Counts;
 use vmcp::discovery::{self, Snapshot, Surroundings};
 use vmcp::offers::Kind;
 use vmcp::outgoing::OutgoingAuth;
+use vmcp::settings::Settings;
 use vmcp::status::{BackendStatus, Observation, Observations, Seen, StatusTarget, write_status};
 
 use crate::out_support::{Authority, PATIENCE};
@@ -177,7 +178,7 @@ impl Discovered {
         let stop = CancellationToken::new();
         let cluster = Some((api.client(), "ns".to_owned()));
         let surroundings = Surroundings { members: cluster, operated: false };
-        Self { snapshots: discovery::start(&config, surroundings, stop.clone()).unwrap(), stop }
+        Self { snapshots: discovery::start(&config, surroundings, stop.clone()).unwrap().snapshots(), stop }
     }
 
     async fn until(&mut self, fits: impl Fn(&Snapshot) -> bool) -> Snapshot {
@@ -314,8 +315,8 @@ async fn backends_that_only_the_configuration_names_are_written_too() {
     let config = vmcp_config::Config { backends, ..vmcp_config::Config::default() };
     let stop = CancellationToken::new();
     let surroundings = Surroundings { members: None, operated: true };
-    let snapshots = discovery::start(&config, surroundings, stop.clone()).unwrap();
-    let target = StatusTarget { namespace: "ns".to_owned(), name: "gate".to_owned(), interval: PATIENCE };
+    let snapshots = discovery::start(&config, surroundings, stop.clone()).unwrap().snapshots();
+    let target = StatusTarget { namespace: "ns".to_owned(), name: "gate".to_owned() };
     let observations = watch::Sender::new(Observations::new());
     let counts = watch::Sender::new(Counts::new());
     let seen = Seen { snapshots, observations: observations.subscribe(), counts: counts.subscribe(), workflows: 0 };
@@ -347,9 +348,11 @@ impl Reported {
         api.put("mcpserverentries", entry("a", 1, &json!({})));
         api.put("virtualmcpservers", gate());
         let snapshot = Discovered::start(&api).until(|snapshot| snapshot.synced).await;
+        let settings = Arc::new(Settings { status_interval: interval, ..Settings::default() });
+        let snapshot = Snapshot { settings, ..snapshot };
         let (snapshots, observations) = (watch::Sender::new(snapshot), watch::Sender::new(Observations::new()));
         let stop = CancellationToken::new();
-        let target = StatusTarget { namespace: "ns".to_owned(), name: "gate".to_owned(), interval };
+        let target = StatusTarget { namespace: "ns".to_owned(), name: "gate".to_owned() };
         let counts = watch::Sender::new(Counts::new());
         let seen = Seen {
             snapshots: snapshots.subscribe(),

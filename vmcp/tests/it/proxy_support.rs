@@ -1,14 +1,15 @@
 //! Proxies in this process.
 
-use crate::in_support::Running;
+use crate::in_support::{File, Running};
 use crate::out_status::Api;
 use crate::out_support::Server;
 use clap::Parser;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use vmcp::cli::{Cli, Command};
+use vmcp::cli::{Cli, Command, Proxy as Flags};
 use vmcp::gateway::StartError;
 use vmcp::proxy::{Options, Proxy};
+use vmcp::reload::ConfigFile;
 use vmcp_config::proxy::ProxyConfig;
 
 /// The configuration of a proxy of `server` that everyone may use, with these keys set otherwise.
@@ -34,18 +35,34 @@ pub(crate) async fn try_start_with(
     more: &[&str],
 ) -> Result<Running, StartError> {
     let config = ProxyConfig::parse(&config.to_string(), "test.json").unwrap();
-    let flags = ["vmcp", "proxy", "--config", "unused", "--port", "0", "--egress-allow", "127.0.0.0/8"];
-    let flags = Cli::try_parse_from(flags.iter().chain(more)).unwrap();
-    let Command::Proxy(flags) = flags.command else { panic!("not proxy") };
-    let options = Options { config, flags: *flags };
+    let options = Options { config, flags: flags(more) };
     let proxy = match secrets {
         Some(api) => Proxy::bind_with(options, api.client(), "ns").await?,
         None => Proxy::bind(options).await?,
     };
+    Ok(serving(proxy))
+}
+
+/// Starts a proxy of a configuration file, which it follows while it serves.
+pub(crate) async fn following(file: &File) -> Running {
+    let (followed, config) = ConfigFile::open(&file.path).unwrap();
+    let proxy = Proxy::bind(Options { config, flags: flags(&[]) }).await.unwrap();
+    serving(proxy.following(followed))
+}
+
+fn flags(more: &[&str]) -> Flags {
+    let all = ["vmcp", "proxy", "--config", "unused", "--port", "0", "--egress-allow", "127.0.0.0/8"];
+    match Cli::try_parse_from(all.iter().chain(more)).unwrap().command {
+        Command::Proxy(flags) => *flags,
+        _ => panic!("not proxy"),
+    }
+}
+
+fn serving(proxy: Proxy) -> Running {
     let url = format!("http://{}", proxy.address());
     let stop = CancellationToken::new();
     let task = tokio::spawn(proxy.serve(stop.clone()));
-    Ok(Running { url, stop, task })
+    Running { url, stop, task }
 }
 
 /// The same without Secrets, and it must start.

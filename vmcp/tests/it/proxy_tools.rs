@@ -1,7 +1,8 @@
 //! Which tools clients of a proxy see, and under which names.
 
+use crate::in_support::File;
 use crate::out_support::{Server, json_body, mcp, result};
-use crate::proxy_support::{config, start};
+use crate::proxy_support::{config, following, start};
 use http::StatusCode;
 use serde_json::json;
 
@@ -54,4 +55,22 @@ async fn without_a_selection_lists_go_through_as_they_are() {
     let proxy = start(&config(&server, json!({}))).await;
     let listed = proxy.connected().await.request("tools/list", json!({})).await;
     assert_eq!(listed.text, format!(r#"{{"jsonrpc":"2.0","id":1,"result":{TOOLS}}}"#));
+}
+
+#[tokio::test]
+async fn another_selection_is_told_to_the_session_that_goes_on_with_it() {
+    let server = server().await;
+    let with = |tools: serde_json::Value| config(&server, json!({ "tools": tools })).to_string();
+    let file = File::new(&with(json!({"filter": ["keep"]})));
+    let proxy = following(&file).await;
+    let client = proxy.connected().await;
+    assert_eq!(client.tool_names().await, ["keep"]);
+    let mut told = client.listen().await;
+    file.write(&with(json!({"filter": ["lookup"], "overrides": {"get_x": {"name": "lookup"}}})));
+    assert_eq!(told.next().await.unwrap()["method"], "notifications/tools/list_changed");
+    assert_eq!(client.tool_names().await, ["lookup"]);
+    assert_eq!(client.call("lookup", json!({})).await.json()["result"]["name"], "get_x");
+    assert_eq!(client.call("keep", json!({})).await.error_code(), -32602);
+    let sessions = server.methods().iter().filter(|method| *method == "initialize").count();
+    assert_eq!(sessions, 1);
 }

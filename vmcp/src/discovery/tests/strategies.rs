@@ -4,8 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::{World, auth_config, contents, entry, exchange_spec, fixed_backend, names};
-use crate::discovery::decide::Decider;
+use super::{World, auth_config, contents, decider, entry, exchange_spec, fixed_backend, names};
 use crate::discovery::{Strategies, fixed};
 use crate::outgoing::OutgoingAuth;
 
@@ -94,7 +93,7 @@ fn strategies_may_name_an_auth_config_or_a_secret_and_follow_them() {
             "headerValueSecret": {"name": "key", "key": "value"}
         }}},
     }));
-    world.decider = Decider::new("tools".to_owned(), strategies, fixed::backends(&configured, |_| None));
+    world.decider = decider(strategies, fixed::backends(&configured, |_| None));
     let snapshot = world.decide();
     assert!(snapshot.left_out["fixed"].contains("\"shared\" is not there"), "{:?}", snapshot.left_out);
     assert!(!snapshot.synced, "the Secret is being read");

@@ -14,7 +14,7 @@ use vmcp_config::{Aggregation, ConflictResolution, ToolVisibility, WorkloadTools
 const WORKLOAD: &str = "{workload}";
 
 /// All names, as a configuration wants them.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Naming {
     strategy: Strategy,
     /// The prefix of a backend's names, with `{workload}` for its own.
@@ -26,7 +26,7 @@ pub struct Naming {
 }
 
 /// How names that several backends have are kept apart.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 enum Strategy {
     /// Each name gets the prefix.
     Prefix,
@@ -37,7 +37,7 @@ enum Strategy {
 }
 
 /// What clients see of one backend's tools.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 enum Shown {
     Nothing,
     Selected(ToolSelection),
@@ -82,8 +82,13 @@ impl Naming {
         if kind == Kind::Tools { self.selection(backend)?.original(name) } else { Some(name) }
     }
 
+    /// Whether the configuration changes anything about the backend's `tool` besides its name.
+    pub(crate) fn changes(&self, backend: &str, tool: &str) -> bool {
+        self.selection(backend).is_some_and(|selection| selection.changes(tool))
+    }
+
     /// The backend's `tool` with what the configuration changes besides its name.
-    pub(super) fn changed<'a>(&self, backend: &str, tool: &str, item: Object<'a>) -> Object<'a> {
+    pub(crate) fn changed<'a>(&self, backend: &str, tool: &str, item: Object<'a>) -> Object<'a> {
         match self.selection(backend) {
             Some(selection) => selection.changed(tool, item),
             None => item,
@@ -91,7 +96,7 @@ impl Naming {
     }
 
     /// The place of `backend` among those that claim one name: the lowest comes first, equal ones by name.
-    pub(super) fn rank(&self, kind: Kind, backend: &str) -> usize {
+    pub(crate) fn rank(&self, kind: Kind, backend: &str) -> usize {
         match (&self.strategy, kind) {
             (Strategy::Priority(order), Kind::Tools | Kind::Prompts) => {
                 order.iter().position(|name| name == backend).unwrap_or(order.len())
@@ -100,8 +105,13 @@ impl Naming {
         }
     }
 
+    /// Whether backends that claim one name stand in the same order in both.
+    pub(crate) fn ranks_like(&self, other: &Self) -> bool {
+        self.strategy == other.strategy
+    }
+
     /// Whether a name that two backends claim is an error.
-    pub(super) fn is_manual(&self, kind: Kind) -> bool {
+    pub(crate) fn is_manual(&self, kind: Kind) -> bool {
         kind == Kind::Tools && matches!(self.strategy, Strategy::Manual)
     }
 
@@ -122,6 +132,12 @@ impl Naming {
     }
 }
 
+impl Default for Naming {
+    fn default() -> Self {
+        Self::of(Aggregation::default())
+    }
+}
+
 impl Shown {
     fn of(tools: WorkloadTools) -> Self {
         if tools.exclude_all == Some(true) {
@@ -134,7 +150,7 @@ impl Shown {
 #[cfg(test)]
 impl Naming {
     /// Names with a prefix, with `{workload}` for the name of the backend.
-    pub(super) fn prefix(format: &str) -> Self {
+    pub(crate) fn prefix(format: &str) -> Self {
         let config = vmcp_config::ConflictResolutionConfig { prefix_format: format.to_owned(), priority_order: None };
         Self::of(Aggregation { conflict_resolution_config: Some(config), ..Aggregation::default() })
     }
