@@ -1,7 +1,7 @@
 //! What an MCP server offers: the kinds of things that it lists, and what it can do beside.
 
 use crate::jsonrpc::{Object, ParseError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -84,7 +84,7 @@ impl Kind {
 }
 
 /// The capabilities that a server declares, as far as the gateway acts on them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the protocol declares each capability by itself")]
 pub struct Offers {
     /// Tools.

@@ -48,7 +48,7 @@ impl Catalog {
         let agreed = matches!(reply, Ok(Reply::Result(_)));
         view.interests.subscribed(&uri, agreed);
         if agreed {
-            view.tell(&backend.name, Told { generation: session.generation(), level: view.interests.level() });
+            view.tell(&backend.name, Told { generation: Some(session.generation()), level: view.interests.level() });
         }
         reply
     }

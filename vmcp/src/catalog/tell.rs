@@ -52,7 +52,7 @@ impl Catalog {
         let timeout = self.timeout(backend);
         // The request that follows says why a session cannot be opened.
         let Ok(offers) = session.offers(caller, timeout).await else { return };
-        let told = Told { generation: session.generation(), level };
+        let told = Told { generation: Some(session.generation()), level };
         let before = view.tell(&backend.name, told);
         if before == Some(told) {
             return;
@@ -70,6 +70,7 @@ impl Catalog {
         }
         // Whoever has just subscribed has said so in this session.
         for uri in subscriptions.into_iter().filter(|_| is_new && before.is_some()) {
+            session.listen_later();
             send("resources/subscribe", json!({ "uri": uri })).await;
         }
     }

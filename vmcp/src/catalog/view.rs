@@ -2,7 +2,7 @@
 
 use super::{Client, Interests, Level};
 use crate::backend::{Backend, Caller};
-use crate::egress::{BackendSession, Egress};
+use crate::egress::{BackendSession, Egress, Until};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -49,7 +49,7 @@ impl Deref for Used {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Told {
     /// How often the session had been opened by then; not at all, where that was another session.
-    pub(super) generation: u64,
+    pub(super) generation: Option<u64>,
     pub(super) level: Option<Level>,
 }
 
@@ -70,11 +70,12 @@ impl ClientView {
         let used = new.used();
         if let Some(old) = open.remove(&backend.name) {
             // What the backend was told, it was told in a session that is not this one.
-            new.told = old.told.map(|told| Told { generation: 0, ..told });
+            new.told = old.told.map(|told| Told { generation: None, ..told });
             tokio::spawn(async move {
                 old.users.close();
                 old.users.wait().await;
-                close(&old.session).await;
+                // Other replicas may have calls under way in it.
+                within_time(old.session.leave(Until::Unused)).await;
             });
         }
         open.insert(backend.name.clone(), new);
@@ -94,7 +95,13 @@ impl ClientView {
     /// Ends all sessions.
     pub async fn close(&self) {
         let open: Vec<_> = self.lock().drain().map(|(_, open)| open).collect();
-        futures::future::join_all(open.iter().map(|open| close(&open.session))).await;
+        futures::future::join_all(open.iter().map(|open| within_time(open.session.close()))).await;
+    }
+
+    /// Leaves all sessions to other replicas, and ends those that are of this one alone.
+    pub async fn leave(&self) {
+        let open: Vec<_> = self.lock().drain().map(|(_, open)| open).collect();
+        futures::future::join_all(open.iter().map(|open| within_time(open.session.leave(Until::End)))).await;
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, HashMap<String, Open>> {
@@ -108,8 +115,8 @@ impl Open {
     }
 }
 
-async fn close(session: &BackendSession) {
-    if tokio::time::timeout(CLOSE_TIMEOUT, session.close()).await.is_err() {
+async fn within_time(end: impl Future<Output = ()>) {
+    if tokio::time::timeout(CLOSE_TIMEOUT, end).await.is_err() {
         tracing::debug!("a backend did not take note of the end of a session");
     }
 }

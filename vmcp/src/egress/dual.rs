@@ -15,7 +15,7 @@ use super::error::EgressError;
 use super::exchange::Exchange;
 use super::news::News;
 use super::peer::Hearing;
-use super::session::{Cancellation, Reply};
+use super::session::{Cancellation, Reply, Until};
 use super::stateless::Stateless;
 use super::streamable::Streamable;
 use crate::backend::Caller;
@@ -105,6 +105,12 @@ impl Dual {
     pub(super) async fn close(&self, caller: &Caller) {
         self.stateless.close();
         self.streamable.close(caller).await;
+    }
+
+    /// Leaves the session to other replicas, as far as they know it.
+    pub(super) async fn leave(&self, caller: &Caller, until: Until) {
+        self.stateless.close();
+        self.streamable.leave(caller, until).await;
     }
 
     async fn attempt(

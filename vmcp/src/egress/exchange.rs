@@ -20,6 +20,7 @@ use super::peer::{Hearer, Peer};
 use super::questions::QuestionLimit;
 use crate::backend::{Backend, Caller};
 use crate::outgoing::{Credential, Credentials};
+use crate::replicas::SharedBackend;
 
 /// Redirects of the same origin that are followed for one request.
 const MAX_REDIRECTS: usize = 3;
@@ -98,6 +99,14 @@ impl Exchange {
     pub(super) fn peer(&self) -> Option<&Arc<dyn Peer>> {
         match &self.hearer {
             Hearer::Client(client) => Some(&client.peer),
+            Hearer::Gateway | Hearer::Inbox(_) => None,
+        }
+    }
+
+    /// The session as other replicas know it, if they do.
+    pub(super) fn shared(&self) -> Option<&Arc<SharedBackend>> {
+        match &self.hearer {
+            Hearer::Client(client) => client.shared.as_ref(),
             Hearer::Gateway | Hearer::Inbox(_) => None,
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn negotiated(result: &RawValue) -> Result<Agreed, EgressError> {
     let wrong = |message: String| EgressError::new(Cause::Protocol, message);
     let result: InitializeResult<'_> = serde_json::from_str(result.get())
         .map_err(|_| wrong("the answer to initialize has no usable protocolVersion and capabilities".to_owned()))?;
-    let revision = SPOKEN.into_iter().find(|spoken| *spoken == result.protocol_version).ok_or_else(|| {
+    let revision = spoken(&result.protocol_version).ok_or_else(|| {
         let wanted = shown(&result.protocol_version);
         wrong(format!("the backend wants to speak MCP {wanted:?}, the gateway speaks {}", SPOKEN.join(", "))).answered()
     })?;
@@ -64,6 +64,11 @@ pub(super) fn negotiated(result: &RawValue) -> Result<Agreed, EgressError> {
     // Nobody loses a backend over a text that is none.
     let instructions = result.instructions.and_then(|text| serde_json::from_str(text.get()).ok());
     Ok(Agreed { revision, offers, instructions })
+}
+
+/// The revision of this name, if the gateway can go on with it.
+pub(super) fn spoken(revision: &str) -> Option<&'static str> {
+    SPOKEN.into_iter().find(|spoken| *spoken == revision)
 }
 
 /// What a backend made up, as far as it is shown.

@@ -87,8 +87,17 @@ struct Stream {
 }
 
 impl Stream {
-    /// Reads the stream, and opens it again when it ends, until the backend answers with anything else.
+    /// Reads the stream, and opens it again when it ends, until the backend answers with anything else. Of the replicas that share
+    /// the session, one reads it; the others wait for their turn.
     async fn run(self) {
+        if let Some((shared, ticket)) = self.session.shared(&self.exchange) {
+            let others = || {
+                self.stands.send_replace(true);
+            };
+            if !shared.turn_to_listen(ticket, others).await {
+                return;
+            }
+        }
         let mut after = None;
         let mut questions = Questions::default();
         loop {

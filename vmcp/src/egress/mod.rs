@@ -59,7 +59,7 @@ pub use news::{Agreed, ListChanges};
 pub use peer::{Declared, Hearing, OnBehalf, Peer, Question, Rounds};
 pub use relayed::{Inbox, RelayedSession};
 pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};
-pub use session::{BackendSession, Egress, Reply};
+pub use session::{BackendSession, Egress, Reply, Until};
 pub use sockets::{Sockets, SystemSockets};
 pub use trust::{Trust, TrustError};
 

@@ -67,8 +67,13 @@ impl News {
 
     /// A handshake has ended.
     pub(super) fn negotiated(&self, agreed: Agreed) {
-        *self.agreed.lock() = Some(agreed);
+        self.continued(agreed);
         self.generation.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The session of a handshake that another replica has made goes on here.
+    pub(super) fn continued(&self, agreed: Agreed) {
+        *self.agreed.lock() = Some(agreed);
     }
 
     /// The backend has told anew what it offers. That is a handshake only where it speaks another revision than before.

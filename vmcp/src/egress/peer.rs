@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::clock::Clock;
 use super::relayed::Inbox;
 use super::session::Reply;
+use crate::replicas::SharedBackend;
 
 /// Hears what a backend says of its own accord, and answers what it asks.
 pub trait Peer: fmt::Debug + Send + Sync {
@@ -38,6 +39,8 @@ pub struct OnBehalf {
     pub client_info: Option<Arc<RawValue>>,
     /// Who answers a backend that needs inputs before it can go on.
     pub rounds: Rounds,
+    /// The session as other replicas know it, if they do.
+    pub shared: Option<Arc<SharedBackend>>,
     /// Who hears what the backend says outside of requests.
     pub peer: Arc<dyn Peer>,
 }

@@ -169,6 +169,15 @@ pub struct BackendSession {
     caller: Mutex<Caller>,
 }
 
+/// How long a session goes on that replicas share and one of them leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until the client's session ends: replicas to come go on with it.
+    End,
+    /// Until no replica uses it.
+    Unused,
+}
+
 /// A session over one of the transports.
 #[derive(Debug)]
 pub(super) enum TransportSession {
@@ -192,6 +201,14 @@ impl TransportSession {
                 // A backend that does not answer ends the session by itself some day.
                 let _ = tokio::time::timeout(FAREWELL, session.close(caller)).await;
             }
+            Self::HttpSse(session) => session.close(),
+        }
+    }
+
+    /// Leaves the session to other replicas, as far as they know it. One over HTTP+SSE is its stream, which nobody else has.
+    async fn leave(&self, caller: &Caller, until: Until) {
+        match self {
+            Self::Http(session) => drop(tokio::time::timeout(FAREWELL, session.leave(caller, until)).await),
             Self::HttpSse(session) => session.close(),
         }
     }
@@ -321,14 +338,22 @@ impl BackendSession {
 
     /// Ends the session at the backend, if there is one. A later request opens a new one.
     pub async fn close(&self) {
-        let caller = self.caller.lock().clone();
-        self.transport.close(&caller).await;
+        self.transport.close(&self.last_caller()).await;
+    }
+
+    /// Leaves the session to other replicas; one that they do not know ends.
+    pub async fn leave(&self, until: Until) {
+        self.transport.leave(&self.last_caller(), until).await;
     }
 
     /// A request may start. A probe gets through to a backend that is fully occupied.
     fn admitted(&self, caller: &Caller) -> Result<(Option<SemaphorePermit<'_>>, Pass<'_>), EgressError> {
         let place = (caller.purpose == Purpose::Call).then(|| self.lane.enter()).transpose()?;
         Ok((place, Pass::through(&self.gate, &self.backend)?))
+    }
+
+    fn last_caller(&self) -> Caller {
+        self.caller.lock().clone()
     }
 
     fn used_by(&self, caller: &Caller) {

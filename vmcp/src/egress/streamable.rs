@@ -1,6 +1,7 @@
 //! Streamable HTTP towards a backend (MCP 2025-11-25, transports), revisions with sessions.
 
 mod answer;
+mod shared;
 mod wire;
 
 use std::sync::Arc;
@@ -22,10 +23,11 @@ use super::listen::Listener;
 use super::news::News;
 use super::peer::Peer;
 use super::response::{drain, media_type, protocol};
-use super::session::{Cancellation, Reply};
+use super::session::{Cancellation, Reply, Until};
 use super::single_flight::SingleFlight;
 use super::sse::SseDecoder;
 use crate::backend::Caller;
+use crate::replicas::{SharedBackend, Ticket};
 use answer::Meanwhile;
 use wire::Wire;
 
@@ -51,10 +53,12 @@ pub(super) struct Streamable {
 }
 
 /// What the handshake agreed on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Established {
     session_id: Option<HeaderValue>,
     version: &'static str,
+    /// Under which other replicas know it, if they do.
+    ticket: Option<Ticket>,
 }
 
 impl Streamable {
@@ -167,14 +171,42 @@ impl Streamable {
         post_one_way(&self.wire.exchange, &established, caller, message).await
     }
 
-    /// Ends the session with DELETE. A backend may refuse that with 405; one that is left alone is not told.
+    /// Ends the session with DELETE, unless another replica does. A backend may refuse that with 405; one that is left alone
+    /// is not told.
     pub(super) async fn close(&self, caller: &Caller) {
+        let Some(established) = self.taken().await else { return };
+        let is_ours = match established.shared(&self.wire.exchange) {
+            Some((shared, ticket)) => shared.release(ticket).await,
+            None => true,
+        };
+        if is_ours {
+            self.delete(&established, caller).await;
+        }
+    }
+
+    /// Leaves the session to other replicas; one that they do not know ends.
+    pub(super) async fn leave(&self, caller: &Caller, until: Until) {
+        let Some(established) = self.taken().await else { return };
+        let is_over = match established.shared(&self.wire.exchange) {
+            Some((shared, ticket)) => shared.leave(ticket).await && until == Until::Unused,
+            None => true,
+        };
+        if is_over {
+            self.delete(&established, caller).await;
+        }
+    }
+
+    /// The session, which is not used here any more.
+    async fn taken(&self) -> Option<Arc<Established>> {
         self.listener.stop();
         if !self.wire.exchange.is_shut() {
-            // One that is being opened at this moment is ended, too.
+            // One that is being opened at this moment counts, too.
             self.session.settled().await;
         }
-        let Some(established) = self.session.take() else { return };
+        self.session.take()
+    }
+
+    async fn delete(&self, established: &Established, caller: &Caller) {
         if established.session_id.is_none() || self.wire.exchange.is_shut() {
             return;
         }
@@ -199,8 +231,8 @@ impl Streamable {
     ) -> Result<Arc<Established>, EgressError> {
         let is_good = |current: &Arc<Established>| lost.is_none_or(|lost| !Arc::ptr_eq(lost, current));
         let open = || {
-            let (wire, caller) = (Arc::clone(&self.wire), caller.clone());
-            async move { wire.initialize(&caller).await.map(Arc::new) }
+            let (wire, caller, lost) = (Arc::clone(&self.wire), caller.clone(), lost.cloned());
+            async move { wire.obtain(&caller, lost.as_deref()).await.map(Arc::new) }
         };
         self.session.get(is_good, open).await
     }
@@ -224,13 +256,12 @@ pub(super) fn responder(
     }
 }
 
-impl Clone for Established {
-    fn clone(&self) -> Self {
-        Self { session_id: self.session_id.clone(), version: self.version }
-    }
-}
-
 impl Established {
+    /// The session as other replicas know it, if they do.
+    pub(super) fn shared<'a>(&'a self, exchange: &'a Exchange) -> Option<(&'a SharedBackend, &'a Ticket)> {
+        Some((&**exchange.shared()?, self.ticket.as_ref()?))
+    }
+
     /// The headers that every request of the session carries.
     pub(super) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();

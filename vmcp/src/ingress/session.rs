@@ -145,9 +145,10 @@ impl Session {
                     self.cancel_here(&id);
                 }
             }
-            Signal::Said(_) => self.look(),
+            Signal::Said(_) => self.outbox.shared().into_iter().for_each(|shared| shared.look()),
+            Signal::Backend => self.outbox.shared().into_iter().for_each(|shared| shared.look_at_backends()),
             Signal::Reading(is_read) => self.outbox.read_elsewhere(*is_read),
-            Signal::Answered(_) | Signal::Interest(_) => {
+            Signal::Answered(_) | Signal::Interest(_) | Signal::ListsChanged { .. } | Signal::Meanwhile { .. } => {
                 if let Some(upstream) = self.upstream() {
                     upstream.hear(signal);
                 }
@@ -156,10 +157,11 @@ impl Session {
         }
     }
 
-    /// Something may be new on a stream.
+    /// Anything may have been told by another replica.
     pub(super) fn look(&self) {
         if let Some(shared) = self.outbox.shared() {
             shared.look();
+            shared.look_at_backends();
         }
     }
 
@@ -169,6 +171,14 @@ impl Session {
         self.stop().await;
         if let Some(upstream) = self.upstream() {
             upstream.close().await;
+        }
+    }
+
+    /// The same at a replica that ends, where others go on with the session.
+    pub(super) async fn leave(&self) {
+        self.stop().await;
+        if let Some(upstream) = self.upstream() {
+            upstream.leave().await;
         }
     }
 

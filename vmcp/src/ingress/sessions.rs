@@ -206,7 +206,11 @@ impl Sessions {
     /// Ends all sessions, and with them the sessions at backends. Those that other replicas find go on there.
     pub async fn end_all(&self) {
         let sessions: Vec<_> = self.live.lock().drain().map(|(_, session)| session).collect();
-        futures::future::join_all(sessions.iter().map(|session| session.end())).await;
+        let end = async |session: &Session| match &self.store {
+            Some(_) => session.leave().await,
+            None => session.end().await,
+        };
+        futures::future::join_all(sessions.iter().map(|session| end(session))).await;
     }
 }
 

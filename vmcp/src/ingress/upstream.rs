@@ -76,6 +76,11 @@ pub trait UpstreamSession: fmt::Debug + Send + Sync {
 
     /// Ends the sessions at backends.
     fn close(&self) -> BoxFuture<'_, ()>;
+
+    /// Leaves the sessions at backends to other replicas, and ends those that are of this one alone.
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        self.close()
+    }
 }
 
 /// A request within a session.

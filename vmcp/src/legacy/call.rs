@@ -4,7 +4,7 @@ use super::client::{Client, Stream};
 use crate::backend::Backend;
 use crate::catalog::Conversation;
 use crate::egress::{Clock, Hearing, Peer, Question, Reply};
-use crate::jsonrpc::{Id, Object};
+use crate::jsonrpc::{Id, Object, told};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -57,6 +57,11 @@ impl Drop for Call<'_> {
 pub(super) fn progress_token(params: &RawValue) -> Option<Id> {
     let params = Object::parse(params, "params", &["_meta"]).ok()?;
     params.field("_meta").and_then(token_of_meta)
+}
+
+/// Whose progress a notification tells, if it tells any.
+pub(super) fn progress_of(message: &[u8]) -> Option<Id> {
+    told(message, "progressToken").and_then(|token: Box<RawValue>| Id::parse(&token).ok())
 }
 
 fn token_of_meta(meta: &RawValue) -> Option<Id> {

@@ -2,9 +2,10 @@
 //! what they ask comes back to the one that asked.
 //!
 //! What belongs to a request goes to the stream of its answer. Everything else goes to the stream that the client opened
-//! for it; while there is none, to the newest request to that backend; else it waits for a stream.
+//! for it; while there is none, to the newest request to that backend; else it waits for a stream. Where replicas share the
+//! session, stream and requests may be at any of them.
 
-use super::call::CallPeer;
+use super::call::{CallPeer, progress_of};
 use super::questions::Questions;
 use crate::backend::Backend;
 use crate::capabilities::Capabilities;
@@ -13,7 +14,7 @@ use crate::egress::{OnBehalf, Peer, Question, Reply, Rounds};
 use crate::ingress::Outbox;
 use crate::jsonrpc::{ErrorObject, Id, code, notification, raw, request, told};
 use crate::offers::Kind;
-use crate::replicas::SharedSession;
+use crate::replicas::{SharedSession, Signal};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -44,6 +45,8 @@ pub(super) enum Stream {
     Answer(mpsc::Sender<Bytes>),
     /// On the stream for what concerns no request.
     Outbox(Arc<Outbox>),
+    /// On the stream of the answer to a request to this backend that is under way at another replica.
+    Elsewhere(Arc<SharedSession>, String),
 }
 
 impl Stream {
@@ -51,15 +54,22 @@ impl Stream {
     async fn tell(&self, message: Bytes) -> bool {
         match self {
             Self::Answer(messages) => messages.send(message).await.is_ok(),
-            Self::Outbox(outbox) => outbox.append(message),
+            Self::Outbox(_) | Self::Elsewhere(..) => self.try_tell(message),
         }
     }
 
-    fn try_tell(&self, message: Bytes) {
+    /// Whether the client could be told at once.
+    fn try_tell(&self, message: Bytes) -> bool {
         match self {
-            // Whoever does not read does not need to know either.
-            Self::Answer(messages) => drop(messages.try_send(message)),
-            Self::Outbox(outbox) => drop(outbox.append(message)),
+            Self::Answer(messages) => messages.try_send(message).is_ok(),
+            Self::Outbox(outbox) => outbox.append(message),
+            Self::Elsewhere(shared, backend) => {
+                let message = std::str::from_utf8(&message).map(ToOwned::to_owned);
+                message.is_ok_and(|message| {
+                    shared.signal(Signal::Meanwhile { backend: backend.clone(), message });
+                    true
+                })
+            }
         }
     }
 }
@@ -117,6 +127,9 @@ impl Client {
         let kinds: Vec<_> = Kind::changed_by(method).collect();
         if !kinds.is_empty() {
             self.catalog.lists_changed(&self.interests, backend, &kinds);
+            if let Some(shared) = self.shared() {
+                shared.lists_changed(backend, method);
+            }
             return None;
         }
         match method {
@@ -130,6 +143,14 @@ impl Client {
                 None
             }
             _ => Some(message),
+        }
+    }
+
+    /// Takes what another replica has heard of a backend that the client has a request under way to.
+    pub(super) fn hear_meanwhile(&self, backend: &str, message: Bytes) {
+        let token = progress_of(&message);
+        if let Some(call) = self.newest(backend, |call| token.is_none() || call.token == token) {
+            call.stream().try_tell(message);
         }
     }
 
@@ -166,6 +187,7 @@ impl Drop for OpenQuestion {
         if self.client.questions.close(self.id) {
             let params =
                 raw(&json!({ "requestId": self.id, "reason": "the server does not wait for the answer any more" }));
+            // Whoever does not read does not need to know either.
             self.stream.try_tell(notification("notifications/cancelled", Some(&params)));
         }
     }
@@ -177,6 +199,7 @@ impl catalog::Client for Client {
             capabilities: self.capabilities.passed_on(),
             client_info: self.info.clone(),
             rounds: Rounds::Gateway,
+            shared: self.shared().map(|shared| Arc::new(shared.with(backend))),
             peer: Arc::new(SessionPeer { client: self, backend: backend.name.clone() }),
         }
     }
@@ -189,28 +212,31 @@ struct SessionPeer {
     backend: String,
 }
 
+impl SessionPeer {
+    /// The stream of a request that may be under way at another replica.
+    fn elsewhere(&self) -> Option<Stream> {
+        self.client.shared().map(|shared| Stream::Elsewhere(Arc::clone(shared), self.backend.clone()))
+    }
+}
+
 impl Peer for SessionPeer {
     fn notified<'a>(&'a self, method: &'a str, message: Bytes) -> BoxFuture<'a, ()> {
         async move {
             let client = &self.client;
             let Some(message) = client.hear(&self.backend, method, message) else { return };
-            let call = if method == "notifications/progress" {
-                let Some(token) =
-                    told(&message, "progressToken").and_then(|token: Box<RawValue>| Id::parse(&token).ok())
-                else {
-                    return;
-                };
-                let Some(call) = client.newest(&self.backend, |call| call.token.as_ref() == Some(&token)) else {
-                    return;
-                };
-                Some(call)
+            let outbox = || Some(Stream::Outbox(Arc::clone(&client.outbox)));
+            let stream = if method == "notifications/progress" {
+                let token = progress_of(&message);
+                let call = client.newest(&self.backend, |call| token.is_some() && call.token == token);
+                call.map(|call| call.stream()).or_else(|| self.elsewhere())
             } else if client.outbox.is_read() {
-                None
+                outbox()
             } else {
-                client.newest(&self.backend, |_| true)
+                client.newest(&self.backend, |_| true).map(|call| call.stream()).or_else(outbox)
             };
-            let stream = call.map_or_else(|| Stream::Outbox(Arc::clone(&client.outbox)), |call| call.stream());
-            stream.tell(message).await;
+            if let Some(stream) = stream {
+                stream.tell(message).await;
+            }
         }
         .boxed()
     }
@@ -220,11 +246,11 @@ impl Peer for SessionPeer {
             if let Some(call) = self.client.newest(&self.backend, |_| true) {
                 return call.asked(question).await;
             }
-            if !self.client.outbox.is_read() {
+            let outbox = self.client.outbox.is_read().then(|| Stream::Outbox(Arc::clone(&self.client.outbox)));
+            let Some(stream) = outbox.or_else(|| self.elsewhere()) else {
                 let message = "the client has no stream on which it could be asked";
                 return Reply::Error(raw(&ErrorObject::new(code::INTERNAL_ERROR, message)));
-            }
-            let stream = Stream::Outbox(Arc::clone(&self.client.outbox));
+            };
             Arc::clone(&self.client).ask(&self.backend, question, stream).await
         }
         .boxed()

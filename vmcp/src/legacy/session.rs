@@ -1,6 +1,6 @@
 //! One client's session.
 
-use super::call::Call as Asked;
+use super::call::{Call as Asked, progress_of};
 use super::client::Client;
 use super::methods::Method;
 use crate::backend::Caller;
@@ -8,7 +8,8 @@ use crate::capabilities::Capabilities;
 use crate::catalog::{Catalog, ClientView, Interests};
 use crate::egress::Reply;
 use crate::ingress::{Call, Outbox, Unanswered, UpstreamSession, owned_keys};
-use crate::jsonrpc::{ErrorObject, Id, Message, Object, raw, told};
+use crate::jsonrpc::{ErrorObject, Message, Object, raw};
+use crate::offers::Kind;
 use crate::replicas::{Interest, Signal};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -122,8 +123,7 @@ impl UpstreamSession for ClientSession {
                     self.catalog.notify_all(&self.view, caller, &message).await;
                 }
                 Message::Notification(notification) if notification.method == "notifications/progress" => {
-                    let token = told(&message, "progressToken").and_then(|token: Box<RawValue>| Id::parse(&token).ok());
-                    let follower = token.and_then(|token| self.client.questions.follower(&token));
+                    let follower = progress_of(&message).and_then(|token| self.client.questions.follower(&token));
                     if let Some(backend) = follower {
                         self.catalog.notify(&self.view, caller, &backend, &message).await;
                     }
@@ -143,11 +143,22 @@ impl UpstreamSession for ClientSession {
                 }
             }
             Signal::Interest(interest) => self.view.interests.hear(interest),
-            Signal::Ended | Signal::Cancelled(_) | Signal::Said(_) | Signal::Reading(_) => {}
+            Signal::ListsChanged { backend, method } => {
+                let kinds: Vec<_> = Kind::changed_by(method).collect();
+                self.catalog.lists_changed(&self.view.interests, backend, &kinds);
+            }
+            Signal::Meanwhile { backend, message } => {
+                self.client.hear_meanwhile(backend, Bytes::copy_from_slice(message.as_bytes()));
+            }
+            Signal::Ended | Signal::Cancelled(_) | Signal::Said(_) | Signal::Reading(_) | Signal::Backend => {}
         }
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.view.close())
+    }
+
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.view.leave())
     }
 }

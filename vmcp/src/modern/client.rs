@@ -95,6 +95,7 @@ impl catalog::Client for Client {
             capabilities: Arc::clone(&self.capabilities),
             client_info: None,
             rounds: Rounds::Client,
+            shared: None,
             peer: self.peer(backend),
         }
     }

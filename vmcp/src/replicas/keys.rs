@@ -27,6 +27,11 @@ impl Keys {
         format!("{}session:{digest}", self.base)
     }
 
+    /// A session's sessions with backends: a hash.
+    pub(super) fn backends(&self, digest: &str) -> String {
+        format!("{}backends:{digest}", self.base)
+    }
+
     /// What a stream of a session said: a hash.
     pub(super) fn stream(&self, digest: &str, stream: u64) -> String {
         format!("{}stream:{digest}:{stream}", self.base)
@@ -63,9 +68,10 @@ mod tests {
             for id in ["first-id", "second-id"] {
                 let digest = vault.digest(id.as_bytes());
                 assert!(!keys.session(&digest).contains(id));
-                let of_session = [keys.session(&digest), keys.stream(&digest, 0), keys.stream(&digest, 1)];
-                names.extend(of_session.into_iter().chain([keys.replica(id)]));
-                count += 4;
+                let of_session = [keys.session(&digest), keys.backends(&digest)];
+                let of_session = of_session.into_iter().chain([keys.stream(&digest, 0), keys.stream(&digest, 1)]);
+                names.extend(of_session.chain([keys.replica(id)]));
+                count += 5;
             }
             names.extend([keys.sessions(), keys.signals()]);
             count += 2;

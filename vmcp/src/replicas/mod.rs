@@ -9,6 +9,7 @@
 //! and bound to their session, names are digests. Tokens and headers of clients are not shared at all: a request
 //! is answered by the replica that it came to.
 
+mod backends;
 mod keys;
 mod record;
 mod redis;
@@ -16,6 +17,7 @@ mod session;
 mod signal;
 mod vault;
 
+pub use backends::{BackendKey, BackendSessions, Entered, Entry, OpenedSession, SharedBackend, Ticket};
 pub use record::{Handshake, Record, Stored};
 pub(crate) use redis::Heard;
 pub use redis::{RedisOptions, RedisStore};
@@ -31,7 +33,7 @@ use std::fmt;
 pub const OUTBOX: u64 = 0;
 
 /// Holds the sessions of all replicas of one gateway. Sessions are named by their ids.
-pub trait SessionStore: fmt::Debug + Send + Sync {
+pub trait SessionStore: BackendSessions + fmt::Debug {
     /// Notes a session, or more of one: what was agreed on is added to a session that had no `initialize` yet.
     fn create<'a>(&'a self, id: &'a str, record: &'a Record) -> BoxFuture<'a, Result<(), CreateError>>;
 

@@ -4,6 +4,7 @@
 //! newest messages. One channel carries the signals of all sessions of the gateway to all replicas, because there are few
 //! replicas and many sessions. Redis 5 or newer has what this needs.
 
+mod backends;
 mod connection;
 mod scripts;
 mod writer;
@@ -208,7 +209,12 @@ impl SessionStore for RedisStore {
             let inner = &self.inner;
             let digest = inner.digest(id);
             let mut touch = inner.scripts.touch.key(inner.keys.sessions());
-            touch.key(inner.keys.session(&digest)).arg(digest).arg(millis(inner.ttl)).arg(millis(inner.kept_for()));
+            touch
+                .key(inner.keys.session(&digest))
+                .key(inner.keys.backends(&digest))
+                .arg(digest)
+                .arg(millis(inner.ttl))
+                .arg(millis(inner.kept_for()));
             inner.link.ask(async |redis| touch.invoke_async(redis).await).await
         }
         .boxed()

@@ -1,8 +1,10 @@
 //! One session as all replicas see it.
 
-use super::{Interest, OUTBOX, SessionStore, Signal, Write};
+use super::{Interest, OUTBOX, SessionStore, SharedBackend, Signal, Write};
+use crate::backend::Backend;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use parking_lot::Mutex;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,19 +14,45 @@ use tokio::sync::watch;
 /// How often a reader looks by itself: signals may be lost.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// Changes of lists that follow each other within this time are told once.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
 /// A session that other replicas may know too.
 pub struct SharedSession {
     id: String,
     store: Arc<dyn SessionStore>,
     /// Counts what may be new on streams of the session.
     said: watch::Sender<u64>,
+    /// Counts what may be new of its sessions with backends.
+    backends: watch::Sender<u64>,
     is_read_elsewhere: AtomicBool,
+    /// Changes of lists that the other replicas are about to be told: backends and methods.
+    changes: Mutex<HashSet<(String, String)>>,
 }
 
 impl SharedSession {
     /// The session of this id in `store`.
     pub fn new(id: String, store: Arc<dyn SessionStore>) -> Self {
-        Self { id, store, said: watch::Sender::new(0), is_read_elsewhere: AtomicBool::new(false) }
+        let (said, backends) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self { id, store, said, backends, is_read_elsewhere: AtomicBool::new(false), changes: Mutex::default() }
+    }
+
+    /// The session with `backend`, which belongs to this one.
+    pub fn with(self: &Arc<Self>, backend: &Backend) -> SharedBackend {
+        SharedBackend::new(Arc::clone(self), backend)
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn store(&self) -> &dyn SessionStore {
+        &*self.store
+    }
+
+    /// Moves whenever something may be new of a session with a backend.
+    pub(super) fn backends(&self) -> watch::Receiver<u64> {
+        self.backends.subscribe()
     }
 
     /// Where this replica starts to count what it names by numbers, such as its questions to the client: other replicas
@@ -58,6 +86,21 @@ impl SharedSession {
         self.write(Write::Signal(signal));
     }
 
+    /// Tells the other replicas that a backend has said, with a notification of this method, that lists of its own have changed:
+    /// now and then, where it keeps saying so.
+    pub fn lists_changed(self: &Arc<Self>, backend: &str, method: &str) {
+        let change = (backend.to_owned(), method.to_owned());
+        if self.changes.lock().insert(change.clone()) {
+            let session = Arc::clone(self);
+            tokio::spawn(async move {
+                tokio::time::sleep(DEBOUNCE).await;
+                session.changes.lock().remove(&change);
+                let (backend, method) = change;
+                session.signal(Signal::ListsChanged { backend, method });
+            });
+        }
+    }
+
     fn write(&self, write: Write) {
         self.store.write(&self.id, write);
     }
@@ -65,6 +108,11 @@ impl SharedSession {
     /// Something may be new on a stream.
     pub fn look(&self) {
         self.said.send_modify(|count| *count += 1);
+    }
+
+    /// Something may be new of a session with a backend.
+    pub fn look_at_backends(&self) {
+        self.backends.send_modify(|count| *count += 1);
     }
 
     /// Another replica serves the client's own stream, or not any more.

@@ -18,6 +18,23 @@ pub enum Signal {
     Reading(bool),
     /// What the client wants to hear of has changed.
     Interest(Interest),
+    /// A session with a backend was opened, was not, or is listened to no more.
+    Backend,
+    /// A backend says, with a notification of this method, that lists of its own have changed.
+    ListsChanged {
+        /// The backend.
+        backend: String,
+        /// The method.
+        method: String,
+    },
+    /// What a backend tells or asks the client while a request of the client's is under way, to be told on the stream of its answer: the
+    /// message as the client gets it.
+    Meanwhile {
+        /// The backend.
+        backend: String,
+        /// The message.
+        message: String,
+    },
 }
 
 /// A signal with whose it is and who sent it.
@@ -48,6 +65,9 @@ mod tests {
             (".*", ".*").prop_map(|(uri, backend)| Signal::Interest(Interest::Subscribed { uri, backend })),
             ".*".prop_map(|uri| Signal::Interest(Interest::Unsubscribed { uri })),
             Just(Signal::Interest(Interest::Level(Level::Alert))),
+            Just(Signal::Backend),
+            (".*", ".*").prop_map(|(backend, method)| Signal::ListsChanged { backend, method }),
+            (".*", ".*").prop_map(|(backend, message)| Signal::Meanwhile { backend, message }),
         ]
     }
 

@@ -158,7 +158,9 @@ pub(crate) async fn nothing_in_redis_can_be_read(redis: Arc<RedisServer>) {
     eventually(async || redis.dump().iter().any(|text| text == "ended")).await;
     let dump = redis.dump();
     assert!(dump.iter().any(|text| text == "handshake") && dump.iter().any(|text| text.starts_with("interest:")));
-    for secret in [id, "confidential", "roots", "2025-11-25"] {
+    let of_backend = backend.saw("tools/call").await.session.unwrap();
+    assert!(dump.iter().any(|text| text.starts_with("ticket:")));
+    for secret in [id, &of_backend, "confidential", "roots", "2025-11-25"] {
         assert!(!dump.iter().any(|text| text.contains(secret)), "{secret}");
     }
 }

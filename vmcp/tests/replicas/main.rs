@@ -22,6 +22,7 @@ mod out_status;
 mod out_support;
 
 mod away;
+mod backends;
 mod gateways;
 mod lifetime;
 mod messages;
@@ -65,6 +66,16 @@ const TESTS: &[Test] = &tests! {
         the_clients_own_stream_tells_what_any_replica_hears,
         the_clients_own_stream_moves_with_the_client,
         clients_of_http_and_sse_post_to_any_replica,
+    ]
+    backends: [
+        replicas_go_on_with_each_others_sessions,
+        of_replicas_that_need_a_session_at_once_one_opens_it,
+        a_session_that_cannot_be_opened_here_is_opened_elsewhere,
+        a_session_that_the_backend_has_lost_is_opened_again_once,
+        the_end_of_a_clients_session_is_told_once,
+        one_replica_listens_and_when_it_ends_another_one_does,
+        a_backend_asks_at_one_replica_and_its_client_is_asked_at_another,
+        lists_that_one_replica_has_served_change_by_what_another_hears,
     ]
     away: [
         without_redis_requests_are_refused_for_now_and_calls_go_on,

@@ -28,7 +28,8 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(exchange: Arc<Exchange>, news: Arc<News>) -> Self {
-        Self { exchange, news, last_id: AtomicU64::default() }
+        let before = exchange.shared().map_or(0, |shared| shared.numbers());
+        Self { exchange, news, last_id: AtomicU64::new(before) }
     }
 
     /// Opens a session of the gateway's own.
@@ -52,7 +53,7 @@ impl Wire {
         let message = jsonrpc::request(&Id::from(id), "initialize", Some(params));
         let response = post(&self.exchange, caller, HeaderMap::new(), message).await?;
         let session_id = response.headers().get(SESSION_ID).cloned();
-        let before = Established { session_id: session_id.clone(), version: "" };
+        let before = Established { session_id: session_id.clone(), version: "", ticket: None };
         let answered = self.awaited(&before, caller, id, Meanwhile::Nothing).read(response).await;
         let reply = answered.map_err(Failure::into_error)?.reply;
         let Reply::Result(result) = &reply else { return Ok((before, reply)) };
@@ -60,7 +61,7 @@ impl Wire {
         let version = agreed.revision;
         self.news.negotiated(agreed);
         tracing::debug!(backend = self.exchange.backend.name, version, "opened a session");
-        Ok((Established { session_id, version }, reply))
+        Ok((Established { session_id, version, ticket: None }, reply))
     }
 
     /// Sends a request within a session; `meanwhile` says who hears what else comes with its answer.

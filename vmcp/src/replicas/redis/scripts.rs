@@ -23,6 +23,16 @@ pub(super) struct Scripts {
     pub(super) end_stream: Script,
     /// Reads a stream.
     pub(super) read: Script,
+    /// Asks for a session with a backend.
+    pub(super) enter: Script,
+    /// Notes what came of opening one.
+    pub(super) opened: Script,
+    /// Asks to listen to a backend.
+    pub(super) listen: Script,
+    /// Stops using a session with a backend.
+    pub(super) leave: Script,
+    /// Asks to end a session with a backend.
+    pub(super) release: Script,
 }
 
 impl Default for Scripts {
@@ -38,6 +48,11 @@ impl Default for Scripts {
             say: Script::new(include_str!("scripts/say.lua")),
             end_stream: Script::new(include_str!("scripts/end_stream.lua")),
             read: Script::new(include_str!("scripts/read.lua")),
+            enter: timed(include_str!("scripts/enter.lua")),
+            opened: Script::new(include_str!("scripts/opened.lua")),
+            listen: Script::new(include_str!("scripts/listen.lua")),
+            leave: Script::new(include_str!("scripts/leave.lua")),
+            release: Script::new(include_str!("scripts/release.lua")),
         }
     }
 }
