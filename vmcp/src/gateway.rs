@@ -107,10 +107,10 @@ impl Gateway {
             policy,
             sessions: storage.sessions,
             upstream: Arc::<LegacyGateway>::clone(&clients),
-            stateless: Some(StatelessEndpoint {
+            stateless: StatelessEndpoint {
                 gateway: Arc::<ModernGateway>::clone(&modern),
                 requests: Requests::new(serving.session_cap),
-            }),
+            },
             http_sse: Some(SseEndpoint::default()),
             report: Report {
                 mode: if cluster.api().is_some() && is_discovered(&config) { "dynamic" } else { "static" },

@@ -64,6 +64,16 @@ impl Naming {
         }
     }
 
+    /// The names of one backend, as they are but for what `tools` says.
+    pub fn of_one(tools: ToolSelection) -> Self {
+        Self {
+            strategy: Strategy::Priority(Vec::new()),
+            prefix: String::new(),
+            backends: BTreeMap::new(),
+            others: Shown::Selected(tools),
+        }
+    }
+
     /// What clients call `name` of `backend`, if they see it.
     pub fn exposed(&self, kind: Kind, backend: &str, name: &str) -> Option<String> {
         let name = if kind == Kind::Tools { self.selection(backend)?.exposed(name)? } else { name };

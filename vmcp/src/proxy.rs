@@ -3,11 +3,12 @@
 use crate::cli::Proxy as Flags;
 use crate::discovery;
 use crate::egress::Egress;
-use crate::ingress::{Ingress, Patience, Report, SseEndpoint};
+use crate::ingress::{Ingress, Patience, Report, Requests, SseEndpoint, StatelessEndpoint};
 use crate::outgoing::TokenCache;
 use crate::policy::Policy;
 use crate::relay::Relay;
 use crate::reload::{ConfigFile, ProxyReload, follow};
+use crate::seal::Sealer;
 use crate::selection::ToolSelection;
 use crate::start::{self, Bound, Cluster, Server, StartError, http_client};
 use std::net::SocketAddr;
@@ -68,8 +69,9 @@ impl Proxy {
         let egress = Egress::new(client, TokenCache::new(serving.token_cache_max)).with_lane_width(serving.backend_cap);
         let background = CancellationToken::new();
         let discovered = discovery::start_proxy(&config, cluster.api(), background.clone())?;
-        let tools = ToolSelection::of_proxy(&config);
-        let relay = Arc::new(Relay::new(config.name.clone(), discovered.clone(), egress, tools));
+        let (tools, sealer) = (ToolSelection::of_proxy(&config), Arc::new(Sealer::random()?));
+        let limits = start::session_limits(&serving);
+        let relay = Arc::new(Relay::new(config.name.clone(), discovered.clone(), egress, tools, sealer, limits));
         let sse =
             SseEndpoint { prefix: config.endpoint_prefix.clone(), trust_proxy_headers: config.trust_proxy_headers };
         let ingress = Arc::new(Ingress {
@@ -77,7 +79,10 @@ impl Proxy {
             policy,
             sessions: start::sessions(&serving),
             upstream: Arc::<Relay>::clone(&relay),
-            stateless: None,
+            stateless: StatelessEndpoint {
+                gateway: Arc::<Relay>::clone(&relay),
+                requests: Requests::new(serving.session_cap),
+            },
             http_sse: Some(sse).filter(|_| config.transport == Transport::Sse),
             report: Report { mode: "proxy", discovered, group: None },
             patience: Patience::default(),

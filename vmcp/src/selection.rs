@@ -10,7 +10,7 @@ use vmcp_config::{ToolAnnotations, ToolOverride};
 pub(crate) const TOOL_KEYS: [&str; 3] = ["name", "description", "annotations"];
 
 /// A selection of tools. Everything that it does not speak of stays as the backend has it.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ToolSelection {
     /// Names as clients see them; all tools are shown without it.
     shown: Option<HashSet<String>>,

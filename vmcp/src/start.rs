@@ -175,11 +175,7 @@ impl Server {
         let ingress = Arc::clone(&self.ingress);
         self.spawn_until_end(async move { ingress.sessions.reap().await });
         let ingress = Arc::clone(&self.ingress);
-        self.spawn_until_end(async move {
-            if let Some(endpoint) = &ingress.stateless {
-                endpoint.gateway.reap().await;
-            }
-        });
+        self.spawn_until_end(async move { ingress.stateless.gateway.reap().await });
         let Self { bound, ingress, background, tasks } = self;
         let streams = ingress.stop.clone();
         let end_streams = stop.clone();
@@ -189,9 +185,7 @@ impl Server {
         });
         crate::ingress::serve(bound.listener, ingress.router(), stop).await;
         ingress.sessions.end_all().await;
-        if let Some(endpoint) = &ingress.stateless {
-            endpoint.gateway.close().await;
-        }
+        ingress.stateless.gateway.close().await;
         background.cancel();
         tasks.close();
         tasks.wait().await;

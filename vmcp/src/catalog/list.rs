@@ -114,7 +114,7 @@ impl Catalog {
             {
                 tracing::debug!(backend = backend.name, %error, "a list of which changes are to be told is not known");
             }
-            if !Key::new(kind, backend, caller).is_shared() {
+            if !self.probed || !Key::new(kind, backend, caller).is_shared() {
                 view.session(&self.egress, backend, caller).listen(caller).await;
             }
         });

@@ -38,6 +38,7 @@ pub use level::Level;
 pub use list::Listing;
 pub use merge::{Collision, Lists, candidates, merge};
 pub use named::NAMED_KEYS;
+pub use offered::Introduction;
 pub use resources::RESOURCE_KEYS;
 pub use view::ClientView;
 
@@ -62,6 +63,9 @@ pub struct Catalog {
     offered: Offered,
     changes: Changes,
     counts: watch::Sender<Counts>,
+    /// Whether the backends are probed: then probes tell what is everyone's, what backends offer and that lists have changed. Without
+    /// them each client's own session does.
+    probed: bool,
 }
 
 /// What a request goes by to its end: backends and settings of one moment.
@@ -74,7 +78,14 @@ impl Catalog {
     /// A catalog of whatever `discovered` holds at the time of a request.
     pub fn new(discovered: watch::Receiver<Snapshot>, egress: Egress, health: Health) -> Self {
         let (lists, offered, changes) = (ListCache::default(), Offered::default(), Changes::default());
-        Self { discovered, egress, health, lists, offered, changes, counts: watch::Sender::default() }
+        Self { discovered, egress, health, lists, offered, changes, counts: watch::Sender::default(), probed: true }
+    }
+
+    /// The same where nobody probes the backends.
+    #[must_use]
+    pub fn without_probes(mut self) -> Self {
+        self.probed = false;
+        self
     }
 
     fn now(&self) -> Now {

@@ -1,8 +1,9 @@
 //! What the backends offer and tell of themselves, as their last handshakes said.
 
-use super::Catalog;
-use crate::backend::{Backend, Backends};
+use super::{Catalog, ClientView, error};
+use crate::backend::{Backend, Backends, Caller};
 use crate::egress::Agreed;
+use crate::jsonrpc::ErrorObject;
 use crate::offers::Offers;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -38,17 +39,7 @@ impl Offered {
     /// Notes what `backend` tells of itself to everyone: the gateway asked on nobody's behalf.
     pub(super) fn introduce(&self, backend: &Backend, agreed: Agreed) {
         let Agreed { offers, instructions, .. } = agreed;
-        let instructions = instructions.filter(|text| {
-            let fits = text.len() <= LONGEST_INSTRUCTIONS;
-            if !fits {
-                tracing::warn!(
-                    backend = backend.name,
-                    bytes = text.len(),
-                    "its instructions are left out: more than {LONGEST_INSTRUCTIONS} bytes"
-                );
-            }
-            fits && !text.trim().is_empty()
-        });
+        let instructions = usable(backend, instructions);
         self.lock().insert(backend.name.clone(), Known { identity: backend.identity, offers, instructions });
     }
 
@@ -81,7 +72,45 @@ impl Offered {
     }
 }
 
+/// What a client is told of the backends before it asks for anything.
+#[derive(Debug)]
+pub struct Introduction {
+    /// What it may ask for.
+    pub offers: Offers,
+    /// How to use what it finds.
+    pub instructions: Option<String>,
+}
+
 impl Catalog {
+    /// What `caller` is told of the backends: what is known of them, or what they tell the client itself where nobody else asks.
+    pub async fn introduction(&self, view: &ClientView, caller: &Caller) -> Result<Introduction, ErrorObject> {
+        if self.probed {
+            return Ok(Introduction { offers: self.offers(), instructions: self.instructions() });
+        }
+        let backends = self.backends();
+        let told = backends.values().map(|backend| async move {
+            let session = view.session(&self.egress, backend, caller);
+            let offers = session.offers(caller, self.timeout(backend)).await;
+            let offers = offers.map_err(|failure| error::unavailable(&backend.name, &failure))?;
+            self.offered.note(backend, offers);
+            let text = session.agreed().and_then(|agreed| usable(backend, agreed.instructions));
+            Ok::<_, ErrorObject>((backend.name.as_str(), offers, text))
+        });
+        let told = futures::future::try_join_all(told).await?;
+        let offers = told.iter().fold(Offers::default(), |all, (_, offers, _)| all.or(*offers));
+        let texts = told.into_iter().filter_map(|(name, _, text)| Some((name, text?)));
+        Ok(Introduction { offers, instructions: sections(texts, backends.len() == 1) })
+    }
+
+    /// Sees to it that the client whose sessions these are hears of changes, where nobody else does.
+    pub fn listen_later(&self, view: &ClientView) {
+        if !self.probed {
+            for (_, session) in view.sessions() {
+                session.listen_later();
+            }
+        }
+    }
+
     /// What a client may ask of the gateway: whatever one of the backends offers, or may offer while nothing is known of
     /// it; and lists of tools, which may be empty.
     pub fn offers(&self) -> Offers {
@@ -93,15 +122,33 @@ impl Catalog {
     /// words of an only backend as they are.
     pub fn instructions(&self) -> Option<String> {
         let backends = self.backends();
-        let told =
-            backends.values().filter_map(|backend| Some((&backend.name, self.offered.instructions_of(backend)?)));
-        let sections: Vec<_> = told
-            .map(
-                |(name, text)| {
-                    if backends.len() == 1 { text.to_string() } else { format!("# {name}\n\n{}", text.trim()) }
-                },
-            )
-            .collect();
-        (!sections.is_empty()).then(|| sections.join("\n\n"))
+        let told = backends
+            .values()
+            .filter_map(|backend| Some((backend.name.as_str(), self.offered.instructions_of(backend)?)));
+        sections(told, backends.len() == 1)
     }
+}
+
+/// What each of these backends says, under its name unless it is the only one there is.
+fn sections<'a>(told: impl Iterator<Item = (&'a str, Arc<str>)>, is_only: bool) -> Option<String> {
+    let section = |(name, text): (&str, Arc<str>)| {
+        if is_only { text.to_string() } else { format!("# {name}\n\n{}", text.trim()) }
+    };
+    let sections: Vec<_> = told.map(section).collect();
+    (!sections.is_empty()).then(|| sections.join("\n\n"))
+}
+
+/// The instructions of `backend`, unless there is nothing in them or too much.
+fn usable(backend: &Backend, instructions: Option<Arc<str>>) -> Option<Arc<str>> {
+    instructions.filter(|text| {
+        let fits = text.len() <= LONGEST_INSTRUCTIONS;
+        if !fits {
+            tracing::warn!(
+                backend = backend.name,
+                bytes = text.len(),
+                "its instructions are left out: more than {LONGEST_INSTRUCTIONS} bytes"
+            );
+        }
+        fits && !text.trim().is_empty()
+    })
 }

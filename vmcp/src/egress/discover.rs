@@ -1,6 +1,7 @@
 //! `server/discover`: which revisions a server speaks and, where it is one without sessions, what it offers (2026-07-28,
 //! discovery; streamable HTTP, backward compatibility).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
@@ -9,7 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::MAX_MESSAGE;
-use super::era::Era;
+use super::behind::reached;
+use super::era::{Endpoint, Era, Learned};
 use super::error::{Cause, EgressError};
 use super::events::EventStream;
 use super::exchange::Exchange;
@@ -70,11 +72,24 @@ pub(super) async fn discover(exchange: &Exchange, caller: &Caller) -> Result<Dis
     Ok(discovered)
 }
 
+/// The era of the server of `exchange`, which is asked if nobody knows.
+pub(super) async fn learn(
+    endpoint: &Endpoint,
+    exchange: &Arc<Exchange>,
+    caller: &Caller,
+) -> Result<Learned, EgressError> {
+    let ask = || {
+        let (exchange, caller) = (Arc::clone(exchange), caller.clone());
+        async move { discover(&exchange, &caller).await }
+    };
+    endpoint.learn(ask).await
+}
+
 async fn judge(response: Response<Incoming>) -> Result<Discovered, EgressError> {
     let status = response.status();
     if status.is_success() {
         return match answer(response).await? {
-            Some(reply) => judge_reply(&reply),
+            Some(reply) => judge_reply(&reached(reply)?),
             None if status == StatusCode::ACCEPTED => Ok(Discovered::Sessions),
             None => Ok(Discovered::Unclear),
         };

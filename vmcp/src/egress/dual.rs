@@ -7,9 +7,10 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::asking::{Answered, Asking};
-use super::discover::{Discovered, discover};
+use super::discover::{Discovered, learn};
 use super::era::{Endpoint, Era, Learned};
 use super::error::EgressError;
 use super::exchange::Exchange;
@@ -86,6 +87,15 @@ impl Dual {
         }
     }
 
+    /// Opens the session of a client with the client's own handshake: the server keeps sessions if it takes that.
+    pub(super) async fn open_for_client(&self, caller: &Caller, params: &RawValue) -> Result<Reply, EgressError> {
+        let reply = self.streamable.open_for_client(caller, params).await?;
+        if matches!(reply, Reply::Result(_)) {
+            self.endpoint.is(Era::Sessions);
+        }
+        Ok(reply)
+    }
+
     /// Opens the backend's own stream, and waits until the backend has offered or refused that.
     pub(super) async fn listen(&self, caller: &Caller) {
         // What keeps the server from being asked, the next request will say.
@@ -139,11 +149,7 @@ impl Dual {
 
     /// The era of the server, asked for if it is not known.
     async fn learned(&self, caller: &Caller) -> Result<Learned, EgressError> {
-        let ask = || {
-            let (exchange, caller) = (Arc::clone(&self.exchange), caller.clone());
-            async move { discover(&exchange, &caller).await }
-        };
-        let learned = self.endpoint.learn(ask).await?;
+        let learned = learn(&self.endpoint, &self.exchange, caller).await?;
         self.turn_to(learned.era());
         if let Learned::JustNow(Discovered::Stateless(Some(agreed))) = &learned {
             self.stateless.met(caller, agreed.clone());

@@ -117,7 +117,7 @@ impl EgressError {
     }
 
     /// Whether it is certain that the backend has not executed the request.
-    pub(super) fn is_unexecuted(&self) -> bool {
+    pub(crate) fn is_unexecuted(&self) -> bool {
         self.is_unexecuted
     }
 

@@ -10,6 +10,7 @@ use super::response::protocol;
 use super::sse::{SseDecoder, SseEvent};
 
 /// The events of a body.
+#[derive(Debug)]
 pub(super) struct EventStream {
     body: Incoming,
     decoder: SseDecoder,

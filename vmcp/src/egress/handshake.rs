@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::behind::unreached;
 use super::error::{Cause, EgressError};
 use super::failure::Failure;
 use super::news::Agreed;
@@ -86,6 +87,9 @@ pub(super) fn refused(error: &RawValue) -> EgressError {
     #[derive(Deserialize)]
     struct Error {
         code: i64,
+    }
+    if let Some(unreached) = unreached(error) {
+        return unreached;
     }
     let code = serde_json::from_str::<Error>(error.get()).map_or_else(|_| String::new(), |e| format!(" ({})", e.code));
     EgressError::new(Cause::Protocol, format!("the backend refused to initialize a session{code}"))

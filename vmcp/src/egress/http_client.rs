@@ -228,7 +228,7 @@ pub(super) fn broken() -> EgressError {
 }
 
 /// A deadline that passed.
-pub(super) fn timed_out(bound: Duration) -> EgressError {
+pub(crate) fn timed_out(bound: Duration) -> EgressError {
     EgressError::new(Cause::Timeout, format!("no answer within {bound:?}"))
 }
 

@@ -11,8 +11,9 @@ use tokio::sync::{SemaphorePermit, watch};
 
 use super::answers::Answers;
 use super::asking::Asking;
+use super::behind::reached;
 use super::dual::Dual;
-use super::era::Eras;
+use super::era::{Endpoint, Eras};
 use super::error::EgressError;
 use super::exchange::Exchange;
 use super::gate::{Gate, NoGate, Pass};
@@ -128,7 +129,24 @@ impl Egress {
         hearer: Hearer,
         news: Arc<News>,
     ) -> Arc<TransportSession> {
-        let exchange = Exchange {
+        let exchange = self.exchange(backend, settings, gate, hearer);
+        Arc::new(match backend.transport {
+            Transport::StreamableHttp => {
+                TransportSession::Http(Box::new(Dual::new(exchange, news, self.endpoint(backend))))
+            }
+            Transport::Sse => TransportSession::HttpSse(HttpSse::new(exchange, news)),
+        })
+    }
+
+    /// What sends requests to `backend`.
+    pub(super) fn exchange(
+        &self,
+        backend: &Arc<Backend>,
+        settings: watch::Receiver<Arc<Backend>>,
+        gate: Arc<dyn Gate>,
+        hearer: Hearer,
+    ) -> Exchange {
+        Exchange {
             http: self.http.clone(),
             credentials: self.credentials.clone(),
             backend: Arc::clone(backend),
@@ -137,13 +155,12 @@ impl Egress {
             answers: Answers::default(),
             hearer,
             questions: QuestionLimit::default(),
-        };
-        Arc::new(match backend.transport {
-            Transport::StreamableHttp => {
-                TransportSession::Http(Box::new(Dual::new(exchange, news, self.eras.of(&backend.url))))
-            }
-            Transport::Sse => TransportSession::HttpSse(HttpSse::new(exchange, news)),
-        })
+        }
+    }
+
+    /// What is known of the server of `backend`.
+    pub(super) fn endpoint(&self, backend: &Backend) -> Arc<Endpoint> {
+        self.eras.of(&backend.url)
     }
 
     /// Forgets connections and tokens of backends that are gone or changed. Requests that run are not disturbed.
@@ -261,7 +278,7 @@ impl BackendSession {
         };
         let outcome = tokio::select! {
             biased;
-            outcome = request => Ok(outcome),
+            outcome = request => Ok(outcome.and_then(reached)),
             () = expired => Err(()),
         };
         pass.settled(caller, timeout, outcome).inspect_err(|error| {

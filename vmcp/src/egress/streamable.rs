@@ -20,6 +20,7 @@ use super::exchange::Exchange;
 use super::failure::Failure;
 use super::handshake;
 use super::listen::Listener;
+use super::meanwhile::Meanwhile;
 use super::news::News;
 use super::peer::Peer;
 use super::response::{drain, media_type, protocol};
@@ -28,7 +29,6 @@ use super::single_flight::SingleFlight;
 use super::sse::SseDecoder;
 use crate::backend::Caller;
 use crate::replicas::{SharedBackend, Ticket};
-use answer::Meanwhile;
 use wire::Wire;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");

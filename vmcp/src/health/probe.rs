@@ -9,12 +9,9 @@
 use super::Health;
 use crate::backend::{Backend, Backends, Caller};
 use crate::discovery::Snapshot;
-use crate::egress::{Agreed, BackendSession, Cause, Egress, EgressError, Reply};
-use crate::jsonrpc::code;
+use crate::egress::{Agreed, BackendSession, Egress, EgressError};
 use crate::offers::Kind;
 use futures::FutureExt;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,14 +145,10 @@ impl Probe {
         }
     }
 
-    /// Any answer will do, also an error: it shows that the backend speaks MCP. But for the one by which a proxy says that it
-    /// cannot reach the server behind it.
+    /// Any answer will do, also an error: it shows that the backend speaks MCP.
     async fn ping(&self) -> Result<(), EgressError> {
         let timeout = self.schedule.borrow().timeout;
-        match self.session.request(&Caller::probe(), "ping", None, timeout).await? {
-            Reply::Error(error) => unreachable_behind(&error).map_or(Ok(()), Err),
-            Reply::Result(_) => Ok(()),
-        }
+        self.session.request(&Caller::probe(), "ping", None, timeout).await.map(drop)
     }
 
     /// Passes on that the backend's lists have changed.
@@ -171,15 +164,4 @@ impl Probe {
             }
         }
     }
-}
-
-/// What the error of a proxy says of the server behind it, if it says that it cannot be reached.
-fn unreachable_behind(error: &RawValue) -> Option<EgressError> {
-    #[derive(Deserialize)]
-    struct Told {
-        code: i64,
-        message: String,
-    }
-    let told: Told = serde_json::from_str(error.get()).ok()?;
-    (told.code == code::BACKEND_UNAVAILABLE).then(|| EgressError::new(Cause::Refused, told.message))
 }

@@ -54,7 +54,7 @@ pub(super) async fn post(
                 Err(error) => errors.push(error_response(Some(&request.id), &raw(&error))),
             },
             Ok(Message::Notification(notification)) => {
-                let notice = Notice::read(ingress, headers, &notification)?;
+                let notice = Notice::read(headers, &notification)?;
                 notice.act(ingress, &session, &caller, bytes.clone()).await?;
             }
             Ok(Message::Response(_)) => post::take(ingress, &session, &caller, bytes.clone()).await?,

@@ -131,7 +131,7 @@ async fn take(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Refu
             answer(ingress, session, caller, in_flight, call);
         }
         Message::Notification(notification) => {
-            let notice = Notice::read(ingress, &headers, &notification)?;
+            let notice = Notice::read(&headers, &notification)?;
             notice.act(ingress, &session, &caller, body.clone()).await?;
         }
         Message::Response(_) => post::take(ingress, &session, &caller, body.clone()).await?,

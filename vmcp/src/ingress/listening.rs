@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 /// Tells `caller` what changes.
 pub(super) fn stream(ingress: &Ingress, caller: &Caller, subscription: Subscription, place: Place) -> Response {
-    let Subscription { acknowledgement, messages, end, kept } = subscription;
+    let Subscription { acknowledgement, messages, end, over, kept } = subscription;
     let listening = Listening {
         first: Some(acknowledgement),
         reader: messages.reader(None),
         end: Some(end),
+        over,
         stop: ingress.stop.clone(),
         expiry: stream::expiry(caller),
         keep_alive: tokio::time::interval(ingress.patience.keep_alive),
@@ -35,6 +36,7 @@ struct Listening {
     reader: Reader,
     /// Nothing once it is said.
     end: Option<Bytes>,
+    over: CancellationToken,
     stop: CancellationToken,
     expiry: Option<Instant>,
     keep_alive: Interval,
@@ -52,6 +54,7 @@ impl Listening {
             message = self.reader.next() => answer::event(&message?.1),
             () = self.stop.cancelled() => answer::event(&self.end.take()?),
             () = stream::expired(self.expiry) => answer::event(&self.end.take()?),
+            () = self.over.cancelled() => return None,
             _ = self.keep_alive.tick() => KEEP_ALIVE,
         };
         Some((Ok(event), self))

@@ -91,8 +91,8 @@ pub struct Ingress {
     pub sessions: Sessions,
     /// What answers the clients.
     pub upstream: Arc<dyn Upstream>,
-    /// How clients of the revisions without sessions are served, if they are.
-    pub stateless: Option<StatelessEndpoint>,
+    /// How clients of the revisions without sessions are served.
+    pub stateless: StatelessEndpoint,
     /// How clients of the HTTP+SSE transport are served, if they are.
     pub http_sse: Option<SseEndpoint>,
     /// What the probes tell.
@@ -222,7 +222,7 @@ fn no_such_session() -> Refused {
 async fn mcp(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
     let answer = match request.method().as_str() {
         "POST" => post::post(&ingress, request).await,
-        "GET" | "DELETE" if ingress.stateless.is_some() && revision::is_stateless(request.headers()) => {
+        "GET" | "DELETE" if revision::is_stateless(request.headers()) => {
             Err(not_allowed("revision 2026-07-28 has no sessions: use POST", "POST"))
         }
         "GET" => stream::open(&ingress, request.headers()).await,

@@ -39,7 +39,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
     match message {
         Message::Request(call) => answer_call(ingress, &headers, caller, call).await,
         Message::Notification(notification) => {
-            let notice = Notice::read(ingress, &headers, &notification)?;
+            let notice = Notice::read(&headers, &notification)?;
             if matches!(notice, Notice::Stateless) {
                 return Ok(answer::empty(StatusCode::ACCEPTED));
             }
@@ -48,7 +48,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
             notice.act(ingress, &session, &caller, body.clone()).await?;
             Ok(answer::empty(StatusCode::ACCEPTED))
         }
-        Message::Response(_) if ingress.stateless.is_some() && revision::is_stateless(&headers) => {
+        Message::Response(_) if revision::is_stateless(&headers) => {
             let message =
                 "clients without a session are asked nothing: what a result asks for comes with the next request";
             Err(bad_request(&ErrorObject::new(code::INVALID_REQUEST, message)))
@@ -95,13 +95,10 @@ async fn answer_call(
             .map_err(|error| refuse(&ErrorObject::from(&error)))?,
         None => Object::empty("params"),
     };
-    let stateless = revision::stateless(headers, &asked.method, Some(&params))
+    let stateless = revision::names_stateless(headers, &asked.method, Some(&params))
         .map_err(|error| refuse(&ErrorObject::from(&error)))?;
-    if let Some(requested) = stateless {
-        return match &ingress.stateless {
-            Some(endpoint) => modern::answer_call(ingress, endpoint, headers, caller, &asked, &params).await,
-            None => Err(refuse(&revision::unsupported(&requested, ingress.upstream.revisions()))),
-        };
+    if stateless {
+        return modern::answer_call(ingress, &ingress.stateless, headers, caller, &asked, &params).await;
     }
     if asked.method == "initialize" {
         return initialize(ingress, &caller, &asked).await;
@@ -225,23 +222,16 @@ pub(super) enum Notice {
 
 impl Notice {
     /// Reads a notification.
-    pub(super) fn read(
-        ingress: &Ingress,
-        headers: &HeaderMap,
-        notification: &Notification<'_>,
-    ) -> Result<Self, Refused> {
+    pub(super) fn read(headers: &HeaderMap, notification: &Notification<'_>) -> Result<Self, Refused> {
         let params = notification
             .params
             .map(|params| Object::parse(params, "params", methods::owned_keys(&notification.method)))
             .transpose()
             .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
-        let stateless = revision::stateless(headers, &notification.method, params.as_ref())
+        let stateless = revision::names_stateless(headers, &notification.method, params.as_ref())
             .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
-        if let Some(requested) = stateless {
-            if ingress.stateless.is_some() {
-                return Ok(Self::Stateless);
-            }
-            return Err(bad_request(&revision::unsupported(&requested, ingress.upstream.revisions())));
+        if stateless {
+            return Ok(Self::Stateless);
         }
         if notification.method != "notifications/cancelled" {
             return Ok(Self::Other);

@@ -1,7 +1,7 @@
 //! Protocol revisions: which ones a request may name, and how a request of the stateless era is told.
 
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code};
-use crate::stateless::{SPOKEN as STATELESS, VERSION, meta};
+use crate::stateless::{SPOKEN as STATELESS, meta};
 use http::HeaderMap;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -31,30 +31,22 @@ pub(super) fn meta<'a>(params: &'a Object<'_>) -> Result<Option<Object<'a>>, Par
     params.field("_meta").map(|meta| Object::parse(meta, "params._meta", &META_KEYS)).transpose()
 }
 
-/// The revision that a request of the stateless era names, or `None` for a request of the era with sessions.
+/// Whether a request is of the era without sessions.
 ///
 /// The era is told from the version header and the body, never from `Mcp-Method`: there are clients that send that
 /// header with `initialize`, too.
-pub(super) fn stateless(
+pub(super) fn names_stateless(
     headers: &HeaderMap,
     method: &str,
     params: Option<&Object<'_>>,
-) -> Result<Option<String>, ParseError> {
-    if let Some(meta) = params.map(self::meta).transpose()?.flatten() {
-        let version = meta.string(meta::PROTOCOL_VERSION)?;
-        if version.is_some() || meta.field(meta::CLIENT_CAPABILITIES).is_some() {
-            return Ok(Some(version.unwrap_or_else(|| VERSION.to_owned())));
-        }
-    }
-    if method == "initialize" {
-        return Ok(None);
-    }
-    let header = headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok()).map(str::trim);
-    if is_stateless(headers) {
-        return Ok(header.map(ToOwned::to_owned));
+) -> Result<bool, ParseError> {
+    if let Some(meta) = params.map(self::meta).transpose()?.flatten()
+        && (meta.string(meta::PROTOCOL_VERSION)?.is_some() || meta.field(meta::CLIENT_CAPABILITIES).is_some())
+    {
+        return Ok(true);
     }
     let is_new = matches!(method, "server/discover" | "subscriptions/listen");
-    Ok(is_new.then(|| header.unwrap_or(VERSION).to_owned()))
+    Ok(method != "initialize" && (is_new || is_stateless(headers)))
 }
 
 /// Whether the header names a revision without sessions.
@@ -100,21 +92,21 @@ mod tests {
         let era = |headers: &HeaderMap, method: &str, params: &str| {
             let params = RawValue::from_string(params.to_owned()).unwrap();
             let object = Object::parse(&params, "params", &["_meta"]).unwrap();
-            stateless(headers, method, Some(&object)).unwrap()
+            names_stateless(headers, method, Some(&object)).unwrap()
         };
         let none = HeaderMap::new();
-        assert_eq!(era(&none, "tools/list", "{}"), None);
-        assert_eq!(era(&none, "tools/list", r#"{"_meta":{"progressToken":1}}"#), None);
-        assert_eq!(era(&headers("2025-11-25"), "tools/list", "{}"), None);
-        assert_eq!(era(&headers("2026-07-28"), "initialize", "{}"), None);
+        assert!(!era(&none, "tools/list", "{}"));
+        assert!(!era(&none, "tools/list", r#"{"_meta":{"progressToken":1}}"#));
+        assert!(!era(&headers("2025-11-25"), "tools/list", "{}"));
+        assert!(!era(&headers("2026-07-28"), "initialize", "{}"));
         let removed = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
-        assert_eq!(era(&none, "initialize", removed).unwrap(), "2026-07-28");
-        assert_eq!(era(&none, "subscriptions/listen", "{}").unwrap(), "2026-07-28");
-        assert_eq!(era(&headers("2026-07-28"), "tools/list", "{}").unwrap(), "2026-07-28");
-        assert_eq!(era(&none, "server/discover", "{}").unwrap(), "2026-07-28");
+        assert!(era(&none, "initialize", removed));
+        assert!(era(&none, "subscriptions/listen", "{}"));
+        assert!(era(&headers("2026-07-28"), "tools/list", "{}"));
+        assert!(era(&none, "server/discover", "{}"));
         let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2027-01-01"}}"#;
-        assert_eq!(era(&none, "tools/call", meta).unwrap(), "2027-01-01");
+        assert!(era(&none, "tools/call", meta));
         let meta = r#"{"_meta":{"io.modelcontextprotocol/clientCapabilities":{}}}"#;
-        assert_eq!(era(&none, "tools/call", meta).unwrap(), "2026-07-28");
+        assert!(era(&none, "tools/call", meta));
     }
 }

@@ -30,6 +30,13 @@ pub struct SessionLimits {
     pub cap: usize,
 }
 
+impl SessionLimits {
+    /// How often is looked for sessions that have been idle for too long.
+    pub(crate) fn reaping(&self) -> Duration {
+        (self.ttl / 10).clamp(Duration::from_millis(10), Duration::from_mins(1))
+    }
+}
+
 impl Default for SessionLimits {
     fn default() -> Self {
         Self { ttl: Duration::from_mins(30), cap: 10_000 }
@@ -170,7 +177,7 @@ impl Sessions {
 
     /// Ends sessions that were idle for too long, for ever.
     pub async fn reap(&self) {
-        let period = (self.limits.ttl / 10).clamp(Duration::from_millis(10), Duration::from_mins(1));
+        let period = self.limits.reaping();
         let mut ticks = tokio::time::interval(period);
         loop {
             ticks.tick().await;

@@ -14,6 +14,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 /// Answers requests, each by itself.
 pub trait Stateless: fmt::Debug + Send + Sync {
@@ -60,8 +61,10 @@ pub struct Subscription {
     pub acknowledgement: Bytes,
     /// Everything after that.
     pub messages: Arc<Outbox>,
-    /// The answer that ends it, when it is the server that does.
+    /// The answer that ends it, when it is this side that does.
     pub end: Bytes,
+    /// Nothing comes after the messages that are there when this is cancelled.
+    pub over: CancellationToken,
     /// What it needs as long as the client reads.
     pub kept: Box<dyn Any + Send + Sync>,
 }

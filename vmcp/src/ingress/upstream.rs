@@ -7,7 +7,7 @@
 use super::outbox::Outbox;
 use crate::backend::Caller;
 use crate::egress::Reply;
-use crate::jsonrpc::{ErrorObject, raw};
+use crate::jsonrpc::{ErrorObject, code, raw};
 use crate::replicas::Signal;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -50,6 +50,13 @@ pub struct Unopened {
 }
 
 impl Unopened {
+    /// The backend, or this side, could not open it.
+    pub fn failed(error: &ErrorObject) -> Self {
+        let overloaded = error.code == code::OVERLOADED;
+        let status = if overloaded { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        Self { status, error: raw(error) }
+    }
+
     /// The client's request is wrong.
     pub fn bad_request(error: &ErrorObject) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error: raw(error) }

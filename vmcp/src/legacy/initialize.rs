@@ -1,28 +1,28 @@
 //! The answer to `initialize`.
 
+use crate::catalog::Introduction;
 use crate::egress::SPOKEN;
 use crate::jsonrpc::{ErrorObject, Object, raw};
-use crate::offers::Offers;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-/// The result for a client that sent `params`, of a gateway whose backends offer this and are to be used like this.
-pub(super) fn result(
-    name: &str,
-    offers: Offers,
-    instructions: Option<&str>,
-    params: &Object<'_>,
-) -> Result<Box<RawValue>, ErrorObject> {
-    let requested = params.required("protocolVersion", "the revision that the client speaks")?;
+/// The revision to go on with, for a client that sent `params`.
+pub(super) fn revision(params: &Object<'_>) -> Result<&'static str, ErrorObject> {
+    Ok(negotiate(&params.required("protocolVersion", "the revision that the client speaks")?))
+}
+
+/// The result of a gateway of this name.
+pub(super) fn result(name: &str, revision: &'static str, introduction: Introduction) -> Box<RawValue> {
+    let Introduction { offers, instructions } = introduction;
     let mut result = json!({
-        "protocolVersion": negotiate(&requested),
+        "protocolVersion": revision,
         "capabilities": offers.declaration(),
         "serverInfo": { "name": name, "version": env!("CARGO_PKG_VERSION") },
     });
     if let Some(instructions) = instructions {
         result["instructions"] = instructions.into();
     }
-    Ok(raw(&result))
+    raw(&result)
 }
 
 /// The client's revision if it is served, else the newest (2025-11-25, lifecycle).

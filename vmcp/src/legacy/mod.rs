@@ -44,7 +44,7 @@ impl Upstream for LegacyGateway {
 
     fn open<'a>(
         &'a self,
-        _caller: &'a Caller,
+        caller: &'a Caller,
         params: &'a RawValue,
         outbox: Arc<Outbox>,
     ) -> BoxFuture<'a, Result<Opened, Unopened>> {
@@ -52,14 +52,13 @@ impl Upstream for LegacyGateway {
             let bad_request = |error: ErrorObject| Unopened::bad_request(&error);
             let params = Object::parse(params, "params", owned_keys("initialize"));
             let params = params.map_err(|error| bad_request(ErrorObject::from(&error)))?;
-            let (offers, instructions) = (self.catalog.offers(), self.catalog.instructions());
-            let result = initialize::result(&self.name, offers, instructions.as_deref(), &params);
-            let result = result.map_err(bad_request)?;
+            let revision = initialize::revision(&params).map_err(bad_request)?;
             let capabilities = Capabilities::read(&params).map_err(bad_request)?;
             let info = params.field("clientInfo").map(|info| Arc::from(info.to_owned()));
             let session = Arc::new(ClientSession::new(Arc::clone(&self.catalog), outbox, capabilities, info));
+            let introduction = session.introduction(caller).await.map_err(|error| Unopened::failed(&error))?;
             self.clients.add(&session);
-            Ok(Opened { result, session })
+            Ok(Opened { result: initialize::result(&self.name, revision, introduction), session })
         })
     }
 }

@@ -5,7 +5,7 @@ use super::client::Client;
 use super::methods::Method;
 use crate::backend::Caller;
 use crate::capabilities::Capabilities;
-use crate::catalog::{Catalog, ClientView, Interests};
+use crate::catalog::{Catalog, ClientView, Interests, Introduction};
 use crate::egress::Reply;
 use crate::ingress::{Call, Outbox, Unanswered, UpstreamSession, owned_keys};
 use crate::jsonrpc::{ErrorObject, Message, Object, raw};
@@ -37,6 +37,13 @@ impl ClientSession {
         let client = Arc::new(Client::new(Arc::clone(&catalog), outbox, capabilities, info));
         let view = ClientView::new(Arc::<Client>::clone(&client), Arc::clone(&client.interests));
         Self { catalog, client, view }
+    }
+
+    /// What the client is told of the backends; from then on it hears of their changes.
+    pub(super) async fn introduction(&self, caller: &Caller) -> Result<Introduction, ErrorObject> {
+        let introduction = self.catalog.introduction(&self.view, caller).await?;
+        self.catalog.listen_later(&self.view);
+        Ok(introduction)
     }
 
     /// What the client wants to hear of.

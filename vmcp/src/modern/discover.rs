@@ -2,7 +2,7 @@
 
 use super::REVISIONS;
 use super::results::{Identity, Scope};
-use crate::catalog::Catalog;
+use crate::catalog::Introduction;
 use crate::jsonrpc::raw;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -11,16 +11,17 @@ use serde_json::value::RawValue;
 const TTL: u64 = 5_000;
 
 /// The result.
-pub(super) fn result(catalog: &Catalog, identity: &Identity, scope: Scope) -> Box<RawValue> {
+pub(super) fn result(introduction: Introduction, identity: &Identity, scope: Scope) -> Box<RawValue> {
+    let Introduction { offers, instructions } = introduction;
     let mut result = json!({
         "resultType": "complete",
         "supportedVersions": REVISIONS,
-        "capabilities": catalog.offers().declaration(),
+        "capabilities": offers.declaration(),
         "ttlMs": TTL,
         "cacheScope": scope,
         "_meta": identity.meta(),
     });
-    if let Some(instructions) = catalog.instructions() {
+    if let Some(instructions) = instructions {
         result["instructions"] = instructions.into();
     }
     raw(&result)

@@ -8,7 +8,7 @@ use crate::egress::{Clock, Hearing, Reply};
 use crate::ingress::{Asked, Outbox, Subscription, owned_keys};
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
 use crate::offers::{Kind, Offers};
-use crate::stateless::meta::SUBSCRIPTION_ID;
+use crate::stateless::meta::{SUBSCRIPTION_ID, of_subscription};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How many resources one stream may tell of.
@@ -47,11 +48,8 @@ impl News {
     fn tagged(&self, message: &[u8]) -> Option<Bytes> {
         let Ok(Message::Notification(told)) = Message::parse(message) else { return None };
         let params = Object::parse(told.params?, "params", &["_meta"]).ok()?;
-        let none = raw(&Object::empty("params._meta"));
-        let meta = params.field("_meta").unwrap_or(&none).to_owned();
-        let meta = Object::parse(&meta, "params._meta", &[SUBSCRIPTION_ID]).ok()?;
-        let meta = meta.with(SUBSCRIPTION_ID, self.id.raw().to_owned()).to_raw();
-        Some(notification(&told.method, Some(&params.with("_meta", meta).to_raw())))
+        let params = of_subscription(params, &self.id).ok()?;
+        Some(notification(&told.method, Some(&params.to_raw())))
     }
 }
 
@@ -195,6 +193,7 @@ pub(super) async fn open(
         acknowledgement: notification("notifications/subscriptions/acknowledged", Some(&raw(&params))),
         messages: news.outbox,
         end,
+        over: CancellationToken::new(),
         kept: Box::new(listener),
     })
 }

@@ -28,13 +28,14 @@ use futures::future::BoxFuture;
 use listen::Listeners;
 use methods::{Ask, Method};
 use pool::Views;
-use results::{Identity, Scope};
+use results::Identity;
+pub(crate) use results::Scope;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 /// The revisions that clients may start with: without sessions, and with them.
-const REVISIONS: [&str; 5] = [stateless::VERSION, SPOKEN[0], SPOKEN[1], SPOKEN[2], SPOKEN[3]];
+pub(crate) const REVISIONS: [&str; 5] = [stateless::VERSION, SPOKEN[0], SPOKEN[1], SPOKEN[2], SPOKEN[3]];
 
 /// Answers from the catalog.
 #[derive(Debug)]
@@ -78,7 +79,11 @@ impl ModernGateway {
         let capabilities = Capabilities::declared(&asked.meta.capabilities)?;
         let scope = Scope::of(caller);
         match Method::parse(&asked.method, &params)? {
-            Method::Discover => Ok(Reply::Result(discover::result(&self.catalog, &self.identity, scope))),
+            Method::Discover => {
+                let lease = self.views.for_lists(caller)?;
+                let introduction = self.catalog.introduction(lease.view(), caller).await?;
+                Ok(Reply::Result(discover::result(introduction, &self.identity, scope)))
+            }
             Method::List(kind, cursor) => {
                 let lease = self.views.for_lists(caller)?;
                 let listing = self.catalog.list(kind, lease.view(), caller, cursor.as_deref()).await?;

@@ -161,7 +161,7 @@ impl Views {
     /// Ends sessions that were idle for too long, for ever.
     pub(super) async fn reap(&self) {
         let ttl = self.limits.ttl;
-        let mut ticks = tokio::time::interval((ttl / 10).clamp(Duration::from_millis(10), Duration::from_mins(1)));
+        let mut ticks = tokio::time::interval(self.limits.reaping());
         loop {
             ticks.tick().await;
             let mut idle = Vec::new();

@@ -16,7 +16,7 @@ const KEYS: [&str; 6] = ["resultType", "inputRequests", "requestState", "ttlMs",
 /// For whom a result may be kept (2026-07-28, caching).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// Everyone.
     Public,
     /// Whoever presents the same authorization.
@@ -25,7 +25,7 @@ pub(super) enum Scope {
 
 impl Scope {
     /// The widest scope of results for `caller`: what takes a token to see is not for those without one.
-    pub(super) fn of(caller: &Caller) -> Self {
+    pub(crate) fn of(caller: &Caller) -> Self {
         if caller.principal.is_some() || !caller.passed.is_empty() { Self::Private } else { Self::Public }
     }
 }

@@ -3,30 +3,36 @@
 //! A client's session is a session of the backend: the handshake is the client's own, requests, notifications and
 //! answers go through with their raw params and results, and what the backend says of its own accord reaches the
 //! client. The proxy acts on three methods only: `initialize`, and `tools/list` and `tools/call` when
-//! [`ToolSelection`] hides or renames tools.
+//! [`ToolSelection`] hides or renames tools. Where neither client nor backend keep sessions, requests pass
+//! [by themselves](stateless); where one of them does, a [`bridge`] is in between.
 //!
 //! The number of requests under way is bounded as it is for a backend of a gateway. There is no circuit breaker: the
 //! documents have none for an MCPRemoteProxy, and whoever stands in front decides whether the server is left alone.
 
+mod bridge;
 mod inbox;
 mod session;
+mod stateless;
 
 use crate::backend::{Backend, Caller};
-use crate::catalog::error::unavailable;
+use crate::catalog::error::{unavailable, unknown};
 use crate::clients::Clients;
 use crate::discovery::Snapshot;
-use crate::egress::{Egress, Inbox, Reply, SPOKEN};
-use crate::ingress::{Opened, Outbox, Unopened, Upstream};
-use crate::jsonrpc::{ErrorObject, Object, code, notification, raw};
+use crate::egress::{Cause, Egress, EgressError, Inbox, Reply, SPOKEN, timed_out};
+use crate::ingress::{Opened, Outbox, SessionLimits, Unopened, Upstream, owned_keys};
+use crate::jsonrpc::{ErrorObject, Object, ParseError, code, notification, raw};
 use crate::offers::Kind;
+use crate::seal::Sealer;
 use crate::selection::ToolSelection;
 use arc_swap::ArcSwap;
+use bridge::Bridge;
 use futures::future::BoxFuture;
 use http::StatusCode;
 use inbox::ClientInbox;
 use serde_json::json;
 use serde_json::value::RawValue;
 use session::RelaySession;
+use stateless::Listener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -34,13 +40,17 @@ use tokio::sync::watch;
 /// How long a backend may take to open a session.
 const OPENING: Duration = Duration::from_secs(30);
 
+/// How long a request may take in all. Clients have bounds of their own and cancel; this one ends what they forget.
+const LONGEST_REQUEST: Duration = Duration::from_mins(10);
+
 /// Passes messages through to one backend.
 #[derive(Debug)]
 pub struct Relay {
     shared: Arc<Shared>,
+    bridge: Bridge,
 }
 
-/// What all sessions have in common.
+/// What all clients have in common.
 #[derive(Debug)]
 struct Shared {
     name: String,
@@ -48,13 +58,24 @@ struct Shared {
     egress: Egress,
     tools: ArcSwap<ToolSelection>,
     clients: Clients<ClientInbox>,
+    /// The streams that pass to clients without sessions.
+    listeners: Clients<Listener>,
 }
 
 impl Relay {
-    /// A relay to the backend `name` as `discovered` knows it, which shows its tools as `tools` says.
-    pub fn new(name: String, discovered: watch::Receiver<Snapshot>, egress: Egress, tools: ToolSelection) -> Self {
-        let (tools, clients) = (ArcSwap::from_pointee(tools), Clients::default());
-        Self { shared: Arc::new(Shared { name, discovered, egress, tools, clients }) }
+    /// A relay to the backend `name` as `discovered` knows it, which shows its tools as `tools` says. What it keeps for clients without
+    /// sessions is bounded by `limits`.
+    pub fn new(
+        name: String,
+        discovered: watch::Receiver<Snapshot>,
+        egress: Egress,
+        tools: ToolSelection,
+        sealer: Arc<Sealer>,
+        limits: SessionLimits,
+    ) -> Self {
+        let bridge = Bridge::new(&name, discovered.clone(), egress.clone(), tools.clone(), sealer, limits);
+        let (tools, clients, listeners) = (ArcSwap::from_pointee(tools), Clients::default(), Clients::default());
+        Self { shared: Arc::new(Shared { name, discovered, egress, tools, clients, listeners }), bridge }
     }
 
     /// Shows the tools as `tools` says from now on, and tells the clients when that is not what it did.
@@ -63,18 +84,19 @@ impl Relay {
         if self.shared.tools.swap(Arc::clone(&tools)) == tools {
             return;
         }
+        self.bridge.select(ToolSelection::clone(&tools));
+        let changed = notification(Kind::Tools.changed(), None);
         for client in self.shared.clients.all() {
-            client.deliver(notification(Kind::Tools.changed(), None));
+            client.deliver(changed.clone());
+        }
+        for listener in self.shared.listeners.all() {
+            listener.tell(&changed);
         }
     }
 
-    /// Forgets connections and tokens of earlier settings of the backend, whenever they change, for ever.
+    /// Follows what changes, for ever.
     pub async fn follow(&self) {
-        let mut discovered = self.shared.discovered.clone();
-        while discovered.changed().await.is_ok() {
-            let backends = Arc::clone(&discovered.borrow_and_update().backends);
-            self.shared.egress.retain(&backends);
-        }
+        self.bridge.follow().await;
     }
 }
 
@@ -90,33 +112,69 @@ impl Shared {
         })
     }
 
+    /// The params of a call with the backend's own name of the tool.
+    fn renamed(&self, params: Option<&RawValue>) -> Result<Box<RawValue>, ErrorObject> {
+        let params =
+            params.map_or_else(|| Ok(Object::empty("params")), |params| Object::parse(params, "params", &["name"]));
+        let params = params.map_err(|error| ErrorObject::from(&error))?;
+        let name = params.required("name", "the tool to call")?;
+        let tools = self.tools.load();
+        let original = tools.original(&name).ok_or_else(|| unknown(Kind::Tools, &name))?;
+        Ok(params.with("name", raw(original)).to_raw())
+    }
+
+    /// The result of `tools/list` with the tools that clients see.
+    fn selected(&self, result: Box<RawValue>) -> Result<Box<RawValue>, ErrorObject> {
+        let tools = self.tools.load();
+        if tools.is_empty() {
+            return Ok(result);
+        }
+        tools.select(&result).map_err(|error| self.broken(&format!("its list of tools is malformed: {error}")))
+    }
+
+    /// The error for a result that cannot be read.
+    fn malformed(&self, error: &ParseError) -> ErrorObject {
+        self.broken(&format!("its result is malformed: {error}"))
+    }
+
+    /// The error for a backend that does not keep to the protocol.
+    fn broken(&self, why: &str) -> ErrorObject {
+        unavailable(&self.name, &EgressError::new(Cause::Protocol, why))
+    }
+
+    /// Opens a session of the backend with the client's own handshake. The inner nothing means that the backend keeps no sessions.
     async fn open(
         self: &Arc<Self>,
         caller: &Caller,
         params: &RawValue,
-        outbox: Arc<Outbox>,
-    ) -> Result<Opened, Unopened> {
-        let failed = |error: &ErrorObject| {
-            let overloaded = error.code == code::OVERLOADED;
-            let status = if overloaded { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-            Unopened { status, error: raw(error) }
+        outbox: &Arc<Outbox>,
+    ) -> Result<Option<Opened>, Unopened> {
+        let failed = |error: &EgressError| {
+            tracing::warn!(backend = self.name, cause = error.cause().as_str(), %error, "failed to open a session");
+            Unopened::failed(&unavailable(&self.name, error))
         };
-        Object::parse(params, "params", &["protocolVersion", "capabilities", "clientInfo", "_meta"])
-            .map_err(|error| Unopened::bad_request(&ErrorObject::from(&error)))?;
-        let backend = self.backend().map_err(|error| failed(&error))?;
-        let inbox = Arc::new(ClientInbox::new(outbox));
+        let backend = self.backend().map_err(|error| Unopened::failed(&error))?;
+        if self.egress.pass_through(&backend, caller).await.map_err(|error| failed(&error))?.is_some() {
+            return Ok(None);
+        }
+        let inbox = Arc::new(ClientInbox::new(Arc::clone(outbox)));
         let session = self.egress.relay(&backend, caller, Arc::<ClientInbox>::clone(&inbox));
-        match session.initialize(caller, params, OPENING).await {
+        let opened = session.initialize(caller, params, OPENING).await;
+        let is_refusal = match &opened {
+            Ok(reply) => matches!(reply, Reply::Error(_)),
+            Err(error) => error.is_unexecuted(),
+        };
+        if is_refusal && self.egress.gave_sessions_up(&backend, caller).await {
+            return Ok(None);
+        }
+        match opened {
             Ok(Reply::Result(result)) => {
                 self.clients.add(&inbox);
                 let session = RelaySession::new(Arc::clone(self), session, inbox);
-                Ok(Opened { result, session: Arc::new(session) })
+                Ok(Some(Opened { result, session: Arc::new(session) }))
             }
             Ok(Reply::Error(error)) => Err(Unopened { status: StatusCode::OK, error }),
-            Err(error) => {
-                tracing::warn!(backend = self.name, cause = error.cause().as_str(), %error, "failed to open a session");
-                Err(failed(&unavailable(&self.name, &error)))
-            }
+            Err(error) => Err(failed(&error)),
         }
     }
 }
@@ -132,6 +190,14 @@ impl Upstream for Relay {
         params: &'a RawValue,
         outbox: Arc<Outbox>,
     ) -> BoxFuture<'a, Result<Opened, Unopened>> {
-        Box::pin(self.shared.open(caller, params, outbox))
+        Box::pin(async move {
+            Object::parse(params, "params", owned_keys("initialize"))
+                .map_err(|error| Unopened::bad_request(&ErrorObject::from(&error)))?;
+            if let Some(opened) = self.shared.open(caller, params, &outbox).await? {
+                return Ok(opened);
+            }
+            let bridged = tokio::time::timeout(OPENING, self.bridge.open(caller, params, outbox)).await;
+            bridged.unwrap_or_else(|_| Err(Unopened::failed(&unavailable(&self.shared.name, &timed_out(OPENING)))))
+        })
     }
 }

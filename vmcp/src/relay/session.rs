@@ -1,13 +1,11 @@
 //! One client's session with the backend.
 
-use super::Shared;
 use super::inbox::ClientInbox;
+use super::{LONGEST_REQUEST, Shared};
 use crate::backend::Caller;
-use crate::catalog::error::{unavailable, unknown};
-use crate::egress::{Cause, EgressError, Failure, RelayedSession, Reply};
+use crate::catalog::error::unavailable;
+use crate::egress::{Failure, RelayedSession, Reply};
 use crate::ingress::{Call, Unanswered, UpstreamSession};
-use crate::jsonrpc::{ErrorObject, Object};
-use crate::offers::Kind;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -15,8 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// How long a request may take in all. Clients have bounds of their own and cancel; this one ends what they forget.
-const LONGEST_REQUEST: Duration = Duration::from_mins(10);
 /// How long a message without answer may take to be delivered.
 const DELIVERY: Duration = Duration::from_secs(30);
 
@@ -36,12 +32,12 @@ impl RelaySession {
     async fn reply(&self, caller: &Caller, call: &Call, messages: mpsc::Sender<Bytes>) -> Result<Reply, Unanswered> {
         match call.method.as_str() {
             "tools/call" if !self.shared.tools.load().is_empty() => {
-                let params = self.renamed(call.params.as_deref())?;
+                let params = self.shared.renamed(call.params.as_deref())?;
                 self.request(caller, &call.method, Some(&params), messages).await
             }
             // The selection may have changed when the answer comes.
             "tools/list" => match self.request(caller, &call.method, call.params.as_deref(), messages).await? {
-                Reply::Result(result) => Ok(Reply::Result(self.selected(result)?)),
+                Reply::Result(result) => Ok(Reply::Result(self.shared.selected(result)?)),
                 error @ Reply::Error(_) => Ok(error),
             },
             method => self.request(caller, method, call.params.as_deref(), messages).await,
@@ -59,29 +55,6 @@ impl RelaySession {
         let _answering = self.inbox.begin(messages.clone());
         let reply = self.session.request(caller, method, params, &messages, LONGEST_REQUEST).await;
         reply.map_err(|failure| self.unanswered(method, failure))
-    }
-
-    /// The params of a call with the backend's own name of the tool.
-    fn renamed(&self, params: Option<&RawValue>) -> Result<Box<RawValue>, ErrorObject> {
-        let params =
-            params.map_or_else(|| Ok(Object::empty("params")), |params| Object::parse(params, "params", &["name"]));
-        let params = params.map_err(|error| ErrorObject::from(&error))?;
-        let name = params.required("name", "the tool to call")?;
-        let tools = self.shared.tools.load();
-        let original = tools.original(&name).ok_or_else(|| unknown(Kind::Tools, &name))?;
-        Ok(params.with("name", crate::jsonrpc::raw(original)).to_raw())
-    }
-
-    /// The result of `tools/list` with the tools that clients see.
-    fn selected(&self, result: Box<RawValue>) -> Result<Box<RawValue>, ErrorObject> {
-        let tools = self.shared.tools.load();
-        if tools.is_empty() {
-            return Ok(result);
-        }
-        tools.select(&result).map_err(|error| {
-            let error = EgressError::new(Cause::Protocol, format!("its list of tools is malformed: {error}"));
-            unavailable(&self.shared.name, &error)
-        })
     }
 
     fn unanswered(&self, method: &str, failure: Failure) -> Unanswered {

@@ -2,7 +2,7 @@
 //! of itself by them.
 
 use crate::catalog::Level;
-use crate::jsonrpc::{ErrorObject, Id, Object, code};
+use crate::jsonrpc::{ErrorObject, Id, Object, ParseError, code, raw};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -59,6 +59,14 @@ impl RequestMeta {
         })?;
         Ok((version, Self { capabilities, client_info: object(CLIENT_INFO)?, log_level, progress_token }))
     }
+}
+
+/// The params or the result of a message with the name of the stream that it comes on: the `id` of the request that opened it.
+pub fn of_subscription<'a>(members: Object<'a>, id: &Id) -> Result<Object<'a>, ParseError> {
+    let none = raw(&Object::empty("_meta"));
+    let meta = members.field("_meta").unwrap_or(&none).to_owned();
+    let meta = Object::parse(&meta, "_meta", &[SUBSCRIPTION_ID])?.with(SUBSCRIPTION_ID, id.raw().to_owned()).to_raw();
+    Ok(members.with("_meta", meta))
 }
 
 #[cfg(test)]

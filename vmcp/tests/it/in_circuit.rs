@@ -1,7 +1,9 @@
 //! The circuit breaker from outside: what clients are told, and what reaches a backend that keeps failing.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, gateway, health};
+use crate::in_support::{ANONYMOUS, Client, gateway, health, start};
+use crate::out_support::Server;
+use crate::proxy_support;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -102,4 +104,21 @@ async fn without_a_breaker_every_call_is_tried() {
     for _ in 0..5 {
         assert_eq!(cause(&client, "bad_echo").await, "protocol");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_its_proxy_cannot_reach_opens_the_circuit_of_the_proxy() {
+    let server = Server::trap().await;
+    let config = proxy_support::config(&server, json!({}));
+    drop(server);
+    let proxy = proxy_support::start(&config).await;
+    let backends = json!([{"name": "bad", "url": format!("{}/mcp", proxy.url), "transport": "streamable-http"}]);
+    let flags = ["--egress-allow", "127.0.0.0/8"];
+    let gateway = start(&format!("{ANONYMOUS}\nbackends: {backends}\n{BREAKER}"), &flags).await;
+    let client = gateway.connected().await;
+    let mut causes = Vec::new();
+    while causes.len() < 4 {
+        causes.push(cause(&client, "bad_echo").await);
+    }
+    assert_eq!((&causes[0], &causes[3]), (&json!("refused"), &json!("circuit_open")), "{causes:?}");
 }

@@ -26,7 +26,7 @@ pub(crate) fn yaml(versions: &str, more: &str) -> String {
 }
 
 /// The same server as the change that adds it.
-fn added(versions: &str) -> String {
+pub(crate) fn added(versions: &str) -> String {
     let server = yaml(versions, "");
     let server = server.strip_prefix("servers:\n  - ").unwrap();
     format!("addServer:\n    {server}")
@@ -39,7 +39,7 @@ pub(crate) async fn modern(more: &str) -> (World, Running) {
     (world, gateway)
 }
 
-async fn everything(gateway: &Running) -> Client {
+pub(crate) async fn everything(gateway: &Running) -> Client {
     let mut client = gateway.client();
     let mut params = initialize_params("2025-11-25");
     params["capabilities"] = json!({"elicitation": {}, "sampling": {}, "roots": {}});
@@ -47,12 +47,12 @@ async fn everything(gateway: &Running) -> Client {
     client
 }
 
-async fn text(client: &Client, tool: &str, arguments: Value) -> String {
+pub(crate) async fn text(client: &Client, tool: &str, arguments: Value) -> String {
     let answer = client.call(tool, arguments).await.json();
     answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {answer}")).to_owned()
 }
 
-async fn reply(client: &Client, asked: &Value, result: Value) {
+pub(crate) async fn reply(client: &Client, asked: &Value, result: Value) {
     let response = json!({"jsonrpc": "2.0", "id": asked["id"], "result": result}).to_string();
     assert_eq!(client.post(response).await.status, StatusCode::ACCEPTED);
 }

@@ -1,6 +1,7 @@
-//! Simulated servers behind a gateway of this process: they are strict, of any revision, and keep a journal.
+//! Simulated servers behind a gateway or a proxy of this process: they are strict, of any revision, and keep a journal.
 
 use crate::in_support::{ANONYMOUS, PATIENCE, Running, start};
+use crate::proxy_support;
 use serde_json::{Value, json};
 use simulator::{JournalEntry, Simulator, SimulatorOptions, WorldChange, WorldHandle};
 use std::sync::Arc;
@@ -26,12 +27,24 @@ impl World {
     /// A gateway before the server at `http://mcp.example.com/mcp`, whose backend is called `b`, configured with these blocks.
     pub(crate) async fn gateway(&self, more: &str) -> Running {
         let backends = json!([{"name": "b", "url": "http://mcp.example.com/mcp", "transport": "streamable-http"}]);
-        let dns = self.handle.name_server().unwrap().to_string();
-        let names = self.handle.names();
-        let dialed = names.iter().find(|name| name.host == "mcp.example.com").unwrap().ports[&80];
-        let dialed = format!("mcp.example.com:80={dialed}");
+        let (dns, dialed) = self.ways();
         let flags = ["--dns-server", &dns, "--connect-to", &dialed, "--egress-allow", "127.0.0.0/8"];
         start(&format!("{ANONYMOUS}\nbackends: {backends}\n{more}"), &flags).await
+    }
+
+    /// A proxy of that server, whose configuration has these keys.
+    pub(crate) async fn proxy(&self, keys: Value) -> Running {
+        let (dns, dialed) = self.ways();
+        let config = proxy_support::config_of("http://mcp.example.com/mcp", keys);
+        let flags = ["--dns-server", &dns, "--connect-to", &dialed];
+        proxy_support::try_start_with(&config, None, &flags).await.unwrap()
+    }
+
+    /// The values of the flags that lead to the server.
+    fn ways(&self) -> (String, String) {
+        let names = self.handle.names();
+        let dialed = names.iter().find(|name| name.host == "mcp.example.com").unwrap().ports[&80];
+        (self.handle.name_server().unwrap().to_string(), format!("mcp.example.com:80={dialed}"))
     }
 
     /// Changes something.

@@ -37,6 +37,7 @@ mod out_token_exchange;
 mod program;
 mod proxy_auth;
 mod proxy_messages;
+mod proxy_modern;
 mod proxy_sse;
 mod proxy_support;
 mod proxy_tools;

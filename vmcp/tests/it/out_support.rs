@@ -58,7 +58,20 @@ impl Recorded {
     }
 }
 
-type Script = Arc<dyn Fn(Recorded) -> BoxFuture<'static, Response> + Send + Sync>;
+/// Answers a request, unless it is one that is not recorded.
+type Script = Arc<dyn Fn(Recorded) -> Option<BoxFuture<'static, Response>> + Send + Sync>;
+
+/// Like most servers with sessions it knows no other revisions: that it is asked is no part of what tests tell.
+fn old_fashioned<F, Fut>(script: F) -> Script
+where
+    F: Fn(Recorded) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Response> + Send + 'static,
+{
+    Arc::new(move |recorded| {
+        let answer = |recorded| -> BoxFuture<'static, Response> { Box::pin(script(recorded)) };
+        (recorded.what() != "server/discover").then(|| answer(recorded))
+    })
+}
 
 /// A server that answers as its script says.
 pub(crate) struct Server {
@@ -81,7 +94,16 @@ impl Server {
         F: Fn(Recorded) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Response> + Send + 'static,
     {
-        Self::start(None, Arc::new(move |recorded| Box::pin(script(recorded)))).await
+        Self::start(None, old_fashioned(script)).await
+    }
+
+    /// Without TLS and without sessions: the script says which revisions it speaks, too.
+    pub(crate) async fn stateless<F, Fut>(script: F) -> Self
+    where
+        F: Fn(Recorded) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Response> + Send + 'static,
+    {
+        Self::start(None, Arc::new(move |recorded| Some(Box::pin(script(recorded))))).await
     }
 
     /// With TLS.
@@ -90,7 +112,7 @@ impl Server {
         F: Fn(Recorded) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Response> + Send + 'static,
     {
-        Self::start(Some(TlsAcceptor::from(config)), Arc::new(move |recorded| Box::pin(script(recorded)))).await
+        Self::start(Some(TlsAcceptor::from(config)), old_fashioned(script)).await
     }
 
     /// One that nothing may reach.
@@ -172,12 +194,9 @@ where
                 http2: head.version == http::Version::HTTP_2,
                 server_name,
             };
-            // Like most servers with sessions it knows no other revisions: that it is asked is no part of what tests tell.
-            if recorded.what() == "server/discover" {
-                return Ok(text(StatusCode::NOT_FOUND, ""));
-            }
-            entries.lock().unwrap().push(recorded.clone());
-            Ok::<_, std::convert::Infallible>(script(recorded).await)
+            let Some(answer) = script(recorded.clone()) else { return Ok(text(StatusCode::NOT_FOUND, "")) };
+            entries.lock().unwrap().push(recorded);
+            Ok::<_, std::convert::Infallible>(answer.await)
         }
     });
     let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(io, service).await;

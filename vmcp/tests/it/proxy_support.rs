@@ -14,8 +14,13 @@ use vmcp_config::proxy::ProxyConfig;
 
 /// The configuration of a proxy of `server` that everyone may use, with these keys set otherwise.
 pub(crate) fn config(server: &Server, keys: Value) -> Value {
+    config_of(server.url("/mcp").as_str(), keys)
+}
+
+/// The same of the server at this URL.
+pub(crate) fn config_of(url: &str, keys: Value) -> Value {
     let mut config = json!({
-        "name": "partner", "url": server.url("/mcp"), "transport": "streamable-http", "class": "proxied",
+        "name": "partner", "url": url, "transport": "streamable-http", "class": "proxied",
         "incoming": {"type": "anonymous"},
     });
     let Value::Object(keys) = keys else { panic!("not an object: {keys}") };

@@ -1,13 +1,9 @@
 //! Reading the answer to one request: a document, or a stream that brings notifications before it. A stream that breaks is not
 //! resumed.
 
-use std::sync::Arc;
-
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
-use serde::Deserialize;
 
-use super::misunderstood;
 use crate::egress::MAX_MESSAGE;
 use crate::egress::asking::Answered;
 use crate::egress::error::EgressError;
@@ -15,27 +11,27 @@ use crate::egress::events::EventStream;
 use crate::egress::exchange::Exchange;
 use crate::egress::http_client::read_body;
 use crate::egress::inbound::{self, InFailure, Inbound};
+use crate::egress::meanwhile::Meanwhile;
 use crate::egress::news::News;
-use crate::egress::peer::Peer;
 use crate::egress::response::{drain, failure_body, is_refusal, media_type, protocol};
 use crate::egress::session::Reply;
 use crate::jsonrpc::{Id, code};
+use crate::stateless::errors::code_of;
 
 /// The code of errors that have none of their own in revisions with sessions.
 const SERVER_ERROR: i64 = -32000;
 
 /// A request whose answer is awaited.
-pub(super) struct Awaited<'a> {
-    pub(super) exchange: &'a Exchange,
-    pub(super) news: &'a News,
-    pub(super) id: u64,
-    /// Who hears what comes before the answer.
-    pub(super) peer: Option<&'a Arc<dyn Peer>>,
+pub(in crate::egress) struct Awaited<'a> {
+    pub(in crate::egress) exchange: &'a Exchange,
+    pub(in crate::egress) news: &'a News,
+    pub(in crate::egress) id: u64,
+    pub(in crate::egress) meanwhile: Meanwhile<'a>,
 }
 
 impl Awaited<'_> {
     /// The answer. Whoever drops the future closes the stream, and so cancels the request.
-    pub(super) async fn read(&self, response: Response<Incoming>) -> Result<Answered, EgressError> {
+    pub(in crate::egress) async fn read(&self, response: Response<Incoming>) -> Result<Answered, EgressError> {
         let status = response.status();
         if !status.is_success() {
             return self.failed(response).await;
@@ -59,7 +55,7 @@ impl Awaited<'_> {
                 return Err(protocol(&message));
             }
         };
-        of_reply(reply, status, true)
+        Ok(of_reply(reply, status, true))
     }
 
     /// Follows a stream to the answer.
@@ -76,8 +72,14 @@ impl Awaited<'_> {
                         return Ok(reply);
                     }
                     Inbound::Notify(method, message) => {
-                        if let Some(peer) = self.peer {
+                        if let Meanwhile::Peer(peer) = self.meanwhile {
                             peer.notified(&method, message).await;
+                        }
+                    }
+                    Inbound::Relay(message) => {
+                        if let Meanwhile::Messages(messages) = self.meanwhile {
+                            // Who does not wait for the answer is not told what comes before it.
+                            let _ = messages.send(message).await;
                         }
                     }
                     Inbound::ListChanged(method) => self.news.list_changed(&method),
@@ -85,7 +87,7 @@ impl Awaited<'_> {
                         let backend = self.exchange.backend.name.as_str();
                         tracing::debug!(backend, "a backend without sessions sent a request, which nobody can answer");
                     }
-                    Inbound::Answer { .. } | Inbound::TakenBack(_) | Inbound::Relay(_) | Inbound::Ignore => {}
+                    Inbound::Answer { .. } | Inbound::TakenBack(_) | Inbound::Ignore => {}
                 }
             }
         }
@@ -100,8 +102,8 @@ impl Awaited<'_> {
         let status = response.status();
         let text = failure_body(response).await;
         match inbound::read_failure(&text, self.id) {
-            InFailure::Answer(reply) => of_reply(reply, status, true),
-            InFailure::Unattributed(reply) => of_reply(reply, status, false),
+            InFailure::Answer(reply) => Ok(of_reply(reply, status, true)),
+            InFailure::Unattributed(reply) => Ok(of_reply(reply, status, false)),
             InFailure::Nothing => {
                 let error = protocol(&format!("the backend answered {status}")).with_status(status);
                 Err(if is_refusal(status) { error.unexecuted() } else { error })
@@ -111,18 +113,10 @@ impl Awaited<'_> {
 }
 
 /// What an answer means; `is_attributed` tells whether it names the request.
-fn of_reply(reply: Reply, status: StatusCode, is_attributed: bool) -> Result<Answered, EgressError> {
-    #[derive(Deserialize)]
-    struct Told {
-        code: i64,
-    }
-    let Reply::Error(error) = &reply else { return Ok(reply.into()) };
-    let told = serde_json::from_str::<Told>(error.get()).map(|told| told.code);
+fn of_reply(reply: Reply, status: StatusCode, is_attributed: bool) -> Answered {
+    let Reply::Error(error) = &reply else { return reply.into() };
     // Servers that keep sessions refuse requests outside of one in words of their own, and as a whole.
     let other_era =
-        status.is_client_error() && (!is_attributed || matches!(told, Ok(code::INVALID_REQUEST | SERVER_ERROR)));
-    match told {
-        Ok(told @ (code::HEADER_MISMATCH | code::UNSUPPORTED_PROTOCOL_VERSION)) => Err(misunderstood(told)),
-        _ => Ok(Answered { reply, other_era }),
-    }
+        status.is_client_error() && (!is_attributed || matches!(code_of(error), code::INVALID_REQUEST | SERVER_ERROR));
+    Answered { reply, other_era }
 }

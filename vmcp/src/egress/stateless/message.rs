@@ -24,6 +24,8 @@ pub(in crate::egress) enum Sender<'a> {
     Gateway,
     /// A client that said this of itself.
     Client(&'a Declared),
+    /// A client, whose own words of itself stand in the params.
+    Itself,
 }
 
 /// A request, ready to be posted.
@@ -64,6 +66,15 @@ impl Message {
         Ok(Self { headers, body: jsonrpc::request(&Id::from(id), method, Some(&params)) })
     }
 
+    /// The same with the headers in which its client repeats arguments of a tool, as far as there are some among these.
+    pub(in crate::egress) fn with_arguments(mut self, headers: &HeaderMap) -> Self {
+        let arguments = headers.iter().filter(|(name, _)| name.as_str().starts_with(header::PARAM_PREFIX));
+        for (name, value) in arguments {
+            self.headers.append(name.clone(), value.clone());
+        }
+        self
+    }
+
     /// Sends it.
     pub(in crate::egress) async fn post(
         self,
@@ -77,30 +88,26 @@ impl Message {
 /// `_meta` with what `sender` says of itself in the place of what stands there.
 fn described(params: &Object<'_>, sender: Sender<'_>) -> Result<Box<RawValue>, ParseError> {
     let meta = params.field("_meta").map(|meta| Object::parse(meta, "params._meta", &meta::OF_REQUEST)).transpose()?;
-    let mut meta = meta.unwrap_or_else(|| Object::empty("params._meta"));
-    for key in meta::OF_REQUEST {
-        meta = meta.without(key);
+    let meta = meta.unwrap_or_else(|| Object::empty("params._meta"));
+    if let Sender::Itself = sender {
+        return Ok(meta.to_raw());
     }
-    meta = meta.with(meta::PROTOCOL_VERSION, raw(VERSION));
-    Ok(match sender {
-        Sender::Gateway => {
-            let info = json!({"name": "vmcp", "version": env!("CARGO_PKG_VERSION")});
-            meta.with(meta::CLIENT_INFO, raw(&info)).with(meta::CLIENT_CAPABILITIES, raw(&json!({})))
-        }
-        Sender::Client(declared) => {
-            let Declared { capabilities, client_info, log_level } = declared;
-            let optional = [
-                (meta::CLIENT_INFO, client_info.as_deref().filter(|info| is_info(info))),
-                (meta::LOG_LEVEL, log_level.as_deref()),
-            ];
-            let meta = meta.with(meta::CLIENT_CAPABILITIES, (**capabilities).to_owned());
-            optional.into_iter().fold(meta, |meta, (key, value)| match value {
-                Some(value) => meta.with(key, value.to_owned()),
-                None => meta,
-            })
-        }
-    }
-    .to_raw())
+    let meta = meta::OF_REQUEST.into_iter().fold(meta, Object::without).with(meta::PROTOCOL_VERSION, raw(VERSION));
+    let Sender::Client(declared) = sender else {
+        let info = json!({"name": "vmcp", "version": env!("CARGO_PKG_VERSION")});
+        return Ok(meta.with(meta::CLIENT_INFO, raw(&info)).with(meta::CLIENT_CAPABILITIES, raw(&json!({}))).to_raw());
+    };
+    let Declared { capabilities, client_info, log_level } = declared;
+    let optional = [
+        (meta::CLIENT_INFO, client_info.as_deref().filter(|info| is_info(info))),
+        (meta::LOG_LEVEL, log_level.as_deref()),
+    ];
+    let meta = meta.with(meta::CLIENT_CAPABILITIES, (**capabilities).to_owned());
+    let meta = optional.into_iter().fold(meta, |meta, (key, value)| match value {
+        Some(value) => meta.with(key, value.to_owned()),
+        None => meta,
+    });
+    Ok(meta.to_raw())
 }
 
 /// Whether a client names itself as backends must be told; they refuse anything else.

@@ -21,6 +21,7 @@ use super::discover::{Discovered, discover};
 use super::era::Endpoint;
 use super::error::{Cause, EgressError};
 use super::exchange::Exchange;
+use super::meanwhile::Meanwhile;
 use super::news::{Agreed, News};
 use super::peer::{Declared, Hearer, Hearing, Rounds};
 use super::response::protocol;
@@ -28,7 +29,8 @@ use super::session::Reply;
 use crate::backend::Caller;
 use crate::jsonrpc::{self, ErrorObject, Object, ParseError, code};
 use crate::stateless::VERSION;
-use answer::Awaited;
+use crate::stateless::errors::code_of;
+pub(super) use answer::Awaited;
 use listen::{Source, Subscription};
 pub(super) use message::{Message, Sender};
 use rounds::{Inputs, Outcome};
@@ -225,7 +227,8 @@ impl Stateless {
         };
         let response = message.post(&self.exchange, caller).await?;
         let peer = hearing.map(|hearing| &hearing.peer).or(self.exchange.peer());
-        Awaited { exchange: &self.exchange, news: &self.news, id, peer }.read(response).await
+        let meanwhile = peer.map_or(Meanwhile::Nothing, Meanwhile::Peer);
+        understood(Awaited { exchange: &self.exchange, news: &self.news, id, meanwhile }.read(response).await?)
     }
 
     /// What the client says of itself; nothing in requests of the gateway's own.
@@ -260,14 +263,15 @@ fn uri(params: Option<&RawValue>) -> Result<String, ParseError> {
     })
 }
 
-/// The failure when a backend says that the gateway's request is not one of its revision.
-fn misunderstood(told: i64) -> EgressError {
+/// An answer, or the failure when the backend says that the gateway's request is not one of its revision.
+fn understood(answered: Answered) -> Result<Answered, EgressError> {
+    let Reply::Error(error) = &answered.reply else { return Ok(answered) };
+    let told = code_of(error);
     let what = match told {
         code::HEADER_MISMATCH => "the headers of the request do not repeat its body",
-        _ => "it does not speak the revision of the request",
+        code::UNSUPPORTED_PROTOCOL_VERSION => "it does not speak the revision of the request",
+        _ => return Ok(answered),
     };
-    EgressError::new(Cause::Protocol, format!("the backend says that {what} ({told})"))
-        .answered()
-        .unexecuted()
-        .with_code(told)
+    let error = EgressError::new(Cause::Protocol, format!("the backend says that {what} ({told})"));
+    Err(error.answered().unexecuted().with_code(told))
 }

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::mpsc;
 
 use super::{Established, last_event, open_stream, respond, responder, retry};
 use crate::backend::Caller;
@@ -17,8 +16,8 @@ use crate::egress::exchange::Exchange;
 use crate::egress::failure::Failure;
 use crate::egress::http_client::{broken, read_body};
 use crate::egress::inbound::{self, InFailure, Inbound};
+use crate::egress::meanwhile::Meanwhile;
 use crate::egress::news::News;
-use crate::egress::peer::Peer;
 use crate::egress::questions::Questions;
 use crate::egress::response::{drain, failure_body, is_refusal, media_type, protocol};
 use crate::egress::session::Reply;
@@ -33,17 +32,6 @@ pub(super) struct Awaited<'a> {
     pub(super) caller: &'a Caller,
     pub(super) id: u64,
     pub(super) meanwhile: Meanwhile<'a>,
-}
-
-/// Who hears what comes before the answer.
-#[derive(Clone, Copy)]
-pub(super) enum Meanwhile<'a> {
-    /// Nobody but the session.
-    Nothing,
-    /// A client that is passed everything as it came.
-    Messages(&'a mpsc::Sender<Bytes>),
-    /// A client that the gateway speaks for.
-    Peer(&'a Arc<dyn Peer>),
 }
 
 impl Awaited<'_> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use http::HeaderMap;
 use serde_json::value::RawValue;
 
-use super::answer::{Awaited, Meanwhile};
+use super::answer::Awaited;
 use super::{Established, SESSION_ID, post, post_one_way};
 use crate::backend::Caller;
 use crate::egress::asking::Answered;
@@ -14,6 +14,7 @@ use crate::egress::error::EgressError;
 use crate::egress::exchange::Exchange;
 use crate::egress::failure::Failure;
 use crate::egress::handshake;
+use crate::egress::meanwhile::Meanwhile;
 use crate::egress::news::News;
 use crate::egress::session::{Cancellation, Reply};
 use crate::jsonrpc::{self, Id};
