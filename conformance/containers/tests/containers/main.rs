@@ -1,24 +1,22 @@
 //! The programs in containers: a tool of a simulated server, called through a gateway, on a network of their own.
 //!
 //! The images are built first, from programs that cargo builds (profile `IMAGES_PROFILE`, default `dev`). Where no Docker Engine
-//! answers, the tests are ignored, and their names say why.
+//! answers, the tests are ignored, and their names say why. So is a test that needs Redis where there is no `redis-server`.
 
+mod containers;
 mod engine;
 mod mcp;
+mod redis;
 
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use containers::{Container, configuration, endpoint, log, start_gateway, start_simulator};
 use engine::Engine;
 use libtest_mimic::{Arguments, Failed, Trial};
 use mcp::Session;
+use redis::Redis;
 use serde_json::json;
-use testcontainers::core::{IntoContainerPort as _, WaitFor};
-use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt as _};
-
-/// Where both programs listen in their containers.
-const PORT: u16 = 8080;
 
 type Test = fn(&Engine) -> Result<(), Failed>;
 
@@ -27,12 +25,18 @@ const TESTS: [(&str, Test); 2] = [
     ("a_gateway_ends_well_when_its_container_is_stopped", |engine| engine.run(stop(engine))),
 ];
 
+const TESTS_WITH_REDIS: [(&str, Test); 1] =
+    [("a_session_of_one_gateway_is_served_by_another", |engine| engine.run(share_a_session(engine)))];
+
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let engine = Arc::new(Engine::find());
     let images: Arc<OnceLock<Result<(), String>>> = Arc::default();
-    let trials = TESTS.into_iter().map(|(name, test)| {
-        let skipped = (*engine).as_ref().err().map(|reason| format!(" (skipped: {reason})"));
+    let no_redis = redis::find().err();
+    let tests =
+        TESTS.map(|test| (test, None)).into_iter().chain(TESTS_WITH_REDIS.map(|test| (test, no_redis.as_ref())));
+    let trials = tests.map(|((name, test), lacks)| {
+        let skipped = (*engine).as_ref().err().or(lacks).map(|reason| format!(" (skipped: {reason})"));
         let name = format!("{name}{}", skipped.as_deref().unwrap_or_default());
         let (engine, images) = (engine.clone(), images.clone());
         let trial = Trial::test(name, move || {
@@ -49,64 +53,46 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// With what a pod lets the programs do: nothing that takes a capability, and no way to more.
-fn restricted(image: GenericImage, network: &str) -> ContainerRequest<GenericImage> {
-    image.with_network(network).with_cap_drop("ALL").with_security_opt("no-new-privileges")
-}
-
-/// A simulator whose only server has the name of the container and one tool, `echo`.
-async fn start_simulator(engine: &Engine, name: &str) -> Result<ContainerAsync<GenericImage>, Failed> {
-    let world = json!({"servers": [{"url": format!("http://{name}:{PORT}/mcp"), "tools": [{"name": "echo"}]}]});
-    let image = engine.image("simulator").with_wait_for(WaitFor::message_on_stdout("ready http://"));
-    let simulator = restricted(image, engine.network())
-        .with_container_name(name)
-        .with_copy_to("/etc/world.yaml", world.to_string().into_bytes())
-        .with_cmd(["serve", "/etc/world.yaml", "--listen=0.0.0.0", "--exact-ports"]);
-    simulator.start().await.map_err(|error| format!("the simulator does not start: {error}").into())
-}
-
-/// A gateway for anybody, in front of one server.
-async fn start_gateway(engine: &Engine, backend: &str) -> Result<ContainerAsync<GenericImage>, Failed> {
-    let configuration = json!({
-        "name": "gateway",
-        "groupRef": "tools",
-        "incomingAuth": {"type": "anonymous"},
-        "outgoingAuth": {"source": "inline"},
-        "backends": [{"name": "partner", "url": backend, "transport": "streamable-http"}],
-    });
-    let image =
-        engine.image("vmcp").with_exposed_port(PORT.tcp()).with_wait_for(WaitFor::message_on_stdout("ready http://"));
-    let gateway = restricted(image, engine.network())
-        .with_copy_to("/etc/vmcp/config.yaml", configuration.to_string().into_bytes())
-        .with_cmd(["serve", "--config=/etc/vmcp/config.yaml", "--host=0.0.0.0", &format!("--port={PORT}")]);
-    gateway.start().await.map_err(|error| format!("the gateway does not start: {error}").into())
-}
-
-async fn url(gateway: &ContainerAsync<GenericImage>) -> Result<String, Failed> {
-    Ok(format!("http://{}:{}", gateway.get_host().await?, gateway.get_host_port_ipv4(PORT).await?))
+/// Calls the only tool through a gateway.
+async fn call(session: &Session, text: &str, gateway: &Container) -> Result<(), Failed> {
+    let called = session.request("tools/call", &json!({"name": "partner_echo", "arguments": {"text": text}})).await?;
+    if called["result"]["content"] == json!([{"type": "text", "text": text}]) {
+        return Ok(());
+    }
+    Err(format!("expected the echo of the tool, got {called:#}; the gateway's log:\n{}", log(gateway).await?).into())
 }
 
 async fn call_a_tool(engine: &Engine) -> Result<(), Failed> {
-    let name = format!("simulator-{}", engine.network());
-    let _simulator = start_simulator(engine, &name).await?;
-    let gateway = start_gateway(engine, &format!("http://{name}:{PORT}/mcp")).await?;
-    let session = Session::open(&format!("{}/mcp", url(&gateway).await?)).await?;
-    let called =
-        session.request("tools/call", &json!({"name": "partner_echo", "arguments": {"text": "hello"}})).await?;
-    if called["result"]["content"] == json!([{"type": "text", "text": "hello"}]) {
-        return Ok(());
-    }
-    let log = String::from_utf8_lossy(&gateway.stderr_to_vec().await?).into_owned();
-    Err(format!("expected the echo of the tool, got {called:#}; the gateway's log:\n{log}").into())
+    let (_simulator, backend) = start_simulator(engine, &format!("simulator-{}", engine.network())).await?;
+    let gateway = start_gateway(engine, &configuration(&backend), &[]).await?;
+    let session = Session::open(&endpoint(&gateway).await?).await?;
+    call(&session, "hello", &gateway).await
 }
 
 async fn stop(engine: &Engine) -> Result<(), Failed> {
-    let gateway = start_gateway(engine, "http://nowhere.example:8080/mcp").await?;
+    let gateway = start_gateway(engine, &configuration("http://nowhere.example:8080/mcp"), &[]).await?;
     // An open session must not hold it up.
-    let _session = Session::open(&format!("{}/mcp", url(&gateway).await?)).await?;
+    let _session = Session::open(&endpoint(&gateway).await?).await?;
     gateway.stop_with_timeout(Some(30)).await?;
     match gateway.exit_code().await? {
         Some(0) => Ok(()),
         code => Err(format!("expected exit code 0, got {code:?}").into()),
     }
+}
+
+async fn share_a_session(engine: &Engine) -> Result<(), Failed> {
+    const PASSWORD: &str = "open-sesame";
+    let (_simulator, backend) = start_simulator(engine, &format!("simulator-redis-{}", engine.network())).await?;
+    let redis = Redis::start(engine, PASSWORD).await?;
+    let mut configuration = configuration(&backend);
+    configuration["sessionStorage"] = json!({"provider": "redis", "address": redis.address});
+    let files: [(&str, &[u8]); 2] = [("seal-key-file", &[7; 32]), ("redis-password-file", PASSWORD.as_bytes())];
+    let one = start_gateway(engine, &configuration, &files).await?;
+    let two = start_gateway(engine, &configuration, &files).await?;
+    let here = Session::open(&endpoint(&one).await?).await?;
+    call(&here, "here", &one).await?;
+    let there = here.at(&endpoint(&two).await?);
+    call(&there, "there", &two).await?;
+    one.stop_with_timeout(Some(30)).await?;
+    call(&there, "still", &two).await
 }

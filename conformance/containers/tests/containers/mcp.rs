@@ -29,6 +29,11 @@ impl Session {
         Ok(session)
     }
 
+    /// The same session at another endpoint.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self { client: self.client.clone(), url: url.to_owned(), id: self.id.clone() }
+    }
+
     /// Sends a request and returns the whole response message.
     pub(crate) async fn request(&self, method: &str, params: &Value) -> Result<Value, Failed> {
         let response = self.send(self.in_session(), &message(Some(2), method, params)).await?;
