@@ -1,6 +1,7 @@
 //! The objects of a proxy. Nothing here can fail, and the same proxy gives the same objects.
 
 use serde_json::{Value, json};
+use vmcp_config::proxy::ProxyConfig;
 
 use super::{front::Front, validate::Proxy};
 use crate::{
@@ -39,7 +40,7 @@ pub fn objects(proxy: &Proxy<'_>, settings: &Settings) -> Vec<(OwnedKind, Value)
     let front = &proxy.front;
     let owner = front.owner(front.app);
     let config_map = format!("{}-runconfig", front.key.name);
-    let config = config_json(proxy);
+    let config = config_json(&proxy.config);
     let mut objects = Vec::new();
     if front.existing_account.is_none() {
         let rules: Vec<_> = rbac::named("secrets", &proxy.secrets).into_iter().collect();
@@ -49,7 +50,7 @@ pub fn objects(proxy: &Proxy<'_>, settings: &Settings) -> Vec<(OwnedKind, Value)
     }
     objects.push((OwnedKind::ConfigMap, owner.config_map(&config_map, CONFIG_FILE, &config)));
     objects.push((OwnedKind::Service, service(front, &owner)));
-    objects.push((OwnedKind::Deployment, deployment(proxy, &owner, settings, &config_map, &config)));
+    objects.push((OwnedKind::Deployment, deployment(proxy, &owner, settings, &config_map)));
     if front.replicas.is_some_and(|replicas| replicas > 1) {
         objects.push((OwnedKind::PodDisruptionBudget, disruption_budget(front, &owner)));
     }
@@ -57,13 +58,13 @@ pub fn objects(proxy: &Proxy<'_>, settings: &Settings) -> Vec<(OwnedKind, Value)
 }
 
 /// The file that the proxy reads.
-fn config_json(proxy: &Proxy<'_>) -> String {
+fn config_json(config: &ProxyConfig) -> String {
     // The detour over a value leaves no way to fail but one that the types rule out.
-    let value = serde_json::to_value(&proxy.config).unwrap_or_default();
+    let value = serde_json::to_value(config).unwrap_or_default();
     format!("{value:#}\n")
 }
 
-fn deployment(proxy: &Proxy<'_>, owner: &Owner, settings: &Settings, config_map: &str, config: &str) -> Value {
+fn deployment(proxy: &Proxy<'_>, owner: &Owner, settings: &Settings, config_map: &str) -> Value {
     let front = &proxy.front;
     let program = Program {
         owner,
@@ -71,7 +72,8 @@ fn deployment(proxy: &Proxy<'_>, owner: &Owner, settings: &Settings, config_map:
         container: CONTAINER,
         command: "proxy",
         config: ConfigFile { config_map, folder: CONFIG_FOLDER, file: CONFIG_FILE },
-        checksum: pod::checksum(config),
+        // The rest they follow.
+        checksum: pod::checksum(&config_json(&proxy.config.read_at_start())),
         bundles: proxy.oidc_ca.iter().map(Bundle::of_provider).collect(),
         environment: Vec::new(),
         port: front.port,

@@ -81,6 +81,24 @@ fn a_minimal_proxy_leaves_its_replicas_to_others_and_serves_everyone() {
 }
 
 #[test]
+fn pods_follow_their_selection_of_tools_and_go_for_everything_else() {
+    let template = |change: Value, filter: Value| {
+        let selection = object("MCPToolConfig", "selection", json!({ "toolsFilter": filter }), checked("True"));
+        let references = References { tools: Some(selection), ..References::default() };
+        let objects =
+            objects(proxy(with(json!({"toolConfigRef": {"name": "selection"}}), change)).as_ref(), &references);
+        let file = of(&objects, OwnedKind::ConfigMap).unwrap()["data"].clone();
+        (of(&objects, OwnedKind::Deployment).unwrap()["spec"]["template"].clone(), file)
+    };
+    let (pods, file) = template(json!({}), json!(["one"]));
+    let (same, other) = template(json!({}), json!(["two"]));
+    assert_eq!((pods == same, file == other), (true, false));
+    for change in [json!({"remoteUrl": "https://other.example.com/mcp"}), json!({"proxyPort": 9090})] {
+        assert_ne!(template(change.clone(), json!(["one"])).0, pods, "{change}");
+    }
+}
+
+#[test]
 fn a_named_service_account_is_used_and_none_is_made() {
     let objects = objects(proxy(json!({"serviceAccount": "theirs"})).as_ref(), &References::default());
     let kinds: BTreeSet<_> = objects.iter().map(|(kind, _)| *kind).collect();

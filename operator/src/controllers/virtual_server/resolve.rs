@@ -61,14 +61,14 @@ pub struct References {
     pub deployment_replicas: Option<i32>,
 }
 
-/// The Secrets and ConfigMaps that backends need, with the version of each that exists. Versions are known where new
-/// ones take new pods, which is in inline mode.
+/// The Secrets and ConfigMaps that backends need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inputs {
-    /// By name of the Secret.
+    /// By name of the Secret; with the version of one that exists where a new one takes new pods, which is in inline mode:
+    /// there they are environment variables.
     pub secrets: BTreeMap<String, Option<String>>,
-    /// By name of the ConfigMap.
-    pub config_maps: BTreeMap<String, Option<String>>,
+    /// Names of the ConfigMaps.
+    pub config_maps: BTreeSet<String>,
 }
 
 /// The CA bundle of the provider `config`.
@@ -146,9 +146,6 @@ fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Ref
         for (name, version) in &mut inputs.secrets {
             *version = observed.secrets.get(&key.sibling(name)).and_then(|secret| secret.resource_version());
         }
-        for (name, version) in &mut inputs.config_maps {
-            *version = observed.config_maps.get(&key.sibling(name)).and_then(|map| map.resource_version());
-        }
     }
     let workflows = workflow_names(server).filter_map(|name| {
         let workflow = observed.composite_tools.get(&key.sibling(name))?;
@@ -225,6 +222,6 @@ pub(super) fn inputs<'a>(
     let accounts = strategies(server).filter_map(|auth| auth.service_account.as_ref());
     secrets.extend(accounts.map(|account| account.credentials_ref.name.clone()));
     // A rule with an empty name would match nothing, and the API server refuses it.
-    let named = |names: BTreeSet<String>| names.into_iter().filter(|name| !name.is_empty()).map(|name| (name, None));
-    Inputs { secrets: named(secrets).collect(), config_maps: named(config_maps).collect() }
+    let named = |names: BTreeSet<String>| names.into_iter().filter(|name| !name.is_empty());
+    Inputs { secrets: named(secrets).map(|name| (name, None)).collect(), config_maps: named(config_maps).collect() }
 }

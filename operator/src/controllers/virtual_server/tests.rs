@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
+mod changes;
 mod outgoing;
 mod referred;
 mod scale;
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     controllers::{Settings, workload::replicas::Replicas},
-    runtime::contents::Keys,
+    runtime::{contents::Keys, observed::OwnedKind},
 };
 
 fn object<K: serde::de::DeserializeOwned>(kind: &str, name: &str, spec: Value, status: Value) -> Arc<K> {
@@ -107,6 +108,13 @@ fn references() -> References {
 
 fn keys(name: &str) -> Arc<Keys> {
     Arc::new([(name, b"-----BEGIN CERTIFICATE-----".as_slice())].into_iter().collect())
+}
+
+/// What the pods of `server` are made of: a change of it starts new ones.
+fn pod_template(server: &VirtualMCPServer, references: &References) -> Value {
+    let objects = build::objects(&judge(server, references).gateway.unwrap(), &settings());
+    let deployment = objects.into_iter().find(|(kind, _)| *kind == OwnedKind::Deployment).unwrap().1;
+    deployment["spec"]["template"].clone()
 }
 
 #[test]

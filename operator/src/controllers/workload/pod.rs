@@ -7,8 +7,8 @@ use super::{Owner, strategic_merge};
 
 /// The user of the processes.
 const USER: u32 = 65532;
-/// A change of this annotation starts new pods: programs read their configuration when they start. Secrets, CA bundles
-/// and backends are not part of it, since programs follow them while they run.
+/// A change of this annotation starts new pods. It changes with what programs read when they start and not again; what they
+/// follow while they run is not part of it, so that sessions outlive its changes.
 pub const CHECKSUM: &str = "toolhive.stacklok.dev/config-checksum";
 
 /// The security context of a pod.

@@ -1,10 +1,10 @@
 //! The Deployment of a gateway.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use super::{CONTAINER, Gateway, PORT, SEAL_KEY, account, config_map_name, image_pull_secrets, name, seal_key_name};
+use super::{
+    CONTAINER, Gateway, PORT, SEAL_KEY, account, config_map_name, config_yaml, image_pull_secrets, name, seal_key_name,
+};
 use crate::controllers::{
     Settings,
     virtual_server::validate::SharedSessions,
@@ -26,11 +26,11 @@ const SEAL_KEY_FILE: &str = "seal-key";
 /// The file with the password of the storage.
 const PASSWORD_FILE: &str = "redis-password";
 
-pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings, config: &str) -> Value {
+pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings) -> Value {
     let mut template = json!({
         "metadata": {
             "labels": owner.labels(),
-            "annotations": {CHECKSUM: pod::checksum(&format!("{config}{}", inputs(gateway)))},
+            "annotations": {CHECKSUM: pod::checksum(&read_at_start(gateway))},
         },
         "spec": {
             "serviceAccountName": account(gateway),
@@ -63,14 +63,14 @@ pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings, 
     })
 }
 
-/// The versions of what pods read from their environment and from files when they start: new ones take new pods.
-fn inputs(gateway: &Gateway) -> String {
-    let versions = |all: &BTreeMap<String, Option<String>>| {
-        let known = all.iter().filter_map(|(name, version)| Some(format!("{name}={}", version.as_ref()?)));
-        known.collect::<Vec<_>>().join(",")
-    };
+/// What pods read when they start and not again: a part of their configuration, and the versions of what is in their
+/// environment. The rest they follow, with the sessions that they have.
+fn read_at_start(gateway: &Gateway) -> String {
+    let config = config_yaml(&gateway.configuration.config.read_at_start());
+    let versions = gateway.inputs.secrets.iter();
+    let versions = versions.filter_map(|(name, version)| Some(format!("{name}={}", version.as_ref()?)));
     let seal_key = gateway.shared_sessions.as_ref().and_then(|sessions| sessions.seal_key.as_deref());
-    versions(&gateway.inputs.secrets) + &versions(&gateway.inputs.config_maps) + seal_key.unwrap_or_default()
+    config + &versions.collect::<Vec<_>>().join(",") + seal_key.unwrap_or_default()
 }
 
 fn container(gateway: &Gateway, settings: &Settings) -> Value {

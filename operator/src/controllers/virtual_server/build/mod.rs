@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use operator_api::GROUP;
 use serde_json::{Value, json};
+use vmcp_config::Config;
 
 use super::validate::Gateway;
 use crate::{
@@ -61,7 +62,7 @@ pub fn url(key: &ObjectKey) -> String {
 /// Every object of `gateway`, in the order in which they need each other.
 pub fn objects(gateway: &Gateway, settings: &Settings) -> Vec<(OwnedKind, Value)> {
     let owner = owner(gateway);
-    let config = config_yaml(gateway);
+    let config = config_yaml(&gateway.configuration.config);
     let config_map = owner.config_map(&config_map_name(&gateway.key.name), "config.yaml", &config);
     let role = name(&gateway.key.name);
     let mut objects = Vec::new();
@@ -77,7 +78,7 @@ pub fn objects(gateway: &Gateway, settings: &Settings) -> Vec<(OwnedKind, Value)
         (OwnedKind::RoleBinding, rbac::role_binding_to(&owner, &role, &account(gateway))),
         (OwnedKind::ConfigMap, config_map),
         (OwnedKind::Service, service(gateway, &owner)),
-        (OwnedKind::Deployment, deployment::deployment(gateway, &owner, settings, &config)),
+        (OwnedKind::Deployment, deployment::deployment(gateway, &owner, settings)),
     ]);
     if gateway.has_several_pods {
         objects.push((OwnedKind::PodDisruptionBudget, disruption_budget(gateway, &owner)));
@@ -148,15 +149,15 @@ fn rules(gateway: &Gateway) -> Vec<Value> {
             "verbs": ["get", "list", "watch"],
         }));
         rules.extend(rbac::named("secrets", &gateway.inputs.secrets.keys().cloned().collect()));
-        rules.extend(rbac::named("configmaps", &gateway.inputs.config_maps.keys().cloned().collect()));
+        rules.extend(rbac::named("configmaps", &gateway.inputs.config_maps));
     }
     rules
 }
 
 /// The file that the gateway reads.
-fn config_yaml(gateway: &Gateway) -> String {
+fn config_yaml(config: &Config) -> String {
     // JSON is YAML; the detour over a value leaves no way to fail but one that the types rule out.
-    let value = serde_json::to_value(&gateway.configuration.config).unwrap_or_default();
+    let value = serde_json::to_value(config).unwrap_or_default();
     serde_saphyr::to_string(&value).unwrap_or_else(|_| value.to_string())
 }
 

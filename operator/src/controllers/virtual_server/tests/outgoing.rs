@@ -212,9 +212,7 @@ fn a_new_version_of_a_secret_takes_new_pods_in_inline_mode_alone() {
         if source == "inline" {
             references.inputs.secrets.insert("api-key".to_owned(), Some(version.to_owned()));
         }
-        let objects = build::objects(&judge(&server, &references).gateway.unwrap(), &settings());
-        let deployment = objects.into_iter().find(|(kind, _)| format!("{kind:?}") == "Deployment").unwrap().1;
-        deployment["spec"]["template"].clone()
+        pod_template(&server, &references)
     };
     assert_ne!(template("inline", "1"), template("inline", "2"));
     assert_eq!(template("inline", "1"), template("inline", "1"));
