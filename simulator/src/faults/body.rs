@@ -9,9 +9,10 @@ use http::{HeaderValue, Response, header};
 use http_body::Body as _;
 use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::clock::Clock;
+use crate::mcp::SUBSCRIPTION_ID;
 use crate::wire::Body;
 use crate::world::{Drip, Lines, Misbehaviour, Storm};
 
@@ -24,8 +25,13 @@ const COMMENTS: &[u8] = b":\n: a comment\n:no space\n\n";
 /// How much padding is made at a time.
 const PAD: &[u8] = &[b' '; 64 * 1024];
 
-/// `response` with its body as `does` leaves it.
-pub(super) fn changed(response: Response<Body>, does: &Misbehaviour, clock: &Clock) -> Response<Body> {
+/// `response`, which may open a subscription, with its body as `does` leaves it.
+pub(super) fn changed(
+    response: Response<Body>,
+    does: &Misbehaviour,
+    subscription: Option<&Value>,
+    clock: &Clock,
+) -> Response<Body> {
     let is_stream = response
         .headers()
         .get(header::CONTENT_TYPE)
@@ -66,7 +72,7 @@ pub(super) fn changed(response: Response<Body>, does: &Misbehaviour, clock: &Clo
                 pieces.map_ok(move |event| event.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(ending).into()),
             )
         }
-        Misbehaviour::Storm(storm) => storming(pieces, storm, clock.clone()),
+        Misbehaviour::Storm(storm) => storming(pieces, storm, subscription, clock.clone()),
         // What is left of those that are concerned: comments.
         _ => Box::pin(pieces.map_ok(|event| [COMMENTS, &event].concat().into())),
     };
@@ -117,8 +123,11 @@ fn dripping(pieces: Pieces, Drip { bytes, every }: Drip, clock: Clock) -> Pieces
 }
 
 /// The pieces, with a notification whenever none has come for a while.
-fn storming(pieces: Pieces, storm: &Storm, clock: Clock) -> Pieces {
-    let message = json!({"jsonrpc": "2.0", "method": storm.method});
+fn storming(pieces: Pieces, storm: &Storm, subscription: Option<&Value>, clock: Clock) -> Pieces {
+    let mut message = json!({"jsonrpc": "2.0", "method": storm.method});
+    if let Some(id) = subscription {
+        message["params"] = json!({"_meta": {SUBSCRIPTION_ID: id}});
+    }
     let event = Bytes::from(format!("event: message\ndata: {message}\n\n"));
     let every = storm.every;
     Box::pin(stream::unfold((pieces, event, clock), move |(mut pieces, event, clock)| async move {

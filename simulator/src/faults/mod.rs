@@ -44,7 +44,9 @@ impl Faults {
             return Acting::default();
         }
         let message = serde_json::from_slice(&received.body).unwrap_or(Value::Null);
-        Acting(self.0.iter().filter_map(|fault| fault.act(received, &message)).collect())
+        let acts = self.0.iter().filter_map(|fault| fault.act(received, &message)).collect();
+        let subscription = (message["method"] == "subscriptions/listen").then(|| message["id"].clone());
+        Acting { acts, subscription }
     }
 }
 
@@ -84,7 +86,11 @@ fn is_meant(on: &Requests, received: &Received, message: &Value) -> bool {
 
 /// The faults that act on one request.
 #[derive(Default)]
-pub(crate) struct Acting(Vec<Act>);
+pub(crate) struct Acting {
+    acts: Vec<Act>,
+    /// The subscription that the request opens, by its id.
+    subscription: Option<Value>,
+}
 
 struct Act {
     fault: Arc<LiveFault>,
@@ -94,7 +100,7 @@ struct Act {
 
 impl Acting {
     fn all(&self) -> impl Iterator<Item = &Misbehaviour> {
-        self.0.iter().map(|act| &act.fault.fault.does)
+        self.acts.iter().map(|act| &act.fault.fault.does)
     }
 
     /// Their names.
@@ -134,7 +140,7 @@ impl Acting {
         connection: &Connection,
         clock: &Clock,
     ) -> Result<Response<Body>, Dropped> {
-        for act in &self.0 {
+        for act in &self.acts {
             match &act.fault.fault.does {
                 Misbehaviour::Latency(delay) => clock.sleep(length(*delay, act.fault.seed, act.count)).await,
                 Misbehaviour::Barrier(_) => {
@@ -167,7 +173,7 @@ impl Acting {
                     }
                     response
                 }
-                _ => body::changed(response, does, clock),
+                _ => body::changed(response, does, self.subscription.as_ref(), clock),
             };
         }
         Ok(response)

@@ -9,4 +9,5 @@ mod modern;
 mod quirks;
 mod server;
 
+pub(crate) use modern::SUBSCRIPTION_ID;
 pub(crate) use server::McpServer;

@@ -21,5 +21,6 @@ mod tasks;
 
 pub(super) use era::is_meant;
 pub(super) use request_state::StateKey;
+pub(crate) use subscriptions::SUBSCRIPTION_ID;
 pub(super) use subscriptions::Subscriptions;
 pub(super) use tasks::Tasks;

@@ -19,7 +19,7 @@ const MOST_SUBSCRIPTIONS: usize = 1024;
 const STREAM_BUFFER: usize = 64;
 
 /// Key of the subscription to which a message belongs.
-const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+pub(crate) const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// All subscriptions of a server.
 #[derive(Default)]

@@ -5,6 +5,7 @@ mod client;
 mod era;
 mod faults;
 mod inputs;
+mod lists;
 mod requests;
 mod subscriptions;
 mod tasks;
