@@ -28,6 +28,16 @@ impl From<Ipv4Net> for AddressPool {
     }
 }
 
+/// The trap beside a world's address: a loopback address that differs from it in one bit, and thus is as much the world's own, where
+/// nobody connects who may connect to the block of worlds alone.
+pub(crate) fn trap_beside(address: IpAddr) -> IpAddr {
+    let [_, second, third, fourth] = match address {
+        IpAddr::V4(address) if address.is_loopback() => address.octets(),
+        IpAddr::V4(_) | IpAddr::V6(_) => Ipv4Addr::LOCALHOST.octets(),
+    };
+    Ipv4Addr::new(127, second ^ 0x80, third, fourth).into()
+}
+
 /// Why an address cannot be listened on, and what to do.
 pub(crate) fn why_not(error: &std::io::Error) -> String {
     match error.kind() {
@@ -89,6 +99,15 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn worlds_of_different_addresses_have_different_traps() {
+        for (address, trap) in
+            [("127.64.32.7", "127.192.32.7"), ("127.127.255.1", "127.255.255.1"), ("10.0.0.1", "127.128.0.1")]
+        {
+            assert_eq!(trap_beside(address.parse().unwrap()).to_string(), trap);
+        }
+    }
 
     #[test]
     fn an_address_is_free_again_when_its_lease_ends() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
 
+use crate::addresses::trap_beside;
 use crate::world::{DnsAddress, DnsAnswer, DnsFailure, DnsName};
 
 /// So many aliases are followed, so that a circle ends.
@@ -99,6 +100,7 @@ impl Zone {
                 Some(DnsAnswer::Addresses(addresses)) => {
                     let address = |address: &DnsAddress| match address {
                         DnsAddress::World => here,
+                        DnsAddress::Trap => trap_beside(here),
                         DnsAddress::Ip(address) => *address,
                     };
                     resolution.end = End::Addresses(addresses.iter().map(address).collect());

@@ -21,7 +21,7 @@ pub use error::WorldError;
 pub use names::Name;
 pub(crate) use site::{Kind, Site};
 
-use crate::addresses::AddressLease;
+use crate::addresses::{AddressLease, trap_beside};
 use crate::clock::Clock;
 use crate::dns::{NameServer, Zone};
 use crate::journal::Journal;
@@ -165,7 +165,7 @@ impl LiveWorld {
     }
 
     fn port_of(&self, url: &ServerUrl) -> Port {
-        match url.loopback() {
+        match url.loopback().or_else(|| url.is_trap().then(|| trap_beside(self.address))) {
             Some(address) => Port { address, number: url.port(), exact: true },
             None => Port { address: self.address, number: url.port(), exact: self.exact_ports },
         }

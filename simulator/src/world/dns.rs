@@ -9,6 +9,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::location::TRAP;
 use crate::duration;
 
 /// How the name server answers queries for a name.
@@ -39,13 +40,15 @@ pub enum DnsAnswer {
     Failure(DnsFailure),
 }
 
-/// An address in an answer: one as it is, or `world`, the address at which the world listens.
+/// An address in an answer: one as it is, `world`, the address at which the world listens, or `trap`, that of its trap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
 pub enum DnsAddress {
     /// The world's own.
     World,
+    /// That of its trap.
+    Trap,
     /// This one.
     Ip(IpAddr),
 }
@@ -76,10 +79,14 @@ impl TryFrom<String> for DnsAddress {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text == "world" {
-            return Ok(Self::World);
+        match text.as_str() {
+            "world" => Ok(Self::World),
+            TRAP => Ok(Self::Trap),
+            _ => text
+                .parse()
+                .map(Self::Ip)
+                .map_err(|_| format!("`{text}` is no address: expected an IP address, `world` or `{TRAP}`")),
         }
-        text.parse().map(Self::Ip).map_err(|_| format!("`{text}` is no address: expected an IP address, or `world`"))
     }
 }
 

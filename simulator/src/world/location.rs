@@ -8,6 +8,9 @@ use serde::Deserialize;
 use thiserror::Error;
 use url::Url;
 
+/// The host of servers that listen where nobody should connect.
+pub(super) const TRAP: &str = "trap";
+
 /// An `http` or `https` URL without query, fragment and credentials, under which the world serves something.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -105,6 +108,12 @@ impl ServerUrl {
         // Both fail for URLs without a host alone, and this one has one.
         let _set = url.set_ip_host(address.ip()).and_then(|()| url.set_port(Some(address.port())));
         Self(url)
+    }
+
+    /// Whether the server listens at the world's trap: an address where nobody should connect.
+    #[must_use]
+    pub fn is_trap(&self) -> bool {
+        self.host() == TRAP
     }
 
     /// Whether clients that write `host` mean this server. One on this machine has all the names of this machine.

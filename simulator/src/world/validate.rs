@@ -186,7 +186,7 @@ pub(crate) fn authorization_server_problems(path: &str, server: &AuthorizationSe
 fn address_problem(path: &str, url: &ServerUrl) -> Option<Problem> {
     let message = if url.is_address() && url.loopback().is_none() {
         format!("{url} names an address that is not this machine's loopback: use a host name")
-    } else if url.loopback().is_some() && url.port() < 1024 {
+    } else if (url.loopback().is_some() || url.is_trap()) && url.port() < 1024 {
         format!("{url} would listen on port {}: name a port of 1024 or more", url.port())
     } else {
         return None;

@@ -59,6 +59,20 @@ async fn ask(handle: &WorldHandle, name: &str, wanted: RecordType) -> (ResponseC
 }
 
 #[tokio::test]
+async fn a_trap_listens_beside_the_world_and_names_lead_there() {
+    let port = std::net::TcpListener::bind("127.128.0.1:0").unwrap().local_addr().unwrap().port();
+    let (_simulator, handle) = world(&format!(
+        "{{dns: {{trapped.example.com: {{answers: [[world, trap]]}}}}, servers: [{{url: 'http://trap:{port}/mcp'}}]}}"
+    ))
+    .await;
+    let both = (ResponseCode::NoError, vec!["127.0.0.1".to_owned(), "127.128.0.1".to_owned()]);
+    assert_eq!(ask(&handle, "trapped.example.com", RecordType::A).await, both);
+    let trap = SocketAddr::new("127.128.0.1".parse().unwrap(), port);
+    assert_eq!(handle.names()[0].ports[&port], trap);
+    TcpStream::connect(trap).await.unwrap();
+}
+
+#[tokio::test]
 async fn names_are_answered_as_their_scripts_say() {
     let (_simulator, handle) = world(WORLD).await;
     let answered = |addresses: &[&str]| {
