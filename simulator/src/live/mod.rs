@@ -2,6 +2,7 @@
 
 mod afterwards;
 mod change;
+mod client_documents;
 mod dns;
 mod error;
 mod names;

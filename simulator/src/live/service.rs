@@ -76,6 +76,7 @@ impl Service for LiveWorld {
                 } else if let Some(response) = acting.instead() {
                     Outcome::refused(response, "a fault answers in the place of the server")
                 } else {
+                    self.prepare(&site, &received).await;
                     site.answer(&received, &self.issuers)
                 };
                 (Some(site), outcome)
@@ -135,6 +136,18 @@ impl LiveWorld {
         match here.into_iter().find(|site| site.serves(path)) {
             Some(site) => Ok(Arc::clone(site)),
             None => refuse(StatusCode::NOT_FOUND, format!("`{host}` serves nothing at {path}")),
+        }
+    }
+
+    /// Fetches what an authorization server must read before it can answer.
+    async fn prepare(&self, site: &Site, received: &Received) {
+        let Some(issuer) = site.issuer() else { return };
+        if let Some((id, url)) = issuer.document_for(received) {
+            let client = match url {
+                Ok(url) => self.client_described_at(&url).await,
+                Err(reason) => Err(reason),
+            };
+            issuer.learn(id, client);
         }
     }
 

@@ -103,6 +103,14 @@ impl Site {
         }
     }
 
+    /// The authorization server, if it is one and up.
+    pub(crate) fn issuer(&self) -> Option<&Arc<Issuer>> {
+        match &self.kind {
+            Kind::Issuer(issuer) if !self.is_down() => Some(issuer),
+            Kind::Issuer(_) | Kind::Mcp(_) | Kind::Collector(_) => None,
+        }
+    }
+
     pub(crate) fn answer(&self, received: &Received, issuers: &Issuers) -> Outcome {
         if self.is_down() {
             return Outcome::dropped("the server is down");

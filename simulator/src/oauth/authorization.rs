@@ -55,7 +55,7 @@ impl Issuer {
         let invalid = |description: String| OAuthError::new(ErrorCode::InvalidRequest, description);
         let form = Form::parse(encoded)?;
         let id = form.required("client_id")?;
-        let client = self.client(id).ok_or_else(|| invalid(format!("there is no client `{id}`")))?;
+        let client = self.client(id).map_err(invalid)?;
         let uri = match (form.get("redirect_uri"), client.redirect_uris.as_slice()) {
             (_, []) => return Err(invalid(format!("the client `{id}` has no redirect URIs"))),
             (Some(requested), known) if known.iter().any(|uri| uri.allows(requested)) => requested,

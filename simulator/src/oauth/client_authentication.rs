@@ -44,9 +44,7 @@ impl Issuer {
 
     fn check(&self, Credentials { id, proof }: Credentials) -> Result<Client, OAuthError> {
         let refuse = |description: String| Err(invalid_client(description));
-        let Some(client) = self.client(&id) else {
-            return refuse(format!("there is no client `{id}`"));
-        };
+        let client = self.client(&id).map_err(invalid_client)?;
         let methods = client.methods();
         let tried = match &proof {
             Proof::None => None,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
+use super::client_assertion::named_client;
+use super::client_document::DocumentUrl;
 use super::error::OAuthError;
 use super::form::Form;
 use super::grants::GrantRequest;
@@ -57,6 +59,28 @@ impl Issuer {
     /// Whether the authorization server serves something at `path`.
     pub(crate) fn serves(&self, path: &str) -> bool {
         self.endpoint_at(path).is_some()
+    }
+
+    /// The client, by its id, whose document must be fetched before the request can be answered, and where that is or why it is
+    /// nowhere. At the authorization endpoint it is always read anew; elsewhere, what it said there holds.
+    pub(crate) fn document_for(&self, received: &Received) -> Option<(String, Result<DocumentUrl, String>)> {
+        if !self.definition().client_metadata_documents {
+            return None;
+        }
+        let (encoded, anew) = match self.endpoint_at(&received.path)? {
+            Endpoint::Authorization if received.method != Method::POST => (received.query.as_deref()?.as_bytes(), true),
+            Endpoint::Authorization => (received.body.as_ref(), true),
+            Endpoint::Token | Endpoint::Introspection | Endpoint::Revocation => (received.body.as_ref(), false),
+            Endpoint::Metadata | Endpoint::Keys | Endpoint::Registration => return None,
+        };
+        let form = Form::parse(encoded).ok()?;
+        let id = form.get("client_id").map(str::to_owned).or_else(|| named_client(form.get("client_assertion")?))?;
+        let is_known = if anew { self.has_client(&id) } else { self.client(&id).is_ok() };
+        if !id.contains("://") || is_known {
+            return None;
+        }
+        let url = DocumentUrl::parse(&id);
+        Some((id, url))
     }
 
     /// Answers a request to one of the paths that it serves.

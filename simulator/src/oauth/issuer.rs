@@ -150,9 +150,27 @@ impl Issuer {
         Ok(())
     }
 
-    pub(super) fn client(&self, id: &str) -> Option<Client> {
-        let described = self.definition().clients.iter().find(|client| client.id == id).cloned();
-        described.or_else(|| self.memory().registered.get(id).cloned())
+    /// The client of that id, or a sentence that says why there is none.
+    pub(super) fn client(&self, id: &str) -> Result<Client, String> {
+        if let Some(described) = self.definition().clients.iter().find(|client| client.id == id) {
+            return Ok(described.clone());
+        }
+        let memory = self.memory();
+        match (memory.registered.get(id), memory.documents.get(id)) {
+            (Some(registered), _) => Ok(registered.clone()),
+            (None, Some(document)) => document.clone(),
+            (None, None) => Err(format!("there is no client `{id}`")),
+        }
+    }
+
+    /// Whether the client is one of the world's, or has registered.
+    pub(super) fn has_client(&self, id: &str) -> bool {
+        self.definition().clients.iter().any(|client| client.id == id) || self.memory().registered.contains(id)
+    }
+
+    /// Remembers what came of fetching a client's document.
+    pub(crate) fn learn(&self, id: String, client: Result<Client, String>) {
+        self.memory().documents.insert(id, client);
     }
 
     /// Replaces a client's secret; `false` when there is no such client.

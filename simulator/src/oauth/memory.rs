@@ -59,6 +59,8 @@ pub(super) struct Memory {
     pub(super) revocations: Revocations,
     /// Clients that registered themselves.
     pub(super) registered: Bounded<Client>,
+    /// Clients that are named by the URL of a document, as it was when it was last fetched, or why it says nothing.
+    pub(super) documents: Bounded<Result<Client, String>>,
 }
 
 impl Default for Memory {
@@ -69,6 +71,7 @@ impl Default for Memory {
             refresh_tokens: Bounded::new("refresh tokens", MOST_REFRESH_TOKENS),
             revocations: Revocations::default(),
             registered: Bounded::new("registered clients", MOST_CLIENTS),
+            documents: Bounded::new("documents of clients", MOST_CLIENTS),
         }
     }
 }

@@ -55,6 +55,9 @@ impl Issuer {
         if definition.registration {
             document["registration_endpoint"] = json!(self.endpoint(&definition.registration_path));
         }
+        if definition.client_metadata_documents {
+            document["client_id_metadata_document_supported"] = json!(true);
+        }
         json_patch::merge(&mut document, &Value::Object(definition.metadata.clone()));
         document
     }
@@ -66,17 +69,20 @@ impl Issuer {
     }
 }
 
-/// The ways in which its clients may authenticate; all of them where any client may register.
+/// The ways in which its clients may authenticate; all of them where any client may register. Clients of documents have no secrets.
 fn authentication_methods(definition: &AuthorizationServer) -> Vec<&'static str> {
     let everybody = definition.registration || definition.clients.is_empty();
-    let used =
-        |method: &ClientAuthentication| definition.clients.iter().any(|client| client.methods().contains(method));
+    let documents = definition.client_metadata_documents;
+    let used = |method: &ClientAuthentication| {
+        (documents && *method == ClientAuthentication::PrivateKeyJwt)
+            || definition.clients.iter().any(|client| client.methods().contains(method))
+    };
     let mut methods: Vec<&str> = ClientAuthentication::ALL
         .into_iter()
         .filter(|method| everybody || used(method))
         .map(ClientAuthentication::identifier)
         .collect();
-    if everybody || definition.clients.iter().any(Client::is_public) {
+    if everybody || documents || definition.clients.iter().any(Client::is_public) {
         methods.push("none");
     }
     methods

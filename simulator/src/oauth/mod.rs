@@ -5,6 +5,7 @@ mod authorization;
 mod bounded;
 mod client_assertion;
 mod client_authentication;
+mod client_document;
 mod consent_page;
 mod endpoint;
 mod error;
@@ -22,5 +23,6 @@ mod token_response;
 mod token_status;
 mod verify;
 
+pub(crate) use client_document::DocumentUrl;
 pub(crate) use issuer::{Issuer, IssuerError, Issuers, find_issuer};
 pub(crate) use verify::{decode_claims, scopes};

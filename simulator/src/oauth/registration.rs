@@ -13,7 +13,7 @@ use crate::world::{Client, ClientAuthentication, ClientKeys, GrantType, Redirect
 
 /// The metadata of a client that are understood; others are ignored, as RFC 7591 (2) asks.
 #[derive(Deserialize)]
-struct ClientMetadata {
+pub(super) struct ClientMetadata {
     #[serde(default)]
     redirect_uris: Vec<String>,
     #[serde(default)]
@@ -42,7 +42,7 @@ impl Issuer {
         }
         let metadata: ClientMetadata = serde_json::from_slice(&received.body)
             .map_err(|error| invalid(format!("the body is not the metadata of a client: {error}")))?;
-        let client = client(&metadata)?;
+        let client = metadata.client(&Uuid::new_v4().to_string())?;
         let answer = information(&metadata, &client, self.now());
         self.memory().registered.insert(client.id.clone(), client);
         let mut response = json_response(StatusCode::CREATED, &answer);
@@ -55,52 +55,56 @@ fn invalid(description: impl Into<String>) -> OAuthError {
     OAuthError::new(ErrorCode::InvalidClientMetadata, description)
 }
 
-/// The client that the metadata describe, with an identifier and, if it wants one, a secret.
-fn client(metadata: &ClientMetadata) -> Result<Client, OAuthError> {
-    let mut client = Client::public(&Uuid::new_v4().to_string());
-    // RFC 7591, 2: without a wish, the code grant and HTTP Basic.
-    let grants: Vec<&str> = metadata
-        .grant_types
-        .as_ref()
-        .map_or(vec!["authorization_code"], |grants| grants.iter().map(String::as_str).collect());
-    let known =
-        |name: &&str| GrantType::parse(name).ok_or_else(|| invalid(format!("the grant `{name}` is not supported")));
-    let grants: Vec<GrantType> = grants.iter().map(known).collect::<Result<_, _>>()?;
-    if metadata.response_types.iter().flatten().any(|name| name != "code") {
-        return Err(invalid("the only response type is `code`"));
-    }
-    if let Some(kind) = metadata.application_type.as_ref().filter(|kind| !["web", "native"].contains(&kind.as_str())) {
-        return Err(invalid(format!("`application_type` is `{kind}`: expected `web` or `native`")));
-    }
-    for uri in &metadata.redirect_uris {
-        let uri = RedirectUri::parse(uri)
-            .map_err(|error| OAuthError::new(ErrorCode::InvalidRedirectUri, error.to_string()))?;
-        client.redirect_uris.push(uri);
-    }
-    if grants.contains(&GrantType::AuthorizationCode) && client.redirect_uris.is_empty() {
-        return Err(OAuthError::new(ErrorCode::InvalidRedirectUri, "the code grant needs `redirect_uris`"));
-    }
-    client.grants = Some(grants);
-    if metadata.jwks_uri.is_some() {
-        return Err(invalid("`jwks_uri` is not fetched: send the keys as `jwks`"));
-    }
-    if let Some(keys) = &metadata.jwks {
-        client.keys = Some(ClientKeys::try_from(keys.clone()).map_err(|error| invalid(format!("`jwks`: {error}")))?);
-    }
-    match metadata.token_endpoint_auth_method.as_deref().unwrap_or("client_secret_basic") {
-        "none" => client.keys = None,
-        name => {
-            let method = ClientAuthentication::ALL.into_iter().find(|method| method.identifier() == name);
-            let method = method.ok_or_else(|| invalid(format!("clients do not authenticate with `{name}` here")))?;
-            if method != ClientAuthentication::PrivateKeyJwt {
-                client.secret = Some(unguessable().into());
-            } else if client.keys.is_none() {
-                return Err(invalid("`private_key_jwt` needs `jwks`"));
-            }
-            client.authentication = Some(vec![method]);
+impl ClientMetadata {
+    /// The client of this id that the metadata describe, if it wants one with a new secret.
+    pub(super) fn client(&self, id: &str) -> Result<Client, OAuthError> {
+        let mut client = Client::public(id);
+        // RFC 7591, 2: without a wish, the code grant and HTTP Basic.
+        let grants: Vec<&str> = self
+            .grant_types
+            .as_ref()
+            .map_or(vec!["authorization_code"], |grants| grants.iter().map(String::as_str).collect());
+        let known =
+            |name: &&str| GrantType::parse(name).ok_or_else(|| invalid(format!("the grant `{name}` is not supported")));
+        let grants: Vec<GrantType> = grants.iter().map(known).collect::<Result<_, _>>()?;
+        if self.response_types.iter().flatten().any(|name| name != "code") {
+            return Err(invalid("the only response type is `code`"));
         }
+        if let Some(kind) = self.application_type.as_ref().filter(|kind| !["web", "native"].contains(&kind.as_str())) {
+            return Err(invalid(format!("`application_type` is `{kind}`: expected `web` or `native`")));
+        }
+        for uri in &self.redirect_uris {
+            let uri = RedirectUri::parse(uri)
+                .map_err(|error| OAuthError::new(ErrorCode::InvalidRedirectUri, error.to_string()))?;
+            client.redirect_uris.push(uri);
+        }
+        if grants.contains(&GrantType::AuthorizationCode) && client.redirect_uris.is_empty() {
+            return Err(OAuthError::new(ErrorCode::InvalidRedirectUri, "the code grant needs `redirect_uris`"));
+        }
+        client.grants = Some(grants);
+        if self.jwks_uri.is_some() {
+            return Err(invalid("`jwks_uri` is not fetched: send the keys as `jwks`"));
+        }
+        if let Some(keys) = &self.jwks {
+            client.keys =
+                Some(ClientKeys::try_from(keys.clone()).map_err(|error| invalid(format!("`jwks`: {error}")))?);
+        }
+        match self.token_endpoint_auth_method.as_deref().unwrap_or("client_secret_basic") {
+            "none" => client.keys = None,
+            name => {
+                let method = ClientAuthentication::ALL.into_iter().find(|method| method.identifier() == name);
+                let method =
+                    method.ok_or_else(|| invalid(format!("clients do not authenticate with `{name}` here")))?;
+                if method != ClientAuthentication::PrivateKeyJwt {
+                    client.secret = Some(unguessable().into());
+                } else if client.keys.is_none() {
+                    return Err(invalid("`private_key_jwt` needs `jwks`"));
+                }
+                client.authentication = Some(vec![method]);
+            }
+        }
+        Ok(client)
     }
-    Ok(client)
 }
 
 /// What the client is told about itself (RFC 7591, 3.2.1).

@@ -67,6 +67,9 @@ pub struct AuthorizationServer {
     /// Whether clients may register themselves (RFC 7591).
     #[serde(default)]
     pub registration: bool,
+    /// Whether a client may be named by the URL of a document about it, which the server fetches.
+    #[serde(default)]
+    pub client_metadata_documents: bool,
     /// Changes of its metadata document, by a merge patch (RFC 7396): null removes a member.
     #[serde(default)]
     pub metadata: Map<String, Value>,
@@ -151,6 +154,7 @@ impl AuthorizationServer {
             refresh_token_lifetime: one_day(),
             exchange: Vec::new(),
             registration: false,
+            client_metadata_documents: false,
             metadata: Map::new(),
             authorization_path: authorization_path(),
             token_path: token_path(),

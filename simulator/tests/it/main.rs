@@ -7,6 +7,7 @@ mod certificates;
 mod changes;
 mod client;
 mod client_authentication;
+mod client_documents;
 mod clock;
 mod content;
 mod control;
