@@ -65,7 +65,7 @@ impl Interests {
     }
 
     /// Notes whether the backend of a resource has agreed to tell its news.
-    pub(super) fn subscribed(&self, uri: &str, agreed: bool) {
+    pub fn subscribed(&self, uri: &str, agreed: bool) {
         let mut subscriptions = self.subscriptions.lock();
         if agreed {
             if let Some(subscription) = subscriptions.get_mut(uri) {

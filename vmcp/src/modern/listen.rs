@@ -24,6 +24,9 @@ const MAX_RESOURCES: usize = 1_000;
 /// How long at most a stream waits for the lists of whose changes it is to tell.
 const FIRST_LISTS: Duration = Duration::from_secs(2);
 
+/// How long at most a stream waits for a backend to agree to tell of a resource.
+const FIRST_AGREEMENT: Duration = Duration::from_secs(5);
+
 /// Where the messages of one stream go.
 #[derive(Debug, Clone)]
 pub(super) struct News {
@@ -208,7 +211,15 @@ async fn subscribed(
 ) -> Option<String> {
     let params: Box<RawValue> = raw(&json!({ "uri": uri }));
     let params = Object::parse(&params, "params", &RESOURCE_KEYS).ok()?;
-    match catalog.subscribe(view, caller, params, &Subscribing(client)).await {
+    let conversation = Subscribing(client);
+    let subscribing = catalog.subscribe(view, caller, params, &conversation);
+    let Ok(answer) = tokio::time::timeout(FIRST_AGREEMENT, subscribing).await else {
+        // What the client is not promised it is not told either.
+        view.interests.subscribed(uri, false);
+        tracing::debug!(uri, "a backend has not agreed in time to tell of a resource");
+        return None;
+    };
+    match answer {
         Ok(Reply::Result(_)) => Some(uri.to_owned()),
         Ok(Reply::Error(error)) => {
             tracing::debug!(uri, error = error.get(), "a backend does not tell of a resource");

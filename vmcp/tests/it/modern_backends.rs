@@ -5,6 +5,7 @@ use crate::in_world::World;
 use crate::modern_support::meta;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn a_call_is_one_request_whatever_the_backend_speaks() {
@@ -93,6 +94,22 @@ async fn changes_of_lists_and_resources_are_heard() {
         "{updated}"
     );
     world.change("setTools: {server: 'http://mcp.example.com/mcp', tools: [{name: other}]}").await;
+    assert_eq!(events.next().await.unwrap()["method"], "notifications/tools/list_changed");
+}
+
+#[tokio::test]
+async fn a_backend_that_acknowledges_nothing_keeps_no_subscription_waiting() {
+    let (world, gateway) =
+        modern("    faults: [{on: {method: subscriptions/listen}, does: {acknowledgement: never}}]").await;
+    let filter = json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["test://a"]}});
+    let asked = Instant::now();
+    let mut events = gateway.client().ask_streamed(json!("l"), "subscriptions/listen", filter).await;
+    let acknowledged = events.next().await.unwrap();
+    assert_eq!(acknowledged["params"]["notifications"], json!({"toolsListChanged": true}), "{acknowledged}");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    world.change("announce: {server: 'http://mcp.example.com/mcp', about: {resource: 'test://a'}}").await;
+    world.change("announce: {server: 'http://mcp.example.com/mcp', about: tools}").await;
+    // What was not promised is not told.
     assert_eq!(events.next().await.unwrap()["method"], "notifications/tools/list_changed");
 }
 
