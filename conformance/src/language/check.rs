@@ -12,6 +12,7 @@ const ITEMS: &[&str] = &["items"];
 const REJECTION: &[&str] = &["code", "reason", "message", "causes", "rejection"];
 const WARNINGS: &[&str] = &["warnings"];
 const RESPONSE: &[&str] = &["response"];
+const SAID: &[&str] = &["message", "method", "params", "result"];
 const ENTRY: &[&str] = &[
     "entry", "at", "url", "host", "path", "query", "http", "headers", "body", "message", "method", "params", "form",
     "token", "tls", "peer", "session", "response", "verdict", "faults", "sequence", "server",
@@ -26,6 +27,11 @@ pub(crate) const OBJECT_KEYS: &[&str] = &["metadata", "spec", "status", "data", 
 /// The keys of a journal entry that expressions may name directly.
 pub(crate) fn entry_keys() -> impl Iterator<Item = &'static str> {
     ENTRY.iter().copied().filter(|name| *name != "entry")
+}
+
+/// The keys of a message of a subscription that expressions may name directly.
+pub(crate) fn message_keys() -> impl Iterator<Item = &'static str> {
+    SAID.iter().copied().filter(|name| *name != "message")
 }
 
 /// The expressions of a step, each with the names that only it may use.
@@ -67,6 +73,14 @@ fn expressions<'a>(action: &'a Action) -> Vec<(&'a Expression, Vec<&'static str>
         Action::List(step) => push(step.expect.as_ref(), &[&["names", "items", "result", "error"]]),
         Action::Call(step) => push(step.expect.as_ref(), &[&["result", "error"]]),
         Action::Message(step) => push(step.expect.as_ref(), &[RESPONSE, &["result", "error"]]),
+        Action::Listen(step) => {
+            push(step.expect.as_ref(), &[&["acknowledged"]]);
+            push(step.refused.as_ref(), &[RESPONSE, &["error"]]);
+        }
+        Action::Heard(step) => {
+            push(step.selects.as_ref(), &[SAID]);
+            push(step.expect.as_ref(), &[SAID, &["messages"]]);
+        }
         Action::Disconnect(step) => push(step.expect.as_ref(), &[RESPONSE]),
         Action::Request(step) => push(step.expect.as_ref(), &[RESPONSE]),
         Action::Journal(step) => {

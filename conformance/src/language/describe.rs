@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Action, Apply, Count, Image, OperatorState, Scenario, Step, Token, Until, What};
+use super::{Action, Apply, Image, OperatorState, Scenario, Step, Token, Until, What};
 use crate::diagnostic::Position;
 use crate::expression::Expression;
 use crate::mcp::Transport;
@@ -157,7 +157,8 @@ fn words(step: &Step) -> String {
             None => format!("look at {}", spec.object.text()),
         },
         Action::Connect(spec) => format!(
-            "open an MCP session with {}{}{}{}{}",
+            "{} {}{}{}{}{}",
+            if spec.is_stateless() { "speak MCP without a session with" } else { "open an MCP session with" },
             spec.to.text(),
             if spec.transport == Transport::Sse { " over HTTP+SSE" } else { "" },
             token(spec.token.as_ref()),
@@ -168,23 +169,35 @@ fn words(step: &Step) -> String {
             let kind = format!("{:?}", spec.kind).to_lowercase();
             format!("list {kind}{}", and(", and expect ", spec.expect.as_ref()))
         }
-        Action::Call(spec) => format!("call {}{}", spec.tool, and(", and expect ", spec.expect.as_ref())),
+        Action::Call(spec) => format!(
+            "call {}{}{}",
+            spec.tool,
+            if spec.inputs.is_some() { " again, with what it asked for" } else { "" },
+            and(", and expect ", spec.expect.as_ref())
+        ),
         Action::Message(spec) => {
             format!("send {}{}", Value::Object(spec.message.clone()), and(", and expect ", spec.expect.as_ref()))
         }
+        Action::Listen(spec) => format!(
+            "subscribe to {}{}{}",
+            Value::Object(spec.filter.clone()),
+            and("; acknowledged with ", spec.expect.as_ref()),
+            and("; it is refused, and ", spec.refused.as_ref()),
+        ),
+        Action::Heard(spec) => format!(
+            "expect that {} has heard {}{}{}",
+            spec.subscription.value,
+            spec.count.of("message"),
+            and(" with ", spec.selects.as_ref()),
+            and(", each with ", spec.expect.as_ref()),
+        ),
         Action::Disconnect(spec) => format!("end the session {}", spec.session),
         Action::Request(spec) => {
             format!("send {} to {}{}", spec.line.value, spec.to.text(), and(", and expect ", spec.expect.as_ref()))
         }
         Action::Journal(spec) => format!(
             "expect {} at {}{}{}",
-            match spec.count {
-                Some(Count::Exactly(1)) => "exactly one request".to_owned(),
-                Some(Count::Exactly(count)) => format!("exactly {count} requests"),
-                Some(Count::AtLeast(1)) => "at least one request".to_owned(),
-                Some(Count::AtLeast(count)) => format!("at least {count} requests"),
-                None => "a request".to_owned(),
-            },
+            spec.count.of("request"),
             spec.url,
             and(" with ", spec.selects.as_ref()),
             and(", each with ", spec.expect.as_ref()),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::deadline::Deadline;
 use super::load::{Refusal, Surroundings};
+use super::sessions::Sessions;
 use super::step::{Action, Row, Step, What};
 use super::{check, template};
 use crate::diagnostic::did_you_mean;
@@ -23,10 +24,12 @@ const STEPS: &[(&str, &[&str])] = &[
     ("delete", &["selector", "wait"]),
     ("wait", &["selector", "until", "fresh", "expect"]),
     ("expect", &["selector", "that", "eventually"]),
-    ("connect", &["transport", "token", "headers", "protocol", "expect", "refused"]),
+    ("connect", &["transport", "token", "headers", "protocol", "capabilities", "expect", "refused"]),
     ("list", &["session", "expect", "eventually"]),
-    ("call", &["arguments", "session", "expect", "eventually"]),
-    ("message", &["notification", "session", "expect", "eventually"]),
+    ("call", &["arguments", "inputs", "requestState", "session", "expect", "eventually"]),
+    ("message", &["notification", "headers", "session", "expect", "eventually"]),
+    ("listen", &["session", "expect", "refused"]),
+    ("heard", &["where", "count", "expect"]),
     ("disconnect", &["expect"]),
     ("request", &["to", "token", "headers", "session", "json", "body", "events", "expect", "eventually"]),
     ("journal", &["where", "count", "since", "expect"]),
@@ -58,6 +61,8 @@ pub(super) struct StepReader<'a> {
     surroundings: &'a Surroundings<'a>,
     /// What earlier steps kept.
     kept: BTreeSet<String>,
+    /// What earlier steps opened.
+    sessions: Sessions,
     /// The row that is being read.
     row: Option<Value>,
     /// Whether the scenario runs alone.
@@ -67,7 +72,7 @@ pub(super) struct StepReader<'a> {
 impl<'a> StepReader<'a> {
     /// A reader for a scenario that runs `alone` or beside others.
     pub(super) fn new(surroundings: &'a Surroundings<'a>, alone: bool) -> Self {
-        Self { surroundings, kept: BTreeSet::new(), row: None, alone }
+        Self { surroundings, kept: BTreeSet::new(), sessions: Sessions::default(), row: None, alone }
     }
 
     /// Reads a list of steps.
@@ -103,6 +108,7 @@ impl<'a> StepReader<'a> {
         let action = self.action(keyword, &mut own)?;
         check::action(&action, &self.names())?;
         self.check_since(&action)?;
+        self.sessions.check(&action, &own, common.keep.as_ref())?;
         let keep = common.keep.map(|keep| self.keep(keep)).transpose()?;
         Ok(Step {
             at: node.at,
@@ -144,6 +150,8 @@ impl<'a> StepReader<'a> {
             "list" => Action::List(yaml::decode(node)?),
             "call" => Action::Call(yaml::decode(node)?),
             "message" => Action::Message(yaml::decode(node)?),
+            "listen" => Action::Listen(yaml::decode(node)?),
+            "heard" => Action::Heard(yaml::decode(node)?),
             "disconnect" => Action::Disconnect(yaml::decode(node)?),
             "request" => {
                 let step: super::Request = yaml::decode(node)?;

@@ -154,12 +154,14 @@ impl Http {
     pub(super) async fn open(
         &self,
         route: &Route,
+        method: &str,
         headers: &BTreeMap<String, String>,
+        body: Option<String>,
         timeout: Duration,
     ) -> Result<Result<EventStream, Response>, HttpError> {
         let unanswered =
-            |reason: String| HttpError::Unanswered { method: "GET".to_owned(), url: route.url.to_string(), reason };
-        let sending = self.start(route, "GET", headers, None)?;
+            |reason: String| HttpError::Unanswered { method: method.to_owned(), url: route.url.to_string(), reason };
+        let sending = self.start(route, method, headers, body)?;
         let opening = async {
             let response = sending.await.map_err(|error| unanswered(chain(&error)))?;
             let head = head(&response);

@@ -4,22 +4,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::StreamExt;
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
-use super::http::{EventStream, Http, HttpError, Response, Route, answers, message};
-use super::sse::{Decoder, Event};
+use super::http::{Http, HttpError, Response, Route, answers, message};
+use super::sse::Event;
+use super::stream::{Opening, Stream};
 
 /// The stream of a session, and where its messages go.
 #[derive(Clone, Debug)]
 pub(super) struct Channel {
     /// Where the client posts.
     pub(super) endpoint: Route,
-    stream: Route,
-    events: watch::Receiver<Vec<Event>>,
-    reader: AbortHandle,
+    stream: Stream,
 }
 
 impl Channel {
@@ -32,54 +28,24 @@ impl Channel {
     ) -> Result<Result<Self, Response>, HttpError> {
         let mut headers = headers.clone();
         headers.insert("accept".to_owned(), "text/event-stream".to_owned());
-        let stream = match http.open(route, &headers, timeout).await? {
+        let opening = Opening { method: "GET", route, headers: &headers, body: None };
+        let stream = match Stream::open(http, opening, timeout).await? {
             Ok(stream) => stream,
             Err(answer) => return Ok(Err(answer)),
         };
-        let (said, events) = watch::channel(Vec::new());
-        let reader = tokio::spawn(listen(stream, said)).abort_handle();
-        let mut channel = Self { endpoint: route.clone(), stream: route.clone(), events, reader };
-        let endpoint = channel.event(|event| event.event == "endpoint", "endpoint", timeout).await?;
-        channel.endpoint.url = endpoint_of(route, &endpoint.data).map_err(|reason| channel.unanswered(reason))?;
-        Ok(Ok(channel))
+        let endpoint = stream.event(|event| event.event == "endpoint", "endpoint", timeout).await?;
+        let url = endpoint_of(route, &endpoint.data).map_err(|reason| stream.unanswered(reason))?;
+        Ok(Ok(Self { endpoint: Route { url, ..route.clone() }, stream }))
     }
 
     /// The answer to the request of this id.
     pub(super) async fn answer(&self, id: &Value, timeout: Duration) -> Result<Event, HttpError> {
-        self.event(|event| answers(&message(event), id), "answer", timeout).await
+        self.stream.event(|event| answers(&message(event), id), "answer", timeout).await
     }
 
     /// Ends the session with its stream.
     pub(super) fn close(&self) {
-        self.reader.abort();
-    }
-
-    async fn event(&self, wanted: impl Fn(&Event) -> bool, what: &str, timeout: Duration) -> Result<Event, HttpError> {
-        let mut events = self.events.clone();
-        let arrived = async {
-            let events = events.wait_for(|events| events.iter().any(&wanted)).await.ok()?;
-            events.iter().find(|event| wanted(event)).cloned()
-        };
-        match tokio::time::timeout(timeout, arrived).await {
-            Ok(Some(event)) => Ok(event),
-            Ok(None) => Err(self.unanswered(format!("the stream ended without an {what}"))),
-            Err(_) => Err(self.unanswered(format!("no {what} on the stream within {timeout:?}"))),
-        }
-    }
-
-    fn unanswered(&self, reason: String) -> HttpError {
-        HttpError::Unanswered { method: "GET".to_owned(), url: self.stream.url.to_string(), reason }
-    }
-}
-
-/// Reads a stream to its end.
-async fn listen(mut stream: EventStream, said: watch::Sender<Vec<Event>>) {
-    let mut decoder = Decoder::default();
-    while let Some(Ok(chunk)) = stream.bytes.next().await {
-        let events = decoder.feed(&chunk);
-        if !events.is_empty() {
-            said.send_modify(|all| all.extend(events));
-        }
+        self.stream.close();
     }
 }
 

@@ -2,11 +2,17 @@
 
 mod http;
 mod http_sse;
+mod mirror;
 mod session;
 mod sse;
+mod stateless;
+mod stream;
+mod subscription;
 mod transcript;
 
 pub use http::{Extent, Http, HttpError, Response, Route};
-pub use session::{Reply, Session, Transport};
+pub use session::{Overrides, Reply, Session, Transport};
 pub use sse::Event;
+pub use stateless::STATELESS_REVISION;
+pub use subscription::Subscription;
 pub use transcript::{Exchange, Transcript};

@@ -10,7 +10,7 @@ use simulator::JournalEntry;
 
 use super::{Stage, Trouble, look};
 use crate::expression::{Expression, Variables};
-use crate::language::{Count, Journal, Moment, Never, Step, duration, entry_keys, resolve_text};
+use crate::language::{Journal, Moment, Never, Step, duration, entry_keys, resolve_text};
 use crate::objects::watch;
 use crate::world::WorldHandle;
 
@@ -78,10 +78,7 @@ pub(super) async fn journal(
     let url = resolve_text(&spec.url, &variables)?;
     let since = spec.since.as_ref().map(|since| since.value.as_str());
     let selection = Selection::new(stage, &url, since, spec.selects.as_ref(), &variables)?;
-    let wanted = match spec.count {
-        Some(Count::Exactly(count) | Count::AtLeast(count)) => count,
-        None => 1,
-    };
+    let wanted = spec.count.least();
     let deadline = stage.deadline(step, Moment::Journal);
     let mut entries = selection.world.journal().subscribe_from(selection.since);
     let mut found = 0;
@@ -99,11 +96,7 @@ pub(super) async fn journal(
     }
     selection.world.catch_up().await?;
     let selected = selection.now()?;
-    let right = match spec.count {
-        Some(Count::Exactly(count)) => selected.len() == count,
-        _ => selected.len() >= wanted,
-    };
-    if !right {
+    if !spec.count.is_met(selected.len()) {
         return Err(wrong_count(&selection, spec, &url, selected.len(), step));
     }
     let all = Value::Array(selected.iter().map(|(value, _)| value.clone()).collect());
@@ -116,11 +109,6 @@ pub(super) async fn journal(
 }
 
 fn wrong_count(selection: &Selection<'_>, spec: &Journal, url: &str, count: usize, step: &Step) -> Trouble {
-    let wanted = match spec.count {
-        Some(Count::Exactly(count)) => format!("exactly {count}"),
-        Some(Count::AtLeast(count)) => format!("at least {count}"),
-        None => "a".to_owned(),
-    };
     let condition =
         spec.selects.as_ref().map_or_else(String::new, |expression| format!(" with `{}`", expression.text.trim()));
     let arrived: Vec<String> = selection
@@ -137,7 +125,7 @@ fn wrong_count(selection: &Selection<'_>, spec: &Journal, url: &str, count: usiz
         format!("{} arrived there: {}", arrived.len(), arrived.join(", "))
     };
     Trouble::failed(
-        format!("{wanted} request to {url}{condition}"),
+        format!("{} to {url}{condition}", spec.count.of("request")),
         format!("{count}; {arrived}"),
         spec.selects.as_ref().map_or(step.at, |expression| expression.at),
     )

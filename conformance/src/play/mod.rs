@@ -9,6 +9,7 @@ mod look;
 mod redact;
 mod session;
 mod stage;
+mod subscription;
 mod surroundings;
 mod trouble;
 mod walk;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Stage, Trouble, admission, http};
 use crate::expression::{Expression, Variables};
 use crate::language::{Call, Connect, Disconnect, List, ListKind, Message, Moment, Step, resolve_text, resolve_value};
-use crate::mcp::{Reply, Session, Transport};
+use crate::mcp::{Overrides, Reply, Session, Transport};
 use crate::objects::watch;
 
 /// Trying again, at growing intervals, while there is time.
@@ -56,7 +56,8 @@ pub(super) async fn connect(
     if let Some(token) = stage.token(spec.token.as_ref(), &variables).await? {
         headers.insert("authorization".to_owned(), format!("Bearer {token}"));
     }
-    let protocol = spec.protocol.as_deref().unwrap_or(spec.transport.revision());
+    let capabilities = spec.capabilities.as_ref().map(|capabilities| capabilities.value.clone()).unwrap_or_default();
+    let opening = if spec.is_stateless() { "server/discover" } else { "initialize" };
     let endpoint = mcp_endpoint(&url, spec.transport);
     let timeout = stage.target.allows(Moment::Call);
     // A Service may lag behind the object's condition for a moment.
@@ -69,16 +70,16 @@ pub(super) async fn connect(
                 continue;
             }
         };
-        let mut session = Session::new(stage.http()?, spec.transport, route, headers.clone(), stage.transcript.clone());
-        match session.open(protocol, timeout).await {
+        let mut session = Session::new(stage.http()?, route, headers.clone(), stage.transcript.clone());
+        match session.open(spec.transport, spec.revision(), &capabilities, timeout).await {
             Ok(reply) if reply.response.status != 503 => break (session, reply),
             Ok(reply) => {
                 let got = format!("503 {}", reply.response.body);
-                let expected = format!("{to} to answer initialize");
+                let expected = format!("{to} to answer {opening}");
                 attempts.again(Trouble::failed(expected, got, step.at)).await?;
             }
             Err(error) => {
-                let expected = format!("{to} to answer initialize");
+                let expected = format!("{to} to answer {opening}");
                 attempts.again(Trouble::unanswered(&error, &expected, step.at)).await?;
             }
         }
@@ -106,7 +107,7 @@ pub(super) async fn connect(
     Ok(reply.result)
 }
 
-fn refusal(reply: &Reply) -> String {
+pub(super) fn refusal(reply: &Reply) -> String {
     let status = reply.response.status;
     if reply.error.is_null() {
         format!("HTTP {status} {}", reply.response.body)
@@ -216,6 +217,9 @@ pub(super) async fn list(stage: &Stage<'_>, step: &Step, spec: &List, row: Optio
                 None => break reply,
             };
         };
+        if spec.kind == ListKind::Tools {
+            session.learn(&items);
+        }
         let names: Vec<Value> = items.iter().map(|item| item["name"].clone()).collect();
         let variables = stage
             .variables(row)
@@ -235,7 +239,13 @@ pub(super) async fn call(stage: &Stage<'_>, step: &Step, spec: &Call, row: Optio
     let variables = stage.variables(row);
     let tool = resolve_text(&spec.tool, &variables)?;
     let arguments = resolve_value(&Value::Object(spec.arguments.clone()), &variables)?;
-    let params = json!({"name": tool, "arguments": arguments});
+    let mut params = json!({"name": tool, "arguments": arguments});
+    if let Some(inputs) = &spec.inputs {
+        params["inputResponses"] = resolve_value(&Value::Object(inputs.clone()), &variables)?;
+    }
+    if let Some(state) = &spec.request_state {
+        params["requestState"] = resolve_text(state, &variables)?.into();
+    }
     let what = format!("the call of {tool}");
     answered(stage, step, spec.eventually, || async {
         let reply = session
@@ -262,9 +272,14 @@ pub(super) async fn message(
     let Value::Object(message) = message else {
         return Err(Trouble::harness("a message is a mapping"));
     };
+    let mut headers = Overrides::new();
+    for (name, value) in &spec.headers {
+        let value = value.as_ref().map(|value| resolve_text(value, &variables)).transpose()?;
+        headers.insert(name.clone(), value);
+    }
     answered(stage, step, spec.eventually, || async {
         let reply = session
-            .message(message.clone(), spec.notification, timeout)
+            .message(message.clone(), spec.notification, &headers, timeout)
             .await
             .map_err(|error| Trouble::unanswered(&error, "an answer to the message", step.at))?;
         let variables = variables
@@ -286,6 +301,13 @@ pub(super) async fn disconnect(
     spec: &Disconnect,
     row: Option<&Value>,
 ) -> Result<Value, Trouble> {
+    if let Some(subscription) = stage.subscription(&spec.session) {
+        subscription.close();
+        return match &spec.expect {
+            None => Ok(Value::Null),
+            Some(_) => Err(Trouble::harness("a subscription ends without an answer that `expect` could see")),
+        };
+    }
     let session = stage.session(Some(&spec.session))?;
     let response = session
         .close(stage.deadline(step, Moment::Call))
@@ -294,7 +316,9 @@ pub(super) async fn disconnect(
     let Some(response) = response else {
         return match &spec.expect {
             None => Ok(Value::Null),
-            Some(_) => Err(Trouble::harness("a session over HTTP+SSE ends without an answer that `expect` could see")),
+            Some(_) => Err(Trouble::harness(
+                "no answer to see with `expect`: a session over HTTP+SSE ends with its stream, and there is none in revision 2026-07-28",
+            )),
         };
     };
     if let Some(expect) = &spec.expect {
@@ -327,11 +351,13 @@ fn judged(
             }
             Err(mismatch) => Err(mismatch.into()),
         },
-        None if failed || reply.result["isError"] == true => Err(Trouble::failed(
-            format!("{what} to succeed"),
-            if failed { refusal(reply) } else { reply.result.to_string() },
-            step.at,
-        )),
+        None if failed || reply.result["isError"] == true || reply.result["resultType"] == "input_required" => {
+            Err(Trouble::failed(
+                format!("{what} to succeed"),
+                if failed { refusal(reply) } else { reply.result.to_string() },
+                step.at,
+            ))
+        }
         None => Ok(()),
     }
 }

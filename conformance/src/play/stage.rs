@@ -13,7 +13,7 @@ use super::trouble::Trouble;
 use super::walk::Proof;
 use crate::expression::Variables;
 use crate::language::{Deadline, Library, Moment, Scenario, Step, Token, resolve_text, resolve_value};
-use crate::mcp::{Http, Session, Transcript};
+use crate::mcp::{Http, Session, Subscription, Transcript};
 use crate::objects::Applied;
 use crate::target::{Target, TargetError};
 use crate::world::{self, WorldHandle};
@@ -38,6 +38,7 @@ pub(super) struct State {
     marks: BTreeMap<String, u64>,
     sessions: BTreeMap<String, Session>,
     current: Option<String>,
+    subscriptions: BTreeMap<String, Subscription>,
     /// The resource version of the last write.
     pub(super) last_write: u64,
     pub(super) other_namespaces: BTreeSet<String>,
@@ -194,6 +195,16 @@ impl<'a> Stage<'a> {
             .get(key)
             .cloned()
             .ok_or_else(|| Trouble::harness(format!("there is no session `{key}`: a step `connect` opens one")))
+    }
+
+    /// Adds a subscription.
+    pub(super) fn add_subscription(&self, name: &str, subscription: Subscription) {
+        self.state().subscriptions.insert(name.to_owned(), subscription);
+    }
+
+    /// The subscription of that name.
+    pub(super) fn subscription(&self, name: &str) -> Option<Subscription> {
+        self.state().subscriptions.get(name).cloned()
     }
 
     /// The text of a bearer token.

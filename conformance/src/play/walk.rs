@@ -5,7 +5,7 @@ use futures::future::{BoxFuture, join_all};
 use serde_json::Value;
 
 use super::trouble::Trouble;
-use super::{Stage, admission, http, journal, look, session, surroundings};
+use super::{Stage, admission, http, journal, look, session, subscription, surroundings};
 use crate::diagnostic::Position;
 use crate::language::{Action, Row, Step};
 
@@ -66,7 +66,15 @@ async fn one(stage: &Stage<'_>, step: &Step, row: Option<&Value>) -> Result<(), 
 }
 
 fn causes_requests(action: &Action) -> bool {
-    matches!(action, Action::Connect(_) | Action::List(_) | Action::Call(_) | Action::Message(_) | Action::Request(_))
+    matches!(
+        action,
+        Action::Connect(_)
+            | Action::List(_)
+            | Action::Call(_)
+            | Action::Message(_)
+            | Action::Listen(_)
+            | Action::Request(_)
+    )
 }
 
 async fn act(stage: &Stage<'_>, step: &Step, row: Option<&Value>) -> Result<Value, Trouble> {
@@ -80,6 +88,8 @@ async fn act(stage: &Stage<'_>, step: &Step, row: Option<&Value>) -> Result<Valu
         Action::List(spec) => session::list(stage, step, spec, row).await,
         Action::Call(spec) => session::call(stage, step, spec, row).await,
         Action::Message(spec) => session::message(stage, step, spec, row).await,
+        Action::Listen(spec) => subscription::listen(stage, step, spec, row).await,
+        Action::Heard(spec) => subscription::heard(stage, step, spec, row).await,
         Action::Disconnect(spec) => session::disconnect(stage, step, spec, row).await,
         Action::Request(spec) => http::request(stage, step, spec, row).await,
         Action::Journal(spec) => journal::journal(stage, step, spec, row).await,

@@ -98,6 +98,23 @@ fn since_needs_a_step_of_that_name() {
 }
 
 #[test]
+fn what_only_clients_without_sessions_can_do_needs_their_revision() {
+    let connect = "steps:\n  - connect: https://a.example.com/mcp\n";
+    assert_snapshot!(errors(&format!("{connect}  - listen: {{toolsListChanged: true}}\n    as: changes\n")));
+    assert_snapshot!(errors(&format!("{connect}  - call: book\n    inputs: {{guest: {{action: accept}}}}\n")));
+    assert_snapshot!(errors(&format!("{connect}    capabilities: {{elicitation: {{}}}}\n")));
+    assert_snapshot!(errors(&format!("{connect}    transport: sse\n    protocol: 2026-07-28\n")));
+}
+
+#[test]
+fn a_subscription_is_heard_by_its_name() {
+    let listen = "steps:\n  - connect: https://a.example.com/mcp\n    protocol: 2026-07-28\n  - listen: {toolsListChanged: true}\n";
+    assert_snapshot!(errors(listen));
+    assert_snapshot!(errors(&format!("{listen}    as: changes\n  - heard: chnages\n")));
+    assert_snapshot!(errors(&format!("{listen}    as: changes\n  - heard: changes\n    where: metod == 'x'\n")));
+}
+
+#[test]
 fn only_a_scenario_that_runs_alone_may_stop_the_operator() {
     assert_snapshot!(errors("steps:\n  - operator: stopped\n"));
 }

@@ -6,6 +6,7 @@ mod imports;
 mod kind;
 mod language;
 mod report;
+mod stateless;
 mod targets;
 mod verdicts;
 mod without_nodes;

@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Map, Value};
 
-use super::Target;
+use super::{Count, Target};
 use crate::expression::Expression;
-use crate::mcp::Transport;
+use crate::mcp::{Overrides, STATELESS_REVISION, Transport};
 use crate::yaml::Located;
 
 /// Opens an MCP session.
@@ -27,11 +27,25 @@ pub struct Connect {
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// The protocol revision.
-    pub protocol: Option<String>,
-    /// Must hold of the answer to initialize.
+    pub protocol: Option<Located<String>>,
+    /// What the client declares, in the revision without sessions.
+    pub capabilities: Option<Located<Map<String, Value>>>,
+    /// Must hold of the answer to initialize, or to server/discover.
     pub expect: Option<Expression>,
     /// The gateway must refuse, so that this holds.
     pub refused: Option<Expression>,
+}
+
+impl Connect {
+    /// The protocol revision that the client asks for.
+    pub fn revision(&self) -> &str {
+        self.protocol.as_ref().map_or(self.transport.revision(), |protocol| &protocol.value)
+    }
+
+    /// Whether the client speaks the revision without sessions.
+    pub fn is_stateless(&self) -> bool {
+        self.revision() == STATELESS_REVISION
+    }
 }
 
 /// Which list of a server.
@@ -71,6 +85,11 @@ pub struct Call {
     /// Its arguments.
     #[serde(default)]
     pub arguments: Map<String, Value>,
+    /// What an earlier answer asked for, by its names, in the revision without sessions.
+    pub inputs: Option<Map<String, Value>>,
+    /// The state that came with that answer.
+    #[serde(rename = "requestState")]
+    pub request_state: Option<String>,
     /// Another session than the current one.
     pub session: Option<String>,
     /// What must hold.
@@ -89,6 +108,9 @@ pub struct Message {
     /// Whether it is a notification, which has no id and no answer.
     #[serde(default)]
     pub notification: bool,
+    /// Headers in place of those that the message would have; null leaves one out.
+    #[serde(default)]
+    pub headers: Overrides,
     /// Another session than the current one.
     pub session: Option<String>,
     /// What must hold.
@@ -98,7 +120,39 @@ pub struct Message {
     pub eventually: bool,
 }
 
-/// Ends a session.
+/// Subscribes to changes, in the revision without sessions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Which changes, as the protocol says it.
+    #[serde(rename = "listen")]
+    pub filter: Map<String, Value>,
+    /// Another session than the current one.
+    pub session: Option<String>,
+    /// What must hold of the acknowledgement.
+    pub expect: Option<Expression>,
+    /// The gateway must refuse, so that this holds.
+    pub refused: Option<Expression>,
+}
+
+/// Reads what a subscription has brought.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Heard {
+    /// The subscription's name.
+    #[serde(rename = "heard")]
+    pub subscription: Located<String>,
+    /// Which messages.
+    #[serde(rename = "where")]
+    pub selects: Option<Expression>,
+    /// How many of them.
+    #[serde(default)]
+    pub count: Count,
+    /// What must hold of each.
+    pub expect: Option<Expression>,
+}
+
+/// Ends a session or a subscription.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Disconnect {

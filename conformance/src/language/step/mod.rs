@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::deadline::Deadline;
 use crate::diagnostic::Position;
 
-pub use gateway::{Call, Connect, Disconnect, List, ListKind, Message, Request, Token};
+pub use gateway::{Call, Connect, Disconnect, Heard, List, ListKind, Listen, Message, Request, Token};
 pub use objects::{Apply, Delete, Expect, Patch, Subresource, Until, Validation, Wait, What};
 pub use target::Target;
 pub use world::{Change, Count, Journal, Logs, Never, Operator, OperatorState};
@@ -58,6 +58,8 @@ pub enum Action {
     List(List),
     Call(Call),
     Message(Message),
+    Listen(Listen),
+    Heard(Heard),
     Disconnect(Disconnect),
     Request(Request),
     Journal(Journal),

@@ -19,7 +19,8 @@ pub struct Journal {
     #[serde(rename = "where")]
     pub selects: Option<Expression>,
     /// How many of them.
-    pub count: Option<Count>,
+    #[serde(default)]
+    pub count: Count,
     /// Only those after the step of that name.
     pub since: Option<Located<String>>,
     /// What must hold of each.
@@ -33,6 +34,38 @@ pub enum Count {
     Exactly(usize),
     /// So many or more.
     AtLeast(usize),
+}
+
+impl Count {
+    /// How many there must be at least.
+    pub fn least(self) -> usize {
+        match self {
+            Self::Exactly(count) | Self::AtLeast(count) => count,
+        }
+    }
+
+    /// Whether so many are right.
+    pub fn is_met(self, found: usize) -> bool {
+        match self {
+            Self::Exactly(count) => found == count,
+            Self::AtLeast(count) => found >= count,
+        }
+    }
+
+    /// It in words for readers: `exactly 2 requests`.
+    pub fn of(self, what: &str) -> String {
+        let (how, count) = match self {
+            Self::Exactly(count) => ("exactly", count),
+            Self::AtLeast(count) => ("at least", count),
+        };
+        if count == 1 { format!("{how} one {what}") } else { format!("{how} {count} {what}s") }
+    }
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::AtLeast(1)
+    }
 }
 
 /// Shows that something does not happen.
