@@ -100,10 +100,41 @@ pub fn parse_name(name: &str) -> Result<HeaderName, HeaderError> {
     Ok(parsed)
 }
 
+/// The same value in memory of its own. One that was read shares the memory of all that was read with it: whoever keeps it
+/// for long would keep that.
+pub fn detached(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).map_or_else(
+        |_| value.clone(),
+        |mut copy| {
+            copy.set_sensitive(value.is_sensitive());
+            copy
+        },
+    )
+}
+
 /// Reads a header value and marks it sensitive. A trailing line break, which files often end with, is dropped.
 pub fn parse_value(name: &HeaderName, value: &str) -> Result<HeaderValue, HeaderError> {
     let mut value = HeaderValue::from_str(value.trim_end_matches(['\r', '\n']))
         .map_err(|_| HeaderError::Value(name.as_str().to_owned()))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn a_detached_value_keeps_nothing_else() {
+        let message = Bytes::from(b"mcp-session-id: abc\r\nserver: x".to_vec());
+        let mut read = HeaderValue::from_maybe_shared(message.slice(16..19)).unwrap();
+        read.set_sensitive(true);
+        let kept = detached(&read);
+        assert_eq!((kept.as_bytes(), kept.is_sensitive()), (&b"abc"[..], true));
+        assert!(!message.is_unique(), "a value that was read keeps the message");
+        drop(read);
+        assert!(message.is_unique());
+    }
 }

@@ -11,7 +11,7 @@ mod token_circuits;
 mod token_exchange;
 
 pub use credentials::{Credential, Credentials};
-pub use headers::{ForwardedHeaders, HeaderError, parse_name, parse_value};
+pub use headers::{ForwardedHeaders, HeaderError, detached, parse_name, parse_value};
 pub use passthrough::{PassedHeaders, Passthrough};
 pub use token_cache::{DEFAULT_LONGEST_USE, TokenCache};
 pub use token_exchange::{ClientCredentials, TokenExchange, TokenType};

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use vmcp_config::passthrough_problem;
 
+use super::headers::detached;
+
 /// Which headers of a client's request are passed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Passthrough(Vec<HeaderName>);
@@ -21,7 +23,7 @@ impl Passthrough {
     pub fn capture(&self, headers: &HeaderMap) -> PassedHeaders {
         let found = self.0.iter().flat_map(|name| headers.get_all(name).iter().map(move |value| (name, value)));
         let sensitive = found.map(|(name, value)| {
-            let mut value = value.clone();
+            let mut value = detached(value);
             value.set_sensitive(true);
             (name.clone(), value)
         });

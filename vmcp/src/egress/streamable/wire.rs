@@ -18,6 +18,7 @@ use crate::egress::meanwhile::Meanwhile;
 use crate::egress::news::News;
 use crate::egress::session::{Cancellation, Reply};
 use crate::jsonrpc::{self, Id};
+use crate::outgoing::detached;
 
 /// What requests need beside the session.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ impl Wire {
         let id = self.next_id();
         let message = jsonrpc::request(&Id::from(id), "initialize", Some(params));
         let response = post(&self.exchange, caller, HeaderMap::new(), message).await?;
-        let session_id = response.headers().get(SESSION_ID).cloned();
+        let session_id = response.headers().get(SESSION_ID).map(detached);
         let before = Established { session_id: session_id.clone(), version: "", ticket: None };
         let answered = self.awaited(&before, caller, id, Meanwhile::Nothing).read(response).await;
         let reply = answered.map_err(Failure::into_error)?.reply;
