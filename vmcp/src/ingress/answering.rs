@@ -5,6 +5,7 @@ use super::answer::{self, KEEP_ALIVE};
 use super::dispatch::Outcome;
 use super::replay::{LogReader, StreamLog};
 use super::session::Session;
+use super::work::{Progress, Work};
 use crate::replicas::SharedReader;
 use axum::body::Body;
 use axum::response::Response;
@@ -13,24 +14,13 @@ use futures::stream;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::Interval;
 
 /// How long a client waits before it comes back for the rest of a stream that broke.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A request that is being worked on, and what comes of it before its answer.
-#[derive(Debug)]
-pub(super) struct Work {
-    /// The work.
-    pub(super) task: JoinHandle<Outcome>,
-    /// Messages that belong to the request.
-    pub(super) messages: mpsc::Receiver<Bytes>,
-}
-
-/// Answers requests by a stream that begins with the messages `first`. The work goes on when the client leaves: in the
-/// era with sessions that is no cancellation, and the client may come back for the rest.
+/// Answers requests by a stream that begins with the messages `first`. The work goes on when the client leaves: the client may
+/// come back for the rest.
 pub(super) fn answer_later(
     session: &Arc<Session>,
     first: Vec<Bytes>,
@@ -53,12 +43,11 @@ pub(super) fn answer_later(
 /// Writes what comes of a request to the stream.
 async fn finish(log: &StreamLog, mut work: Work) {
     loop {
-        tokio::select! {
-            // What was said before the answer is told before it.
-            biased;
-            Some(message) = work.messages.recv() => log.push(message).await,
-            outcome = &mut work.task => {
-                if let Ok(Outcome::Answered(answer) | Outcome::Overloaded(answer) | Outcome::SessionLost(answer)) = outcome {
+        match work.next().await {
+            Progress::Said(message) => log.push(message).await,
+            Progress::Done(outcome) => {
+                if let Outcome::Answered(answer) | Outcome::Overloaded(answer) | Outcome::SessionLost(answer) = outcome
+                {
                     log.push(answer).await;
                 }
                 return;
@@ -135,6 +124,7 @@ mod tests {
     use super::*;
     use crate::backend::Caller;
     use http_body_util::BodyExt;
+    use tokio::sync::mpsc;
 
     fn session(revision: &str) -> Arc<Session> {
         let session = Sessions::new(SessionLimits::default()).create(&Caller::anonymous()).unwrap();
@@ -148,7 +138,7 @@ mod tests {
     }
 
     fn work(task: impl Future<Output = Outcome> + Send + 'static) -> Work {
-        Work { task: tokio::spawn(task), messages: mpsc::channel(1).1 }
+        Work::new(task, mpsc::channel(1).1)
     }
 
     #[tokio::test(start_paused = true)]
@@ -184,14 +174,14 @@ mod tests {
     #[tokio::test]
     async fn what_comes_before_the_answer_is_told_before_it() {
         let (sender, messages) = mpsc::channel(8);
-        let task = tokio::spawn(async move {
+        let task = async move {
             for message in ["1", "2", "3"] {
                 sender.send(Bytes::from(message)).await.unwrap();
             }
             Outcome::Answered(Bytes::from_static(b"{}"))
-        });
+        };
         let first = vec![Bytes::from("0")];
-        let works = vec![Work { task, messages }];
+        let works = vec![Work::new(task, messages)];
         let told = text(answer_later(&session("2025-06-18"), first, works, Patience::default())).await;
         let told: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
         assert_eq!(told, ["0", "1", "2", "3", "{}"]);

@@ -18,6 +18,8 @@ pub(super) enum Outcome {
     Overloaded(Bytes),
     /// The client wants none any more.
     Cancelled,
+    /// The gateway has failed, and has no response.
+    Panicked,
     /// The backend has lost the session. The response is for a client that cannot be told so by HTTP.
     SessionLost(Bytes),
 }

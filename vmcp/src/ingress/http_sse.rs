@@ -2,12 +2,12 @@
 //! is told, and names the endpoint at `/messages` to which the client posts. The stream is the session.
 
 use super::answer::{self, Refused};
-use super::answering::Work;
 use super::dispatch::Outcome;
 use super::post::{self, Notice};
 use super::session::{InFlight, Session};
 use super::stream::Messages;
 use super::upstream::Call;
+use super::work::Progress;
 use super::{Ingress, accept, body, methods};
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, Message, Request as Asked, code, error_response, raw, result_response};
@@ -175,23 +175,19 @@ fn initialize(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, ask
 fn answer(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, in_flight: InFlight, call: Call) {
     let ingress = Arc::clone(ingress);
     tokio::spawn(async move {
-        let Work { mut task, mut messages } = post::start(&session, caller, in_flight, call);
+        let mut work = post::start(&session, caller, in_flight, call);
         loop {
-            let outcome = tokio::select! {
-                biased;
-                Some(message) = messages.recv() => {
+            match work.next().await {
+                Progress::Said(message) => {
                     tell(&session, message);
                     continue;
                 }
-                outcome = &mut task => outcome,
-            };
-            match outcome {
-                Ok(Outcome::Answered(response) | Outcome::Overloaded(response)) => tell(&session, response),
-                Ok(Outcome::SessionLost(response)) => {
+                Progress::Done(Outcome::Answered(response) | Outcome::Overloaded(response)) => tell(&session, response),
+                Progress::Done(Outcome::SessionLost(response)) => {
                     tell(&session, response);
                     ingress.lose(&session);
                 }
-                Ok(Outcome::Cancelled) | Err(_) => {}
+                Progress::Done(Outcome::Cancelled | Outcome::Panicked) => {}
             }
             return;
         }

@@ -29,6 +29,7 @@ mod sessions;
 mod stateless;
 mod stream;
 mod upstream;
+mod work;
 
 pub use http_sse::SseEndpoint;
 pub use listener::serve;

@@ -31,7 +31,7 @@ const RETRY_AFTER: u16 = 1;
 pub(super) async fn answer_call(
     ingress: &Arc<Ingress>,
     endpoint: &StatelessEndpoint,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     caller: Caller,
     asked: &Request<'_>,
     params: &Object<'_>,
@@ -62,26 +62,20 @@ pub(super) async fn answer_call(
 /// What a request says of itself, if it says what it must.
 fn judge(
     endpoint: &StatelessEndpoint,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     asked: &Request<'_>,
     params: &Object<'_>,
 ) -> Result<Asked, ErrorObject> {
-    let header = mirror::version(headers)?;
+    let header = mirror::version(&headers)?;
     let meta = revision::meta(params).map_err(|error| ErrorObject::from(&error))?;
     let (version, meta) = RequestMeta::read(meta.as_ref())?;
     mirror::check_version(&header, &version)?;
     if !stateless::SPOKEN.contains(&version.as_str()) {
         return Err(revision::unsupported(&version, endpoint.gateway.revisions()));
     }
-    mirror::check(headers, &asked.method, params)?;
+    mirror::check(&headers, &asked.method, params)?;
     let params = asked.params.map_or_else(|| raw(&json!({})), ToOwned::to_owned);
-    Ok(Asked {
-        id: asked.id.clone(),
-        method: asked.method.clone().into_owned(),
-        params,
-        meta,
-        headers: headers.clone(),
-    })
+    Ok(Asked { id: asked.id.clone(), method: asked.method.clone().into_owned(), params, meta, headers })
 }
 
 fn refusal(id: &Id, error: ErrorObject) -> Refused {

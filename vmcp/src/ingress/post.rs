@@ -1,10 +1,10 @@
 //! POST: one JSON-RPC message from a client.
 
 use super::answer::Refused;
-use super::answering::Work;
 use super::dispatch::{self, Outcome};
 use super::session::{BusyError, InFlight, Session};
 use super::upstream::{Call, Unanswered, Unopened};
+use super::work::{Progress, Work};
 use super::{Ingress, SESSION_HEADER, accept, answer, answering, batch, body, methods, modern, revision};
 use crate::backend::Caller;
 use crate::jsonrpc::{
@@ -37,7 +37,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
     }
     let message = Message::parse(&body).map_err(|error| bad_request(&ErrorObject::from(&error)))?;
     match message {
-        Message::Request(call) => answer_call(ingress, &headers, caller, call).await,
+        Message::Request(call) => answer_call(ingress, headers, caller, call).await,
         Message::Notification(notification) => {
             let notice = Notice::read(&headers, &notification)?;
             if matches!(notice, Notice::Stateless) {
@@ -85,7 +85,7 @@ pub(super) fn bad_request(error: &ErrorObject) -> Refused {
 
 async fn answer_call(
     ingress: &Arc<Ingress>,
-    headers: &HeaderMap,
+    headers: HeaderMap,
     caller: Caller,
     asked: Asked<'_>,
 ) -> Result<Response, Refused> {
@@ -95,7 +95,7 @@ async fn answer_call(
             .map_err(|error| refuse(&ErrorObject::from(&error)))?,
         None => Object::empty("params"),
     };
-    let stateless = revision::names_stateless(headers, &asked.method, Some(&params))
+    let stateless = revision::names_stateless(&headers, &asked.method, Some(&params))
         .map_err(|error| refuse(&ErrorObject::from(&error)))?;
     if stateless {
         return modern::answer_call(ingress, &ingress.stateless, headers, caller, &asked, &params).await;
@@ -103,29 +103,25 @@ async fn answer_call(
     if asked.method == "initialize" {
         return initialize(ingress, &caller, &asked).await;
     }
-    let session = ingress.session(headers, &caller).await?;
-    ingress.check_version(headers)?;
+    let session = ingress.session(&headers, &caller).await?;
+    ingress.check_version(&headers)?;
     let in_flight = begin(&session, &asked.id)?;
     let call = Call { method: asked.method.into_owned(), params: asked.params.map(ToOwned::to_owned) };
     let mut work = start(&session, caller, in_flight, call);
-    tokio::select! {
+    let outcome = match tokio::time::timeout(ingress.patience.answer, work.next()).await {
+        Ok(Progress::Done(outcome)) => outcome,
         // What comes before the answer makes it a stream.
-        biased;
-        Some(message) = work.messages.recv() => {
-            Ok(answering::answer_later(&session, vec![message], vec![work], ingress.patience))
+        Ok(Progress::Said(message)) => {
+            return Ok(answering::answer_later(&session, vec![message], vec![work], ingress.patience));
         }
-        outcome = &mut work.task => match outcome {
-            Ok(Outcome::Answered(answer)) => Ok(answer::json(StatusCode::OK, answer)),
-            Ok(Outcome::Overloaded(answer)) => {
-                Err(answer::try_later(answer::json(StatusCode::SERVICE_UNAVAILABLE, answer), 1))
-            }
-            // The client wants no answer, and HTTP must have one.
-            Ok(Outcome::Cancelled) | Err(_) => Ok(answer::events(Body::empty())),
-            Ok(Outcome::SessionLost(_)) => Err(lost(ingress, &session)),
-        },
-        () = tokio::time::sleep(ingress.patience.answer) => {
-            Ok(answering::answer_later(&session, Vec::new(), vec![work], ingress.patience))
-        }
+        Err(_) => return Ok(answering::answer_later(&session, Vec::new(), vec![work], ingress.patience)),
+    };
+    match outcome {
+        Outcome::Answered(answer) => Ok(answer::json(StatusCode::OK, answer)),
+        Outcome::Overloaded(answer) => Err(answer::try_later(answer::json(StatusCode::SERVICE_UNAVAILABLE, answer), 1)),
+        // There is no answer, and HTTP must have one.
+        Outcome::Cancelled | Outcome::Panicked => Ok(answer::events(Body::empty())),
+        Outcome::SessionLost(_) => Err(lost(ingress, &session)),
     }
 }
 
@@ -144,10 +140,10 @@ pub(super) fn begin(session: &Arc<Session>, id: &Id) -> Result<InFlight, Refused
     })
 }
 
-/// Starts to work on a request.
+/// The work on a request.
 pub(super) fn start(session: &Arc<Session>, caller: Caller, in_flight: InFlight, call: Call) -> Work {
     let (sender, messages) = mpsc::channel(MESSAGES);
-    Work { task: tokio::spawn(dispatch::answer(Arc::clone(session), caller, in_flight, call, sender)), messages }
+    Work::new(dispatch::answer(Arc::clone(session), caller, in_flight, call, sender), messages)
 }
 
 /// Ends a session that its backend has lost, and tells the client in the way of the protocol.
