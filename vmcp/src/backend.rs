@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::outgoing::{ForwardedHeaders, OutgoingAuth, PassedHeaders};
@@ -129,13 +130,21 @@ pub struct Principal {
 #[derive(Clone)]
 pub struct SubjectToken {
     text: Arc<str>,
+    digest: [u8; 32],
     expires_at: SystemTime,
 }
 
 impl SubjectToken {
     /// A token that was verified and ends at `expires_at`.
     pub fn new(text: impl Into<Arc<str>>, expires_at: SystemTime) -> Self {
-        Self { text: text.into(), expires_at }
+        let text = text.into();
+        let digest = Sha256::digest(text.as_bytes()).into();
+        Self { text, digest, expires_at }
+    }
+
+    /// Its SHA-256, which tells it from every other token.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// The token itself. For the token endpoint only.

@@ -17,12 +17,34 @@ const WORKLOAD: &str = "{workload}";
 #[derive(Debug, PartialEq)]
 pub struct Naming {
     strategy: Strategy,
-    /// The prefix of a backend's names, with `{workload}` for its own.
-    prefix: String,
+    prefix: PrefixFormat,
     /// What the configuration says of a backend's tools.
     backends: BTreeMap<String, Shown>,
     /// What holds for a backend of which it says nothing.
     others: Shown,
+}
+
+/// The prefix of a backend's names: the parts of the format between which its own name stands.
+#[derive(Debug, PartialEq, Eq)]
+struct PrefixFormat(Vec<String>);
+
+impl PrefixFormat {
+    /// Reads a format with `{workload}` for the backend's name.
+    fn parse(format: &str) -> Self {
+        Self(format.split(WORKLOAD).map(str::to_owned).collect())
+    }
+
+    /// `name` with the prefix.
+    fn put_before(&self, name: &str, backend: &str) -> String {
+        self.0.join(backend) + name
+    }
+
+    /// `name` without the prefix, if it has it.
+    fn strip<'a>(&self, name: &'a str, backend: &str) -> Option<&'a str> {
+        let (first, rest) = self.0.split_first()?;
+        let name = name.strip_prefix(first.as_str())?;
+        rest.iter().try_fold(name, |name, part| name.strip_prefix(backend)?.strip_prefix(part.as_str()))
+    }
 }
 
 /// How names that several backends have are kept apart.
@@ -46,7 +68,7 @@ enum Shown {
 impl Naming {
     /// The names of an aggregation.
     pub fn of(aggregation: Aggregation) -> Self {
-        let prefix = aggregation.prefix_format();
+        let prefix = PrefixFormat::parse(&aggregation.prefix_format());
         let order = aggregation.conflict_resolution_config.and_then(|config| config.priority_order);
         let strategy = match aggregation.conflict_resolution {
             ConflictResolution::Prefix => Strategy::Prefix,
@@ -68,7 +90,7 @@ impl Naming {
     pub fn of_one(tools: ToolSelection) -> Self {
         Self {
             strategy: Strategy::Priority(Vec::new()),
-            prefix: String::new(),
+            prefix: PrefixFormat::parse(""),
             backends: BTreeMap::new(),
             others: Shown::Selected(tools),
         }
@@ -77,18 +99,12 @@ impl Naming {
     /// What clients call `name` of `backend`, if they see it.
     pub fn exposed(&self, kind: Kind, backend: &str, name: &str) -> Option<String> {
         let name = if kind == Kind::Tools { self.selection(backend)?.exposed(name)? } else { name };
-        Some(match self.prefix_of(kind, backend) {
-            Some(prefix) => prefix + name,
-            None => name.to_owned(),
-        })
+        Some(if self.has_prefix(kind) { self.prefix.put_before(name, backend) } else { name.to_owned() })
     }
 
     /// What `backend` itself calls what clients call `exposed`, if it can be the backend's.
     pub fn original<'a>(&'a self, kind: Kind, backend: &str, exposed: &'a str) -> Option<&'a str> {
-        let name = match self.prefix_of(kind, backend) {
-            Some(prefix) => exposed.strip_prefix(&prefix)?,
-            None => exposed,
-        };
+        let name = if self.has_prefix(kind) { self.prefix.strip(exposed, backend)? } else { exposed };
         if kind == Kind::Tools { self.selection(backend)?.original(name) } else { Some(name) }
     }
 
@@ -132,13 +148,11 @@ impl Naming {
         }
     }
 
-    fn prefix_of(&self, kind: Kind, backend: &str) -> Option<String> {
-        match (&self.strategy, kind) {
-            (Strategy::Prefix, Kind::Tools | Kind::Prompts) | (Strategy::Manual, Kind::Prompts) => {
-                Some(self.prefix.replace(WORKLOAD, backend))
-            }
-            _ => None,
-        }
+    fn has_prefix(&self, kind: Kind) -> bool {
+        matches!(
+            (&self.strategy, kind),
+            (Strategy::Prefix, Kind::Tools | Kind::Prompts) | (Strategy::Manual, Kind::Prompts)
+        )
     }
 }
 

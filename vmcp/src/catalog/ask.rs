@@ -1,14 +1,35 @@
 //! One request of a client to one backend.
 
 use super::cache::Key;
-use super::{Catalog, ClientView, Conversation, error};
+use super::{Catalog, ClientView, Conversation, ItemList, error};
 use crate::backend::{Backend, Caller};
 use crate::egress::{Asking, Cause, Reply};
 use crate::jsonrpc::{ErrorObject, Object, code};
 use crate::offers::Kind;
-use crate::stateless::mirrored::Mirrored;
-use serde_json::value::RawValue;
 use std::sync::Arc;
+
+/// What a backend is asked.
+pub(super) struct Request<'a> {
+    /// The method.
+    pub(super) method: &'a str,
+    /// The params, with the backend's own names.
+    pub(super) params: Object<'a>,
+    /// The tool that it calls, if it does.
+    pub(super) tool: Option<Tool<'a>>,
+}
+
+/// A tool, as its backend calls it and lists it.
+pub(super) struct Tool<'a> {
+    pub(super) name: &'a str,
+    pub(super) list: Arc<ItemList>,
+}
+
+impl<'a> Request<'a> {
+    /// A request that calls no tool.
+    pub(super) fn new(method: &'a str, params: Object<'a>) -> Self {
+        Self { method, params, tool: None }
+    }
+}
 
 impl Catalog {
     /// Sends a request to `backend` in the client's session with it, and waits for the answer within the backend's time.
@@ -18,28 +39,29 @@ impl Catalog {
         view: &ClientView,
         caller: &Caller,
         backend: &Arc<Backend>,
-        method: &str,
-        params: Object<'_>,
+        request: Request<'_>,
         conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
+        let Request { method, params, tool } = request;
         let params = conversation.addressed(backend, params)?.to_raw();
         let timeout = self.timeout(backend);
         let session = view.session(&self.egress, backend, caller);
         self.tell(view, caller, backend, &session).await;
         let hearing = conversation.with(backend);
-        let tool = Tool::of(method, &params);
-        let send = async || {
-            let mirrored = tool.as_ref().map(|tool| self.mirrored(backend, caller, tool)).unwrap_or_default();
-            let asking = Asking { method, params: Some(&params), mirrored: &mirrored };
+        let send = async |tool: Option<&Tool<'_>>| {
+            let mirrored = tool.map(|tool| tool.list.mirrored(tool.name)).unwrap_or_default();
+            let asking = Asking { method, params: Some(&params), mirrored };
             session.converse(caller, asking, timeout, Some(&hearing)).await
         };
-        let mut outcome = send().await;
-        if tool.is_some() && outcome.as_ref().is_err_and(|error| error.code() == Some(code::HEADER_MISMATCH)) {
+        let mut outcome = send(tool.as_ref()).await;
+        if let Some(tool) = tool
+            && outcome.as_ref().is_err_and(|error| error.code() == Some(code::HEADER_MISMATCH))
+        {
             // The tool may want other arguments in headers than when it was listed.
             let key = Key::new(Kind::Tools, backend, caller);
             self.lists.invalidate(|known| *known == key);
-            if self.loaded(Kind::Tools, view, backend, caller).await.is_ok() {
-                outcome = send().await;
+            if let Ok(list) = self.loaded(Kind::Tools, view, backend, caller).await {
+                outcome = send(Some(&Tool { list, ..tool })).await;
             }
         }
         self.health.record_call(backend, outcome.as_ref().map(drop));
@@ -53,21 +75,5 @@ impl Catalog {
             }
             error::unavailable(backend_name, &failure)
         })
-    }
-
-    /// The arguments that a tool of `backend` wants to see in headers, by its last known list.
-    fn mirrored(&self, backend: &Backend, caller: &Caller, Tool(name): &Tool) -> Vec<Mirrored> {
-        let list = self.known(Kind::Tools, backend, caller);
-        list.map(|list| list.mirrored(name).to_vec()).unwrap_or_default()
-    }
-}
-
-/// The tool that a request is about, as its backend calls it.
-struct Tool(String);
-
-impl Tool {
-    fn of(method: &str, params: &RawValue) -> Option<Self> {
-        let params = (method == "tools/call").then(|| Object::parse(params, "params", &["name"]).ok()).flatten()?;
-        params.string("name").ok().flatten().map(Self)
     }
 }

@@ -56,15 +56,15 @@ impl Key {
 impl Credential {
     fn of(backend: &Backend, caller: &Caller) -> Self {
         let token = caller.subject_token.as_ref().filter(|_| backend.auth.is_user_scoped());
-        if token.is_none() && caller.passed.is_empty() {
-            return Self::Shared;
+        if caller.passed.is_empty() {
+            return token.map_or(Self::Shared, |token| Self::Callers(*token.digest()));
         }
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {
             hash.update(bytes.len().to_be_bytes());
             hash.update(bytes);
         };
-        part(token.map_or("", |token| token.expose()).as_bytes());
+        part(token.map_or(&[], |token| token.digest().as_slice()));
         for (name, value) in caller.passed.iter() {
             part(name.as_str().as_bytes());
             part(value.as_bytes());

@@ -22,6 +22,15 @@ pub(super) struct Claim<'a> {
     pub(super) found: Found,
 }
 
+/// A claim that holds.
+#[derive(Debug)]
+pub(super) struct Held<'a> {
+    /// The claim.
+    pub(super) claim: Claim<'a>,
+    /// The list that shows it.
+    pub(super) list: Arc<ItemList>,
+}
+
 /// What in a list shows that a claim holds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Found {
@@ -43,13 +52,19 @@ pub(super) enum Rivals {
 /// Lists by the name of the backend, those of one kind.
 type Lists<'a> = BTreeMap<&'a str, Result<Arc<ItemList>, EgressError>>;
 
-impl Claim<'_> {
+impl<'c> Claim<'c> {
     fn holds_by(&self, lists: &Lists<'_>) -> bool {
-        let Some(Ok(list)) = lists.get(self.backend.name.as_str()) else { return false };
-        match self.found {
+        self.held_by(lists).is_some()
+    }
+
+    /// The claim with the list that shows that it holds.
+    fn held_by(&self, lists: &Lists<'_>) -> Option<Held<'c>> {
+        let Some(Ok(list)) = lists.get(self.backend.name.as_str()) else { return None };
+        let holds = match self.found {
             Found::Item => list.has(self.key),
             Found::Template => list.iter().any(|item| template::matches(&item.name, self.key)),
-        }
+        };
+        holds.then(|| Held { claim: *self, list: Arc::clone(list) })
     }
 }
 
@@ -65,12 +80,12 @@ impl Catalog {
         caller: &Caller,
         claims: &[Claim<'c>],
         rivals: Rivals,
-    ) -> Result<Vec<Claim<'c>>, ErrorObject> {
+    ) -> Result<Vec<Held<'c>>, ErrorObject> {
         for known_is_enough in [true, false] {
             let mut failure = None;
             for claims in claims.chunk_by(|one, next| one.kind == next.kind) {
                 let lists = self.lists_for(view, caller, claims, rivals, known_is_enough).await;
-                let holding: Vec<_> = claims.iter().filter(|claim| claim.holds_by(&lists)).copied().collect();
+                let holding: Vec<_> = claims.iter().filter_map(|claim| claim.held_by(&lists)).collect();
                 if !holding.is_empty() {
                     return Ok(holding);
                 }

@@ -1,5 +1,6 @@
 //! `completion/complete`: values for an argument of a prompt or for a variable of a resource template.
 
+use super::ask::Request;
 use super::named::Route;
 use super::{Catalog, ClientView, Conversation};
 use crate::backend::Caller;
@@ -30,7 +31,7 @@ impl Catalog {
         let text = |key: &str| reference.string(key).map_err(|error| ErrorObject::from(&error));
         let (backend, reference) = match (text("type")?.as_deref(), text("name")?, text("uri")?) {
             (Some("ref/prompt"), Some(name), _) => {
-                let Route { backend, original } = self.route(Kind::Prompts, view, caller, &name).await?;
+                let Route { backend, original, .. } = self.route(Kind::Prompts, view, caller, &name).await?;
                 (backend, reference.with("name", raw(&original)))
             }
             (Some("ref/resource"), _, Some(uri)) => (self.owner(view, caller, &uri).await?, reference),
@@ -40,6 +41,6 @@ impl Catalog {
             return Ok(Reply::Result(raw(&json!({ "completion": { "values": [], "hasMore": false } }))));
         }
         let params = params.with("ref", reference.to_raw());
-        self.ask(view, caller, &backend, "completion/complete", params, conversation).await
+        self.ask(view, caller, &backend, Request::new("completion/complete", params), conversation).await
     }
 }

@@ -20,8 +20,8 @@ pub struct Item {
     pub name: String,
     /// The item of the list.
     pub item: Arc<RawValue>,
-    /// The arguments that a tool wants to see in headers too.
-    pub mirrored: Vec<Mirrored>,
+    /// The arguments that a tool's schema wants to see in headers too.
+    pub marked: Vec<Mirrored>,
 }
 
 /// What one backend has of one kind.
@@ -122,12 +122,15 @@ impl ItemList {
         if self.by_name.contains_key(&name) {
             return Err(ItemError::Duplicate(name));
         }
-        let schema = object.field("inputSchema").filter(|_| self.has_mirrored);
-        let mirrored = schema.map_or(Ok(Vec::new()), mirrored);
-        let mirrored = mirrored.map_err(|error| ItemError::Mirrored(name.clone(), error))?;
+        let schema = object.field("inputSchema").filter(|_| kind == Kind::Tools);
+        let marked = match schema.map_or(Ok(Vec::new()), mirrored) {
+            Err(error) if self.has_mirrored => return Err(ItemError::Mirrored(name, error)),
+            // To everyone else marks mean nothing, and clients that know them leave the tool out.
+            marked => marked.unwrap_or_default(),
+        };
         let item = Arc::from(item.to_owned());
         self.by_name.insert(name.clone(), self.items.len());
-        self.items.push(Item { name, item, mirrored });
+        self.items.push(Item { name, item, marked });
         Ok(())
     }
 
@@ -138,7 +141,7 @@ impl ItemList {
 
     /// The arguments that the tool `name` wants to see in headers too.
     pub(super) fn mirrored(&self, name: &str) -> &[Mirrored] {
-        self.item(name).map_or(&[], |item| &item.mirrored)
+        self.item(name).filter(|_| self.has_mirrored).map_or(&[], |item| &item.marked)
     }
 
     /// Whether the backend has something that it calls `name`.

@@ -1,8 +1,9 @@
 //! `tools/call` and `prompts/get`: from the name that the client knows to the backend that owns it. One request to one
 //! backend.
 
-use super::claims::{Claim, Found, Rivals};
-use super::{Catalog, ClientView, Conversation, Now, candidates, error};
+use super::ask::{Request, Tool};
+use super::claims::{Claim, Found, Held, Rivals};
+use super::{Catalog, ClientView, Conversation, ItemList, Now, candidates, error};
 use crate::backend::{Backend, Caller};
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, Object, raw};
@@ -16,6 +17,8 @@ pub const NAMED_KEYS: [&str; 5] = ["name", "arguments", "inputResponses", "reque
 pub(super) struct Route {
     pub(super) backend: Arc<Backend>,
     pub(super) original: String,
+    /// The owner's list, in which it stands.
+    list: Arc<ItemList>,
 }
 
 impl Catalog {
@@ -51,13 +54,13 @@ impl Catalog {
         conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let name = params.required("name", &format!("the {}", kind.noun()))?;
-        let Route { backend, original } = self.route(kind, view, caller, &name).await?;
-        let list = self.known(kind, &backend, caller);
-        if let Some(item) = list.as_ref().and_then(|list| list.item(&original)) {
+        let Route { backend, original, list } = self.route(kind, view, caller, &name).await?;
+        if let Some(item) = list.item(&original) {
             conversation.fits(item)?;
         }
-        let params = params.with("name", raw(&original));
-        self.ask(view, caller, &backend, method, params, conversation).await
+        let request = Request::new(method, params.with("name", raw(&original)));
+        let tool = (kind == Kind::Tools).then_some(Tool { name: &original, list });
+        self.ask(view, caller, &backend, Request { tool, ..request }, conversation).await
     }
 
     /// Finds the owner of a name: of the backends that could have it, the first in order that has it. Where people resolve
@@ -81,9 +84,11 @@ impl Catalog {
         match &holding[..] {
             [] => Err(error::unknown(kind, name)),
             [owner, rival, ..] if rivals == Rivals::Count => {
-                Err(error::contested(name, &owner.backend.name, &rival.backend.name))
+                Err(error::contested(name, &owner.claim.backend.name, &rival.claim.backend.name))
             }
-            [owner, ..] => Ok(Route { backend: Arc::clone(owner.backend), original: owner.key.to_owned() }),
+            [Held { claim, list }, ..] => {
+                Ok(Route { backend: Arc::clone(claim.backend), original: claim.key.to_owned(), list: Arc::clone(list) })
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `resources/read`, `resources/subscribe` and `resources/unsubscribe`: from a URI to the backend that owns it.
 
+use super::ask::Request;
 use super::claims::{Claim, Found, Rivals};
 use super::view::Told;
 use super::{Catalog, ClientView, Conversation, error};
@@ -23,7 +24,7 @@ impl Catalog {
         conversation: &dyn Conversation,
     ) -> Result<Reply, ErrorObject> {
         let backend = self.owner(view, caller, &uri(&params)?).await?;
-        self.ask(view, caller, &backend, "resources/read", params, conversation).await
+        self.ask(view, caller, &backend, Request::new("resources/read", params), conversation).await
     }
 
     /// Subscribes the client to the news of a resource.
@@ -44,7 +45,7 @@ impl Catalog {
         view.interests.subscribe(&uri, &backend.name)?;
         let session = view.session(&self.egress, &backend, caller);
         session.listen(caller).await;
-        let reply = self.ask(view, caller, &backend, "resources/subscribe", params, conversation).await;
+        let reply = self.ask(view, caller, &backend, Request::new("resources/subscribe", params), conversation).await;
         let agreed = matches!(reply, Ok(Reply::Result(_)));
         view.interests.subscribed(&uri, agreed);
         if agreed {
@@ -64,7 +65,7 @@ impl Catalog {
         let uri = uri(&params)?;
         let backend = view.interests.unsubscribe(&uri).and_then(|name| self.backends().get(&name).cloned());
         let Some(backend) = backend else { return Ok(Reply::Result(raw(&json!({})))) };
-        self.ask(view, caller, &backend, "resources/unsubscribe", params, conversation).await
+        self.ask(view, caller, &backend, Request::new("resources/unsubscribe", params), conversation).await
     }
 
     /// The owner of a URI: of all backends by name, the first that lists it, else the first with a template that means
@@ -92,7 +93,7 @@ impl Catalog {
             .collect();
         let holding = self.holding(view, caller, &claims, Rivals::Lose).await?;
         let owner = holding.first().ok_or_else(|| error::unknown(Kind::Resources, uri))?;
-        Ok(Arc::clone(owner.backend))
+        Ok(Arc::clone(owner.claim.backend))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One HTTP request to a backend, with everything that the backend's configuration adds to it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -57,9 +58,12 @@ impl Exchange {
         let settings = Arc::clone(&self.settings.borrow());
         loop {
             let credential = self.credentials.obtain(&settings, caller).await?;
-            let mut headers = with_settings(headers.clone(), &settings, credential.as_ref());
-            caller.passed.apply(&mut headers);
-            let response = self.follow(&method, url, &headers, &body).await?;
+            let headers = || {
+                let mut headers = with_settings(headers.clone(), &settings, credential.as_ref());
+                caller.passed.apply(&mut headers);
+                headers
+            };
+            let response = self.follow(&method, url, headers, &body).await?;
             let status = response.status();
             if status == StatusCode::UNAUTHORIZED
                 && !retried
@@ -116,24 +120,24 @@ impl Exchange {
         matches!(&self.hearer, Hearer::Client(client) if client.capabilities.get() != "{}")
     }
 
-    /// Sends a request and follows what MCP clients may follow: 307 and 308 of the same origin, with the same body.
+    /// Sends a request and follows what MCP clients may follow: 307 and 308 of the same origin, with the same headers and body.
     async fn follow(
         &self,
         method: &Method,
         url: &Url,
-        headers: &HeaderMap,
+        headers: impl Fn() -> HeaderMap,
         body: &Bytes,
     ) -> Result<Response<Incoming>, EgressError> {
-        let mut url = url.clone();
+        let mut url = Cow::Borrowed(url);
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send_once(method, &url, headers, body).await?;
+            let response = self.send_once(method, &url, headers(), body).await?;
             let status = response.status();
             if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
                 return Ok(response);
             }
             let target = redirect_target(&url, status, response.headers().get(LOCATION))?;
             tracing::debug!(backend = self.backend.name, %status, "following a redirect of the same origin");
-            url = target;
+            url = Cow::Owned(target);
         }
         Err(EgressError::new(Cause::Protocol, format!("more than {MAX_REDIRECTS} redirects")))
     }
@@ -142,7 +146,7 @@ impl Exchange {
         &self,
         method: &Method,
         url: &Url,
-        headers: &HeaderMap,
+        headers: HeaderMap,
         body: &Bytes,
     ) -> Result<Response<Incoming>, EgressError> {
         let mut request = Request::builder()
@@ -150,7 +154,7 @@ impl Exchange {
             .uri(url.as_str())
             .body(Full::new(body.clone()))
             .map_err(|_| EgressError::new(Cause::Protocol, "the URL of the backend is malformed"))?;
-        *request.headers_mut() = headers.clone();
+        *request.headers_mut() = headers;
         let reach = Reach { class: self.backend.class, allow_private: self.backend.allow_private };
         self.http.send(Partition::Backend(self.backend.name.clone()), reach, &self.backend.trust, request).await
     }

@@ -50,7 +50,7 @@ pub(super) async fn post(
         match Message::parse(&bytes) {
             Err(error) => errors.push(error_response(None, &raw(&ErrorObject::from(&error)))),
             Ok(Message::Request(request)) => match begin(&session, &request) {
-                Ok((in_flight, call)) => works.push(post::start(&session, caller.clone(), in_flight, call)),
+                Ok((in_flight, call)) => works.push(post::work(&session, caller.clone(), in_flight, call)),
                 Err(error) => errors.push(error_response(Some(&request.id), &raw(&error))),
             },
             Ok(Message::Notification(notification)) => {

@@ -175,7 +175,7 @@ fn initialize(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, ask
 fn answer(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, in_flight: InFlight, call: Call) {
     let ingress = Arc::clone(ingress);
     tokio::spawn(async move {
-        let mut work = post::start(&session, caller, in_flight, call);
+        let mut work = post::work(&session, caller, in_flight, call);
         loop {
             match work.next().await {
                 Progress::Said(message) => {

@@ -107,7 +107,7 @@ async fn answer_call(
     ingress.check_version(&headers)?;
     let in_flight = begin(&session, &asked.id)?;
     let call = Call { method: asked.method.into_owned(), params: asked.params.map(ToOwned::to_owned) };
-    let mut work = start(&session, caller, in_flight, call);
+    let mut work = work(&session, caller, in_flight, call);
     let outcome = match tokio::time::timeout(ingress.patience.answer, work.next()).await {
         Ok(Progress::Done(outcome)) => outcome,
         // What comes before the answer makes it a stream.
@@ -141,7 +141,7 @@ pub(super) fn begin(session: &Arc<Session>, id: &Id) -> Result<InFlight, Refused
 }
 
 /// The work on a request.
-pub(super) fn start(session: &Arc<Session>, caller: Caller, in_flight: InFlight, call: Call) -> Work {
+pub(super) fn work(session: &Arc<Session>, caller: Caller, in_flight: InFlight, call: Call) -> Work {
     let (sender, messages) = mpsc::channel(MESSAGES);
     Work::new(dispatch::answer(Arc::clone(session), caller, in_flight, call, sender), messages)
 }

@@ -9,6 +9,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+/// How many keys of an object are few.
+const FEW: usize = 16;
+
 /// A JSON object of which the gateway reads or replaces some keys and passes the others on.
 #[derive(Debug, Clone)]
 pub struct Object<'a> {
@@ -106,9 +109,14 @@ impl<'a> Object<'a> {
     }
 
     fn check_keys(&self, owned: &[&str]) -> Result<(), ParseError> {
-        let mut seen = HashSet::with_capacity(self.fields.len());
-        for (key, _) in &self.fields {
-            if !seen.insert(key.as_ref()) {
+        // Few keys, as most objects have, are compared one by one sooner than hashed.
+        let mut seen = (self.fields.len() > FEW).then(HashSet::new);
+        for (index, (key, _)) in self.fields.iter().enumerate() {
+            let is_new = match &mut seen {
+                Some(seen) => seen.insert(key.as_ref()),
+                None => self.fields[..index].iter().all(|(other, _)| other != key),
+            };
+            if !is_new {
                 return Err(ParseError::DuplicateKey { place: self.place, key: key.to_string() });
             }
             if owned.contains(&key.as_ref()) {

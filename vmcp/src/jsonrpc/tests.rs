@@ -83,11 +83,15 @@ fn escapes_and_folding_beyond_ascii_do_not_hide_a_key() {
 
 #[test]
 fn a_duplicate_that_the_gateway_does_not_own_is_refused_where_it_reads() {
-    let params = raw_text(r#"{"name":"a","x":1,"x":2}"#);
-    assert!(matches!(
-        Object::parse(&params, "params", &["name"]),
-        Err(ParseError::DuplicateKey { place: "params", .. })
-    ));
+    for others in [0, 13, 14, 100] {
+        let other = (0..others).map(|number| format!(r#""k{number}":0,"#)).collect::<Vec<_>>().concat();
+        let params = |keys: &str| raw_text(&format!(r#"{{{other}"name":"a",{keys}}}"#));
+        assert!(Object::parse(&params(r#""x":1,"y":2"#), "params", &["name"]).is_ok(), "{others}");
+        assert!(matches!(
+            Object::parse(&params(r#""x":1,"x":2"#), "params", &["name"]),
+            Err(ParseError::DuplicateKey { place: "params", key }) if key == "x"
+        ));
+    }
 }
 
 #[test]

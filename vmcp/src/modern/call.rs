@@ -13,7 +13,7 @@ use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
 use crate::seal::Sealer;
 use crate::stateless::header;
 use crate::stateless::meta::{OF_REQUEST, PROGRESS_TOKEN};
-use crate::stateless::mirrored::{is_same, mirrored};
+use crate::stateless::mirrored::is_same;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -27,9 +27,8 @@ use tokio::sync::mpsc;
 pub(super) struct Call<'a> {
     client: &'a Arc<Client>,
     headers: &'a HeaderMap,
-    arguments: Option<&'a RawValue>,
     sealer: &'a Sealer,
-    request: Request,
+    request: Request<'a>,
     /// What the client has brought of an earlier round.
     state: Option<String>,
     capabilities: Capabilities,
@@ -54,7 +53,7 @@ impl<'a> Call<'a> {
     pub(super) fn new(
         gateway: &'a ModernGateway,
         client: &'a Arc<Client>,
-        caller: &Caller,
+        caller: &'a Caller,
         asked: &'a Asked,
         capabilities: Capabilities,
         params: &Object<'a>,
@@ -68,7 +67,6 @@ impl<'a> Call<'a> {
         Ok(Self {
             client,
             headers: &asked.headers,
-            arguments: params.borrowed("arguments"),
             sealer: &gateway.sealer,
             request: Request::new(caller, &asked.method, params),
             state: params.string("requestState").map_err(|error| ErrorObject::from(&error))?,
@@ -195,16 +193,13 @@ impl Conversation for Call<'_> {
     }
 
     fn fits(&self, item: &Item) -> Result<(), ErrorObject> {
-        let tool = Object::parse(&item.item, "tool", &["inputSchema"]).map_err(|error| ErrorObject::from(&error))?;
-        let Some(schema) = tool.field("inputSchema") else { return Ok(()) };
-        // Clients leave a tool out whose marks are wrong.
-        let Ok(marked) = mirrored(schema) else { return Ok(()) };
-        if marked.is_empty() {
+        if item.marked.is_empty() {
             return Ok(());
         }
-        let arguments = self.arguments.map(|arguments| serde_json::from_str::<Map<String, Value>>(arguments.get()));
+        let arguments =
+            self.request.arguments().map(|arguments| serde_json::from_str::<Map<String, Value>>(arguments.get()));
         let arguments = arguments.and_then(Result::ok).unwrap_or_default();
-        for mirrored in marked {
+        for mirrored in &item.marked {
             let shown = mirrored.header.as_str();
             let value = single(self.headers, &mirrored.header, shown)?.map(header::decode).transpose();
             let value = value.map_err(|error| mismatch(format!("the {shown} header is malformed: {error}")))?;

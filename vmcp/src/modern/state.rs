@@ -6,35 +6,47 @@ use crate::jsonrpc::{ErrorObject, Object, code};
 use crate::seal::{Binding, Sealer};
 use crate::stateless::header::named_by;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::time::{Duration, SystemTime};
 
 /// How long a client has for a round: people may have to be asked.
 const LIFETIME: Duration = Duration::from_mins(10);
 
-/// What makes one request the same in each of its rounds.
+/// What makes one request the same in each of its rounds. Most requests have one round: nothing is read before there is a
+/// state to seal or to open.
 #[derive(Debug)]
-pub(super) struct Request {
-    binding: Binding,
+pub(super) struct Request<'a> {
+    caller: &'a Caller,
+    method: &'a str,
+    name: Option<&'a RawValue>,
+    arguments: Option<&'a RawValue>,
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// The request of `caller` for `method` with these params, as the client wrote them.
-    pub(super) fn new(caller: &Caller, method: &str, params: &Object<'_>) -> Self {
-        let name = named_by(method).and_then(|member| params.string(member).ok().flatten()).unwrap_or_default();
-        let mut digest = Sha256::new();
-        let arguments = params.field("arguments").and_then(|arguments| serde_json::from_str(arguments.get()).ok());
-        hash(&arguments.unwrap_or(Value::Null), &mut digest);
-        let binding = Binding::to("requestState")
-            .and_principal(caller.principal.as_ref())
-            .and(method)
-            .and(name)
-            .and(digest.finalize());
-        Self { binding }
+    pub(super) fn new(caller: &'a Caller, method: &'a str, params: &Object<'a>) -> Self {
+        let name = named_by(method).and_then(|member| params.borrowed(member));
+        Self { caller, method, name, arguments: params.borrowed("arguments") }
+    }
+
+    /// The arguments, as the client wrote them.
+    pub(super) fn arguments(&self) -> Option<&'a RawValue> {
+        self.arguments
     }
 
     fn at(&self, backend: &Backend) -> Binding {
-        self.binding.clone().and(&backend.name).and(backend.url.as_str())
+        let name = self.name.and_then(|name| serde_json::from_str::<String>(name.get()).ok()).unwrap_or_default();
+        let arguments = self.arguments.and_then(|arguments| serde_json::from_str(arguments.get()).ok());
+        let mut digest = Sha256::new();
+        hash(&arguments.unwrap_or(Value::Null), &mut digest);
+        Binding::to("requestState")
+            .and_principal(self.caller.principal.as_ref())
+            .and(self.method)
+            .and(name)
+            .and(digest.finalize())
+            .and(&backend.name)
+            .and(backend.url.as_str())
     }
 
     /// What the client is given to carry.
@@ -93,9 +105,8 @@ mod tests {
     use crate::jsonrpc::raw;
     use serde_json::json;
 
-    fn request(caller: &Caller, method: &str, params: &Value) -> Request {
-        let params = raw(params);
-        Request::new(caller, method, &Object::parse(&params, "params", &["name", "arguments", "uri"]).unwrap())
+    fn request<'a>(caller: &'a Caller, method: &'a str, params: &'a RawValue) -> Request<'a> {
+        Request::new(caller, method, &Object::parse(params, "params", &["name", "arguments", "uri"]).unwrap())
     }
 
     fn backend(name: &str, url: &str) -> Backend {
@@ -105,22 +116,23 @@ mod tests {
     #[test]
     fn a_state_is_good_for_the_same_request_of_the_same_user_at_the_same_backend() {
         let (key, b) = (Sealer::random().unwrap(), backend("b", "http://b.example/mcp"));
-        let call = json!({"name": "t", "arguments": {"a": 1, "b": [true, null]}});
+        let call = raw(&json!({"name": "t", "arguments": {"a": 1, "b": [true, null]}}));
         let sealed = request(&Caller::named("alice"), "tools/call", &call).seal(&key, &b, "state").unwrap();
-        let again = json!({"arguments": {"b": [true, null], "a": 1}, "name": "t", "requestState": "x"});
-        let open = |of: &Request, at: &Backend| of.open(&key, at, &sealed);
+        let again = raw(&json!({"arguments": {"b": [true, null], "a": 1}, "name": "t", "requestState": "x"}));
+        let open = |of: &Request<'_>, at: &Backend| of.open(&key, at, &sealed);
         assert_eq!(open(&request(&Caller::named("alice"), "tools/call", &again), &b).unwrap(), "state");
         for (user, method, params) in [
             ("bob", "tools/call", &call),
             ("alice", "prompts/get", &call),
-            ("alice", "tools/call", &json!({"name": "u", "arguments": {"a": 1, "b": [true, null]}})),
-            ("alice", "tools/call", &json!({"name": "t", "arguments": {"a": 2, "b": [true, null]}})),
-            ("alice", "tools/call", &json!({"name": "t"})),
+            ("alice", "tools/call", &raw(&json!({"name": "u", "arguments": {"a": 1, "b": [true, null]}}))),
+            ("alice", "tools/call", &raw(&json!({"name": "t", "arguments": {"a": 2, "b": [true, null]}}))),
+            ("alice", "tools/call", &raw(&json!({"name": "t"}))),
         ] {
             let error = open(&request(&Caller::named(user), method, params), &b).unwrap_err();
             assert_eq!(error.code, code::INVALID_PARAMS, "{user} {method} {params}");
         }
-        let same = request(&Caller::named("alice"), "tools/call", &call);
+        let alice = Caller::named("alice");
+        let same = request(&alice, "tools/call", &call);
         assert!(open(&same, &backend("c", "http://b.example/mcp")).is_err());
         assert!(open(&same, &backend("b", "http://c.example/mcp")).is_err());
         assert!(same.open(&key, &b, "tampered").is_err());
@@ -129,8 +141,10 @@ mod tests {
     #[test]
     fn no_arguments_are_the_same_however_they_are_written() {
         let (key, b) = (Sealer::random().unwrap(), backend("b", "http://b.example/mcp"));
-        let sealed = request(&Caller::named("alice"), "tools/call", &json!({"name": "t"})).seal(&key, &b, "s").unwrap();
+        let call = raw(&json!({"name": "t"}));
+        let sealed = request(&Caller::named("alice"), "tools/call", &call).seal(&key, &b, "s").unwrap();
         for params in [json!({"name": "t", "arguments": {}}), json!({"name": "t", "arguments": null})] {
+            let params = raw(&params);
             assert_eq!(request(&Caller::named("alice"), "tools/call", &params).open(&key, &b, &sealed).unwrap(), "s");
         }
     }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::HeaderValue;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -80,10 +79,7 @@ pub struct CacheKey {
 impl CacheKey {
     /// The key of the token that `exchange` gives for `subject`.
     pub fn new(exchange: &Arc<TokenExchange>, subject: &SubjectToken) -> Self {
-        Self {
-            configuration: OutgoingAuth::TokenExchange(Arc::clone(exchange)).identity(),
-            subject: Sha256::digest(subject.expose().as_bytes()).into(),
-        }
+        Self { configuration: OutgoingAuth::TokenExchange(Arc::clone(exchange)).identity(), subject: *subject.digest() }
     }
 }
 
