@@ -79,27 +79,33 @@ pub struct Introduction {
     pub offers: Offers,
     /// How to use what it finds.
     pub instructions: Option<String>,
+    /// Whether it is the one backend that speaks here, as it is at this moment.
+    pub is_backends: bool,
 }
 
 impl Catalog {
     /// What `caller` is told of the backends: what is known of them, or what they tell the client itself where nobody else asks.
     pub async fn introduction(&self, view: &ClientView, caller: &Caller) -> Result<Introduction, ErrorObject> {
         if self.probed {
-            return Ok(Introduction { offers: self.offers(), instructions: self.instructions() });
+            let (offers, instructions) = (self.offers(), self.instructions());
+            return Ok(Introduction { offers, instructions, is_backends: false });
         }
         let backends = self.backends();
         let told = backends.values().map(|backend| async move {
             let session = view.session(&self.egress, backend, caller);
-            let offers = session.offers(caller, self.timeout(backend)).await;
-            let offers = offers.map_err(|failure| error::unavailable(&backend.name, &failure))?;
+            // Whoever asks wants to know whether the backend is there, too.
+            let reached = session.request(caller, "ping", None, self.timeout(backend)).await;
+            reached.map_err(|failure| error::unavailable(&backend.name, &failure))?;
+            let agreed = session.agreed();
+            let offers = agreed.as_ref().map(|agreed| agreed.offers).unwrap_or_default();
             self.offered.note(backend, offers);
-            let text = session.agreed().and_then(|agreed| usable(backend, agreed.instructions));
+            let text = agreed.and_then(|agreed| usable(backend, agreed.instructions));
             Ok::<_, ErrorObject>((backend.name.as_str(), offers, text))
         });
         let told = futures::future::try_join_all(told).await?;
         let offers = told.iter().fold(Offers::default(), |all, (_, offers, _)| all.or(*offers));
         let texts = told.into_iter().filter_map(|(name, _, text)| Some((name, text?)));
-        Ok(Introduction { offers, instructions: sections(texts, backends.len() == 1) })
+        Ok(Introduction { offers, instructions: sections(texts, backends.len() == 1), is_backends: true })
     }
 
     /// Sees to it that the client whose sessions these are hears of changes, where nobody else does.

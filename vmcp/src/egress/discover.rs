@@ -23,9 +23,10 @@ use super::response::{drain, failure_body, media_type, protocol};
 use super::session::Reply;
 use super::stateless::{Message, Sender};
 use crate::backend::Caller;
-use crate::jsonrpc::code;
+use crate::jsonrpc::{Object, code};
 use crate::offers::{Declared, Offers};
 use crate::stateless::VERSION;
+use crate::stateless::meta::KEEPS_SESSIONS;
 
 /// How long a server may take. One that has not answered by then may be one that stays silent before a handshake.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -135,6 +136,16 @@ struct DiscoverResult<'a> {
     capabilities: Declared<'a>,
     #[serde(borrow, default)]
     instructions: Option<&'a RawValue>,
+    #[serde(rename = "_meta", borrow, default)]
+    meta: Option<&'a RawValue>,
+}
+
+impl DiscoverResult<'_> {
+    /// Whether a proxy says that the server behind it keeps sessions.
+    fn keeps_sessions(&self) -> bool {
+        let meta = self.meta.and_then(|meta| Object::parse(meta, "_meta", &[KEEPS_SESSIONS]).ok());
+        meta.is_some_and(|meta| meta.field(KEEPS_SESSIONS).is_some_and(|value| value.get() == "true"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -157,6 +168,9 @@ fn judge_reply(reply: &Reply) -> Result<Discovered, EgressError> {
             let Ok(result) = serde_json::from_str::<DiscoverResult<'_>>(result.get()) else {
                 return Ok(Discovered::Sessions);
             };
+            if result.keeps_sessions() {
+                return Ok(Discovered::Sessions);
+            }
             let agreed = Agreed {
                 revision: VERSION,
                 offers: Offers::of(&result.capabilities, VERSION),
@@ -216,6 +230,9 @@ mod tests {
         let told = |versions: Value| json!({"supportedVersions": versions, "capabilities": {"tools": {}}, "instructions": "Do."});
         assert_eq!(result(&told(json!(["2026-07-28", "2025-11-25"]))), Ok(Discovered::Stateless(Some(agreed))));
         assert_eq!(result(&told(json!(["2025-11-25"]))), Ok(Discovered::Sessions));
+        let mut bridged = told(json!(["2026-07-28", "2025-11-25"]));
+        bridged["_meta"] = json!({"vmcp/keeps-sessions": true});
+        assert_eq!(result(&bridged), Ok(Discovered::Sessions), "there is more to have in a session");
         assert_eq!(result(&json!({})), Ok(Discovered::Sessions));
         assert_eq!(result(&told(json!("2026-07-28"))), Ok(Discovered::Sessions));
         assert_eq!(result(&told(json!(["2031-01-01"]))), Err(Cause::Protocol));

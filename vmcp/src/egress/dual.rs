@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use super::asking::{Answered, Asking};
 use super::discover::{Discovered, learn};
@@ -85,15 +84,6 @@ impl Dual {
             Some(other) => self.open_as(other, caller).await,
             None => first.inspect(|()| self.proved(&learned, true)),
         }
-    }
-
-    /// Opens the session of a client with the client's own handshake: the server keeps sessions if it takes that.
-    pub(super) async fn open_for_client(&self, caller: &Caller, params: &RawValue) -> Result<Reply, EgressError> {
-        let reply = self.streamable.open_for_client(caller, params).await?;
-        if matches!(reply, Reply::Result(_)) {
-            self.endpoint.is(Era::Sessions);
-        }
-        Ok(reply)
     }
 
     /// Opens the backend's own stream, and waits until the backend has offered or refused that.

@@ -70,7 +70,7 @@ impl RelayedSession {
         let _place = self.lane.enter()?;
         let opened = async {
             match &*self.transport {
-                TransportSession::Http(session) => session.open_for_client(caller, params).await,
+                TransportSession::Http(session) => session.streamable.open_for_client(caller, params).await,
                 TransportSession::HttpSse(session) => session.open_for_client(caller, params).await,
             }
         };

@@ -13,7 +13,7 @@ pub(super) fn revision(params: &Object<'_>) -> Result<&'static str, ErrorObject>
 
 /// The result of a gateway of this name.
 pub(super) fn result(name: &str, revision: &'static str, introduction: Introduction) -> Box<RawValue> {
-    let Introduction { offers, instructions } = introduction;
+    let Introduction { offers, instructions, .. } = introduction;
     let mut result = json!({
         "protocolVersion": revision,
         "capabilities": offers.declaration(),

@@ -4,6 +4,7 @@ use super::REVISIONS;
 use super::results::{Identity, Scope};
 use crate::catalog::Introduction;
 use crate::jsonrpc::raw;
+use crate::stateless::meta::KEEPS_SESSIONS;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -12,7 +13,7 @@ const TTL: u64 = 5_000;
 
 /// The result.
 pub(super) fn result(introduction: Introduction, identity: &Identity, scope: Scope) -> Box<RawValue> {
-    let Introduction { offers, instructions } = introduction;
+    let Introduction { offers, instructions, is_backends } = introduction;
     let mut result = json!({
         "resultType": "complete",
         "supportedVersions": REVISIONS,
@@ -21,6 +22,10 @@ pub(super) fn result(introduction: Introduction, identity: &Identity, scope: Sco
         "cacheScope": scope,
         "_meta": identity.meta(),
     });
+    if is_backends {
+        // One without sessions would have been passed through to.
+        result["_meta"][KEEPS_SESSIONS] = true.into();
+    }
     if let Some(instructions) = instructions {
         result["instructions"] = instructions.into();
     }

@@ -34,6 +34,7 @@ use serde_json::value::RawValue;
 use session::RelaySession;
 use stateless::Listener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -60,6 +61,8 @@ struct Shared {
     clients: Clients<ClientInbox>,
     /// The streams that pass to clients without sessions.
     listeners: Clients<Listener>,
+    /// The identity of the backend that has refused a handshake because it keeps no sessions.
+    refused: AtomicU64,
 }
 
 impl Relay {
@@ -75,7 +78,8 @@ impl Relay {
     ) -> Self {
         let bridge = Bridge::new(&name, discovered.clone(), egress.clone(), tools.clone(), sealer, limits);
         let (tools, clients, listeners) = (ArcSwap::from_pointee(tools), Clients::default(), Clients::default());
-        Self { shared: Arc::new(Shared { name, discovered, egress, tools, clients, listeners }), bridge }
+        let refused = AtomicU64::default();
+        Self { shared: Arc::new(Shared { name, discovered, egress, tools, clients, listeners, refused }), bridge }
     }
 
     /// Shows the tools as `tools` says from now on, and tells the clients when that is not what it did.
@@ -154,7 +158,9 @@ impl Shared {
             Unopened::failed(&unavailable(&self.name, error))
         };
         let backend = self.backend().map_err(|error| Unopened::failed(&error))?;
-        if self.egress.pass_through(&backend, caller).await.map_err(|error| failed(&error))?.is_some() {
+        // A server of both eras is spoken to as the client speaks.
+        let has_refused = self.refused.load(Ordering::Relaxed) == backend.identity;
+        if has_refused && matches!(self.egress.pass_through(&backend, caller).await, Ok(Some(_))) {
             return Ok(None);
         }
         let inbox = Arc::new(ClientInbox::new(Arc::clone(outbox)));
@@ -165,6 +171,7 @@ impl Shared {
             Err(error) => error.is_unexecuted(),
         };
         if is_refusal && self.egress.gave_sessions_up(&backend, caller).await {
+            self.refused.store(backend.identity, Ordering::Relaxed);
             return Ok(None);
         }
         match opened {

@@ -18,6 +18,9 @@ pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The id of the request that opened the stream on which a message comes.
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
+/// Whether the server of a `server/discover` result keeps sessions, and what answers bridges that: whoever can speak with it in a
+/// session has more of it. It is this program's own.
+pub const KEEPS_SESSIONS: &str = "vmcp/keeps-sessions";
 /// What the client calls the progress of a request.
 pub const PROGRESS_TOKEN: &str = "progressToken";
 

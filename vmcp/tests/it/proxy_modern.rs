@@ -4,7 +4,7 @@ use crate::in_modern_backends::{added, everything, reply, text, yaml};
 use crate::in_support::{Events, File, Running, initialize_params};
 use crate::in_world::World;
 use crate::modern_support::{described, meta};
-use crate::out_support::{Recorded, Server, event_stream, json_body, result};
+use crate::out_support::{Recorded, Server, event_stream, json_body, result, text as refused};
 use crate::proxy_support::{config, following, start};
 use axum::body::Body;
 use futures::{StreamExt, stream};
@@ -24,7 +24,10 @@ async fn modern(more: &str) -> (World, Running) {
 
 #[tokio::test]
 async fn clients_and_servers_of_all_revisions_understand_each_other() {
-    for versions in ["[2026-07-28]", "[2025-11-25, 2026-07-28]", "[2025-06-18, 2025-11-25]"] {
+    // Those of the four calls that are in a session: a server of both eras is spoken to as each client speaks.
+    for (versions, in_sessions) in
+        [("[2026-07-28]", 0), ("[2025-11-25, 2026-07-28]", 2), ("[2025-06-18, 2025-11-25]", 4)]
+    {
         let world = World::start(&yaml(versions, "")).await;
         let proxy = world.proxy(json!({})).await;
         let (old, new) = (proxy.connected().await, proxy.client());
@@ -41,6 +44,13 @@ async fn clients_and_servers_of_all_revisions_understand_each_other() {
         let discovered = new.ask("server/discover", json!({})).await.json();
         assert_eq!(discovered["result"]["supportedVersions"], json!(REVISIONS), "{versions}");
         assert!(discovered["result"]["capabilities"]["resources"].is_object(), "{versions}: {discovered}");
+        let keeps_sessions = !versions.contains("2026-07-28");
+        assert_eq!(discovered["result"]["_meta"]["vmcp/keeps-sessions"] == true, keeps_sessions, "{discovered}");
+        assert_eq!(
+            world.of("tools/call").iter().filter(|call| call.session.is_some()).count(),
+            in_sessions,
+            "{versions}"
+        );
     }
 }
 
@@ -275,6 +285,7 @@ async fn another_selection_of_tools_is_told_to_clients_without_sessions() {
         let discovered = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}}}"#;
         match recorded.what().as_str() {
             "server/discover" => json_body(result(&recorded, discovered)),
+            "initialize" => refused(StatusCode::NOT_FOUND, ""),
             "subscriptions/listen" => {
                 let agreed = json!({"notifications": recorded.json()["params"]["notifications"]});
                 let method = "notifications/subscriptions/acknowledged";
