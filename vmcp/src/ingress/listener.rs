@@ -10,8 +10,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take to send the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take until the head of its next request is there. hyper counts the pause before it too, and clients keep
+/// connections for up to 90 s (Go, reqwest): they are to close one first, for a request may cross the end that a server makes.
+const HEAD_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long calls may go on after the server was told to end; less than the 30 s that Kubernetes grants.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long accepting pauses when the process is out of file descriptors.
@@ -56,4 +57,30 @@ async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     // An event stream is many small writes: without this each would wait for the acknowledgement of the last.
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn a_connection_stays_for_as_long_as_clients_keep_theirs() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let router = Router::new().route("/", get(|| async { "here" }));
+        tokio::spawn(serve(listener, router, CancellationToken::new()));
+        for pause in [0, 90] {
+            tokio::time::pause();
+            tokio::time::sleep(Duration::from_secs(pause)).await;
+            tokio::time::resume();
+            client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"here") {
+                assert_ne!(client.read_buf(&mut answer).await.unwrap(), 0, "closed after {pause} s");
+            }
+        }
+    }
 }
