@@ -131,6 +131,8 @@ fn one_hangs(cli: &Cli, setting: &Setting) -> anyhow::Result<()> {
         // It ends with the gateway; an answer in the meantime, that the time is up, makes room for the next call.
         thread::spawn(move || while session.call().is_err_and(|error| !error.is::<std::io::Error>()) {});
     }
+    // They get to where they hang first: opening their sessions is work of another kind.
+    at_rate(&mut others, cli.rate, Duration::from_secs(2))?;
     let disturbed = at_rate(&mut others, cli.rate, time)?;
     for percent in [50, 99] {
         report(&format!("nine backends: latency p{percent}"), quiet.percentile(percent), "ms", Aim::None);
