@@ -65,7 +65,10 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
                     }
                 }
             };
-            match waiting.end().await {
+            let ended = waiting.end().await;
+            // What an attempt was made of stays in memory until its end is looked at: 8 KiB for a session that may then idle for long.
+            drop(self.current());
+            match ended {
                 Some(Err(error)) if !is_own && is_of_its_maker(&error) => {}
                 Some(outcome) => return outcome,
                 None if is_own => return Err(broken()),
@@ -261,6 +264,13 @@ mod tests {
         assert_eq!(workshop.counts(), (1, 1), "nobody waits for it");
         assert_eq!(timeout(seconds(60), made()).await.unwrap(), Ok(7), "somebody waits for it");
         assert_eq!(workshop.counts(), (2, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_stays_of_an_attempt_but_its_value() {
+        let (flight, workshop) = (SingleFlight::default(), Workshop::default());
+        assert_eq!(flight.get(|_| true, || workshop.make(1, Ok(7))).await, Ok(7));
+        assert!(matches!(&*flight.0.lock(), State::Present(7)));
     }
 
     #[tokio::test(start_paused = true)]
