@@ -1,6 +1,6 @@
 //! What can be wrong with a message, and JSON-RPC error objects of the gateway's own.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Error codes: those of JSON-RPC 2.0, those of MCP, and the gateway's own.
@@ -29,8 +29,8 @@ pub mod code {
     pub const OVERLOADED: i64 = -32051;
 }
 
-/// The `error` member of a response that the gateway itself makes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The `error` member of a response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorObject {
     /// One of [`code`].
     pub code: i64,

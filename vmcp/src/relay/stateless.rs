@@ -207,16 +207,8 @@ fn named(message: &[u8], id: &Id) -> Option<Bytes> {
 
 /// An error of the backend.
 fn told(error: &RawValue) -> ErrorObject {
-    #[derive(serde::Deserialize)]
-    struct Told {
-        code: i64,
-        message: String,
-        data: Option<serde_json::Value>,
-    }
-    match serde_json::from_str(error.get()) {
-        Ok(Told { code, message, data }) => ErrorObject { code, message, data },
-        Err(_) => ErrorObject::new(code::INTERNAL_ERROR, "the backend refused with an error that is none"),
-    }
+    let none = |_| ErrorObject::new(code::INTERNAL_ERROR, "the backend refused with an error that is none");
+    serde_json::from_str(error.get()).unwrap_or_else(none)
 }
 
 impl Stateless for Relay {
