@@ -89,15 +89,6 @@ fn call_until(client: Client, tool: &'static str, stop: &CancellationToken) -> J
     })
 }
 
-async fn until_tools(client: &Client, expected: &[&str]) {
-    let listed = async {
-        while client.tool_names().await != expected {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, listed).await.unwrap_or_else(|_| panic!("never {expected:?}"));
-}
-
 /// A session with a call that is under way at the server.
 struct Held {
     client: Client,
@@ -164,7 +155,7 @@ async fn no_call_is_lost_while_everything_changes() {
     let file = File::new(&configured);
     let gateway = following(&file, Some(&api), REACHABLE).await;
     let watching = gateway.connected().await;
-    until_tools(&watching, &["a_echo", "a_hang"]).await;
+    watching.sees(&["a_echo", "a_hang"]).await;
 
     let stop = CancellationToken::new();
     let mut callers = Vec::new();
@@ -217,10 +208,10 @@ async fn no_call_is_lost_while_everything_changes() {
     let call = Held::start(&gateway, &server).await;
     let renamed = r#"[{"workload": "a", "overrides": {"hang": {"name": "wait"}, "echo": {"description": "Echoes."}}}]"#;
     file.write(&format!("{configured}aggregation: {{tools: {renamed}}}\n"));
-    until_tools(&watching, &["a_echo", "a_wait"]).await;
+    watching.sees(&["a_echo", "a_wait"]).await;
     call.goes_on(&mut calls).await;
     file.write(&configured);
-    until_tools(&watching, &["a_echo", "a_hang"]).await;
+    watching.sees(&["a_echo", "a_hang"]).await;
 
     let call = Held::start(&gateway, &server).await;
     let other = Backend::start(&["echo"]).await;
@@ -234,16 +225,16 @@ async fn no_call_is_lost_while_everything_changes() {
     });
     let rest: Vec<_> = rest.as_object().unwrap().iter().map(|(key, value)| format!("{key}: {value}")).collect();
     file.write(&(configured.replace("outgoingAuth: {source: discovered}", "") + &rest.join("\n")));
-    until_tools(&watching, &["a_echo", "a_hang", "c_echo"]).await;
+    watching.sees(&["a_echo", "a_hang", "c_echo"]).await;
     call.goes_on(&mut calls).await;
     file.write(&configured);
-    until_tools(&watching, &["a_echo", "a_hang"]).await;
+    watching.sees(&["a_echo", "a_hang"]).await;
 
     let other = Backend::start(&["echo"]).await;
     api.put("mcpserverentries", entry("b", 1, &json!({"remoteUrl": other.url})));
-    until_tools(&watching, &["a_echo", "a_hang", "b_echo"]).await;
+    watching.sees(&["a_echo", "a_hang", "b_echo"]).await;
     api.delete("mcpserverentries/b");
-    until_tools(&watching, &["a_echo", "a_hang"]).await;
+    watching.sees(&["a_echo", "a_hang"]).await;
 
     // The new place is trusted by the new bundle alone.
     let there = json!({"remoteUrl": url(&moved), "externalAuthConfigRef": {"name": "auth"}});
@@ -279,7 +270,7 @@ async fn a_subscription_outlives_a_change_of_its_backend() {
     api.put("mcpserverentries", entry("a", 1, &spec("1")));
     let gateway = discovering(&api, REACHABLE).await;
     let client = gateway.connected().await;
-    until_tools(&client, &["a_echo"]).await;
+    client.sees(&["a_echo"]).await;
     let answer = client.request("resources/subscribe", json!({"uri": "x:a"})).await.json();
     assert_eq!(answer["result"], json!({}), "{answer}");
     api.put("mcpserverentries", entry("a", 2, &spec("2")));

@@ -1,10 +1,9 @@
 //! A configuration file that changes while a gateway serves.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, File, PATIENCE, Running, config, following};
+use crate::in_support::{File, PATIENCE, Running, config, following, status};
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// The tools of backend `a`, selected like this.
 fn tools(selection: &Value) -> String {
@@ -17,24 +16,9 @@ fn tools(selection: &Value) -> String {
     )
 }
 
-async fn until(client: &Client, expected: &[&str]) {
-    let listed = async {
-        while client.tool_names().await != expected {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, listed).await.unwrap_or_else(|_| panic!("never {expected:?}"));
-}
-
 /// Waits until `/status` says this.
 async fn until_status(gateway: &Running, key: &str, expected: &str) {
-    let client = gateway.client();
-    let said = async {
-        while client.get("/status").await.json()[key] != expected {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("never {expected}"));
+    status(gateway, expected, |status| status[key] == expected).await;
 }
 
 /// Waits until `/status` says this of the file.
@@ -77,7 +61,7 @@ async fn a_session_hears_of_new_names_and_goes_on_with_them() {
     let mut methods = [told.next().await.unwrap()["method"].clone(), told.next().await.unwrap()["method"].clone()];
     methods.sort_by_key(ToString::to_string);
     assert_eq!(methods, ["notifications/prompts/list_changed", "notifications/tools/list_changed"]);
-    until(&client, &[]).await;
+    client.sees(&[]).await;
 }
 
 #[tokio::test]
@@ -88,11 +72,11 @@ async fn backends_come_and_go_and_the_others_keep_their_sessions() {
     let client = gateway.connected().await;
     assert!(client.call("a_echo", json!({})).await.json()["result"].is_object());
     file.write(&config(&[("a", &one), ("b", &two)], ""));
-    until(&client, &["a_echo", "b_echo"]).await;
+    client.sees(&["a_echo", "b_echo"]).await;
     assert!(client.call("b_echo", json!({})).await.json()["result"].is_object());
     assert!(client.call("a_echo", json!({})).await.json()["result"].is_object());
     file.write(&config(&[("b", &two)], ""));
-    until(&client, &["b_echo"]).await;
+    client.sees(&["b_echo"]).await;
     assert_eq!(client.call("a_echo", json!({})).await.error_code(), -32602);
     assert_eq!(
         (one.count("initialize"), two.count("initialize")),
@@ -139,7 +123,7 @@ async fn what_takes_a_restart_changes_nothing_until_then() {
     until_configuration(&gateway, "restart_needed").await;
     assert_eq!(client.tool_names().await, ["a_echo"]);
     file.write(&format!("{good}{hidden}"));
-    until(&client, &[]).await;
+    client.sees(&[]).await;
     until_configuration(&gateway, "current").await;
 }
 

@@ -119,21 +119,22 @@ pub(crate) async fn gateway(backends: &[(&str, &Backend)], more: &str) -> Runnin
     start(&config(backends, more), &[]).await
 }
 
-/// Waits until `/status` shows this health of a backend.
-pub(crate) async fn health(gateway: &Running, backend: &str, expected: &str) {
+/// Waits until `/status` is such; `what` tells people what was awaited.
+pub(crate) async fn status(gateway: &Running, what: &str, is_such: impl Fn(&Value) -> bool) {
     let client = gateway.client();
-    tokio::time::timeout(PATIENCE, async {
-        loop {
-            let status = client.get("/status").await.json();
-            let rows = status["backends"].as_array().unwrap();
-            if rows.iter().any(|row| row["name"] == backend && row["health"] == expected) {
-                return;
-            }
+    let said = async {
+        while !is_such(&client.get("/status").await.json()) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    })
-    .await
-    .unwrap_or_else(|_| panic!("{backend} did not become {expected}"));
+    };
+    tokio::time::timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("never {what}"));
+}
+
+/// Waits until `/status` shows this health of a backend.
+pub(crate) async fn health(gateway: &Running, backend: &str, expected: &str) {
+    let is_so = |row: &Value| row["name"] == backend && row["health"] == expected;
+    let what = format!("{backend} {expected}");
+    status(gateway, &what, |status| status["backends"].as_array().unwrap().iter().any(is_so)).await;
 }
 
 impl Running {
@@ -276,6 +277,16 @@ impl Client {
         let answer = self.request("tools/list", json!({})).await.json();
         let tools = answer["result"]["tools"].as_array().unwrap_or_else(|| panic!("no tools in {answer}"));
         tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until the client sees these tools.
+    pub(crate) async fn sees(&self, expected: &[&str]) {
+        let listed = async {
+            while self.tool_names().await != expected {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, listed).await.unwrap_or_else(|_| panic!("never {expected:?}"));
     }
 
     /// Calls a tool.
