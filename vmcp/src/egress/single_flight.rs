@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::error::{Cause, EgressError};
 use super::http_client::broken;
@@ -33,7 +33,8 @@ struct Attempt<T> {
     outcome: watch::Receiver<Outcome<T>>,
     /// Those who wait subscribe to it.
     wanted: watch::Sender<()>,
-    _task: AbortOnDropHandle<()>,
+    /// Takes it back. The handle of its task would do so too, and keep the memory of the task beyond its end: 8 KiB for a session.
+    _unless_dropped: DropGuard,
 }
 
 /// Someone who waits for an attempt.
@@ -66,7 +67,7 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
                 }
             };
             let ended = waiting.end().await;
-            // What an attempt was made of stays in memory until its end is looked at: 8 KiB for a session that may then idle for long.
+            // The channels of the attempt need not stay with a value that may then idle for long.
             drop(self.current());
             match ended {
                 Some(Err(error)) if !is_own && is_of_its_maker(&error) => {}
@@ -134,20 +135,23 @@ impl<T: Clone + Send + Sync + 'static> Attempt<T> {
         let (told, outcome) = watch::channel(None);
         let wanted = watch::Sender::new(());
         let still_wanted = wanted.clone();
-        let task = tokio::spawn(async move {
+        let taken_back = CancellationToken::new();
+        let unless_dropped = taken_back.clone().drop_guard();
+        tokio::spawn(async move {
             let unwanted = async {
                 tokio::time::sleep(UNWAITED).await;
                 still_wanted.closed().await;
             };
             tokio::select! {
                 biased;
+                () = taken_back.cancelled() => {}
                 outcome = work => {
                     told.send_replace(Some(outcome));
                 }
                 () = unwanted => {}
             }
         });
-        Self { outcome, wanted, _task: AbortOnDropHandle::new(task) }
+        Self { outcome, wanted, _unless_dropped: unless_dropped }
     }
 
     fn join(&self) -> Waiting<T> {
@@ -271,6 +275,28 @@ mod tests {
         let (flight, workshop) = (SingleFlight::default(), Workshop::default());
         assert_eq!(flight.get(|_| true, || workshop.make(1, Ok(7))).await, Ok(7));
         assert!(matches!(&*flight.0.lock(), State::Present(7)));
+    }
+
+    #[test]
+    fn an_attempt_that_ended_keeps_no_memory_although_nobody_looks() {
+        // A task that is still in memory keeps its runtime there, and with it what the runtime holds.
+        let held = Arc::new(());
+        let watched = Arc::downgrade(&held);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .on_thread_park(move || drop(Arc::clone(&held)))
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let (flight, workshop) = (SingleFlight::default(), Workshop::default());
+        runtime.block_on(async {
+            assert!(timeout(seconds(1), flight.get(|_| true, || workshop.make(2, Ok(7)))).await.is_err());
+            tokio::time::sleep(seconds(2)).await;
+        });
+        assert_eq!((workshop.counts(), watched.strong_count()), ((1, 1), 1));
+        drop(runtime);
+        assert_eq!(watched.strong_count(), 0, "the task is still there");
+        assert!(flight.look(|value| value == Some(&7)));
     }
 
     #[tokio::test(start_paused = true)]
