@@ -22,7 +22,8 @@ use vmcp_config::{Duration, PartialFailureMode, Timeouts};
 #[derive(Debug)]
 pub(super) struct Bridge {
     discovered: watch::Receiver<Snapshot>,
-    /// The same with the settings of the gateways.
+    tools: watch::Receiver<Arc<ToolSelection>>,
+    /// What is discovered, with the settings of the gateways.
     configured: watch::Sender<Snapshot>,
     catalog: Arc<Catalog>,
     /// For clients with sessions.
@@ -36,23 +37,18 @@ impl Bridge {
         name: &str,
         discovered: watch::Receiver<Snapshot>,
         egress: Egress,
-        tools: ToolSelection,
+        tools: watch::Receiver<Arc<ToolSelection>>,
         sealer: Arc<Sealer>,
         limits: SessionLimits,
     ) -> Self {
-        let first = Snapshot { settings: settings(tools), ..discovered.borrow().clone() };
+        let first = Snapshot { settings: settings(&tools.borrow()), ..discovered.borrow().clone() };
         let configured = watch::Sender::new(first);
         // Nothing is probed, hence nothing recorded.
         let catalog = Catalog::new(configured.subscribe(), egress, Health::new(1)).without_probes();
         let catalog = Arc::new(catalog);
         let legacy = LegacyGateway::new(name.to_owned(), Arc::clone(&catalog));
         let modern = ModernGateway::new(name, Arc::clone(&catalog), sealer, limits);
-        Self { discovered, configured, catalog, legacy, modern }
-    }
-
-    /// Shows the tools as `tools` says from now on.
-    pub(super) fn select(&self, tools: ToolSelection) {
-        self.configured.send_modify(|configured| configured.settings = settings(tools));
+        Self { discovered, tools, configured, catalog, legacy, modern }
     }
 
     /// Opens a session of a client with sessions.
@@ -75,24 +71,34 @@ impl Bridge {
                 self.modern.announce(&changed);
             }
         };
-        tokio::join!(self.discover(), self.catalog.follow(no_news), announcing);
+        tokio::join!(self.configure(), self.catalog.follow(no_news), announcing);
     }
 
-    /// Passes on what is discovered.
-    async fn discover(&self) {
-        let mut discovered = self.discovered.clone();
+    /// Passes on what is discovered, and which tools clients see.
+    async fn configure(&self) {
+        let (mut discovered, mut tools) = (self.discovered.clone(), self.tools.clone());
         discovered.mark_changed();
-        while discovered.changed().await.is_ok() {
-            let now = discovered.borrow_and_update().clone();
-            self.configured.send_modify(|known| *known = Snapshot { settings: Arc::clone(&known.settings), ..now });
+        loop {
+            tokio::select! {
+                Ok(()) = discovered.changed() => {
+                    let now = discovered.borrow_and_update().clone();
+                    self.configured
+                        .send_modify(|known| *known = Snapshot { settings: Arc::clone(&known.settings), ..now });
+                }
+                Ok(()) = tools.changed() => {
+                    let now = settings(&tools.borrow_and_update());
+                    self.configured.send_modify(|known| known.settings = now);
+                }
+                else => return,
+            }
         }
     }
 }
 
 /// What the gateways go by.
-fn settings(tools: ToolSelection) -> Arc<Settings> {
+fn settings(tools: &ToolSelection) -> Arc<Settings> {
     Arc::new(Settings {
-        naming: Arc::new(Naming::of_one(tools)),
+        naming: Arc::new(Naming::of_one(tools.clone())),
         timeouts: Timeouts { default: Duration::from_secs(LONGEST_REQUEST.as_secs()), per_workload: None },
         // Without the one backend there is nothing to list.
         partial_failure: PartialFailureMode::Fail,

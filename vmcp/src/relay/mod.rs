@@ -24,7 +24,6 @@ use crate::jsonrpc::{ErrorObject, Object, ParseError, code, notification, raw};
 use crate::offers::Kind;
 use crate::seal::Sealer;
 use crate::selection::ToolSelection;
-use arc_swap::ArcSwap;
 use bridge::Bridge;
 use futures::future::BoxFuture;
 use http::StatusCode;
@@ -57,7 +56,8 @@ struct Shared {
     name: String,
     discovered: watch::Receiver<Snapshot>,
     egress: Egress,
-    tools: ArcSwap<ToolSelection>,
+    /// Which tools clients see.
+    tools: watch::Sender<Arc<ToolSelection>>,
     clients: Clients<ClientInbox>,
     /// The streams that pass to clients without sessions.
     listeners: Clients<Listener>,
@@ -76,19 +76,25 @@ impl Relay {
         sealer: Arc<Sealer>,
         limits: SessionLimits,
     ) -> Self {
-        let bridge = Bridge::new(&name, discovered.clone(), egress.clone(), tools.clone(), sealer, limits);
-        let (tools, clients, listeners) = (ArcSwap::from_pointee(tools), Clients::default(), Clients::default());
-        let refused = AtomicU64::default();
-        Self { shared: Arc::new(Shared { name, discovered, egress, tools, clients, listeners, refused }), bridge }
+        let tools = watch::Sender::new(Arc::new(tools));
+        let bridge = Bridge::new(&name, discovered.clone(), egress.clone(), tools.subscribe(), sealer, limits);
+        let (clients, listeners, refused) = (Clients::default(), Clients::default(), AtomicU64::default());
+        let shared = Shared { name, discovered, egress, tools, clients, listeners, refused };
+        Self { shared: Arc::new(shared), bridge }
     }
 
     /// Shows the tools as `tools` says from now on, and tells the clients when that is not what it did.
     pub fn select(&self, tools: ToolSelection) {
-        let tools = Arc::new(tools);
-        if self.shared.tools.swap(Arc::clone(&tools)) == tools {
+        let is_other = self.shared.tools.send_if_modified(|current| {
+            let is_other = **current != tools;
+            if is_other {
+                *current = Arc::new(tools);
+            }
+            is_other
+        });
+        if !is_other {
             return;
         }
-        self.bridge.select(ToolSelection::clone(&tools));
         let changed = notification(Kind::Tools.changed(), None);
         for client in self.shared.clients.all() {
             client.deliver(changed.clone());
@@ -116,20 +122,25 @@ impl Shared {
         })
     }
 
+    /// Which tools clients see now.
+    fn tools(&self) -> Arc<ToolSelection> {
+        Arc::clone(&self.tools.borrow())
+    }
+
     /// The params of a call with the backend's own name of the tool.
     fn renamed(&self, params: Option<&RawValue>) -> Result<Box<RawValue>, ErrorObject> {
         let params =
             params.map_or_else(|| Ok(Object::empty("params")), |params| Object::parse(params, "params", &["name"]));
         let params = params.map_err(|error| ErrorObject::from(&error))?;
         let name = params.required("name", "the tool to call")?;
-        let tools = self.tools.load();
+        let tools = self.tools();
         let original = tools.original(&name).ok_or_else(|| unknown(Kind::Tools, &name))?;
         Ok(params.with("name", raw(original)).to_raw())
     }
 
     /// The result of `tools/list` with the tools that clients see.
     fn selected(&self, result: Box<RawValue>) -> Result<Box<RawValue>, ErrorObject> {
-        let tools = self.tools.load();
+        let tools = self.tools();
         if tools.is_empty() {
             return Ok(result);
         }

@@ -31,7 +31,7 @@ impl RelaySession {
 
     async fn reply(&self, caller: &Caller, call: &Call, messages: mpsc::Sender<Bytes>) -> Result<Reply, Unanswered> {
         match call.method.as_str() {
-            "tools/call" if !self.shared.tools.load().is_empty() => {
+            "tools/call" if !self.shared.tools().is_empty() => {
                 let params = self.shared.renamed(call.params.as_deref())?;
                 self.request(caller, &call.method, Some(&params), messages).await
             }

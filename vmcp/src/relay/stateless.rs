@@ -44,7 +44,7 @@ impl Shared {
     ) -> Result<Option<Reply>, ErrorObject> {
         let Some(through) = self.through(caller).await? else { return Ok(None) };
         let params = match asked.method.as_str() {
-            "tools/call" if !self.tools.load().is_empty() => Cow::Owned(self.renamed(Some(&asked.params))?),
+            "tools/call" if !self.tools().is_empty() => Cow::Owned(self.renamed(Some(&asked.params))?),
             _ => Cow::Borrowed(&asked.params),
         };
         let request = Passed { method: &asked.method, params: &params, headers: &asked.headers };
