@@ -31,7 +31,7 @@ use crate::backend::{Backend, Caller, Transport};
 use crate::jsonrpc::{ErrorObject, code, raw};
 use crate::stateless::errors::code_of;
 
-/// The way to a server that keeps no sessions.
+/// The way to one server for clients without sessions, which all share it. It leads there only while the server keeps none either.
 #[derive(Debug)]
 pub struct PassThrough {
     lane: Lane,
@@ -75,30 +75,33 @@ impl Inbox for Nowhere {
 }
 
 impl Egress {
-    /// The way to `backend`, if it keeps no sessions.
-    pub async fn pass_through(
-        &self,
-        backend: &Arc<Backend>,
-        caller: &Caller,
-    ) -> Result<Option<PassThrough>, EgressError> {
-        if backend.transport == Transport::Sse {
-            return Ok(None);
-        }
+    /// The way to `backend`. Nothing is sent yet.
+    pub fn pass_through(&self, backend: &Arc<Backend>) -> PassThrough {
         let settings = watch::Sender::new(Arc::clone(backend)).subscribe();
         let exchange = self.exchange(backend, settings, Arc::new(NoGate), Hearer::Inbox(Arc::new(Nowhere)));
-        let through =
-            PassThrough { lane: self.lane(backend), exchange: Arc::new(exchange), endpoint: self.endpoint(backend) };
-        Ok(if through.keeps_sessions(caller).await? { None } else { Some(through) })
-    }
-
-    /// Whether `backend`, which has refused a handshake, keeps no sessions any more.
-    pub async fn gave_sessions_up(&self, backend: &Arc<Backend>, caller: &Caller) -> bool {
-        self.endpoint(backend).doubt(Era::Sessions);
-        matches!(self.pass_through(backend, caller).await, Ok(Some(_)))
+        PassThrough { lane: self.lane(backend), exchange: Arc::new(exchange), endpoint: self.endpoint(backend) }
     }
 }
 
 impl PassThrough {
+    /// Whether it leads to `backend` as it is configured there.
+    pub fn is_to(&self, backend: &Arc<Backend>) -> bool {
+        Arc::ptr_eq(&self.exchange.backend, backend)
+    }
+
+    /// Whether the server keeps sessions. It is asked if nobody knows.
+    pub async fn keeps_sessions(&self, caller: &Caller) -> Result<bool, EgressError> {
+        // Over HTTP+SSE there is nothing else.
+        Ok(self.exchange.backend.transport == Transport::Sse
+            || learn(&self.endpoint, &self.exchange, caller).await?.era() == Era::Sessions)
+    }
+
+    /// Whether the server, which has refused a handshake, keeps no sessions any more.
+    pub async fn gave_sessions_up(&self, caller: &Caller) -> bool {
+        self.endpoint.doubt(Era::Sessions);
+        matches!(self.keeps_sessions(caller).await, Ok(false))
+    }
+
     /// Passes a request on and waits for its answer, at most `timeout` in all. What comes before it goes to `messages`. Dropping the
     /// future cancels the request. Nothing comes of it where the server keeps sessions now: it has not executed the request.
     pub async fn request(
@@ -176,10 +179,6 @@ impl PassThrough {
             }
         }
         answered.map(|answered| Some(answered.reply))
-    }
-
-    async fn keeps_sessions(&self, caller: &Caller) -> Result<bool, EgressError> {
-        Ok(learn(&self.endpoint, &self.exchange, caller).await?.era() == Era::Sessions)
     }
 }
 

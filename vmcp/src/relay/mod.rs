@@ -18,12 +18,13 @@ use crate::backend::{Backend, Caller};
 use crate::catalog::error::{unavailable, unknown};
 use crate::clients::Clients;
 use crate::discovery::Snapshot;
-use crate::egress::{Cause, Egress, EgressError, Inbox, Reply, SPOKEN, timed_out};
+use crate::egress::{Cause, Egress, EgressError, Inbox, PassThrough, Reply, SPOKEN, timed_out};
 use crate::ingress::{Opened, Outbox, SessionLimits, Unopened, Upstream, owned_keys};
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code, notification, raw};
 use crate::offers::Kind;
 use crate::seal::Sealer;
 use crate::selection::ToolSelection;
+use arc_swap::ArcSwapOption;
 use bridge::Bridge;
 use futures::future::BoxFuture;
 use http::StatusCode;
@@ -61,6 +62,8 @@ struct Shared {
     clients: Clients<ClientInbox>,
     /// The streams that pass to clients without sessions.
     listeners: Clients<Listener>,
+    /// The way to the backend without sessions, as it was needed last.
+    through: ArcSwapOption<PassThrough>,
     /// The identity of the backend that has refused a handshake because it keeps no sessions.
     refused: AtomicU64,
 }
@@ -78,8 +81,9 @@ impl Relay {
     ) -> Self {
         let tools = watch::Sender::new(Arc::new(tools));
         let bridge = Bridge::new(&name, discovered.clone(), egress.clone(), tools.subscribe(), sealer, limits);
-        let (clients, listeners, refused) = (Clients::default(), Clients::default(), AtomicU64::default());
-        let shared = Shared { name, discovered, egress, tools, clients, listeners, refused };
+        let (clients, listeners) = (Clients::default(), Clients::default());
+        let (through, refused) = (ArcSwapOption::empty(), AtomicU64::default());
+        let shared = Shared { name, discovered, egress, tools, clients, listeners, through, refused };
         Self { shared: Arc::new(shared), bridge }
     }
 
@@ -120,6 +124,16 @@ impl Shared {
             ErrorObject::new(code::BACKEND_UNAVAILABLE, message)
                 .with_data(json!({ "backend": self.name, "cause": "configuration" }))
         })
+    }
+
+    /// The way to `backend` without a session.
+    fn way(&self, backend: &Arc<Backend>) -> Arc<PassThrough> {
+        if let Some(through) = self.through.load_full().filter(|through| through.is_to(backend)) {
+            return through;
+        }
+        let through = Arc::new(self.egress.pass_through(backend));
+        self.through.store(Some(Arc::clone(&through)));
+        through
     }
 
     /// Which tools clients see now.
@@ -171,7 +185,7 @@ impl Shared {
         let backend = self.backend().map_err(|error| Unopened::failed(&error))?;
         // A server of both eras is spoken to as the client speaks.
         let has_refused = self.refused.load(Ordering::Relaxed) == backend.identity;
-        if has_refused && matches!(self.egress.pass_through(&backend, caller).await, Ok(Some(_))) {
+        if has_refused && matches!(self.way(&backend).keeps_sessions(caller).await, Ok(false)) {
             return Ok(None);
         }
         let inbox = Arc::new(ClientInbox::new(Arc::clone(outbox)));
@@ -181,7 +195,7 @@ impl Shared {
             Ok(reply) => matches!(reply, Reply::Error(_)),
             Err(error) => error.is_unexecuted(),
         };
-        if is_refusal && self.egress.gave_sessions_up(&backend, caller).await {
+        if is_refusal && self.way(&backend).gave_sessions_up(caller).await {
             self.refused.store(backend.identity, Ordering::Relaxed);
             return Ok(None);
         }

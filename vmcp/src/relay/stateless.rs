@@ -29,10 +29,10 @@ const CACHE_SCOPE: &str = "cacheScope";
 
 impl Shared {
     /// The way to the backend, if it keeps no sessions.
-    async fn through(&self, caller: &Caller) -> Result<Option<PassThrough>, ErrorObject> {
-        let backend = self.backend()?;
-        let through = self.egress.pass_through(&backend, caller).await;
-        through.map_err(|error| unavailable(&self.name, &error))
+    async fn through(&self, caller: &Caller) -> Result<Option<Arc<PassThrough>>, ErrorObject> {
+        let through = self.way(&self.backend()?);
+        let keeps_sessions = through.keeps_sessions(caller).await.map_err(|error| unavailable(&self.name, &error))?;
+        Ok((!keeps_sessions).then_some(through))
     }
 
     /// The answer of a backend that keeps no sessions.
