@@ -6,6 +6,10 @@ use crate::jsonrpc::{ErrorObject, code};
 use crate::offers::Kind;
 use serde_json::json;
 
+/// The member of an error's data that says that the backend itself has failed. A gateway in front of this process counts it against
+/// the backend that this process is for it.
+const OUTAGE: &str = "outage";
+
 /// The error for a request to one backend that failed.
 pub(crate) fn unavailable(backend: &str, error: &EgressError) -> ErrorObject {
     let message = match error.cause() {
@@ -14,7 +18,11 @@ pub(crate) fn unavailable(backend: &str, error: &EgressError) -> ErrorObject {
         _ => format!("backend {backend:?} is not available: {error}"),
     };
     let code = if error.cause() == Cause::Overloaded { code::OVERLOADED } else { code::BACKEND_UNAVAILABLE };
-    ErrorObject::new(code, message).with_data(json!({ "backend": backend, "cause": error.cause().as_str() }))
+    let mut data = json!({ "backend": backend, "cause": error.cause().as_str() });
+    if error.is_outage() {
+        data[OUTAGE] = true.into();
+    }
+    ErrorObject::new(code, message).with_data(data)
 }
 
 /// The error for a list that lacks what some backends have.

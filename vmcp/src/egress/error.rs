@@ -54,25 +54,34 @@ impl fmt::Display for Cause {
 pub struct EgressError {
     cause: Cause,
     status: Option<u16>,
-    at_token_endpoint: bool,
-    is_answer: bool,
+    origin: Origin,
     is_unexecuted: bool,
     code: Option<i64>,
     message: String,
 }
 
+/// What a failure came of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The backend, or the way to it.
+    Backend,
+    /// A well-formed answer of the backend.
+    Answer,
+    /// The token endpoint on the way to the backend.
+    TokenEndpoint,
+    /// The time that the request was given. Either the backend hangs or the tool takes its time.
+    Deadline,
+}
+
 impl EgressError {
     /// A failure of class `cause`.
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
-        Self {
-            cause,
-            status: None,
-            at_token_endpoint: false,
-            is_answer: false,
-            is_unexecuted: false,
-            code: None,
-            message: message.into(),
-        }
+        Self { cause, status: None, origin: Origin::Backend, is_unexecuted: false, code: None, message: message.into() }
+    }
+
+    /// No answer within the time that a request was given.
+    pub(super) fn overdue(message: impl Into<String>) -> Self {
+        Self { origin: Origin::Deadline, ..Self::new(Cause::Timeout, message) }
     }
 
     /// The same failure with the HTTP status that showed it.
@@ -85,15 +94,15 @@ impl EgressError {
     /// The same failure, which happened at the token endpoint on the way to the backend.
     #[must_use]
     pub(crate) fn at_token_endpoint(mut self) -> Self {
-        self.at_token_endpoint = true;
+        self.origin = Origin::TokenEndpoint;
         self.message = format!("no token could be obtained at the token endpoint: {}", self.message);
         self
     }
 
     /// The same failure, which the backend told of in a well-formed answer.
     #[must_use]
-    pub(super) fn answered(mut self) -> Self {
-        self.is_answer = true;
+    pub(crate) fn answered(mut self) -> Self {
+        self.origin = Origin::Answer;
         self
     }
 
@@ -121,14 +130,27 @@ impl EgressError {
         self.is_unexecuted
     }
 
-    /// Whether the backend told of it in a well-formed answer: it is there and speaks MCP.
-    pub(super) fn is_answer(&self) -> bool {
-        self.is_answer
+    /// Whether it shows that the backend is there: it told of it in a well-formed answer, or refused with a status of 3xx or 4xx.
+    pub(super) fn shows_presence(&self) -> bool {
+        match self.origin {
+            Origin::Answer => true,
+            Origin::Backend => matches!(self.status, Some(300..500)),
+            Origin::TokenEndpoint | Origin::Deadline => false,
+        }
+    }
+
+    /// Whether the backend itself has failed: it could not be reached, answered 5xx, or with what is not MCP.
+    pub(crate) fn is_outage(&self) -> bool {
+        let is_of_backend = match self.cause {
+            Cause::Timeout | Cause::Tls | Cause::Dns | Cause::Refused | Cause::Protocol => true,
+            Cause::Blocked | Cause::Unauthorized | Cause::CircuitOpen | Cause::Overloaded => false,
+        };
+        is_of_backend && self.origin == Origin::Backend && !self.shows_presence()
     }
 
     /// Whether it happened at the token endpoint: it says nothing about the backend.
     pub fn is_at_token_endpoint(&self) -> bool {
-        self.at_token_endpoint
+        self.origin == Origin::TokenEndpoint
     }
 
     /// The class.

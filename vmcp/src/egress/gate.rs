@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::{Cause, EgressError};
+use super::error::EgressError;
 use super::http_client::timed_out;
 use crate::backend::{Backend, Caller, Purpose};
 
@@ -40,15 +40,11 @@ pub enum Verdict {
 impl Verdict {
     /// What the outcome of a request shows.
     fn of(outcome: Result<(), &EgressError>) -> Self {
-        let Err(error) = outcome else { return Self::Answered };
-        if error.is_at_token_endpoint() {
-            return Self::Nothing;
-        }
-        match (error.cause(), error.status()) {
-            (Cause::Blocked | Cause::CircuitOpen | Cause::Overloaded, _) | (Cause::Unauthorized, None) => Self::Nothing,
-            (_, Some(300..500)) => Self::Answered,
-            (Cause::Protocol, None) if error.is_answer() => Self::Answered,
-            _ => Self::Failed(error.to_string()),
+        match outcome {
+            Ok(()) => Self::Answered,
+            Err(error) if error.shows_presence() => Self::Answered,
+            Err(error) if error.is_outage() => Self::Failed(error.to_string()),
+            Err(_) => Self::Nothing,
         }
     }
 
@@ -123,6 +119,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
+    use crate::egress::Cause;
 
     #[test]
     fn what_is_counted_against_a_backend_is_what_it_did_itself() {
@@ -146,6 +143,7 @@ mod tests {
             (with(Cause::Protocol, StatusCode::TOO_MANY_REQUESTS), Verdict::Answered),
             (with(Cause::Protocol, StatusCode::FOUND), Verdict::Answered),
             (error(Cause::Unauthorized), Verdict::Nothing),
+            (timed_out(Duration::from_secs(1)), Verdict::Nothing),
             (error(Cause::Blocked), Verdict::Nothing),
             (error(Cause::CircuitOpen), Verdict::Nothing),
             (error(Cause::Timeout).at_token_endpoint(), Verdict::Nothing),

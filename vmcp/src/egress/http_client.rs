@@ -229,7 +229,7 @@ pub(super) fn broken() -> EgressError {
 
 /// A deadline that passed.
 pub(crate) fn timed_out(bound: Duration) -> EgressError {
-    EgressError::new(Cause::Timeout, format!("no answer within {bound:?}"))
+    EgressError::overdue(format!("no answer within {bound:?}"))
 }
 
 fn classify(error: &hyper_util::client::legacy::Error) -> EgressError {

@@ -168,7 +168,7 @@ impl Shared {
 
     /// The error for a backend that does not keep to the protocol.
     fn broken(&self, why: &str) -> ErrorObject {
-        unavailable(&self.name, &EgressError::new(Cause::Protocol, why))
+        unavailable(&self.name, &EgressError::new(Cause::Protocol, why).answered())
     }
 
     /// Opens a session of the backend with the client's own handshake. The inner nothing means that the backend keeps no sessions.

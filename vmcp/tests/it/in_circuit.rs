@@ -2,7 +2,7 @@
 
 use crate::in_backend::Backend;
 use crate::in_support::{ANONYMOUS, Client, gateway, health, start};
-use crate::out_support::Server;
+use crate::out_support::{Server, text};
 use crate::proxy_support;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -111,7 +111,22 @@ async fn a_server_that_its_proxy_cannot_reach_opens_the_circuit_of_the_proxy() {
     let server = Server::trap().await;
     let config = proxy_support::config(&server, json!({}));
     drop(server);
-    let proxy = proxy_support::start(&config).await;
+    let causes = causes_behind_a_proxy(&config).await;
+    assert_eq!((&causes[0], &causes[3]), (&json!("refused"), &json!("circuit_open")), "{causes:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_fails_behind_its_proxy_opens_the_circuit_of_the_proxy_and_one_that_refuses_does_not() {
+    for (status, last) in [(StatusCode::BAD_GATEWAY, "circuit_open"), (StatusCode::NOT_FOUND, "protocol")] {
+        let server = Server::plain(move |_| async move { text(status, "upstream is down") }).await;
+        let causes = causes_behind_a_proxy(&proxy_support::config(&server, json!({}))).await;
+        assert_eq!((&causes[0], &causes[3]), (&json!("protocol"), &json!(last)), "{status}: {causes:?}");
+    }
+}
+
+/// Of what classes four calls fail, one after the other, to a server behind a proxy of this configuration.
+async fn causes_behind_a_proxy(config: &Value) -> Vec<Value> {
+    let proxy = proxy_support::start(config).await;
     let backends = json!([{"name": "bad", "url": format!("{}/mcp", proxy.url), "transport": "streamable-http"}]);
     let flags = ["--egress-allow", "127.0.0.0/8"];
     let gateway = start(&format!("{ANONYMOUS}\nbackends: {backends}\n{BREAKER}"), &flags).await;
@@ -120,5 +135,5 @@ async fn a_server_that_its_proxy_cannot_reach_opens_the_circuit_of_the_proxy() {
     while causes.len() < 4 {
         causes.push(cause(&client, "bad_echo").await);
     }
-    assert_eq!((&causes[0], &causes[3]), (&json!("refused"), &json!("circuit_open")), "{causes:?}");
+    causes
 }

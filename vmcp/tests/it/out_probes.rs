@@ -75,7 +75,7 @@ async fn a_remote_proxy_is_asked_at_the_interval_on_request_alone() {
 async fn a_server_that_its_proxy_cannot_reach_is_unavailable_and_one_that_answers_with_an_error_is_there() {
     for (error, state) in [
         (
-            r#"{"code":-32050,"message":"backend \"x\" is not available","data":{"backend":"x","cause":"refused"}}"#,
+            r#"{"code":-32050,"message":"backend \"x\" is not available","data":{"backend":"x","cause":"refused","outage":true}}"#,
             BackendStatus::Unavailable,
         ),
         (r#"{"code":-32601,"message":"no such method"}"#, BackendStatus::Ready),

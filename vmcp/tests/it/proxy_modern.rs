@@ -273,9 +273,9 @@ async fn a_server_that_cannot_be_reached_is_named_to_clients_of_both_eras() {
     let proxy = start(&config).await;
     let answer = proxy.client().ask_tool("a", json!({})).await;
     assert_eq!((answer.status, answer.error_code()), (StatusCode::OK, -32603), "{answer:?}");
-    assert_eq!(answer.json()["error"]["data"], json!({"backend": "partner", "cause": "refused"}));
+    assert_eq!(answer.json()["error"]["data"], json!({"backend": "partner", "cause": "refused", "outage": true}));
     let old = proxy.client().request("initialize", initialize_params("2025-11-25")).await;
-    assert_eq!(old.json()["error"]["data"], json!({"backend": "partner", "cause": "refused"}));
+    assert_eq!(old.json()["error"]["data"], json!({"backend": "partner", "cause": "refused", "outage": true}));
 }
 
 #[tokio::test]
