@@ -95,7 +95,8 @@ pub struct Serving {
     /// Refuse token endpoints and telemetry collectors in private networks too.
     #[arg(long)]
     pub egress_strict: bool,
-    /// The DNS server that resolves the names of servers, instead of the system's.
+    /// The DNS server that resolves the names of servers, and that of Redis, instead of the system's. It is asked for names as they
+    /// are written, whatever search domains the system has.
     #[arg(long, value_name = "ADDR:PORT", env = "VMCP_DNS_SERVER")]
     pub dns_server: Option<SocketAddr>,
     /// Another place to dial for a host and port, or for an address and port. May be repeated.

@@ -6,7 +6,7 @@ mod storage;
 use crate::cli::Serving;
 use crate::discovery::DiscoveryError;
 use crate::egress::guard::{AllowList, Guard};
-use crate::egress::{ConnectMap, DnsResolver, HttpClient, HttpOptions, ResolverSetupError};
+use crate::egress::{DnsResolver, HttpClient, HttpOptions, Resolve, ResolverSetupError, SystemLookup, Way};
 use crate::ingress::{Ingress, OriginRules, SessionLimits, Sessions};
 use crate::policy::{Policy, PolicyError};
 use crate::replicas::{Heard, SecretError};
@@ -201,18 +201,29 @@ fn guard(serving: &Serving, cluster: &Cluster) -> Guard {
     }
 }
 
-/// The HTTP client that opens every connection of the process.
+/// The HTTP client that opens every connection with backends and issuers.
 pub(crate) fn http_client(serving: &Serving, cluster: &Cluster) -> Result<HttpClient, StartError> {
-    let guard = guard(serving, cluster);
-    let mut options = match serving.dns_server {
-        Some(server) => HttpOptions::with_resolver(guard, Arc::new(DnsResolver::with_server(server)?)),
-        None => HttpOptions::new(guard)?,
-    };
     for mapping in &serving.connect_to {
         tracing::info!(%mapping, "connections to this host are dialled elsewhere");
     }
-    options.connect_to = serving.connect_to.iter().cloned().collect::<ConnectMap>();
-    Ok(HttpClient::new(options))
+    let way = match serving.dns_server {
+        Some(server) => way(serving, DnsResolver::with_server(server)?),
+        None => way(serving, DnsResolver::system()?),
+    };
+    Ok(HttpClient::new(HttpOptions::new(guard(serving, cluster), way)))
+}
+
+/// The way to what the administrator has named for the process itself. Where no flag says otherwise, names lead where they do for other
+/// programs of the machine.
+fn unjudged_way(serving: &Serving) -> Result<Way, StartError> {
+    Ok(match serving.dns_server {
+        Some(server) => way(serving, DnsResolver::with_server(server)?),
+        None => way(serving, SystemLookup),
+    })
+}
+
+fn way(serving: &Serving, resolver: impl Resolve + 'static) -> Way {
+    Way { connect_to: serving.connect_to.iter().cloned().collect(), ..Way::new(Arc::new(resolver)) }
 }
 
 #[cfg(test)]

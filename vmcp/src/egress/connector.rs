@@ -32,7 +32,7 @@ pub(super) struct Connector {
 
 impl Connector {
     async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
-        let bound = self.dialer.connect_timeout;
+        let bound = self.dialer.way.connect_timeout;
         timeout(bound, self.connect_unbounded(uri)).await.unwrap_or(Err(ConnectError::Timeout(bound)))
     }
 
@@ -56,7 +56,8 @@ impl Connector {
     }
 }
 
-fn server_name(host: &Host<String>) -> Result<ServerName<'static>, ConnectError> {
+/// The name that the certificate of a host is to have.
+pub(super) fn server_name(host: &Host<String>) -> Result<ServerName<'static>, ConnectError> {
     match host {
         Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| ConnectError::Url),
         Host::Ipv4(address) => Ok(ServerName::IpAddress((*address).into())),

@@ -19,17 +19,13 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::connect_to::ConnectMap;
 use super::connector::Connector;
 use super::dialer::{ConnectError, Dialer};
 use super::error::{Cause, EgressError};
 use super::guard::{Guard, Reach};
-use super::resolver::{DnsResolver, Resolve, ResolverSetupError};
-use super::sockets::{Sockets, SystemSockets};
+use super::way::Way;
 use super::{Trust, tls};
 
-/// Bound on opening one connection, the handshake included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are closed after this time.
 const IDLE: Duration = Duration::from_mins(1);
 /// Idle connections that are kept per host.
@@ -44,34 +40,16 @@ const DOCUMENT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct HttpOptions {
     /// Judges names and addresses.
     pub guard: Guard,
-    /// Resolves names.
-    pub resolver: Arc<dyn Resolve>,
-    /// Other places to dial.
-    pub connect_to: ConnectMap,
-    /// Opens connections to what was judged.
-    pub sockets: Arc<dyn Sockets>,
-    /// Bound on opening one connection; half of it is for its name.
-    pub connect_timeout: Duration,
+    /// Where names lead that were judged.
+    pub way: Way,
     /// The authorities of the system; read from the system when absent.
     pub system_roots: Option<RootCertStore>,
 }
 
 impl HttpOptions {
-    /// The system's resolver and authorities, and nothing to dial elsewhere.
-    pub fn new(guard: Guard) -> Result<Self, ResolverSetupError> {
-        Ok(Self::with_resolver(guard, Arc::new(DnsResolver::system()?)))
-    }
-
-    /// The same with another resolver.
-    pub fn with_resolver(guard: Guard, resolver: Arc<dyn Resolve>) -> Self {
-        Self {
-            guard,
-            resolver,
-            connect_to: ConnectMap::default(),
-            sockets: Arc::new(SystemSockets),
-            connect_timeout: CONNECT_TIMEOUT,
-            system_roots: None,
-        }
+    /// With the authorities of the system.
+    pub fn new(guard: Guard, way: Way) -> Self {
+        Self { guard, way, system_roots: None }
     }
 }
 
@@ -112,9 +90,9 @@ struct Pool {
 impl HttpClient {
     /// A client; loads the authorities of the system.
     pub fn new(options: HttpOptions) -> Self {
-        let HttpOptions { guard, resolver, connect_to, sockets, connect_timeout, system_roots } = options;
+        let HttpOptions { guard, way, system_roots } = options;
         Self(Arc::new(Shared {
-            dialer: Arc::new(Dialer { guard, resolver, connect_to, sockets, connect_timeout }),
+            dialer: Arc::new(Dialer { guard, way }),
             system_roots: system_roots.unwrap_or_else(tls::system_roots),
             pools: Mutex::default(),
         }))
@@ -187,7 +165,7 @@ impl Shared {
             return pool.client.clone();
         }
         pools.retain(|_, pool| now.duration_since(pool.last_used) < POOL_UNUSED);
-        let client = self.client(reach, tls::client_config(&self.system_roots, trust));
+        let client = self.client(reach, tls::http_config(&self.system_roots, trust));
         pools.insert(key, Pool { client: client.clone(), last_used: now });
         client
     }

@@ -1,6 +1,7 @@
 //! The way out: one guarded HTTP client, and MCP sessions with backends on top of it.
 //!
-//! [`HttpClient`] opens every connection of the gateway: the [`guard`] judges names and addresses in its connector.
+//! [`HttpClient`] opens every connection with backends and issuers: the [`guard`] judges names and addresses in its connector. What the
+//! administrator has named for the process itself, such as Redis, is a [`Place`], reached by the same [`Way`] without the guard.
 //! [`Egress`] opens a [`BackendSession`] per client session and backend; connections are shared, sessions are not. Two
 //! transports implement a session, Streamable HTTP, of revisions with sessions and without, as the server turns out to be
 //! (`dual`), and the older HTTP+SSE; all send what a backend's configuration
@@ -48,10 +49,13 @@ mod stateless;
 mod streamable;
 mod tls;
 mod trust;
+mod unjudged;
+mod way;
 
 pub use asking::Asking;
 pub use clock::{Clock, Pause};
 pub use connect_to::{ConnectMap, ConnectTo, ConnectToError};
+pub(crate) use dialer::ConnectError;
 pub use error::{Cause, EgressError};
 pub use failure::Failure;
 pub use gate::{Gate, Ticket, Verdict};
@@ -63,10 +67,12 @@ pub use news::{Agreed, ListChanges};
 pub use pass_through::{Listened, PassThrough, Passed, PassedStream};
 pub use peer::{Declared, Hearing, OnBehalf, Peer, Question, Rounds};
 pub use relayed::{Inbox, RelayedSession};
-pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError};
+pub use resolver::{DnsResolver, Resolve, ResolveError, ResolverSetupError, SystemLookup};
 pub use session::{BackendSession, Egress, Reply, Until};
 pub use sockets::{Sockets, SystemSockets};
 pub use trust::{Trust, TrustError};
+pub(crate) use unjudged::Place;
+pub use way::Way;
 
 /// Messages and events of backends beyond this size are refused.
 const MAX_MESSAGE: usize = 32 * 1024 * 1024;

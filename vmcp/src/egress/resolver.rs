@@ -1,4 +1,4 @@
-//! Host names to addresses: absolute names only, by the given DNS server or the system's.
+//! Host names to addresses. Names of backends and issuers are absolute: they are resolved by the given DNS server or the system's.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -71,6 +71,19 @@ impl DnsResolver {
         let mut builder = TokioResolver::builder_tokio().map_err(failed)?;
         adjust(builder.options_mut());
         builder.build().map(|resolver| Self(Arc::new(resolver))).map_err(failed)
+    }
+}
+
+/// Resolves as other programs of the machine do: a short name is looked for in the search domains of the system, too.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemLookup;
+
+impl Resolve for SystemLookup {
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<IpAddr>, ResolveError>> {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name, 0)).await.map_err(|_| ResolveError::NoAddress)?;
+            Ok(found.map(|address| address.ip()).collect())
+        })
     }
 }
 

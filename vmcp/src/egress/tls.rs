@@ -1,4 +1,4 @@
-//! TLS towards backends: the system's authorities, loaded once, and client configurations made from trust sets.
+//! TLS towards other servers: the system's authorities, and client configurations made from trust sets.
 
 use std::io;
 use std::sync::Arc;
@@ -25,16 +25,21 @@ pub(super) fn system_roots() -> RootCertStore {
     roots
 }
 
-/// The client configuration for a trust set: TLS 1.2 or newer, HTTP/2 or HTTP/1.1.
-pub(super) fn client_config(system: &RootCertStore, trust: &Trust) -> Arc<ClientConfig> {
+/// The client configuration for HTTP with servers of a trust set: HTTP/2 or HTTP/1.1.
+pub(super) fn http_config(system: &RootCertStore, trust: &Trust) -> Arc<ClientConfig> {
     let mut roots = system.clone();
     roots.add_parsable_certificates(trust.extra().iter().cloned());
+    let mut config = client_config(roots);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
+/// The client configuration for servers that one of `roots` has signed: TLS 1.2 or newer.
+pub(super) fn client_config(roots: RootCertStore) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .expect("the provider has cipher suites for TLS 1.2 and 1.3");
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Arc::new(config)
+    builder.with_root_certificates(roots).with_no_client_auth()
 }
 
 /// Why a handshake failed, and what to do about it.

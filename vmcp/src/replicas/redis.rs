@@ -12,6 +12,7 @@ mod writer;
 use super::keys::Keys;
 use super::signal::Letter;
 use super::{Away, CreateError, Expiry, Interest, OUTBOX, Page, Record, SessionStore, Signal, Stored, Vault, Write};
+use crate::egress::Way;
 use bytes::Bytes;
 use connection::{Incoming, Link};
 use futures::FutureExt;
@@ -57,6 +58,8 @@ const SIGNAL: &str = "signal";
 pub struct RedisOptions {
     /// Where it is.
     pub address: RedisAddress,
+    /// How to get there.
+    pub way: Way,
     /// The number of the database.
     pub db: u32,
     /// What the names of all keys start with; ends with a colon.

@@ -1,6 +1,6 @@
 //! Where the sessions of a gateway are kept, and what it seals with.
 
-use super::{StartError, session_limits};
+use super::{StartError, session_limits, unjudged_way};
 use crate::cli::Serve;
 use crate::ingress::Sessions;
 use crate::replicas::{Heard, RedisOptions, RedisStore, Vault};
@@ -38,6 +38,7 @@ impl Storage {
         let options = RedisOptions {
             address: address
                 .map_err(|problem| StartError::Unsupported(vec![format!("sessionStorage.address: {problem}")]))?,
+            way: unjudged_way(&serve.serving)?,
             db: u32::try_from(redis.db).unwrap_or_default(),
             key_prefix: redis.key_prefix.clone().unwrap_or_else(|| DEFAULT_KEY_PREFIX.to_owned()),
             password_file: serve.redis_password_file.clone(),

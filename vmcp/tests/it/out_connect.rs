@@ -9,7 +9,7 @@ use http::StatusCode;
 use url::Url;
 use vmcp::backend::{Backend, Caller, Transport, Trust};
 use vmcp::egress::guard::{EgressClass, Guard};
-use vmcp::egress::{Cause, ConnectTo, Egress, EgressError, HttpClient, HttpOptions, Resolve, ResolveError};
+use vmcp::egress::{Cause, ConnectTo, Egress, EgressError, HttpClient, HttpOptions, Resolve, ResolveError, Way};
 
 use crate::out_support::{
     Authority, Names, PATIENCE, Server, backend, egress, guard, json_body, mcp, mcp_server, options, result,
@@ -31,8 +31,9 @@ async fn cause(egress: &Egress, url: Url) -> Cause {
     ping(egress, backend(url, Transport::StreamableHttp)).await.unwrap_err().cause()
 }
 
-fn connect_to(options: HttpOptions, mapping: &str) -> HttpOptions {
-    HttpOptions { connect_to: [mapping.parse::<ConnectTo>().unwrap()].into_iter().collect(), ..options }
+fn connect_to(mut options: HttpOptions, mapping: &str) -> HttpOptions {
+    options.way.connect_to = [mapping.parse::<ConnectTo>().unwrap()].into_iter().collect();
+    options
 }
 
 #[tokio::test]
@@ -138,8 +139,8 @@ async fn a_connection_that_never_opens_times_out() {
     {
         held.push(stream);
     }
-    let options =
-        HttpOptions { connect_timeout: Duration::from_millis(200), ..options(guard(&["127.0.0.0/8"]), Names::of(&[])) };
+    let mut options = options(guard(&["127.0.0.0/8"]), Names::of(&[]));
+    options.way.connect_timeout = Duration::from_millis(200);
     assert_eq!(cause(&egress(options), url(&format!("http://{address}/mcp"))).await, Cause::Timeout);
 }
 
@@ -249,7 +250,8 @@ async fn a_dns_that_does_not_answer_is_what_is_said_to_fail() {
         }
     }
     let connect_timeout = Duration::from_millis(100);
-    let options = HttpOptions { resolver: Arc::new(Silent), connect_timeout, ..options(guard(&[]), Names::of(&[])) };
+    let way = Way { connect_timeout, ..Way::new(Arc::new(Silent)) };
+    let options = HttpOptions { way, ..options(guard(&[]), Names::of(&[])) };
     assert_eq!(cause(&egress(options), url("http://late.example.com/mcp")).await, Cause::Dns);
 }
 

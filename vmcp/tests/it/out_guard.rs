@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use url::Url;
 use vmcp::backend::{Backend, Caller, Transport, Trust};
 use vmcp::egress::guard::{EgressClass, Guard, Reach};
-use vmcp::egress::{Egress, HttpClient, HttpOptions, Sockets};
+use vmcp::egress::{Egress, HttpClient, Sockets};
 use vmcp::outgoing::{ClientCredentials, OutgoingAuth, TokenCache, TokenExchange, TokenType};
 use vmcp::policy::{Issuer, Keys, Oidc, ProtectedResource};
 
@@ -84,7 +84,9 @@ impl Outside {
         let start = (START.to_owned(), vec![vec![START_ADDRESS]]);
         let names = Names::leading(of_corpus.chain([start]).chain(names));
         let sockets: Arc<dyn Sockets> = recorder.clone();
-        let client = HttpClient::new(HttpOptions { sockets, ..options(Guard::default(), names) });
+        let mut options = options(Guard::default(), names);
+        options.way.sockets = sockets;
+        let client = HttpClient::new(options);
         Self { recorder, lure, server, client }
     }
 

@@ -26,8 +26,8 @@ use tokio_rustls::TlsAcceptor;
 use url::Url;
 use vmcp::backend::{Backend, Caller, EgressClass, Principal, SubjectToken, Transport, Trust};
 use vmcp::egress::guard::{AllowRule, Guard};
-use vmcp::egress::{Egress, HttpClient, HttpOptions, Reply, Resolve, ResolveError};
-use vmcp::outgoing::{ForwardedHeaders, OutgoingAuth, TokenCache};
+use vmcp::egress::{Egress, HttpClient, HttpOptions, Reply, Resolve, ResolveError, Way};
+use vmcp::outgoing::TokenCache;
 
 /// No step of a test takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -314,7 +314,7 @@ pub(crate) fn guard(allow: &[&str]) -> Guard {
 
 /// Options without system authorities, which tests do not depend on.
 pub(crate) fn options(guard: Guard, names: Arc<Names>) -> HttpOptions {
-    HttpOptions { system_roots: Some(RootCertStore::empty()), ..HttpOptions::with_resolver(guard, names) }
+    HttpOptions { system_roots: Some(RootCertStore::empty()), ..HttpOptions::new(guard, Way::new(names)) }
 }
 
 /// An egress side that reaches everything on this machine.

@@ -6,6 +6,7 @@ use crate::in_support::{ANONYMOUS, initialize_params, try_start};
 use crate::redis_server::{self, RedisServer};
 use http::StatusCode;
 use serde_json::json;
+use simulator::{Simulator, SimulatorOptions};
 use std::sync::Arc;
 
 pub(crate) async fn without_redis_requests_are_refused_for_now_and_calls_go_on(_: Arc<RedisServer>) {
@@ -81,5 +82,27 @@ pub(crate) async fn a_password_comes_from_a_file(_: Arc<RedisServer>) {
     ] {
         let error = Box::pin(try_start(&storage, &flags)).await.err().unwrap();
         assert!(error.is_usage() && error.to_string().contains(expected), "{error}");
+    }
+}
+
+pub(crate) async fn its_name_leads_where_the_flags_say(_: Arc<RedisServer>) {
+    // Another test may have been first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let redis = RedisServer::own(&[]);
+    let dns = "dns: {redis.example.com: {answers: [[127.0.0.1]]}, far.example.com: {answers: [[192.0.2.1]]}}";
+    let world = simulator::World::from_yaml("world.yaml", dns).unwrap();
+    let options = SimulatorOptions { dns: Some(([127, 0, 0, 1], 0).into()), ..SimulatorOptions::default() };
+    let simulator = Simulator::start(options).await.unwrap();
+    let world = simulator.add_world(world).await.unwrap();
+    let by_name_server = format!("--dns-server={}", world.name_server().unwrap());
+    let port = redis.port();
+    let elsewhere = format!("--connect-to=far.example.com:6379=127.0.0.1:{port}");
+    for (address, flags) in [
+        (format!("redis.example.com:{port}"), vec![&by_name_server]),
+        ("far.example.com".to_owned(), vec![&by_name_server, &elsewhere]),
+    ] {
+        let gateway = Gateway::storing_at(&address, ANONYMOUS);
+        let gateway = flags.into_iter().fold(gateway, |gateway, flag| gateway.with(flag));
+        connected(&gateway.replica().await).await;
     }
 }

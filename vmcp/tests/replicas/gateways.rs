@@ -24,7 +24,12 @@ impl Gateway {
 
     /// The same with this configuration.
     pub(crate) fn configured(redis: &RedisServer, config: &str) -> Self {
-        let storage = json!({"provider": "redis", "address": redis.address(), "keyPrefix": "test:"});
+        Self::storing_at(&redis.address(), config)
+    }
+
+    /// The same with the Redis at this address.
+    pub(crate) fn storing_at(address: &str, config: &str) -> Self {
+        let storage = json!({"provider": "redis", "address": address, "keyPrefix": "test:"});
         let gateway = Self {
             config: format!("{config}\nsessionStorage: {storage}\n"),
             folder: tempfile::tempdir().unwrap(),

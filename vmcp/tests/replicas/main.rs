@@ -82,6 +82,7 @@ const TESTS: &[Test] = &tests! {
         sessions_that_redis_has_lost_are_lost,
         a_gateway_is_not_ready_before_it_has_reached_redis,
         a_password_comes_from_a_file,
+        its_name_leads_where_the_flags_say,
     ]
 };
 

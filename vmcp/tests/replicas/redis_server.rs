@@ -84,6 +84,11 @@ impl RedisServer {
         self.process.lock()
     }
 
+    /// Its port on this machine.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it is.
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)

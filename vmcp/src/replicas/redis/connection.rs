@@ -1,16 +1,17 @@
 //! The connections with Redis: one for commands, one on which signals come. Both stand, or the store is away.
 
 use super::RedisOptions;
+use crate::egress::{self, Place};
 use crate::replicas::Away;
 use futures::StreamExt;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisError};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
 
-/// How long Redis may take to answer, and to take a connection.
+/// How long Redis may take to answer. Both connections together may take twice as long.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// The time between two attempts to connect.
 const RETRY: Duration = Duration::from_millis(250);
@@ -41,7 +42,8 @@ impl Link {
         let (incoming, heard) = mpsc::channel(1024);
         let link = Self { commands: receiver, broken: Arc::default(), was_there: Arc::default() };
         let (broken, was_there) = (Arc::clone(&link.broken), Arc::clone(&link.was_there));
-        tokio::spawn(Connecting { options, channels, commands, incoming, broken, was_there }.run());
+        let place = Place::new(&options.address.host, options.address.port, options.address.tls, options.way.clone());
+        tokio::spawn(Connecting { options, place, channels, commands, incoming, broken, was_there }.run());
         (link, heard)
     }
 
@@ -78,6 +80,7 @@ impl Link {
 
 struct Connecting {
     options: RedisOptions,
+    place: Place,
     channels: Vec<String>,
     commands: watch::Sender<Option<MultiplexedConnection>>,
     incoming: mpsc::Sender<Incoming>,
@@ -109,11 +112,13 @@ impl Connecting {
 
     /// Both connections. The password is read again each time: it may have changed.
     async fn connect(&self) -> Result<(MultiplexedConnection, PubSub), ConnectError> {
-        let client = Client::open(self.options.connection_info()?)?;
-        let limits =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(TIMEOUT)).set_response_timeout(Some(TIMEOUT));
-        let commands = client.get_multiplexed_async_connection_with_config(&limits).await?;
-        let mut signals = client.get_async_pubsub().await?;
+        let settings = self.options.connection_settings()?;
+        let limits = AsyncConnectionConfig::new().set_response_timeout(Some(TIMEOUT));
+        let connection = self.place.connect().await?;
+        let (commands, driver) = MultiplexedConnection::new_with_config(&settings, connection, limits).await?;
+        // It ends with the last clone of the connection.
+        tokio::spawn(driver);
+        let mut signals = PubSub::new(&settings, self.place.connect().await?).await?;
         signals.subscribe(&self.channels).await?;
         Ok((commands, signals))
     }
@@ -159,6 +164,8 @@ enum ConnectError {
     #[error("failed to read the password in {0}: {1}")]
     Password(String, std::io::Error),
     #[error(transparent)]
+    Connection(#[from] egress::ConnectError),
+    #[error(transparent)]
     Redis(#[from] RedisError),
 }
 
@@ -167,19 +174,14 @@ fn reason(error: Option<ConnectError>) -> String {
 }
 
 impl RedisOptions {
-    fn connection_info(&self) -> Result<redis::ConnectionInfo, ConnectError> {
+    /// What a connection begins with.
+    fn connection_settings(&self) -> Result<RedisConnectionInfo, ConnectError> {
         let mut settings = RedisConnectionInfo::default().set_db(i64::from(self.db));
         if let Some(path) = &self.password_file {
             let password = std::fs::read_to_string(path)
                 .map_err(|error| ConnectError::Password(path.display().to_string(), error))?;
             settings = settings.set_password(password.trim_end_matches(['\r', '\n']));
         }
-        let (host, port) = (self.address.host.clone(), self.address.port);
-        let address = if self.address.tls {
-            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
-        } else {
-            ConnectionAddr::Tcp(host, port)
-        };
-        Ok(address.into_connection_info()?.set_redis_settings(settings))
+        Ok(settings)
     }
 }
