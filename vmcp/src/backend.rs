@@ -57,6 +57,23 @@ impl PartialEq for Backend {
 impl Eq for Backend {}
 
 impl Backend {
+    /// A workload of the cluster without settings of its own, and still without [identity](Self::with_identity).
+    pub fn workload(name: impl Into<String>, url: Url, transport: Transport) -> Self {
+        Self {
+            name: name.into(),
+            url,
+            transport,
+            class: EgressClass::Workload,
+            is_remote_proxy: false,
+            allow_private: false,
+            trust: Trust::system(),
+            auth: OutgoingAuth::Unauthenticated,
+            auth_config_ref: None,
+            headers: ForwardedHeaders::default(),
+            identity: 0,
+        }
+    }
+
     /// Computes the identity from the other fields and puts it in place.
     #[must_use]
     pub fn with_identity(mut self) -> Self {
@@ -178,19 +195,6 @@ impl Backend {
     /// A neighbour of the name `b`.
     #[allow(clippy::unwrap_used)]
     pub(crate) fn at(url: &str) -> Self {
-        Self {
-            name: "b".to_owned(),
-            url: url.parse().unwrap(),
-            transport: Transport::StreamableHttp,
-            class: EgressClass::Workload,
-            is_remote_proxy: false,
-            allow_private: false,
-            trust: Trust::system(),
-            auth: OutgoingAuth::Unauthenticated,
-            auth_config_ref: None,
-            headers: ForwardedHeaders::default(),
-            identity: 0,
-        }
-        .with_identity()
+        Self::workload("b", url.parse().unwrap(), Transport::StreamableHttp).with_identity()
     }
 }

@@ -6,7 +6,7 @@ use vmcp_config::{StaticBackend, StaticBackendKind};
 
 use super::strategy::server_url;
 use crate::backend::{Backend, EgressClass, Trust};
-use crate::outgoing::{ForwardedHeaders, HeaderError, OutgoingAuth};
+use crate::outgoing::{ForwardedHeaders, HeaderError};
 
 /// Why a backend of the configuration cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,17 +100,12 @@ fn resolve(backend: &StaticBackend, environment: impl Fn(&str) -> Option<String>
     };
     let headers = headers(backend, environment)?;
     Ok(Backend {
-        name,
-        url,
-        transport: backend.transport,
         class,
         is_remote_proxy: backend.kind == Some(StaticBackendKind::RemoteProxy),
         allow_private: backend.allow_private_endpoint == Some(true),
         trust,
-        auth: OutgoingAuth::Unauthenticated,
-        auth_config_ref: None,
         headers,
-        identity: 0,
+        ..Backend::workload(name, url, backend.transport)
     })
 }
 

@@ -71,21 +71,15 @@ impl Proxied {
 
     fn resolve(&self, referenced: &Referenced) -> Result<Backend, ResolveError> {
         let config = &self.config;
+        let url = server_url(&config.url).map_err(broken)?;
         let backend = Backend {
-            name: config.name.clone(),
-            url: server_url(&config.url).map_err(broken)?,
-            transport: config.transport,
             class: match config.class {
                 ProxyClass::Proxied => EgressClass::Proxied,
                 ProxyClass::Workload => EgressClass::Workload,
             },
-            is_remote_proxy: false,
-            allow_private: false,
-            trust: Trust::system(),
             auth: config.outgoing.as_ref().map_or(Ok(OutgoingAuth::Unauthenticated), |own| auth(own, referenced))?,
-            auth_config_ref: None,
             headers: self.headers(referenced)?,
-            identity: 0,
+            ..Backend::workload(config.name.clone(), url, config.transport)
         };
         Ok(backend.with_identity())
     }

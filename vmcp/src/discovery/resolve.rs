@@ -123,19 +123,9 @@ fn workload(name: &str, member: &Member) -> Result<Backend, ResolveError> {
         Transport::Sse => "/sse",
     };
     let url = format!("{}{path}", url.trim_end_matches('/'));
-    Ok(Backend {
-        name: name.to_owned(),
-        url: server_url(&url).map_err(|reason| broken(format!("status.url {reason}")))?,
-        transport,
-        class: EgressClass::Workload,
-        is_remote_proxy: matches!(member, Member::RemoteProxy(_)),
-        allow_private: false,
-        trust: Trust::system(),
-        auth: OutgoingAuth::Unauthenticated,
-        auth_config_ref: None,
-        headers: ForwardedHeaders::default(),
-        identity: 0,
-    })
+    let url = server_url(&url).map_err(|reason| broken(format!("status.url {reason}")))?;
+    let is_remote_proxy = matches!(member, Member::RemoteProxy(_));
+    Ok(Backend { is_remote_proxy, ..Backend::workload(name, url, transport) })
 }
 
 /// An entry, without its authentication.
@@ -147,17 +137,11 @@ fn entry(name: &str, entry: &MCPServerEntry, referenced: &Referenced) -> Result<
         Some(reference) => referenced.ca_bundle(reference)?,
     };
     Ok(Backend {
-        name: name.to_owned(),
-        url,
-        transport: spec.transport,
         class: EgressClass::Remote,
-        is_remote_proxy: false,
         allow_private: spec.allow_private_endpoint,
         trust,
-        auth: OutgoingAuth::Unauthenticated,
-        auth_config_ref: None,
         headers: headers(entry, referenced)?,
-        identity: 0,
+        ..Backend::workload(name, url, spec.transport)
     })
 }
 

@@ -24,13 +24,12 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
-use vmcp::backend::{Backend, Caller, EgressClass, Principal, SubjectToken, Transport, Trust};
+use vmcp::backend::{Backend, Caller, EgressClass, Principal, SubjectToken, Transport};
 use vmcp::egress::guard::{AllowRule, Guard};
 use vmcp::egress::{Egress, HttpClient, HttpOptions, Reply, Resolve, ResolveError, Way};
 use vmcp::outgoing::TokenCache;
 
-/// No step of a test takes longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) use crate::in_support::PATIENCE;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -328,20 +327,7 @@ pub(crate) fn egress(options: HttpOptions) -> Egress {
 
 /// A backend of class remote.
 pub(crate) fn backend(url: Url, transport: Transport) -> Backend {
-    Backend {
-        name: "partner".to_owned(),
-        url,
-        transport,
-        class: EgressClass::Remote,
-        is_remote_proxy: false,
-        allow_private: false,
-        trust: Trust::system(),
-        auth: OutgoingAuth::Unauthenticated,
-        auth_config_ref: None,
-        headers: ForwardedHeaders::default(),
-        identity: 0,
-    }
-    .with_identity()
+    Backend { class: EgressClass::Remote, ..Backend::workload("partner", url, transport) }.with_identity()
 }
 
 pub(crate) fn streamable(url: Url) -> Arc<Backend> {
