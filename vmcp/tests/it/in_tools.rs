@@ -253,7 +253,7 @@ async fn a_client_that_leaves_cancels_nothing() {
 async fn recovery_is_noticed_and_told() {
     let (good, down) = (Backend::start(&["echo"]).await, Backend::start(&["echo"]).await);
     down.break_with(Some(StatusCode::SERVICE_UNAVAILABLE));
-    let fast = "operational: {failureHandling: {healthCheckInterval: 50ms, healthCheckTimeout: 40ms, \
+    let fast = "operational: {failureHandling: {healthCheckInterval: 500ms, healthCheckTimeout: 400ms, \
                 partialFailureMode: best_effort, unhealthyThreshold: 2}}";
     let gateway = gateway(&[("down", &down), ("good", &good)], fast).await;
     let client = gateway.connected().await;

@@ -31,9 +31,9 @@ async fn the_gateway_says_what_it_can_bridge() {
 #[tokio::test]
 async fn a_list_says_how_long_and_for_whom_it_may_be_kept() {
     let (good, down) = (Backend::start(&["echo"]).await, Backend::start(&["echo"]).await);
-    let fast = "operational: {failureHandling: {healthCheckInterval: 50ms, healthCheckTimeout: 40ms, \
-                partialFailureMode: best_effort, unhealthyThreshold: 2}}";
-    let gateway = gateway(&[("a", &good), ("b", &down)], fast).await;
+    let best_effort = "operational: {failureHandling: {healthCheckInterval: 1h, partialFailureMode: best_effort, \
+                       unhealthyThreshold: 2}}";
+    let gateway = gateway(&[("a", &good), ("b", &down)], best_effort).await;
     let client = gateway.client();
     let result = client.ask("tools/list", json!({})).await.json()["result"].clone();
     assert_eq!(result["tools"].as_array().unwrap().len(), 2);
@@ -41,7 +41,10 @@ async fn a_list_says_how_long_and_for_whom_it_may_be_kept() {
     let ttl = result["ttlMs"].as_u64().unwrap();
     assert!((1..=30_000).contains(&ttl), "{ttl}");
     assert_eq!(result["_meta"][SERVER_INFO]["name"], "engineering");
-    down.end();
+    down.break_with(Some(StatusCode::SERVICE_UNAVAILABLE));
+    for _ in 0..2 {
+        assert_eq!(client.ask_tool("b_echo", json!({})).await.error_code(), -32603);
+    }
     crate::in_support::health(&gateway, "b", "unhealthy").await;
     let result = client.ask("tools/list", json!({})).await.json()["result"].clone();
     assert_eq!((result["tools"].as_array().unwrap().len(), &result["ttlMs"]), (1, &json!(0)), "one is missing");

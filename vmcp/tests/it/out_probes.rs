@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use vmcp::backend::{Backend, Caller, Transport};
 use vmcp::circuit::CircuitSettings;
 use vmcp::discovery::Snapshot;
@@ -108,21 +108,29 @@ async fn a_remote_proxy_is_asked_until_it_answers() {
     assert_eq!((pings, health.state("proxy")), (3, Some(BackendStatus::Ready)));
 }
 
-/// Probes one server until the returned token is cancelled.
-fn probing(server: &Server, health: &Health, interval: Duration) -> (Arc<Backend>, CancellationToken) {
-    let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
-    let schedule = ProbeSchedule { interval, timeout: Duration::from_millis(100) };
-    let snapshot = snapshot([(backend.name.clone(), Arc::clone(&backend))].into(), schedule);
-    let (discovery, discovered) = watch::channel(snapshot);
-    let (news, heard) = mpsc::channel(8);
-    let stop = CancellationToken::new();
-    let egress = open_egress().with_gate(health.clone());
-    let (health, ended) = (health.clone(), stop.clone());
-    tokio::spawn(async move {
-        let _open = (discovery, heard);
-        probe_all(discovered, egress, health, false, news, ended).await;
-    });
-    (backend, stop)
+/// The probes of one server, until it is dropped.
+struct Probing {
+    backend: Arc<Backend>,
+    discovery: watch::Sender<Snapshot>,
+    _until_dropped: DropGuard,
+}
+
+impl Probing {
+    fn start(server: &Server, health: &Health, interval: Duration, timeout: Duration) -> Self {
+        let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
+        let schedule = ProbeSchedule { interval, timeout };
+        let snapshot = snapshot([(backend.name.clone(), Arc::clone(&backend))].into(), schedule);
+        let (discovery, discovered) = watch::channel(snapshot);
+        let (news, heard) = mpsc::channel(8);
+        let stop = CancellationToken::new();
+        let egress = open_egress().with_gate(health.clone());
+        let (health, stopped) = (health.clone(), stop.clone());
+        tokio::spawn(async move {
+            let _open = heard;
+            probe_all(discovered, egress, health, false, news, stopped).await;
+        });
+        Self { backend, discovery, _until_dropped: stop.drop_guard() }
+    }
 }
 
 #[tokio::test]
@@ -141,7 +149,7 @@ async fn probes_open_the_circuit_leave_the_backend_alone_and_try_it_when_the_tim
     .await;
     let health = Health::new(5).with_circuits(Some(CircuitSettings { threshold: 2, timeout: TIMEOUT }));
     let mut states = health.subscribe();
-    let (_, stop) = probing(&server, &health, Duration::from_millis(20));
+    let _probing = Probing::start(&server, &health, Duration::from_millis(20), PATIENCE);
     let circuit = |states: &vmcp::status::Observations| Some(states.get("partner")?.circuit.as_ref()?.state());
     let opened = states.wait_for(|states| circuit(states) == Some(CircuitState::Open));
     let opened = tokio::time::timeout(PATIENCE, opened).await.unwrap().unwrap()["partner"].status();
@@ -156,7 +164,6 @@ async fn probes_open_the_circuit_leave_the_backend_alone_and_try_it_when_the_tim
         circuit(states) == Some(CircuitState::Closed) && states["partner"].status() == BackendStatus::Ready
     });
     tokio::time::timeout(PATIENCE, closed).await.unwrap().unwrap();
-    stop.cancel();
 }
 
 #[tokio::test]
@@ -176,9 +183,9 @@ async fn calls_that_take_too_long_make_the_backend_be_asked_once() {
     .await;
     let settings = CircuitSettings { threshold: 1, timeout: Duration::from_hours(1) };
     let health = Health::new(1).with_circuits(Some(settings));
-    let (backend, stop) = probing(&server, &health, Duration::from_hours(1));
+    let probing = Probing::start(&server, &health, Duration::from_hours(1), PATIENCE);
     tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count == 1)).await.unwrap().unwrap();
-    let session = open_egress().with_gate(health.clone()).open(&backend, &Caller::anonymous());
+    let session = open_egress().with_gate(health.clone()).open(&probing.backend, &Caller::anonymous());
     let call = || async {
         let caller = Caller::anonymous();
         session.request(&caller, "tools/call", None, Duration::from_millis(100)).await.map(drop)
@@ -189,7 +196,6 @@ async fn calls_that_take_too_long_make_the_backend_be_asked_once() {
     tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count == 2)).await.unwrap().unwrap();
     assert_eq!(call().await.unwrap_err().cause(), Cause::Timeout, "slow calls do not open the circuit");
     tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count == 3)).await.unwrap().unwrap();
-    stop.cancel();
 }
 
 #[tokio::test]
@@ -203,14 +209,23 @@ async fn a_backend_that_hangs_is_found_out_by_the_probe_after_a_call() {
         }
     })
     .await;
-    let settings = CircuitSettings { threshold: 1, timeout: Duration::from_hours(1) };
-    let health = Health::new(3).with_circuits(Some(settings));
+    let health = Health::new(3);
     let mut states = health.subscribe();
-    let (backend, stop) = probing(&server, &health, Duration::from_hours(1));
+    let probing = Probing::start(&server, &health, Duration::from_hours(1), PATIENCE);
     let ready = states.wait_for(|states| states.get("partner").is_some_and(|seen| seen.state == BackendStatus::Ready));
     tokio::time::timeout(PATIENCE, ready).await.unwrap().unwrap();
     hang.send_replace(true);
-    let session = open_egress().with_gate(health.clone()).open(&backend, &Caller::anonymous());
+    // Only now, when nothing answers any more, a time-out may be short.
+    probing.discovery.send_modify(|snapshot| {
+        snapshot.settings = Arc::new(Settings {
+            probes: ProbeSchedule { interval: Duration::from_hours(1), timeout: Duration::from_millis(100) },
+            circuits: Some(CircuitSettings { threshold: 1, timeout: Duration::from_hours(1) }),
+            ..Settings::default()
+        });
+    });
+    let configured = states.wait_for(|states| states["partner"].circuit.is_some());
+    tokio::time::timeout(PATIENCE, configured).await.unwrap().unwrap();
+    let session = open_egress().with_gate(health.clone()).open(&probing.backend, &Caller::anonymous());
     let caller = Caller::anonymous();
     let call = || session.request(&caller, "tools/call", None, Duration::from_millis(100));
     assert_eq!(call().await.unwrap_err().cause(), Cause::Timeout);
@@ -222,7 +237,6 @@ async fn a_backend_that_hangs_is_found_out_by_the_probe_after_a_call() {
     assert!(error.to_string().contains("no answer within 100ms"), "{error}");
     session.close().await;
     assert_eq!(server.journal().len(), requests);
-    stop.cancel();
 }
 
 /// A server that answers no handshake before it is told to.
@@ -250,14 +264,13 @@ async fn a_handshake_that_takes_longer_than_a_probe_is_there_for_a_later_one() {
     let (server, answering) = reserved().await;
     let health = Health::new(1);
     let mut states = health.subscribe();
-    let (_, stop) = probing(&server, &health, Duration::from_millis(20));
+    let _probing = Probing::start(&server, &health, Duration::from_millis(20), Duration::from_millis(100));
     let failed = states.wait_for(|states| states.get("partner").is_some_and(|seen| seen.consecutive_failures >= 3));
     tokio::time::timeout(PATIENCE, failed).await.unwrap().unwrap();
     answering.send_replace(true);
     let ready = states.wait_for(|states| states["partner"].state == BackendStatus::Ready);
     tokio::time::timeout(PATIENCE, ready).await.unwrap().unwrap();
     assert_eq!(handshakes(&server), 1);
-    stop.cancel();
 }
 
 #[tokio::test]
