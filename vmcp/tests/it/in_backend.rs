@@ -63,6 +63,8 @@ pub(crate) struct Backend {
     stop: CancellationToken,
     /// What the streams are told.
     news: broadcast::Sender<String>,
+    /// Tells of each new stream.
+    streams: Arc<watch::Sender<()>>,
     /// Calls of the tool `hang`, and requests of methods that hang, wait for it.
     release: CancellationToken,
 }
@@ -83,6 +85,7 @@ impl Backend {
             journal: Arc::new(watch::Sender::new(Vec::new())),
             stop: stop.clone(),
             news: broadcast::Sender::new(64),
+            streams: Arc::default(),
             release: CancellationToken::new(),
         };
         backend.set_tools(tools);
@@ -125,12 +128,9 @@ impl Backend {
 
     /// Sends a notification on all streams, as soon as there is one.
     pub(crate) async fn tell(&self, method: &str, params: &Value) {
-        let listening = async {
-            while self.news.receiver_count() == 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(crate::in_support::PATIENCE, listening).await.unwrap();
+        let mut streams = self.streams.subscribe();
+        let listening = streams.wait_for(|()| self.news.receiver_count() > 0);
+        tokio::time::timeout(crate::in_support::PATIENCE, listening).await.unwrap().unwrap();
         self.say(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
     }
 
@@ -212,6 +212,17 @@ impl Backend {
         self.journal().iter().filter(|entry| entry.method == method).count()
     }
 
+    /// Waits until what arrived is such.
+    pub(crate) async fn until(&self, is_such: impl Fn(&Self) -> bool) {
+        let mut journal = self.journal.subscribe();
+        let seen = async {
+            while !is_such(self) {
+                journal.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(crate::in_support::PATIENCE, seen).await.unwrap();
+    }
+
     /// Waits until a request of a method arrives.
     pub(crate) async fn saw(&self, method: &str) -> Entry {
         let mut journal = self.journal.subscribe();
@@ -273,6 +284,7 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
                 let message = news.recv().await.ok()?;
                 Some((Ok::<_, std::convert::Infallible>(message), news))
             });
+            backend.streams.send_replace(());
             return ([("content-type", "text/event-stream")], Body::from_stream(news)).into_response();
         }
         "DELETE" => {

@@ -2,7 +2,7 @@
 
 use crate::in_backend::Backend;
 use crate::in_support::{ANONYMOUS, Client, File, PATIENCE, Running, discovering, following};
-use crate::out_status::{Api, bundle, entry, secret};
+use crate::out_api::{Api, bundle, entry, secret};
 use crate::out_support::{Authority, Recorded, Server, event_stream, json_body, result, text};
 use axum::body::Body;
 use axum::response::Response;
@@ -97,8 +97,9 @@ struct Held {
 
 impl Held {
     async fn start(gateway: &Running, server: &Server) -> Self {
-        let hanging = || server.journal().iter().filter(|call| call.json()["params"]["name"] == "hang").count();
-        let before = hanging();
+        let hanging =
+            |journal: &[Recorded]| journal.iter().filter(|call| call.json()["params"]["name"] == "hang").count();
+        let before = hanging(&server.journal());
         let client = gateway.connected().await;
         let call = tokio::spawn({
             let client = client.clone();
@@ -106,12 +107,7 @@ impl Held {
                 "params": {"name": "a_hang", "arguments": {}}});
             async move { client.post(message.to_string()).await.json() }
         });
-        let arrived = async {
-            while hanging() == before {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, arrived).await.unwrap();
+        server.until(|journal| hanging(journal) > before).await;
         Self { client, call }
     }
 
@@ -196,12 +192,7 @@ async fn no_call_is_lost_while_everything_changes() {
     let call = Held::start(&gateway, &server).await;
     let connections = server.connections();
     api.put("configmaps", bundle(&format!("{}{}", two.pem(), one.pem())));
-    let connected = async {
-        while server.connections() == connections {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, connected).await.unwrap();
+    server.connected_beyond(connections).await;
     call.goes_on(&mut calls).await;
 
     // A tool configuration, which the operator writes into the file, and the rest of the file.

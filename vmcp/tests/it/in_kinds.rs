@@ -1,10 +1,9 @@
 //! Prompts, resources and templates of many backends through one endpoint.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, PATIENCE, Running, gateway};
+use crate::in_support::{Client, Running, eventually, gateway};
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// A backend with prompts and resources of these names.
 async fn library(prompts: &[&str], resources: &[&str], templates: &[&str]) -> Backend {
@@ -37,44 +36,22 @@ async fn answered(client: &Client, method: &str, params: Value) -> Value {
     if answer["error"].is_null() { answer["result"]["from"].clone() } else { answer["error"]["code"].clone() }
 }
 
-/// Starts sessions until one has these capabilities: what backends offer is known a moment after the start.
-async fn capabilities(gateway: &Running, expected: Value) {
-    let offered = async {
-        loop {
-            let found = gateway.client().initialize().await["capabilities"].clone();
-            if found == expected {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, offered).await.is_ok(), "never {expected}");
+/// Starts sessions until one is told this: what backends offer is known a moment after the start.
+async fn introduced(gateway: &Running, member: &str, expected: Value) {
+    let what = format!("{member} {expected}");
+    eventually(&what, async || gateway.client().initialize().await[member] == expected).await;
 }
 
 #[tokio::test]
 async fn capabilities_are_what_one_of_the_backends_offers() {
     let (tools, library) = (Backend::start(&["echo"]).await, library(&[], &[], &[]).await);
     let list_changed = json!({"listChanged": true});
-    capabilities(&gateway(&[("a", &tools)], "").await, json!({ "tools": list_changed })).await;
+    introduced(&gateway(&[("a", &tools)], "").await, "capabilities", json!({ "tools": list_changed })).await;
     let expected = json!({
         "tools": list_changed, "prompts": list_changed, "completions": {},
         "resources": {"subscribe": true, "listChanged": true},
     });
-    capabilities(&gateway(&[("a", &tools), ("b", &library)], "").await, expected).await;
-}
-
-/// Starts sessions until one is told these instructions.
-async fn instructed(gateway: &Running, expected: Value) {
-    let told = async {
-        loop {
-            let found = gateway.client().initialize().await["instructions"].clone();
-            if found == expected {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, told).await.is_ok(), "never {expected}");
+    introduced(&gateway(&[("a", &tools), ("b", &library)], "").await, "capabilities", expected).await;
 }
 
 #[tokio::test]
@@ -85,8 +62,8 @@ async fn instructions_of_backends_come_in_order_and_under_their_names() {
     mute.introduce(json!({"instructions": {"not": "a text"}}));
     let backends = [("two", &two), ("mute", &mute), ("one", &one)];
     let merged = json!("# one\n\nFirst list, then read.\n\n# two\n\nAsk \"nicely\".");
-    instructed(&gateway(&backends, "").await, merged).await;
-    instructed(&gateway(&[("one", &one)], "").await, json!("First list, then read.\n")).await;
+    introduced(&gateway(&backends, "").await, "instructions", merged).await;
+    introduced(&gateway(&[("one", &one)], "").await, "instructions", json!("First list, then read.\n")).await;
     let mute = gateway(&[("mute", &mute)], "").await;
     crate::in_support::health(&mute, "mute", "healthy").await;
     assert_eq!(mute.client().initialize().await["instructions"], Value::Null);

@@ -1,7 +1,7 @@
 //! A gateway in this process, and an HTTP client that says exactly what a test wants to say.
 
 use crate::in_backend::Backend;
-use crate::out_status::Api;
+use crate::out_api::Api;
 use bytes::Bytes;
 use clap::Parser;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -119,15 +119,20 @@ pub(crate) async fn gateway(backends: &[(&str, &Backend)], more: &str) -> Runnin
     start(&config(backends, more), &[]).await
 }
 
-/// Waits until `/status` is such; `what` tells people what was awaited.
-pub(crate) async fn status(gateway: &Running, what: &str, is_such: impl Fn(&Value) -> bool) {
-    let client = gateway.client();
-    let said = async {
-        while !is_such(&client.get("/status").await.json()) {
+/// Waits until something holds that nobody tells of; `what` tells people what was awaited.
+pub(crate) async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+    let held = async {
+        while !holds().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("never {what}"));
+    tokio::time::timeout(PATIENCE, held).await.unwrap_or_else(|_| panic!("never {what}"));
+}
+
+/// Waits until `/status` is such; `what` tells people what was awaited.
+pub(crate) async fn status(gateway: &Running, what: &str, is_such: impl Fn(&Value) -> bool) {
+    let client = gateway.client();
+    eventually(what, async || is_such(&client.get("/status").await.json())).await;
 }
 
 /// Waits until `/status` shows this health of a backend.
@@ -281,17 +286,18 @@ impl Client {
 
     /// Waits until the client sees these tools.
     pub(crate) async fn sees(&self, expected: &[&str]) {
-        let listed = async {
-            while self.tool_names().await != expected {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, listed).await.unwrap_or_else(|_| panic!("never {expected:?}"));
+        eventually(&format!("{expected:?}"), async || self.tool_names().await == expected).await;
     }
 
     /// Calls a tool.
     pub(crate) async fn call(&self, name: &str, arguments: Value) -> Answer {
         self.request("tools/call", json!({"name": name, "arguments": arguments})).await
+    }
+
+    /// Calls a tool in a task of its own.
+    pub(crate) fn calling(&self, name: &'static str) -> JoinHandle<Answer> {
+        let client = self.clone();
+        tokio::spawn(async move { client.call(name, json!({})).await })
     }
 
     /// Calls a tool and returns the stream of what comes before its answer, and the answer.

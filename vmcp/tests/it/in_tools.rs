@@ -1,7 +1,7 @@
 //! Tools of many backends through one endpoint.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, PATIENCE, config, gateway, health};
+use crate::in_support::{PATIENCE, config, gateway, health};
 use http::{Method, StatusCode};
 use serde_json::json;
 
@@ -172,10 +172,7 @@ async fn a_client_cancels_its_own_call() {
     let gateway = gateway(&[("b", &backend)], "").await;
     let client = gateway.connected().await;
     client.tool_names().await;
-    let call = tokio::spawn({
-        let client: Client = client.clone();
-        async move { client.call("b_hang", json!({})).await }
-    });
+    let call = client.calling("b_hang");
     backend.saw("tools/call").await;
     let duplicate = client.request("ping", json!({})).await;
     assert_eq!((duplicate.status, duplicate.error_code()), (StatusCode::BAD_REQUEST, -32600));
@@ -239,10 +236,7 @@ async fn a_client_that_leaves_cancels_nothing() {
     let backend = Backend::start(&["hang"]).await;
     let gateway = gateway(&[("b", &backend)], "").await;
     let client = gateway.connected().await;
-    let call = tokio::spawn({
-        let client = client.clone();
-        async move { client.call("b_hang", json!({})).await }
-    });
+    let call = client.calling("b_hang");
     backend.saw("tools/call").await;
     call.abort();
     client.request("tools/list", json!({"_meta": {}})).await;
@@ -273,10 +267,7 @@ async fn the_end_of_the_server_lets_calls_finish() {
     let mut gateway = gateway(&[("b", &backend)], "").await;
     let client = gateway.connected().await;
     let mut events = client.listen().await;
-    let call = tokio::spawn({
-        let client = client.clone();
-        async move { client.call("b_hang", json!({})).await }
-    });
+    let call = client.calling("b_hang");
     backend.saw("tools/call").await;
     gateway.stop.cancel();
     assert_eq!(events.next().await, None, "streams end at once: their clients come back to another replica");
@@ -292,10 +283,7 @@ async fn the_end_of_a_session_ends_its_calls() {
     let backend = Backend::start(&["hang"]).await;
     let gateway = gateway(&[("b", &backend)], "").await;
     let client = gateway.connected().await;
-    let call = tokio::spawn({
-        let client = client.clone();
-        async move { client.call("b_hang", json!({})).await }
-    });
+    let call = client.calling("b_hang");
     backend.saw("tools/call").await;
     assert_eq!(client.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);
     assert_eq!(call.await.unwrap().text, "");

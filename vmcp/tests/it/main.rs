@@ -25,6 +25,7 @@ mod modern_calls;
 mod modern_support;
 mod modern_users;
 mod modern_wire;
+mod out_api;
 mod out_connect;
 mod out_guard;
 mod out_guard_corpus;

@@ -1,7 +1,7 @@
 //! Requests without a session to backends that have some.
 
-use crate::in_backend::Backend;
-use crate::in_support::{Events, PATIENCE, gateway, start};
+use crate::in_backend::{Backend, Entry};
+use crate::in_support::{Events, gateway, start};
 use crate::modern_support::{described, meta};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -85,12 +85,7 @@ async fn clients_without_a_name_never_share_a_session() {
     sessions.sort_unstable();
     sessions.dedup();
     assert_eq!(sessions.len(), 3);
-    let ended = async {
-        while backend.count("DELETE") < 3 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    backend.until(|backend| backend.count("DELETE") == 3).await;
     assert_eq!(backend.count("tools/list"), 1);
 }
 
@@ -288,12 +283,8 @@ async fn a_stream_whose_client_leaves_ends_its_sessions() {
     events.next().await.unwrap();
     let session = backend.saw("resources/subscribe").await.session;
     drop(events);
-    let ended = async {
-        while !backend.journal().iter().any(|entry| entry.method == "DELETE" && entry.session == session) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    let is_end = |entry: &Entry| entry.method == "DELETE" && entry.session == session;
+    backend.until(|backend| backend.journal().iter().any(is_end)).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::in_backend::Backend;
 use crate::in_oidc::{self, Issuer};
-use crate::in_support::{Client, PATIENCE, Running, start};
+use crate::in_support::{Client, Running, start};
 use crate::modern_support::meta;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -53,12 +53,7 @@ async fn a_users_calls_share_a_session_and_nobody_elses_does() {
     assert_eq!(sessions(), 3);
     assert_eq!(backend.count("DELETE"), 0);
     gateway.stop.cancel();
-    let ended = async {
-        while backend.count("DELETE") < 3 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    backend.until(|backend| backend.count("DELETE") == 3).await;
 }
 
 #[tokio::test]

@@ -41,6 +41,12 @@ impl Streams {
             .is_some_and(|sender| sender.send(Ok(Bytes::from(format!("event: message\ndata: {message}\n\n")))).is_ok())
     }
 
+    /// Waits until nobody reads a stream any more.
+    async fn left(&self, path: &str) {
+        let stream = self.open.lock().unwrap()[path].clone();
+        stream.closed().await;
+    }
+
     pub(crate) fn end(&self) {
         self.open.lock().unwrap().clear();
     }
@@ -189,12 +195,7 @@ async fn closing_ends_the_stream() {
     let session = session(&server);
     call(&session, "a").await.unwrap();
     session.close().await;
-    let ended = async {
-        while streams.say("/messages/0", "{}") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    tokio::time::timeout(PATIENCE, streams.left("/messages/0")).await.unwrap();
 }
 
 #[tokio::test]

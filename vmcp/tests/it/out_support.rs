@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +20,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
@@ -75,8 +75,8 @@ where
 /// A server that answers as its script says.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    journal: Arc<Mutex<Vec<Recorded>>>,
-    connections: Arc<AtomicUsize>,
+    journal: watch::Sender<Vec<Recorded>>,
+    connections: watch::Sender<usize>,
     task: AbortHandle,
 }
 
@@ -122,14 +122,13 @@ impl Server {
     async fn start(acceptor: Option<TlsAcceptor>, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let journal: Arc<Mutex<Vec<Recorded>>> = Arc::default();
-        let connections: Arc<AtomicUsize> = Arc::default();
-        let (entries, count) = (Arc::clone(&journal), Arc::clone(&connections));
+        let (journal, connections) = (watch::Sender::new(Vec::new()), watch::Sender::new(0));
+        let (entries, count) = (journal.clone(), connections.clone());
         let task = tokio::spawn(async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
-                count.fetch_add(1, Ordering::SeqCst);
-                let (script, entries, acceptor) = (Arc::clone(&script), Arc::clone(&entries), acceptor.clone());
+                count.send_modify(|count| *count += 1);
+                let (script, entries, acceptor) = (Arc::clone(&script), entries.clone(), acceptor.clone());
                 tokio::spawn(async move {
                     match acceptor {
                         None => serve(TokioIo::new(stream), None, script, entries).await,
@@ -146,7 +145,7 @@ impl Server {
     }
 
     pub(crate) fn journal(&self) -> Vec<Recorded> {
-        self.journal.lock().unwrap().clone()
+        self.journal.borrow().clone()
     }
 
     /// The JSON-RPC (or HTTP) methods that arrived.
@@ -155,20 +154,26 @@ impl Server {
     }
 
     pub(crate) fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
+        *self.connections.borrow()
+    }
+
+    /// Waits until there were more connections than so many.
+    pub(crate) async fn connected_beyond(&self, connections: usize) {
+        let mut opened = self.connections.subscribe();
+        tokio::time::timeout(PATIENCE, opened.wait_for(|opened| *opened > connections)).await.unwrap().unwrap();
+    }
+
+    /// Waits until what arrived is such.
+    pub(crate) async fn until(&self, is_such: impl Fn(&[Recorded]) -> bool) {
+        let mut journal = self.journal.subscribe();
+        let seen = tokio::time::timeout(PATIENCE, journal.wait_for(|journal| is_such(journal))).await;
+        assert!(seen.is_ok(), "never came: {:?}", self.methods());
     }
 
     /// Waits until a request fits.
     pub(crate) async fn wait_for(&self, fits: impl Fn(&Recorded) -> bool) -> Recorded {
-        let found = async {
-            loop {
-                if let Some(found) = self.journal().into_iter().find(|recorded| fits(recorded)) {
-                    return found;
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("never came: {:?}", self.methods()))
+        self.until(|journal| journal.iter().any(&fits)).await;
+        self.journal().into_iter().find(fits).unwrap()
     }
 
     pub(crate) fn url(&self, path: &str) -> Url {
@@ -176,12 +181,12 @@ impl Server {
     }
 }
 
-async fn serve<I>(io: I, server_name: Option<String>, script: Script, entries: Arc<Mutex<Vec<Recorded>>>)
+async fn serve<I>(io: I, server_name: Option<String>, script: Script, entries: watch::Sender<Vec<Recorded>>)
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-        let (script, entries, server_name) = (Arc::clone(&script), Arc::clone(&entries), server_name.clone());
+        let (script, entries, server_name) = (Arc::clone(&script), entries.clone(), server_name.clone());
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
@@ -194,7 +199,7 @@ where
                 server_name,
             };
             let Some(answer) = script(recorded.clone()) else { return Ok(text(StatusCode::NOT_FOUND, "")) };
-            entries.lock().unwrap().push(recorded);
+            entries.send_modify(|entries| entries.push(recorded));
             Ok::<_, std::convert::Infallible>(answer.await)
         }
     });

@@ -1,8 +1,8 @@
 //! Who may use a proxy, and what it presents to its server.
 
 use crate::in_oidc::{AUDIENCE, Issuer};
-use crate::in_support::PATIENCE;
-use crate::out_status::Api;
+use crate::in_support::eventually;
+use crate::out_api::Api;
 use crate::out_support::mcp_server;
 use crate::out_token_exchange::token_endpoint;
 use crate::proxy_support::{config, start, try_start};
@@ -10,7 +10,6 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 fn secret(name: &str, key: &str, value: &str) -> Value {
     json!({
@@ -66,16 +65,7 @@ async fn the_clients_token_is_exchanged_and_never_passed_on() {
 
 /// Waits until the proxy is ready.
 async fn ready(client: &crate::in_support::Client) {
-    until(async || client.get("/readyz").await.status == StatusCode::OK).await;
-}
-
-async fn until(holds: impl AsyncFn() -> bool) {
-    let held = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, held).await.unwrap();
+    eventually("ready", async || client.get("/readyz").await.status == StatusCode::OK).await;
 }
 
 #[tokio::test]
@@ -87,7 +77,7 @@ async fn a_changed_secret_is_used_by_sessions_that_are_open() {
     let proxy =
         try_start(&config(&server, json!({"headers": headers, "outgoing": outgoing})), Some(&api)).await.unwrap();
     let client = proxy.client();
-    until(async || client.get("/readyz").await.text.contains("backend_unusable")).await;
+    eventually("unusable", async || client.get("/readyz").await.text.contains("backend_unusable")).await;
     let refused = client.request("initialize", crate::in_support::initialize_params("2025-11-25")).await;
     assert!(refused.json()["error"]["message"].as_str().unwrap().contains("does not exist"), "{refused:?}");
     api.put("secrets", secret("key", "k", "one"));
@@ -102,11 +92,12 @@ async fn a_changed_secret_is_used_by_sessions_that_are_open() {
     assert_eq!(sent().await, ["acme", "one", "Bearer first"]);
     api.put("secrets", secret("key", "k", "two"));
     api.put("secrets", secret("token", "t", "second"));
-    until(async || sent().await == ["acme", "two", "Bearer second"]).await;
+    eventually("the second token", async || sent().await == ["acme", "two", "Bearer second"]).await;
     let sessions = server.methods().iter().filter(|method| *method == "initialize").count();
     assert_eq!(sessions, 1, "the session has stayed");
     api.delete("secrets/token");
-    until(async || client.request("ping", json!({})).await.text.contains("does not exist")).await;
+    let refused = async || client.request("ping", json!({})).await.text.contains("does not exist");
+    eventually("refused", refused).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Proxies in this process.
 
 use crate::in_support::{File, Running};
-use crate::out_status::Api;
+use crate::out_api::Api;
 use crate::out_support::Server;
 use clap::Parser;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! Redis goes away and comes back.
 
-use crate::gateways::{Gateway, at, connected, eventually, ready};
+use crate::gateways::{Gateway, at, connected, ready};
 use crate::in_backend::Backend;
-use crate::in_support::{ANONYMOUS, initialize_params, try_start};
+use crate::in_support::{ANONYMOUS, eventually, initialize_params, try_start};
 use crate::redis_server::{self, RedisServer};
 use http::StatusCode;
 use serde_json::json;
@@ -14,8 +14,7 @@ pub(crate) async fn without_redis_requests_are_refused_for_now_and_calls_go_on(_
     let backend = Backend::start(&["echo", "hang"]).await;
     let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
     let client = connected(&one).await;
-    let calling = client.clone();
-    let call = tokio::spawn(async move { calling.call("b_hang", json!({})).await });
+    let call = client.calling("b_hang");
     backend.saw("tools/call").await;
     redis.stop();
     for replica in [&one, &two] {
@@ -31,7 +30,7 @@ pub(crate) async fn without_redis_requests_are_refused_for_now_and_calls_go_on(_
     redis.resume();
     for replica in [&one, &two] {
         let client = at(&client, replica);
-        eventually(async || client.request("ping", json!({})).await.status == StatusCode::OK).await;
+        eventually("there again", async || client.request("ping", json!({})).await.status == StatusCode::OK).await;
         assert_eq!(client.call("b_echo", json!({})).await.status, StatusCode::OK);
     }
 }
@@ -44,7 +43,8 @@ pub(crate) async fn sessions_that_redis_has_lost_are_lost(_: Arc<RedisServer>) {
     client.call("b_echo", json!({})).await;
     redis.stop();
     redis.resume();
-    eventually(async || client.request("ping", json!({})).await.status == StatusCode::NOT_FOUND).await;
+    let is_lost = async || client.request("ping", json!({})).await.status == StatusCode::NOT_FOUND;
+    eventually("lost", is_lost).await;
     backend.saw("DELETE").await;
     let again = connected(&one).await;
     assert_eq!(again.call("b_echo", json!({})).await.status, StatusCode::OK);

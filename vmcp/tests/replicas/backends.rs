@@ -1,7 +1,8 @@
 //! A client's session with a backend is one for all replicas.
 
-use crate::gateways::{Gateway, at, connected, eventually, text};
+use crate::gateways::{Gateway, at, connected, text};
 use crate::in_backend::{Backend, Entry};
+use crate::in_support::eventually;
 use crate::redis_server::RedisServer;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -15,8 +16,9 @@ fn calls(backend: &Backend) -> Vec<Entry> {
 
 /// Waits until clients have had so many sessions in all. Those of probes do not count, once they are known as such.
 async fn had_sessions(backend: &Backend, count: usize) {
-    let had = || backend.journal().into_iter().filter_map(|entry| entry.session).collect::<BTreeSet<_>>();
-    eventually(async || had().len() == count).await;
+    let had =
+        |backend: &Backend| backend.journal().into_iter().filter_map(|entry| entry.session).collect::<BTreeSet<_>>();
+    backend.until(|backend| had(backend).len() == count).await;
 }
 
 fn id(entry: &Entry) -> u64 {
@@ -100,7 +102,7 @@ pub(crate) async fn the_end_of_a_clients_session_is_told_once(redis: Arc<RedisSe
     assert_eq!(there.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);
     for replica in [one, two] {
         replica.stop.cancel();
-        eventually(async || replica.task.is_finished()).await;
+        eventually("the end of the replica", async || replica.task.is_finished()).await;
     }
     assert_eq!(backend.count("DELETE"), 1);
 }
@@ -122,7 +124,8 @@ pub(crate) async fn one_replica_listens_and_when_it_ends_another_one_does(redis:
         assert_eq!(events.next().await.unwrap()["params"]["uri"], uri);
         if !one.stop.is_cancelled() {
             one.stop.cancel();
-            eventually(async || one.task.is_finished() && backend.count("GET") == 2).await;
+            eventually("the end of the replica", async || one.task.is_finished()).await;
+            backend.until(|backend| backend.count("GET") == 2).await;
         }
     }
     assert_eq!(backend.count("DELETE"), 0, "the session goes on");
@@ -137,7 +140,7 @@ pub(crate) async fn a_backend_asks_at_one_replica_and_its_client_is_asked_at_ano
     let there = at(&here, &two);
     let calling = there.clone();
     let call = tokio::spawn(async move { calling.call_streamed(1, "b_hang", json!({})).await });
-    eventually(async || calls(&backend).len() == 2).await;
+    backend.until(|backend| calls(backend).len() == 2).await;
     assert_eq!(backend.count("GET"), 1);
     backend.say(&json!({"jsonrpc": "2.0", "id": 7, "method": "roots/list"}));
     let mut events = call.await.unwrap();

@@ -1,12 +1,11 @@
 //! Replicas of one gateway.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, PATIENCE, Running, config, initialize_params, start};
+use crate::in_support::{Client, Running, config, eventually, initialize_params, start};
 use crate::redis_server::RedisServer;
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// A gateway, before its replicas start.
@@ -75,18 +74,7 @@ impl Gateway {
 /// Waits until a replica says with this status whether it is ready.
 pub(crate) async fn ready(replica: &Running, status: StatusCode) {
     let client = replica.client();
-    eventually(async || client.get("/readyz").await.status == status).await;
-}
-
-/// Waits until something holds that nobody tells of.
-pub(crate) async fn eventually(holds: impl AsyncFn() -> bool) {
-    tokio::time::timeout(PATIENCE, async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .unwrap();
+    eventually(&format!("{status} of /readyz"), async || client.get("/readyz").await.status == status).await;
 }
 
 /// The same client at another replica.

@@ -1,9 +1,9 @@
 //! Sessions begin, are found and end at any replica.
 
-use crate::gateways::{Gateway, at, connected, eventually, text};
+use crate::gateways::{Gateway, at, connected, text};
 use crate::in_backend::Backend;
 use crate::in_oidc::{self, Issuer};
-use crate::in_support::initialize_params;
+use crate::in_support::{eventually, initialize_params};
 use crate::redis_server::RedisServer;
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -31,8 +31,7 @@ pub(crate) async fn a_session_that_ends_at_one_replica_ends_at_all(redis: Arc<Re
     let there = at(&here, &two);
     there.call("b_echo", json!({})).await;
     let mut listening = there.listen().await;
-    let calling = there.clone();
-    let call = tokio::spawn(async move { calling.call("b_hang", json!({})).await });
+    let call = there.calling("b_hang");
     backend.saw("tools/call").await;
     assert_eq!(here.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);
     for client in [&here, &there] {
@@ -133,7 +132,7 @@ pub(crate) async fn a_replica_that_ends_leaves_its_sessions_to_the_others(redis:
     let client = connected(&one).await;
     client.call("b_echo", json!({})).await;
     one.stop.cancel();
-    eventually(async || one.task.is_finished()).await;
+    eventually("the end of the replica", async || one.task.is_finished()).await;
     for replica in [&two, &gateway.replica().await] {
         assert_eq!(at(&client, replica).tool_names().await, ["b_echo"]);
     }
@@ -155,7 +154,7 @@ pub(crate) async fn nothing_in_redis_can_be_read(redis: Arc<RedisServer>) {
     while events.next().await.is_some() {}
     let id = client.headers["mcp-session-id"].to_str().unwrap();
     // Streams are noted some time soon.
-    eventually(async || redis.dump().iter().any(|text| text == "ended")).await;
+    eventually("the end of the stream", async || redis.dump().iter().any(|text| text == "ended")).await;
     let dump = redis.dump();
     assert!(dump.iter().any(|text| text == "handshake") && dump.iter().any(|text| text.starts_with("interest:")));
     let of_backend = backend.saw("tools/call").await.session.unwrap();

@@ -14,9 +14,9 @@ mod in_oidc;
 #[path = "../it/in_support.rs"]
 mod in_support;
 
-#[allow(dead_code, unused_imports, reason = "shared with the tests of one gateway")]
-#[path = "../it/out_status.rs"]
-mod out_status;
+#[allow(dead_code, reason = "shared with the tests of one gateway")]
+#[path = "../it/out_api.rs"]
+mod out_api;
 #[allow(dead_code, unused_imports, reason = "shared with the tests of one gateway")]
 #[path = "../it/out_support.rs"]
 mod out_support;

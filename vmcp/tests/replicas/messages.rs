@@ -1,8 +1,8 @@
 //! What clients and backends say reaches whom it is for, at whichever replica that is.
 
-use crate::gateways::{Gateway, at, connected, eventually};
+use crate::gateways::{Gateway, at, connected};
 use crate::in_backend::Backend;
-use crate::in_support::Events;
+use crate::in_support::{Events, eventually};
 use crate::redis_server::RedisServer;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -37,8 +37,7 @@ pub(crate) async fn a_request_of_one_replica_is_cancelled_through_another(redis:
     let backend = Backend::start(&["hang"]).await;
     let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
     let here = connected(&one).await;
-    let calling = here.clone();
-    let call = tokio::spawn(async move { calling.call("b_hang", json!({})).await });
+    let call = here.calling("b_hang");
     backend.saw("tools/call").await;
     let there = at(&here, &two);
     assert_eq!(there.notify("notifications/cancelled", json!({"requestId": 1})).await.status, StatusCode::ACCEPTED);
@@ -159,5 +158,6 @@ pub(crate) async fn clients_of_http_and_sse_post_to_any_replica(redis: Arc<Redis
     }
     drop(events);
     let ping = json!({"jsonrpc": "2.0", "id": 9, "method": "ping"}).to_string();
-    eventually(async || there.send(Method::POST, &endpoint, ping.clone()).await.status == StatusCode::NOT_FOUND).await;
+    let is_lost = async || there.send(Method::POST, &endpoint, ping.clone()).await.status == StatusCode::NOT_FOUND;
+    eventually("the end of the session", is_lost).await;
 }
