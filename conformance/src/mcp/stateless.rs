@@ -52,6 +52,7 @@ impl Stateless {
         let name = match method {
             "tools/call" | "prompts/get" => params.get("name"),
             "resources/read" => params.get("uri"),
+            "tasks/get" | "tasks/update" | "tasks/cancel" => params.get("taskId"),
             _ => None,
         };
         if let Some(name) = name.and_then(Value::as_str) {
@@ -116,6 +117,7 @@ mod tests {
             (json!({"method": "tools/call", "params": {"name": "grüße"}}), Some("=?base64?Z3LDvMOfZQ==?=")),
             (json!({"method": "prompts/get", "params": {"name": "hello"}}), Some("hello")),
             (json!({"method": "resources/read", "params": {"uri": "file:///a"}}), Some("file:///a")),
+            (json!({"method": "tasks/get", "params": {"taskId": "7"}}), Some("7")),
             (json!({"method": "tools/list", "params": {"name": "hello"}}), None),
         ] {
             let headers = client.headers(&map(message.clone()));

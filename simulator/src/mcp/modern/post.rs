@@ -22,12 +22,12 @@ use crate::wire::{Outcome, Received, empty_response, method_not_allowed};
 use crate::world::Server;
 
 /// A request that says about itself what it must.
-struct Request<'a> {
-    id: &'a Value,
+pub(super) struct Request<'a> {
+    pub(super) id: &'a Value,
     method: &'a str,
-    params: Map<String, Value>,
-    metadata: RequestMetadata,
-    caller: Caller,
+    pub(super) params: Map<String, Value>,
+    pub(super) metadata: RequestMetadata,
+    pub(super) caller: Caller,
 }
 
 impl McpServer {
@@ -65,16 +65,17 @@ impl McpServer {
         received: &Received,
         request: Request<'_>,
     ) -> Result<Outcome, Refusal> {
+        check_offered(server, request.method)?;
+        if request.method == "subscriptions/listen" {
+            return listen(self, server, &request, received.edits.clone());
+        }
         let Request { id, method, params, metadata, caller } = request;
-        check_offered(server, method)?;
         let reply = if Run::concerns(method) {
             let mut call = Call::begin(self, server, method, params, metadata, caller)?;
             match call.turn(self) {
                 Turn::Last(last) => call.finish(self, last),
                 first => return Ok(Outcome::answered(call.stream(self, first, id.clone(), received.edits.clone()))),
             }
-        } else if method == "subscriptions/listen" {
-            return Ok(listen(self, server, id, &params, received.edits.clone())?);
         } else if is_about_tasks(method) {
             if !Capability::Tasks.is_declared(&metadata.capabilities) {
                 return Err(Refusal::missing_capabilities(&[Capability::Tasks]));

@@ -128,7 +128,7 @@ impl Subscription {
 }
 
 /// A notification that says to which subscription it belongs.
-fn tagged(id: &Value, method: &str, mut params: Value) -> Value {
+pub(super) fn tagged(id: &Value, method: &str, mut params: Value) -> Value {
     params["_meta"] = json!({ SUBSCRIPTION_ID: id });
     json!({"jsonrpc": "2.0", "method": method, "params": params})
 }

@@ -3,10 +3,11 @@
 //! A task needs no worker. What it has come to follows from its steps and the clock, and is found out when somebody asks.
 
 use parking_lot::{Mutex, MutexGuard};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::call::{Call, Last, Turn};
@@ -26,7 +27,19 @@ pub(super) fn is_about_tasks(method: &str) -> bool {
 
 /// All tasks of a server.
 #[derive(Default)]
-pub(in crate::mcp) struct Tasks(Mutex<HashMap<String, Task>>);
+pub(in crate::mcp) struct Tasks {
+    all: Mutex<HashMap<String, Task>>,
+    /// Moves when a client has done something to a task.
+    touched: watch::Sender<()>,
+}
+
+/// What a task has come to.
+pub(super) struct Seen {
+    /// It as clients are told.
+    pub(super) shown: Value,
+    /// Nothing happens by itself before this time, if anything does.
+    pub(super) until: Option<Timestamp>,
+}
 
 struct Task {
     call: Call,
@@ -53,7 +66,36 @@ enum State {
 
 impl Tasks {
     fn all(&self) -> MutexGuard<'_, HashMap<String, Task>> {
-        self.0.lock()
+        self.all.lock()
+    }
+
+    /// Tells that a client has done something to a task.
+    pub(super) fn touched(&self) -> watch::Receiver<()> {
+        self.touched.subscribe()
+    }
+
+    /// Those of these tasks that there are for `subject`.
+    pub(super) fn known<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a str>,
+        subject: Option<&str>,
+        now: Timestamp,
+    ) -> BTreeSet<String> {
+        let all = self.all();
+        let is_known =
+            |id: &&str| all.get(*id).is_some_and(|task| task.call.subject() == subject && !task.has_expired(now));
+        ids.filter(is_known).map(str::to_owned).collect()
+    }
+
+    /// What a task has come to by `now`, if it is still there.
+    pub(super) fn look(&self, server: &McpServer, id: &str, now: Timestamp) -> Option<Seen> {
+        let mut all = self.all();
+        let task = all.get_mut(id).filter(|task| !task.has_expired(now))?;
+        task.advance(server, now);
+        let until = if let State::Working { until } = task.state { Some(until) } else { None };
+        let mut shown = task.detailed(id);
+        shown.as_object_mut()?.remove("resultType");
+        Some(Seen { shown, until })
     }
 
     /// Makes the rest of a call a task, and answers its request.
@@ -92,6 +134,7 @@ impl Tasks {
             "tasks/update" => task.bring(params, now)?,
             _ => task.cancel(now),
         }
+        self.touched.send_replace(());
         Ok(json!({}))
     }
 }

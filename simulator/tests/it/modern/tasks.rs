@@ -131,6 +131,33 @@ async fn a_cancelled_task_stays_cancelled_and_an_ended_one_ended() {
 }
 
 #[tokio::test]
+async fn how_a_task_fares_is_told_to_whoever_listens() {
+    let (_simulator, handle) = world(WORLD).await;
+    let client = client(&handle);
+    let slow = client.call_tool("slow", json!({"who": "alice"})).await["result"]["taskId"].clone();
+    let asks = client.call_tool("asks", json!({})).await["result"]["taskId"].clone();
+    let filter = json!({"notifications": {"taskIds": [slow, asks, "unknown"]}});
+    let mut events = client.request(31, "subscriptions/listen", filter).events().await;
+    let acknowledged = events.next().await.unwrap()["params"]["notifications"]["taskIds"].clone();
+    assert_eq!(acknowledged.as_array().unwrap().len(), 2, "{acknowledged}");
+    about(&client, "tasks/cancel", &asks, json!({})).await;
+    let cancelled = events.next().await.unwrap();
+    assert_eq!(cancelled["method"], "notifications/tasks");
+    assert_eq!(cancelled["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 31);
+    assert_eq!((&cancelled["params"]["taskId"], &cancelled["params"]["status"]), (&asks, &json!("cancelled")));
+    advance(&handle, "5m").await;
+    let completed = loop {
+        let told = events.next().await.unwrap()["params"].clone();
+        if told["status"] != "working" {
+            break told;
+        }
+    };
+    assert_eq!((&completed["taskId"], &completed["status"]), (&slow, &json!("completed")));
+    assert_eq!(completed["result"]["content"][0]["text"], "for alice");
+    assert_eq!(completed.get("resultType"), None);
+}
+
+#[tokio::test]
 async fn tasks_are_for_clients_that_know_them() {
     let (_simulator, handle) = world(WORLD).await;
     let mut client = client(&handle);
@@ -146,6 +173,8 @@ async fn tasks_are_for_clients_that_know_them() {
     let refused = about(&client, "tasks/get", &id, json!({})).await["error"].clone();
     assert_eq!(refused["code"], -32021);
     assert_eq!(refused["data"]["requiredCapabilities"], json!({"extensions": {EXTENSION: {}}}));
+    let listen = json!({"notifications": {"taskIds": [id]}});
+    assert_eq!(client.request(1, "subscriptions/listen", listen).refused().await, (400, Some(-32021)));
     assert_eq!(client.call_tool("fails", json!({})).await["error"]["code"], -32021);
     assert_eq!(client.call_tool("brief", json!({})).await["result"]["resultType"], "complete");
 }
