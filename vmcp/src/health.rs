@@ -117,6 +117,11 @@ impl Health {
         self.states.borrow().get(backend).map(Observation::status)
     }
 
+    /// Whether `backend` is known not to answer.
+    pub fn is_down(&self, backend: &Backend) -> bool {
+        self.state(&backend.name) == Some(BackendStatus::Unavailable)
+    }
+
     fn record(&self, backend: &Backend, success: Event, outcome: Result<(), &EgressError>) {
         let event = match outcome {
             Ok(()) => success,

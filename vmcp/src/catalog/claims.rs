@@ -5,7 +5,6 @@ use crate::backend::{Backend, Caller};
 use crate::egress::EgressError;
 use crate::jsonrpc::ErrorObject;
 use crate::offers::Kind;
-use crate::status::BackendStatus;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -125,9 +124,7 @@ impl Catalog {
                 break;
             }
         }
-        let (down, up): (Vec<_>, Vec<_>) = unknown
-            .into_values()
-            .partition(|claim| self.health.state(&claim.backend.name) == Some(BackendStatus::Unavailable));
+        let (down, up): (Vec<_>, Vec<_>) = unknown.into_values().partition(|claim| self.health.is_down(claim.backend));
         lists.extend(self.load_all(view, caller, up).await);
         if !claims.iter().any(|claim| claim.holds_by(&lists)) {
             lists.extend(self.load_all(view, caller, down).await);

@@ -1,11 +1,11 @@
-//! Lists: every backend is asked at the same time, each within its own deadline.
+//! Lists: every backend is asked at the same time, each within its own deadline. Nobody waits that long for one that is known to be down.
 
 use super::cache::{FRESH, Key, Loaded, Slot};
 use super::items::Page;
 use super::page::page;
 use super::{Catalog, ClientView, Exposed, ExposedList, ItemList, Lists, Now, error, merge};
 use crate::backend::{Backend, Caller};
-use crate::egress::{BackendSession, Cause, EgressError, Reply};
+use crate::egress::{BackendSession, Cause, EgressError, Reply, timed_out};
 use crate::health::is_available;
 use crate::jsonrpc::{ErrorObject, code, raw};
 use crate::offers::Kind;
@@ -22,6 +22,9 @@ use vmcp_config::PartialFailureMode;
 
 /// Pages that one backend may have.
 const MAX_PAGES: usize = 1_000;
+
+/// How long a list waits for a backend that is known to be down. One that is back answers sooner, and need not wait for its next probe.
+const FOR_THE_DOWN: Duration = Duration::from_secs(1);
 
 /// One page of what there is of a kind.
 #[derive(Debug)]
@@ -130,7 +133,13 @@ impl Catalog {
         backend: &Arc<Backend>,
         caller: &Caller,
     ) -> Result<Arc<ItemList>, EgressError> {
-        let error = match self.loaded(kind, view, backend, caller).await {
+        let loading = self.loaded(kind, view, backend, caller);
+        let loaded = if self.health.is_down(backend) {
+            tokio::time::timeout(FOR_THE_DOWN, loading).await.unwrap_or_else(|_| Err(timed_out(FOR_THE_DOWN)))
+        } else {
+            loading.await
+        };
+        let error = match loaded {
             Ok(list) => return Ok(list),
             Err(error) => error,
         };

@@ -64,6 +64,23 @@ async fn one_hanging_backend_of_ten_holds_what_it_may_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn nobody_waits_the_deadline_of_lists_for_one_that_is_known_to_be_down() {
+    let backends = ten().await;
+    let probes = "operational: {failureHandling: {healthCheckInterval: 1h, healthCheckTimeout: 200ms, partialFailureMode: best_effort}}";
+    for method in ["initialize", "ping"] {
+        backends[0].1.hang_on(method);
+    }
+    let gateway = gateway_of(&backends, probes, &[]).await;
+    health(&gateway, "b0", "unhealthy").await;
+    let client = gateway.connected().await;
+    let listed = tokio::time::timeout(PATIENCE, client.tool_names()).await.expect("a list waits for what is down");
+    assert_eq!((listed.len(), listed.iter().any(|name| name.starts_with("b0_"))), (18, false), "{listed:?}");
+    // Nor for the next probe of one that is back.
+    backends[0].1.release();
+    assert_eq!(client.tool_names().await.len(), 20);
+}
+
+#[tokio::test]
 async fn one_of_ten_that_never_answered_does_not_keep_calls_that_it_could_have_owned() {
     let backends = ten().await;
     for method in ["initialize", "ping"] {
