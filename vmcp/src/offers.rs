@@ -1,6 +1,7 @@
 //! What an MCP server offers: the kinds of things that it lists, and what it can do beside.
 
 use crate::jsonrpc::{Object, ParseError};
+use crate::stateless::{VERSION, tasks};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -99,6 +100,9 @@ pub struct Offers {
     pub completions: bool,
     /// Log messages, with a level that clients set.
     pub logging: bool,
+    /// Tasks, an [extension](crate::stateless::tasks) of the revisions without sessions.
+    #[serde(default)]
+    pub tasks: bool,
 }
 
 /// The `capabilities` member of a result of `initialize`. What else it holds is of no interest here.
@@ -114,6 +118,8 @@ pub(crate) struct Declared<'a> {
     completions: Option<&'a RawValue>,
     #[serde(borrow, default)]
     logging: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    extensions: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,12 +140,21 @@ impl Offers {
             // The first revision has completion, and no capability for it.
             completions: declared.completions.is_some() || (revision == "2024-11-05" && (prompts || resources)),
             logging: declared.logging.is_some(),
+            tasks: revision == VERSION && declared.extensions.is_some_and(tasks::is_among),
         }
     }
 
-    /// Everything: what a server may offer of which nothing is known.
+    /// Everything of the protocol itself: what a server may offer of which nothing is known. Extensions have those alone that say so.
     pub fn all() -> Self {
-        Self { tools: true, prompts: true, resources: true, subscriptions: true, completions: true, logging: true }
+        Self {
+            tools: true,
+            prompts: true,
+            resources: true,
+            subscriptions: true,
+            completions: true,
+            logging: true,
+            tasks: false,
+        }
     }
 
     /// What one of two servers offers.
@@ -152,10 +167,11 @@ impl Offers {
             subscriptions: self.subscriptions || other.subscriptions,
             completions: self.completions || other.completions,
             logging: self.logging || other.logging,
+            tasks: self.tasks || other.tasks,
         }
     }
 
-    /// The `capabilities` that a server declares which offers this and tells of every change.
+    /// The `capabilities` that a server declares which offers this and tells of every change, without extensions.
     pub fn declaration(self) -> Map<String, Value> {
         let declared = [
             ("tools", self.tools, json!({ "listChanged": true })),
@@ -207,6 +223,14 @@ mod tests {
         let all = declared(Offers::all());
         assert_eq!(all["resources"]["subscribe"], true);
         assert_eq!((&all["completions"], &all["logging"]), (&json!({}), &json!({})));
+    }
+
+    #[test]
+    fn tasks_are_offered_without_sessions_alone_and_by_who_says_so() {
+        let declared = r#"{"extensions":{"a/b":1,"io.modelcontextprotocol/tasks":{}}}"#;
+        assert!(offers(declared, "2026-07-28").tasks);
+        assert!(!offers(declared, "2025-11-25").tasks && !Offers::all().tasks);
+        assert!(!offers(r#"{"extensions":{"a/b":{}}}"#, "2026-07-28").tasks);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+/// How long something can be opened whose end is somebody else's to know: long enough for anything.
+pub const LONGEST: Duration = Duration::from_hours(365 * 24);
 /// The length of a key, and the shortest secret that one is derived from, in bytes.
 const KEY_LEN: usize = 32;
 /// The first byte of everything sealed: the format.

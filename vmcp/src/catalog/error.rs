@@ -59,6 +59,13 @@ pub(super) fn contested(tool: &str, owner: &str, other: &str) -> ErrorObject {
     unresolved(&[Collision { name: tool.to_owned(), owner: owner.to_owned(), loser: other.to_owned() }])
 }
 
+/// The error for a task whose backend is there no more.
+pub(super) fn gone(backend: &str) -> ErrorObject {
+    let message =
+        format!("the task was of backend {backend:?}, which is not there any more, or has moved: start again");
+    ErrorObject::new(code::INVALID_PARAMS, message).with_data(json!({ "backend": backend }))
+}
+
 /// The error for what nobody has (MCP 2025-11-25: tools, prompts, resources; each with its section on errors).
 pub(crate) fn unknown(kind: Kind, name: &str) -> ErrorObject {
     match kind {

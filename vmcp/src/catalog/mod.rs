@@ -23,6 +23,7 @@ mod named;
 mod offered;
 mod page;
 mod resources;
+mod tasks;
 mod tell;
 mod template;
 mod view;
@@ -40,6 +41,7 @@ pub use merge::{Collision, Lists, candidates, merge};
 pub use named::NAMED_KEYS;
 pub use offered::Introduction;
 pub use resources::RESOURCE_KEYS;
+pub use tasks::Task;
 pub use view::ClientView;
 
 use crate::backend::{Backend, Backends};

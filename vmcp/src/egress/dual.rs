@@ -4,6 +4,7 @@
 //! era give it makes the gateway ask again, and send the request in the other way: it was not executed.
 
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -93,6 +94,18 @@ impl Dual {
             Ok(Era::Sessions) => self.streamable.listen(caller).await,
             Ok(Era::Stateless) => self.stateless.listen(caller).await,
             Err(_) => {}
+        }
+    }
+
+    /// Has the backend tell how these tasks fare. Returns those of which it has agreed to tell; with sessions there are no tasks.
+    pub(super) async fn follow_tasks(
+        &self,
+        caller: &Caller,
+        tasks: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, EgressError> {
+        match self.learned(caller).await?.era() {
+            Era::Sessions => Ok(BTreeSet::new()),
+            Era::Stateless => self.stateless.follow_tasks(caller, tasks).await,
         }
     }
 

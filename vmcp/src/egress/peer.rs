@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use http::HeaderMap;
 use serde_json::value::RawValue;
 
 use super::clock::Clock;
@@ -63,6 +64,8 @@ pub struct Declared {
     pub client_info: Option<Arc<RawValue>>,
     /// The lowest level of log messages that the client wants to hear; none without.
     pub log_level: Option<Arc<RawValue>>,
+    /// The headers in which it repeats arguments. Those that the tool does not ask for are passed on, and nothing else is made of them.
+    pub arguments: HeaderMap,
 }
 
 /// Who hears the backend while it works on a request, and the clock of that request.

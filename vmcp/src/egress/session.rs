@@ -1,6 +1,7 @@
 //! Sessions with backends, whatever the transport.
 
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -343,6 +344,20 @@ impl BackendSession {
         if tokio::time::timeout(LISTEN, session.listen(caller)).await.is_err() {
             tracing::debug!(backend = self.backend.name, "the backend's own stream does not stand yet");
         }
+    }
+
+    /// Has the backend tell from now on how these tasks fare. Returns those of which it has agreed to tell, within `timeout`.
+    pub async fn follow_tasks(
+        &self,
+        caller: &Caller,
+        tasks: BTreeSet<String>,
+        timeout: Duration,
+    ) -> Result<BTreeSet<String>, EgressError> {
+        let TransportSession::Http(session) = &*self.transport else { return Ok(BTreeSet::new()) };
+        let (_place, pass) = self.admitted(caller)?;
+        self.used_by(caller);
+        let agreed = tokio::time::timeout(timeout, session.follow_tasks(caller, tasks)).await;
+        pass.settled(caller, timeout, agreed)
     }
 
     /// Moves whenever the backend says that a list of its own has changed.

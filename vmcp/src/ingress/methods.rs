@@ -3,6 +3,7 @@
 use super::revision;
 use crate::catalog::{COMPLETE_KEYS, NAMED_KEYS, RESOURCE_KEYS};
 use crate::jsonrpc::{Object, ParseError};
+use crate::stateless::tasks::TASK_KEYS;
 use serde_json::value::RawValue;
 
 /// Checks that the params of `method` are an object in which no key that the gateway reads is there twice.
@@ -13,7 +14,7 @@ pub(super) fn check(method: &str, params: Option<&RawValue>) -> Result<(), Parse
 }
 
 /// The keys of the params of each method that the gateway acts on; of any other method it reads `_meta` alone.
-const OWNED_KEYS: [(&str, &[&str]); 14] = [
+const OWNED_KEYS: [(&str, &[&str]); 17] = [
     ("initialize", &["protocolVersion", "capabilities", "clientInfo", "_meta"]),
     ("tools/list", &LIST_KEYS),
     ("prompts/list", &LIST_KEYS),
@@ -25,6 +26,9 @@ const OWNED_KEYS: [(&str, &[&str]); 14] = [
     ("resources/subscribe", &RESOURCE_KEYS),
     ("resources/unsubscribe", &RESOURCE_KEYS),
     ("completion/complete", &COMPLETE_KEYS),
+    ("tasks/get", &TASK_KEYS),
+    ("tasks/update", &TASK_KEYS),
+    ("tasks/cancel", &TASK_KEYS),
     ("subscriptions/listen", &["notifications", "_meta"]),
     ("logging/setLevel", &["level", "_meta"]),
     ("notifications/cancelled", &["requestId", "_meta"]),

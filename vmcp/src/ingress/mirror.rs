@@ -80,13 +80,14 @@ mod tests {
 
     fn judged(pairs: &[(&str, &str)], method: &str, params: &serde_json::Value) -> Result<(), i64> {
         let params = crate::jsonrpc::raw(params);
-        let params = Object::parse(&params, "params", &["name", "uri"]).unwrap();
+        let params = Object::parse(&params, "params", &["name", "uri", "taskId"]).unwrap();
         check(&headers(pairs), method, &params).map_err(|error| error.code)
     }
 
     #[test]
     fn headers_repeat_method_and_name() {
         let (none, tool, resource) = (json!({}), json!({"name": "ü"}), json!({"uri": "x:y"}));
+        let task = json!({"taskId": "t"});
         let call = ("mcp-method", "tools/call");
         for (pairs, method, params, fine) in [
             (vec![("mcp-method", "tools/list")], "tools/list", &none, true),
@@ -102,7 +103,10 @@ mod tests {
             (vec![call], "tools/call", &none, true),
             (vec![("mcp-method", "resources/read"), ("mcp-name", "x:y")], "resources/read", &resource, true),
             (vec![("mcp-method", "resources/read"), ("mcp-name", "X:y")], "resources/read", &resource, false),
-            // Only three methods have a name.
+            (vec![("mcp-method", "tasks/get"), ("mcp-name", "t")], "tasks/get", &task, true),
+            (vec![("mcp-method", "tasks/cancel"), ("mcp-name", "u")], "tasks/cancel", &task, false),
+            (vec![("mcp-method", "tasks/update")], "tasks/update", &task, false),
+            // Other methods have no name.
             (vec![("mcp-method", "completion/complete"), ("mcp-name", "z")], "completion/complete", &none, true),
         ] {
             let expected = if fine { Ok(()) } else { Err(code::HEADER_MISMATCH) };

@@ -4,16 +4,18 @@
 use super::ModernGateway;
 use super::client::Client;
 use super::state::Request;
+use super::{tasks, urls};
 use crate::backend::{Backend, Caller};
 use crate::capabilities::{Capabilities, is_question, required_by};
-use crate::catalog::{Conversation, Item, Level};
+use crate::catalog::{Conversation, Item, Level, Task};
 use crate::egress::{Clock, Declared, Hearing, Peer, Question, Reply};
 use crate::ingress::{Asked, mismatch, single};
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
 use crate::seal::Sealer;
-use crate::stateless::header;
 use crate::stateless::meta::{OF_REQUEST, PROGRESS_TOKEN};
 use crate::stateless::mirrored::is_same;
+use crate::stateless::tasks::{TASK_ID, can_begin, is_declared};
+use crate::stateless::{header, takes_inputs};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -31,6 +33,8 @@ pub(super) struct Call<'a> {
     request: Request<'a>,
     /// What the client has brought of an earlier round.
     state: Option<String>,
+    /// What it has answered in that round.
+    responses: Option<&'a RawValue>,
     capabilities: Capabilities,
     declared: Arc<Declared>,
     messages: mpsc::Sender<Bytes>,
@@ -70,11 +74,15 @@ impl<'a> Call<'a> {
             sealer: &gateway.sealer,
             request: Request::new(caller, &asked.method, params),
             state: params.string("requestState").map_err(|error| ErrorObject::from(&error))?,
+            responses: params.borrowed("inputResponses"),
             capabilities,
             declared: Arc::new(Declared {
-                capabilities: bridged(&asked.meta.capabilities),
+                capabilities: Arc::clone(&asked.meta.capabilities),
                 client_info: asked.meta.client_info.clone(),
                 log_level: asked.meta.log_level.map(|level| Arc::from(raw(&level))),
+                arguments: header::of_arguments(&asked.headers)
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
             }),
             messages,
             progress,
@@ -94,7 +102,7 @@ impl<'a> Call<'a> {
 
     /// The result that asks the client for inputs, checked and sealed.
     pub(super) fn asking<'r>(&self, method: &str, result: Object<'r>) -> Result<Object<'r>, ErrorObject> {
-        if header::named_by(method).is_none() {
+        if !takes_inputs(method) {
             return Err(self.broken(&format!("it may not ask for inputs in answer to {method:?}")));
         }
         for question in questions(&result).map_err(|error| self.broken(&error.message))? {
@@ -114,6 +122,46 @@ impl<'a> Call<'a> {
                 Ok(result.with("requestState", raw(&sealed)))
             }
             _ => Ok(result),
+        }
+    }
+
+    /// The result that asks the client to open URLs, in the place of an error that does; nothing for any other error.
+    pub(super) fn opening(&self, method: &str, error: &RawValue) -> Result<Option<Box<RawValue>>, ErrorObject> {
+        let Some(asking) = takes_inputs(method).then(|| urls::asking(error)).flatten() else { return Ok(None) };
+        // A backend with sessions asks in no other way: nothing else was answered.
+        if self.responses.is_some_and(urls::is_refusal) {
+            let backend = self.backend_name();
+            let message = format!("backend {backend:?} needs a URL to be opened first, which was refused");
+            let data = json!({ "backend": backend });
+            return Err(ErrorObject::new(code::INTERNAL_ERROR, message).with_data(data));
+        }
+        Ok(Some(asking))
+    }
+
+    /// The task that the params name.
+    pub(super) fn task(&self, params: &Object<'_>) -> Result<Task, ErrorObject> {
+        if !is_declared(&self.declared.capabilities) {
+            return Err(tasks::undeclared());
+        }
+        tasks::named(self.sealer, self.request.caller(), &params.required(TASK_ID, "the task")?)
+    }
+
+    /// The result that is a task, under the client's name of it.
+    pub(super) fn begun<'r>(&self, method: &str, result: Object<'r>) -> Result<Object<'r>, ErrorObject> {
+        if !can_begin(method) || !is_declared(&self.declared.capabilities) {
+            return Err(self.broken(&format!("it may not make a task of this request for {method:?}")));
+        }
+        let id = result.required(TASK_ID, "the task").map_err(|error| self.broken(&error.message))?;
+        let peer = self.peer.get().ok_or_else(|| self.broken("it was not asked"))?;
+        let name = tasks::name(self.sealer, self.request.caller(), &Task::of(&peer.to, id))?;
+        Ok(result.with(TASK_ID, raw(&name)))
+    }
+
+    /// What is told of the task that the request is about, under the client's name of it.
+    pub(super) fn told<'r>(&self, result: Object<'r>) -> Object<'r> {
+        match self.request.name() {
+            Some(name) if result.field(TASK_ID).is_some() => result.with(TASK_ID, name.to_owned()),
+            _ => result,
         }
     }
 
@@ -143,19 +191,6 @@ impl<'a> Call<'a> {
         ErrorObject::new(code::INTERNAL_ERROR, message)
             .with_data(json!({ "backend": backend, "method": question.method }))
     }
-}
-
-/// What a backend without sessions is told that the client can: what it has declared, but for tasks. A task is asked for by
-/// its id later on, which the gateway passes on to nobody.
-fn bridged(declared: &Arc<RawValue>) -> Arc<RawValue> {
-    const TASKS: &str = "io.modelcontextprotocol/tasks";
-    let without = || {
-        let declared = Object::parse(declared, "capabilities", &["extensions"]).ok()?;
-        let extensions = Object::parse(declared.borrowed("extensions")?, "capabilities.extensions", &[TASKS]).ok()?;
-        extensions.field(TASKS)?;
-        Some(Arc::from(declared.with("extensions", extensions.without(TASKS).to_raw()).to_raw()))
-    };
-    without().unwrap_or_else(|| Arc::clone(declared))
 }
 
 /// What a result asks the client for.
@@ -318,26 +353,5 @@ impl Peer for CallPeer {
             ErrorObject::new(code::METHOD_NOT_FOUND, message)
         };
         std::future::ready(Reply::Error(raw(&error))).boxed()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_backend_is_told_what_the_client_can_but_for_tasks() {
-        for (declared, told) in [
-            (r#"{"x": 1.0}"#, r#"{"x": 1.0}"#),
-            (r#"{"extensions": {"a/b": {}}}"#, r#"{"extensions": {"a/b": {}}}"#),
-            (
-                r#"{"sampling":{},"extensions":{"io.modelcontextprotocol/tasks":{},"a/b":{"x":1.0}}}"#,
-                r#"{"sampling":{},"extensions":{"a/b":{"x":1.0}}}"#,
-            ),
-        ] {
-            let declared = Arc::from(RawValue::from_string(declared.to_owned()).unwrap());
-            assert_eq!(bridged(&declared).get(), told);
-        }
     }
 }

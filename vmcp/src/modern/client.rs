@@ -8,6 +8,7 @@ use crate::catalog::{self, Catalog, Interests};
 use crate::egress::{OnBehalf, Peer, Question, Reply, Rounds};
 use crate::jsonrpc::{ErrorObject, Id, code, raw, told};
 use crate::offers::Kind;
+use crate::stateless::tasks::NOTIFICATION;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -26,7 +27,7 @@ pub(super) struct Client {
     caller: Mutex<Caller>,
     /// The requests that are under way at backends.
     calls: Mutex<Vec<Arc<CallPeer>>>,
-    /// Where news of resources go.
+    /// Where news of resources and tasks go.
     news: Option<News>,
 }
 
@@ -77,15 +78,20 @@ impl Client {
             self.catalog.lists_changed_for(&caller, backend, &kinds);
             return None;
         }
-        if method != "notifications/resources/updated" {
-            return Some(message);
+        match (method, &self.news) {
+            ("notifications/resources/updated", Some(news)) => {
+                if told(&message, "uri").is_some_and(|uri: String| self.interests.is_subscribed(&uri, backend)) {
+                    news.pass_on(&message);
+                }
+                None
+            }
+            (NOTIFICATION, Some(news)) => {
+                news.pass_on_of_task(backend, &message);
+                None
+            }
+            ("notifications/resources/updated" | NOTIFICATION, None) => None,
+            _ => Some(message),
         }
-        if let Some(news) = &self.news
-            && told(&message, "uri").is_some_and(|uri: String| self.interests.is_subscribed(&uri, backend))
-        {
-            news.pass_on(&message);
-        }
-        None
     }
 }
 

@@ -4,9 +4,11 @@ use super::REVISIONS;
 use super::results::{Identity, Scope};
 use crate::catalog::Introduction;
 use crate::jsonrpc::raw;
+use crate::offers::Offers;
 use crate::stateless::meta::KEEPS_SESSIONS;
-use serde_json::json;
+use crate::stateless::tasks;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 /// How long a client may go by this, in milliseconds: what a backend offers is known when it was first reached.
 const TTL: u64 = 5_000;
@@ -17,7 +19,7 @@ pub(super) fn result(introduction: Introduction, identity: &Identity, scope: Sco
     let mut result = json!({
         "resultType": "complete",
         "supportedVersions": REVISIONS,
-        "capabilities": offers.declaration(),
+        "capabilities": capabilities(offers),
         "ttlMs": TTL,
         "cacheScope": scope,
         "_meta": identity.meta(),
@@ -30,4 +32,13 @@ pub(super) fn result(introduction: Introduction, identity: &Identity, scope: Sco
         result["instructions"] = instructions.into();
     }
     raw(&result)
+}
+
+/// What the gateway declares: of extensions the one that it passes on, where a backend has it.
+fn capabilities(offers: Offers) -> Value {
+    let mut capabilities = offers.declaration();
+    if offers.tasks {
+        capabilities.insert("extensions".to_owned(), json!({ tasks::EXTENSION: {} }));
+    }
+    Value::Object(capabilities)
 }

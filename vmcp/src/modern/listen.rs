@@ -2,13 +2,16 @@
 //! long as it stands.
 
 use super::client::Client;
+use super::tasks::{self, Followed};
 use crate::backend::{Backend, Caller};
 use crate::catalog::{Catalog, Changed, ClientView, Conversation, RESOURCE_KEYS};
 use crate::egress::{Clock, Hearing, Reply};
 use crate::ingress::{Asked, Outbox, Subscription, owned_keys};
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
 use crate::offers::{Kind, Offers};
+use crate::seal::Sealer;
 use crate::stateless::meta::{SUBSCRIPTION_ID, of_subscription};
+use crate::stateless::tasks::{TASK_ID, TASK_KEYS, is_declared};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
@@ -19,12 +22,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How many resources one stream may tell of.
-const MAX_RESOURCES: usize = 1_000;
+/// How many resources, and how many tasks, one stream may tell of.
+const MOST: usize = 1_000;
 /// How long at most a stream waits for the lists of whose changes it is to tell.
 const FIRST_LISTS: Duration = Duration::from_secs(2);
 
-/// How long at most a stream waits for a backend to agree to tell of a resource.
+/// How long at most a stream waits for a backend to agree to tell of a resource or of tasks.
 const FIRST_AGREEMENT: Duration = Duration::from_secs(5);
 
 /// Where the messages of one stream go.
@@ -32,6 +35,7 @@ const FIRST_AGREEMENT: Duration = Duration::from_secs(5);
 pub(super) struct News {
     id: Id,
     outbox: Arc<Outbox>,
+    tasks: Arc<Followed>,
 }
 
 impl News {
@@ -43,14 +47,26 @@ impl News {
 
     /// Passes a notification of a backend on.
     pub(super) fn pass_on(&self, message: &[u8]) {
-        if let Some(message) = self.tagged(message) {
+        if let Some(message) = self.tagged(message, Some) {
             self.outbox.push(message);
         }
     }
 
-    fn tagged(&self, message: &[u8]) -> Option<Bytes> {
+    /// Passes on how a task of `backend` fares, if the client follows it.
+    pub(super) fn pass_on_of_task(&self, backend: &str, message: &[u8]) {
+        let message = self.tagged(message, |params| {
+            let name = self.tasks.name(backend, &params.string(TASK_ID).ok()??)?;
+            Some(params.with(TASK_ID, raw(&name)))
+        });
+        if let Some(message) = message {
+            self.outbox.push(message);
+        }
+    }
+
+    /// A notification as this stream has it, with its params as `change` makes them.
+    fn tagged<'m>(&self, message: &'m [u8], change: impl FnOnce(Object<'m>) -> Option<Object<'m>>) -> Option<Bytes> {
         let Ok(Message::Notification(told)) = Message::parse(message) else { return None };
-        let params = Object::parse(told.params?, "params", &["_meta"]).ok()?;
+        let params = change(Object::parse(told.params?, "params", &TASK_KEYS).ok()?)?;
         let params = of_subscription(params, &self.id).ok()?;
         Some(notification(&told.method, Some(&params.to_raw())))
     }
@@ -115,6 +131,8 @@ struct Filter {
     /// The keys of the lists, as the client named them, and their kinds.
     lists: Vec<(&'static str, &'static [Kind])>,
     resources: Vec<String>,
+    /// The client's names of tasks.
+    tasks: Vec<String>,
 }
 
 impl Filter {
@@ -126,8 +144,8 @@ impl Filter {
 
     /// What of the wish can be had, of backends that offer this.
     fn read(params: &Object<'_>, offers: Offers) -> Result<Self, ErrorObject> {
-        const KEYS: [&str; 4] =
-            ["toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions"];
+        const KEYS: [&str; 5] =
+            ["toolsListChanged", "promptsListChanged", "resourcesListChanged", "resourceSubscriptions", "taskIds"];
         let malformed = |error| ErrorObject::from(&error);
         let missing = || ErrorObject::new(code::INVALID_PARAMS, "params.notifications must say what is listened for");
         let wish = params.field("notifications").ok_or_else(missing)?;
@@ -139,12 +157,15 @@ impl Filter {
                 lists.push((key, kinds));
             }
         }
-        let resources = wish.typed::<Vec<String>>(KEYS[3], "a list of URIs").map_err(malformed)?.unwrap_or_default();
-        if resources.len() > MAX_RESOURCES {
-            let message = format!("params.notifications.resourceSubscriptions has more than {MAX_RESOURCES} URIs");
-            return Err(ErrorObject::new(code::INVALID_PARAMS, message));
-        }
-        Ok(Self { lists, resources })
+        let single = |key: &str, expected| {
+            let single = wish.typed::<Vec<String>>(key, expected).map_err(malformed)?.unwrap_or_default();
+            if single.len() > MOST {
+                let message = format!("params.notifications.{key} has more than {MOST} entries");
+                return Err(ErrorObject::new(code::INVALID_PARAMS, message));
+            }
+            Ok(single)
+        };
+        Ok(Self { lists, resources: single(KEYS[3], "a list of URIs")?, tasks: single(KEYS[4], "a list of ids")? })
     }
 
     fn kinds(&self) -> BTreeSet<Kind> {
@@ -152,10 +173,12 @@ impl Filter {
     }
 
     /// It as the client is told that it is honoured.
-    fn honoured(&self, resources: &[String]) -> Value {
+    fn honoured(&self, resources: &[String], tasks: &[String]) -> Value {
         let mut honoured: Map<_, _> = self.lists.iter().map(|(key, _)| ((*key).to_owned(), true.into())).collect();
-        if !resources.is_empty() {
-            honoured.insert("resourceSubscriptions".to_owned(), json!(resources));
+        for (key, single) in [("resourceSubscriptions", resources), ("taskIds", tasks)] {
+            if !single.is_empty() {
+                honoured.insert(key.to_owned(), json!(single));
+            }
         }
         Value::Object(honoured)
     }
@@ -165,6 +188,7 @@ impl Filter {
 pub(super) async fn open(
     catalog: &Arc<Catalog>,
     listeners: &Listeners,
+    sealer: &Sealer,
     caller: &Caller,
     asked: &Asked,
     end: Bytes,
@@ -172,7 +196,11 @@ pub(super) async fn open(
     let params = Object::parse(&asked.params, "params", owned_keys(&asked.method));
     let params = params.map_err(|error| ErrorObject::from(&error))?;
     let filter = Filter::read(&params, catalog.offers())?;
-    let news = News { id: asked.id.clone(), outbox: Arc::default() };
+    if !filter.tasks.is_empty() && !is_declared(&asked.meta.capabilities) {
+        return Err(tasks::undeclared());
+    }
+    let followed = Arc::new(Followed::of(sealer, caller, filter.tasks.clone()));
+    let news = News { id: asked.id.clone(), outbox: Arc::default(), tasks: Arc::clone(&followed) };
     let none = Arc::from(raw(&Object::empty("capabilities")));
     let client = Arc::new(Client::new(Arc::clone(catalog), caller, none, Some(news.clone())));
     let view = Arc::new(ClientView::new(Arc::<Client>::clone(&client), Arc::clone(&client.interests)));
@@ -189,9 +217,12 @@ pub(super) async fn open(
         futures::future::join_all(filter.kinds().into_iter().map(|kind| catalog.follow_lists(kind, &view, caller)));
     let lists = tokio::time::timeout(FIRST_LISTS, lists);
     let resources = filter.resources.iter().map(|uri| subscribed(catalog, &view, &client, caller, uri));
-    let (_, resources) = tokio::join!(lists, futures::future::join_all(resources));
+    let tasks = tokio::time::timeout(FIRST_AGREEMENT, catalog.follow_tasks(&view, caller, followed.tasks()));
+    let (_, resources, tasks) = tokio::join!(lists, futures::future::join_all(resources), tasks);
     let resources: Vec<_> = resources.into_iter().flatten().collect();
-    let params = json!({ "_meta": { SUBSCRIPTION_ID: asked.id.raw() }, "notifications": filter.honoured(&resources) });
+    let tasks = followed.keep(&tasks.unwrap_or_default());
+    let honoured = filter.honoured(&resources, &tasks);
+    let params = json!({ "_meta": { SUBSCRIPTION_ID: asked.id.raw() }, "notifications": honoured });
     Ok(Subscription {
         acknowledgement: notification("notifications/subscriptions/acknowledged", Some(&raw(&params))),
         messages: news.outbox,

@@ -3,6 +3,7 @@
 use crate::jsonrpc::{ErrorObject, Object, code};
 use crate::offers::Kind;
 use crate::stateless::VERSION;
+use crate::stateless::tasks::is_about_task;
 
 /// What a client asks for.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) enum Ask {
     ReadResource,
     /// `completion/complete`.
     Complete,
+    /// `tasks/get`, `tasks/update` and `tasks/cancel`.
+    AboutTask,
 }
 
 impl Method {
@@ -40,10 +43,14 @@ impl Method {
             "prompts/get" => Ok(Self::Ask(Ask::GetPrompt)),
             "resources/read" => Ok(Self::Ask(Ask::ReadResource)),
             "completion/complete" => Ok(Self::Ask(Ask::Complete)),
-            other => {
-                let message = format!("the method {other:?} is not served in revision {VERSION}");
-                Err(ErrorObject::new(code::METHOD_NOT_FOUND, message))
-            }
+            method if is_about_task(method) => Ok(Self::Ask(Ask::AboutTask)),
+            other => Err(unserved(other)),
         }
     }
+}
+
+/// The error for a method that nobody knows.
+pub(super) fn unserved(method: &str) -> ErrorObject {
+    let message = format!("the method {method:?} is not served in revision {VERSION}");
+    ErrorObject::new(code::METHOD_NOT_FOUND, message)
 }

@@ -3,7 +3,7 @@
 //!
 //! What a backend with sessions needs is kept for known users in a [pool](pool::Views), and for others opened and ended
 //! with the call: two of them never share a session. Such a backend cannot ask the client in the midst of a call; one without
-//! sessions asks by its result, whose `requestState` the gateway [seals](state).
+//! sessions asks by its result, whose `requestState` the gateway [seals](state), or makes a [task](tasks) of a call.
 
 mod call;
 mod client;
@@ -13,6 +13,8 @@ mod methods;
 mod pool;
 mod results;
 mod state;
+mod tasks;
+mod urls;
 
 use crate::backend::Caller;
 use crate::capabilities::Capabilities;
@@ -26,7 +28,7 @@ use bytes::Bytes;
 use call::Call;
 use futures::future::BoxFuture;
 use listen::Listeners;
-use methods::{Ask, Method};
+use methods::{Ask, Method, unserved};
 use pool::Views;
 use results::Identity;
 pub(crate) use results::Scope;
@@ -98,13 +100,21 @@ impl ModernGateway {
                     Ask::GetPrompt => catalog.get_prompt(view, caller, params, &call).await,
                     Ask::ReadResource => catalog.read_resource(view, caller, params, &call).await,
                     Ask::Complete => catalog.complete(view, caller, params, &call).await,
+                    Ask::AboutTask => match call.task(&params) {
+                        Ok(task) => catalog.ask_about_task(view, caller, &asked.method, &task, params, &call).await,
+                        // Where nobody has tasks, nobody knows the methods of the extension either.
+                        Err(_) if !catalog.may_have_tasks() => Err(unserved(&asked.method)),
+                        Err(error) => Err(error),
+                    },
                 };
-                match call.judged(reply)? {
-                    Reply::Result(result) => {
-                        self.identity.result(&asked.method, &result, scope, &call).map(Reply::Result)
-                    }
-                    error @ Reply::Error(_) => Ok(error),
-                }
+                let result = match call.judged(reply)? {
+                    Reply::Result(result) => result,
+                    Reply::Error(error) => match call.opening(&asked.method, &error)? {
+                        Some(result) => result,
+                        None => return Ok(Reply::Error(error)),
+                    },
+                };
+                self.identity.result(&asked.method, &result, scope, &call).map(Reply::Result)
             }
         }
     }
@@ -127,7 +137,7 @@ impl Stateless for ModernGateway {
     fn listen<'a>(&'a self, caller: &'a Caller, asked: &'a Asked) -> BoxFuture<'a, Result<Subscription, ErrorObject>> {
         Box::pin(async move {
             let end = self.identity.end_of_subscription(&asked.id);
-            listen::open(&self.catalog, &self.listeners, caller, asked, end).await
+            listen::open(&self.catalog, &self.listeners, &self.sealer, caller, asked, end).await
         })
     }
 

@@ -5,13 +5,14 @@ use crate::backend::Caller;
 use crate::catalog::Listing;
 use crate::jsonrpc::{ErrorObject, Id, Object, code, raw, result_response};
 use crate::stateless::meta::{SERVER_INFO, SUBSCRIPTION_ID};
+use crate::stateless::tasks::{RESULT_TYPE, TASK_ID, is_about_task};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// The keys of a result that the gateway acts on.
-const KEYS: [&str; 6] = ["resultType", "inputRequests", "requestState", "ttlMs", "cacheScope", "_meta"];
+const KEYS: [&str; 7] = ["resultType", "inputRequests", "requestState", TASK_ID, "ttlMs", "cacheScope", "_meta"];
 
 /// For whom a result may be kept (2026-07-28, caching).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -68,6 +69,11 @@ impl Identity {
         let result = Object::parse(result, "result", &KEYS).map_err(malformed)?;
         let result = match result.string("resultType").map_err(malformed)?.as_deref() {
             Some("input_required") => call.asking(method, result)?,
+            // What is told of a task is complete, whatever it has come to. Not all servers say so.
+            None | Some("complete" | RESULT_TYPE) if is_about_task(method) => {
+                call.told(result.with("resultType", raw("complete")))
+            }
+            Some(RESULT_TYPE) => call.begun(method, result)?,
             Some("complete") => cacheable(method, result, widest),
             None => cacheable(method, result.with("resultType", raw("complete")), widest),
             // A type of an extension, on which client and backend agree.

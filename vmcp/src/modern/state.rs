@@ -30,6 +30,16 @@ impl<'a> Request<'a> {
         Self { caller, method, name, arguments: params.borrowed("arguments") }
     }
 
+    /// Whose it is.
+    pub(super) fn caller(&self) -> &'a Caller {
+        self.caller
+    }
+
+    /// The name, URI or task that it is about, as the client wrote it.
+    pub(super) fn name(&self) -> Option<&'a RawValue> {
+        self.name
+    }
+
     /// The arguments, as the client wrote them.
     pub(super) fn arguments(&self) -> Option<&'a RawValue> {
         self.arguments

@@ -1,6 +1,6 @@
 //! What makes values unreadable, and names unusable, for whoever reads the store.
 
-use crate::seal::{Binding, OpenError, SealError, Sealer};
+use crate::seal::{Binding, LONGEST, OpenError, SealError, Sealer};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
@@ -9,10 +9,8 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-/// How long anything sealed can be opened. What it belongs to ends much sooner.
-const LONGEST: Duration = Duration::from_hours(365 * 24);
 /// Bytes of a digest in a name.
 const DIGEST_LEN: usize = 16;
 

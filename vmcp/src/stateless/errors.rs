@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::value::RawValue;
 
 /// What asks to open a URL first (MCP 2025-11-25, elicitation, URL elicitation required).
-const URL_ELICITATION_REQUIRED: i64 = -32042;
+pub const URL_ELICITATION_REQUIRED: i64 = -32042;
 
 /// The code that stands for `code` in this era.
 fn translated(code: i64) -> i64 {

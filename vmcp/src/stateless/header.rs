@@ -1,16 +1,22 @@
 //! The headers that repeat what the body of a request says, so that intermediaries need not read it (2026-07-28,
 //! streamable HTTP, request metadata).
 
+use super::tasks::TASK_ID;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The method.
 pub const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-/// The name or URI that the request is about.
+/// The name, URI or task that the request is about.
 pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// What the names of headers begin with that repeat an argument of a tool.
 pub const PARAM_PREFIX: &str = "mcp-param-";
+
+/// Those of these headers that repeat arguments of a tool.
+pub fn of_arguments(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    headers.iter().filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX))
+}
 
 /// Before and after a value that is Base64 of UTF-8 text.
 const ENCODED: (&str, &str) = ("=?base64?", "?=");
@@ -20,6 +26,7 @@ pub fn named_by(method: &str) -> Option<&'static str> {
     match method {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" => Some("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some(TASK_ID),
         _ => None,
     }
 }

@@ -79,6 +79,29 @@ async fn a_call_is_one_request_whatever_the_backend_speaks() {
 }
 
 #[tokio::test]
+async fn a_url_to_be_opened_has_an_id_in_a_session() {
+    let tools = "
+    tools:
+      - name: connect
+        steps: [{ask: {page: {elicit: {mode: url, url: 'https://x.example/connect', message: Connect.}}}}]
+        answer: {text: '${page.action}'}";
+    let server =
+        format!("servers:\n  - url: http://mcp.example.com/mcp\n    protocolVersions: [2026-07-28]\n{tools}\n");
+    let world = World::start(&server).await;
+    let gateway = world.gateway("").await;
+    let mut client = gateway.client();
+    let mut params = initialize_params("2025-11-25");
+    params["capabilities"] = json!({"elicitation": {"url": {}}});
+    client.initialize_with(params).await;
+    let mut events = client.call_streamed(7, "b_connect", json!({})).await;
+    let asked = events.next().await.unwrap();
+    assert_eq!((&asked["method"], &asked["params"]["mode"]), (&json!("elicitation/create"), &json!("url")), "{asked}");
+    assert!(asked["params"]["elicitationId"].is_string(), "{asked}");
+    reply(&client, &asked, json!({"action": "accept"})).await;
+    assert_eq!(events.next().await.unwrap()["result"]["content"][0]["text"], "accept");
+}
+
+#[tokio::test]
 async fn a_backend_is_told_who_the_client_is_and_clients_see_results_as_they_know_them() {
     let (world, gateway) = modern("").await;
     let client = everything(&gateway).await;

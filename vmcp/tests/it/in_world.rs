@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 use simulator::{JournalEntry, Simulator, SimulatorOptions, WorldChange, WorldHandle};
 use std::sync::Arc;
 
+/// The server at `http://mcp.example.com/mcp`, as a backend that is called `b`.
+pub(crate) const BACKENDS: &str =
+    "\nbackends: [{name: b, url: 'http://mcp.example.com/mcp', transport: streamable-http}]\n";
+
 /// A world, and the simulator that serves it.
 pub(crate) struct World {
     _simulator: Simulator,
@@ -26,10 +30,20 @@ impl World {
 
     /// A gateway before the server at `http://mcp.example.com/mcp`, whose backend is called `b`, configured with these blocks.
     pub(crate) async fn gateway(&self, more: &str) -> Running {
-        let backends = json!([{"name": "b", "url": "http://mcp.example.com/mcp", "transport": "streamable-http"}]);
+        self.gateway_of(&format!("{ANONYMOUS}{BACKENDS}{more}"), &[]).await
+    }
+
+    /// A gateway with this configuration and these flags beside those that lead to the server.
+    pub(crate) async fn gateway_of(&self, config: &str, more: &[&str]) -> Running {
+        let flags = self.flags();
+        let flags: Vec<_> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        start(config, &flags).await
+    }
+
+    /// The flags that lead a gateway to the server.
+    pub(crate) fn flags(&self) -> [String; 6] {
         let (dns, dialed) = self.ways();
-        let flags = ["--dns-server", &dns, "--connect-to", &dialed, "--egress-allow", "127.0.0.0/8"];
-        start(&format!("{ANONYMOUS}\nbackends: {backends}\n{more}"), &flags).await
+        ["--dns-server", &dns, "--connect-to", &dialed, "--egress-allow", "127.0.0.0/8"].map(str::to_owned)
     }
 
     /// A proxy of that server, whose configuration has these keys.

@@ -23,6 +23,7 @@ mod in_world;
 mod modern_backends;
 mod modern_calls;
 mod modern_support;
+mod modern_tasks;
 mod modern_users;
 mod modern_wire;
 mod out_api;

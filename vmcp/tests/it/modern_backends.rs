@@ -41,6 +41,19 @@ async fn the_backend_is_told_what_the_request_declares() {
 }
 
 #[tokio::test]
+async fn headers_of_arguments_that_no_schema_names_are_passed_on() {
+    let (world, gateway) = modern("").await;
+    let client = gateway.client().with("mcp-param-unheard-of", "=?base64?w7w=?=").with("mcp-param-region", "us");
+    let answer = client.ask_tool("b_regional", json!({"region": "us"})).await.json();
+    assert_eq!(answer["result"]["content"][0]["text"], "in us", "{answer}");
+    // The one that the schema names must say what the body does, the other is not looked at.
+    assert_eq!(client.ask_tool("b_regional", json!({"region": "eu"})).await.error_code(), -32020);
+    let sent = &world.of("tools/call")[0].headers;
+    assert_eq!((sent["mcp-param-unheard-of"].as_str(), sent["mcp-param-region"].as_str()), ("=?base64?w7w=?=", "us"));
+    assert_eq!(world.count("tools/call"), 1);
+}
+
+#[tokio::test]
 async fn the_client_answers_what_the_backend_needs() {
     let (world, gateway) = modern("").await;
     let client = gateway.client();

@@ -204,6 +204,40 @@ async fn a_state_that_the_gateway_has_not_sealed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_backend_with_sessions_that_needs_a_url_opened_asks_for_it() {
+    let backend = Backend::start(&["connect"]).await;
+    let url = json!({"mode": "url", "elicitationId": "e1", "url": "https://x.example/connect", "message": "Connect."});
+    let error = json!({"code": -32042, "message": "first", "data": {"elicitations": [url]}});
+    backend.script("connect", &format!("\"error\":{error}"));
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = gateway.client();
+    let modest = client.ask_tool("b_connect", json!({})).await;
+    assert_eq!((modest.status, modest.error_code()), (StatusCode::BAD_REQUEST, -32021));
+    let needed = json!({"elicitation": {"url": {}}});
+    assert_eq!(modest.json()["error"]["data"]["requiredCapabilities"], needed);
+
+    let mut params = json!({"name": "b_connect", "arguments": {}, "_meta": meta(&needed)});
+    let asking = client.ask("tools/call", params.clone()).await.json()["result"].clone();
+    assert_eq!((&asking["resultType"], asking.get("requestState")), (&json!("input_required"), None), "{asking}");
+    let asked = json!({"mode": "url", "url": "https://x.example/connect", "message": "Connect."});
+    assert_eq!(asking["inputRequests"], json!({"e1": {"method": "elicitation/create", "params": asked}}));
+    params["inputResponses"] = json!({"e1": {"action": "decline"}});
+    let declined = client.ask("tools/call", params.clone()).await.json()["error"].clone();
+    assert_eq!((&declined["code"], &declined["data"]["backend"]), (&json!(-32603), &json!("b")), "{declined}");
+    // It was not opened yet.
+    params["inputResponses"] = json!({"e1": {"action": "accept"}});
+    let again = client.ask("tools/call", params.clone()).await.json()["result"].clone();
+    assert_eq!(again["resultType"], "input_required");
+    backend.script("connect", r#""result":{"content":[]}"#);
+    assert_eq!(client.ask("tools/call", params).await.json()["result"]["resultType"], "complete");
+
+    // Clients with a session know the error.
+    backend.script("connect", &format!("\"error\":{error}"));
+    let known = gateway.connected().await.call("b_connect", json!({})).await.json();
+    assert_eq!(known["error"], error);
+}
+
+#[tokio::test]
 async fn a_backend_that_asks_by_its_result_is_answered_with_what_it_gave() {
     let backend = Backend::start(&["ask"]).await;
     let asks = json!({"q": {"method": "elicitation/create", "params": {"message": "?"}}});

@@ -30,8 +30,8 @@ impl Client {
         let mut client = self.clone();
         client.set("mcp-protocol-version", VERSION);
         client.set("mcp-method", method);
-        let name = if method == "resources/read" { &params["uri"] } else { &params["name"] };
-        client.set("mcp-name", name.as_str().unwrap_or_default());
+        let name = ["uri", "taskId"].into_iter().find(|key| !params[*key].is_null()).unwrap_or("name");
+        client.set("mcp-name", params[name].as_str().unwrap_or_default());
         client
     }
 

@@ -1,5 +1,6 @@
 //! `subscriptions/listen`: the stream on which a backend tells that its lists or single resources have changed (2026-07-28,
-//! subscriptions). There is one per session; when somebody wants to hear of another resource, a new one takes its place.
+//! subscriptions), and how tasks fare. There is one per session; when somebody wants to hear of something else too, a new one takes its
+//! place.
 
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -52,8 +53,17 @@ pub(super) struct Source {
 struct Filter {
     /// Changes of lists of all kinds.
     lists: bool,
-    /// Changes of these resources.
-    uris: BTreeSet<String>,
+    /// Single things.
+    single: Singles,
+}
+
+/// Single things of which a stream tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Singles {
+    /// Resources, by URI.
+    resources: BTreeSet<String>,
+    /// Tasks, by id.
+    tasks: BTreeSet<String>,
 }
 
 /// A stream, kept open by a task.
@@ -69,8 +79,8 @@ struct Open {
 enum Standing {
     /// The backend has not said yet what it will tell.
     Opening,
-    /// It has; absent where it named no resources.
-    Acknowledged(Option<BTreeSet<String>>),
+    /// It has; absent where it did not say which single things.
+    Acknowledged(Option<Singles>),
     /// It does not offer the stream.
     Refused(EgressError),
 }
@@ -80,7 +90,7 @@ impl Subscription {
     pub(super) fn follow(&self, source: &Source) {
         let mut current = self.lock();
         if current.is_none() {
-            *current = Some(Open::start(source.clone(), Filter { lists: true, uris: BTreeSet::new() }));
+            *current = Some(Open::start(source.clone(), Filter { lists: true, ..Filter::default() }));
         }
     }
 
@@ -93,24 +103,41 @@ impl Subscription {
     }
 
     /// Listens for changes of this resource too. Returns whether the backend has agreed.
-    pub(super) async fn add(&self, source: &Source, uri: &str) -> Result<bool, EgressError> {
+    pub(super) async fn add_resource(&self, source: &Source, uri: &str) -> Result<bool, EgressError> {
+        let resources = BTreeSet::from([uri.to_owned()]);
+        let agreed = self.add(source, Singles { resources, ..Singles::default() }).await?;
+        Ok(agreed.resources.contains(uri))
+    }
+
+    /// Listens for how these tasks fare too. Returns those of which the backend has agreed to tell.
+    pub(super) async fn add_tasks(
+        &self,
+        source: &Source,
+        tasks: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, EgressError> {
+        Ok(self.add(source, Singles { tasks, ..Singles::default() }).await?.tasks)
+    }
+
+    /// Listens for these things too. Returns those of them of which the backend has agreed to tell.
+    async fn add(&self, source: &Source, wanted: Singles) -> Result<Singles, EgressError> {
         let _changing = self.changing.lock().await;
         let mut filter = self.filter();
         filter.lists |= source.news.is_stream_wanted();
-        if !filter.uris.insert(uri.to_owned()) {
-            return Ok(true);
+        if filter.single.and(&wanted) == wanted {
+            return Ok(wanted);
         }
+        filter.single.extend(&wanted);
         let opened = Open::start(source.clone(), filter);
         match stands(opened.standing.clone()).await {
             Standing::Acknowledged(honoured) => {
-                let is_honoured = honoured.is_none_or(|honoured| honoured.contains(uri));
-                if is_honoured {
+                let agreed = honoured.map_or_else(|| wanted.clone(), |honoured| honoured.and(&wanted));
+                if agreed != Singles::default() {
                     *self.lock() = Some(opened);
                 }
-                Ok(is_honoured)
+                Ok(agreed)
             }
             Standing::Refused(error) => Err(error),
-            Standing::Opening => Ok(false),
+            Standing::Opening => Ok(Singles::default()),
         }
     }
 
@@ -118,7 +145,7 @@ impl Subscription {
     pub(super) async fn remove(&self, source: &Source, uri: &str) {
         let _changing = self.changing.lock().await;
         let mut filter = self.filter();
-        if !filter.uris.remove(uri) {
+        if !filter.single.resources.remove(uri) {
             return;
         }
         let opened = (filter != Filter::default()).then(|| Open::start(source.clone(), filter));
@@ -226,7 +253,9 @@ impl Stream {
     async fn requested(&self, id: u64) -> Result<Result<EventStream, End>, EgressError> {
         let Source { exchange, caller, .. } = &self.source;
         let params = raw(&json!({ "notifications": self.filter.asked() }));
-        let message = Message::new(id, "subscriptions/listen", Some(&params), &[], Sender::Gateway);
+        // Whoever follows a task has declared the extension: without it the task would not be there.
+        let sender = if self.filter.single.tasks.is_empty() { Sender::Gateway } else { Sender::Follower };
+        let message = Message::new(id, "subscriptions/listen", Some(&params), &[], sender);
         let message = message.map_err(|error| protocol(&error.to_string()))?;
         let response = message.post(exchange, caller).await?;
         let status = response.status();
@@ -294,15 +323,31 @@ impl Filter {
                 asked.insert(key.to_owned(), true.into());
             }
         }
-        if !self.uris.is_empty() {
-            asked.insert("resourceSubscriptions".to_owned(), json!(self.uris));
+        let Singles { resources, tasks } = &self.single;
+        for (key, single) in [("resourceSubscriptions", resources), ("taskIds", tasks)] {
+            if !single.is_empty() {
+                asked.insert(key.to_owned(), json!(single));
+            }
         }
         raw(&asked)
     }
 }
 
-/// The resources that a backend agreed to tell of. One that does not say tells of all.
-fn honoured(acknowledgement: &Notification<'_>) -> Option<BTreeSet<String>> {
+impl Singles {
+    /// These and `others`.
+    fn extend(&mut self, others: &Self) {
+        self.resources.extend(others.resources.iter().cloned());
+        self.tasks.extend(others.tasks.iter().cloned());
+    }
+
+    /// Those of these that are among `others`.
+    fn and(&self, others: &Self) -> Self {
+        Self { resources: &self.resources & &others.resources, tasks: &self.tasks & &others.tasks }
+    }
+}
+
+/// The single things that a backend agreed to tell of. One that does not say tells of all.
+fn honoured(acknowledgement: &Notification<'_>) -> Option<Singles> {
     #[derive(serde::Deserialize)]
     struct Params {
         notifications: Agreed,
@@ -310,10 +355,13 @@ fn honoured(acknowledgement: &Notification<'_>) -> Option<BTreeSet<String>> {
     #[derive(serde::Deserialize)]
     struct Agreed {
         #[serde(rename = "resourceSubscriptions", default)]
-        uris: BTreeSet<String>,
+        resources: BTreeSet<String>,
+        #[serde(rename = "taskIds", default)]
+        tasks: BTreeSet<String>,
     }
     let params: Params = serde_json::from_str(acknowledgement.params?.get()).ok()?;
-    Some(params.notifications.uris)
+    let Agreed { resources, tasks } = params.notifications;
+    Some(Singles { resources, tasks })
 }
 
 /// The params without the name of the gateway's own stream, which means nothing to clients.

@@ -2,7 +2,7 @@
 //! HTTP, request metadata).
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,13 +15,15 @@ use crate::egress::peer::Declared;
 use crate::egress::streamable::{PROTOCOL_VERSION, post};
 use crate::jsonrpc::{self, Id, Object, ParseError, raw};
 use crate::stateless::mirrored::{Mirrored, text_of};
-use crate::stateless::{VERSION, header, meta};
+use crate::stateless::{VERSION, header, meta, tasks};
 
 /// Who sends a request.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::egress) enum Sender<'a> {
     /// The gateway, which cannot be asked anything.
     Gateway,
+    /// The gateway for clients that follow tasks.
+    Follower,
     /// A client that said this of itself.
     Client(&'a Declared),
     /// A client, whose own words of itself stand in the params.
@@ -61,6 +63,12 @@ impl Message {
                 headers.insert(mirrored.header.clone(), header::encode(&text));
             }
         }
+        if let Sender::Client(declared) = sender {
+            let unknown = |name: &HeaderName| mirrored.iter().all(|mirrored| mirrored.header != *name);
+            for (name, value) in declared.arguments.iter().filter(|(name, _)| unknown(name)) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
         let meta = described(&params, sender)?;
         let params = params.with("_meta", meta).to_raw();
         Ok(Self { headers, body: jsonrpc::request(&Id::from(id), method, Some(&params)) })
@@ -68,8 +76,7 @@ impl Message {
 
     /// The same with the headers in which its client repeats arguments of a tool, as far as there are some among these.
     pub(in crate::egress) fn with_arguments(mut self, headers: &HeaderMap) -> Self {
-        let arguments = headers.iter().filter(|(name, _)| name.as_str().starts_with(header::PARAM_PREFIX));
-        for (name, value) in arguments {
+        for (name, value) in header::of_arguments(headers) {
             self.headers.append(name.clone(), value.clone());
         }
         self
@@ -95,9 +102,13 @@ fn described(params: &Object<'_>, sender: Sender<'_>) -> Result<Box<RawValue>, P
     let meta = meta::OF_REQUEST.into_iter().fold(meta, Object::without).with(meta::PROTOCOL_VERSION, raw(VERSION));
     let Sender::Client(declared) = sender else {
         let info = json!({"name": "vmcp", "version": env!("CARGO_PKG_VERSION")});
-        return Ok(meta.with(meta::CLIENT_INFO, raw(&info)).with(meta::CLIENT_CAPABILITIES, raw(&json!({}))).to_raw());
+        let capabilities = if let Sender::Follower = sender { tasks::declaration() } else { json!({}) };
+        return Ok(meta
+            .with(meta::CLIENT_INFO, raw(&info))
+            .with(meta::CLIENT_CAPABILITIES, raw(&capabilities))
+            .to_raw());
     };
-    let Declared { capabilities, client_info, log_level } = declared;
+    let Declared { capabilities, client_info, log_level, .. } = declared;
     let optional = [
         (meta::CLIENT_INFO, client_info.as_deref().filter(|info| is_info(info))),
         (meta::LOG_LEVEL, log_level.as_deref()),
@@ -158,6 +169,7 @@ mod tests {
             capabilities: arc(&json!({"elicitation": {"url": {}}})),
             client_info: Some(arc(&json!({"name": "c", "version": "1"}))),
             log_level: Some(arc(&json!("warning"))),
+            arguments: HeaderMap::new(),
         };
         let params =
             r#"{"name":"a","_meta":{"progressToken":"t","io.modelcontextprotocol/clientCapabilities":{"roots":{}}}}"#;
@@ -176,6 +188,26 @@ mod tests {
         let own = meta(&message("tools/list", "{}", &[], Sender::Gateway).unwrap());
         assert_eq!(own["io.modelcontextprotocol/clientCapabilities"], json!({}));
         assert_eq!(own["io.modelcontextprotocol/clientInfo"]["name"], "vmcp");
+        let follower = meta(&message("subscriptions/listen", "{}", &[], Sender::Follower).unwrap());
+        assert_eq!(
+            follower["io.modelcontextprotocol/clientCapabilities"],
+            json!({"extensions": {"io.modelcontextprotocol/tasks": {}}})
+        );
+    }
+
+    #[test]
+    fn headers_of_arguments_that_nobody_knows_are_passed_on() {
+        let mirrored = [Mirrored { header: HeaderName::from_static("mcp-param-a"), path: vec!["a".to_owned()] }];
+        let mut arguments = HeaderMap::new();
+        for (name, value) in [("mcp-param-a", "not the body's"), ("mcp-param-b", "1"), ("mcp-param-b", "2")] {
+            arguments.append(name, HeaderValue::from_static(value));
+        }
+        let declared =
+            Declared { capabilities: Arc::from(raw(&json!({}))), client_info: None, log_level: None, arguments };
+        let params = r#"{"name":"x","arguments":{"a":"the body's"}}"#;
+        let sent = message("tools/call", params, &mirrored, Sender::Client(&declared)).unwrap().headers;
+        let values = |name: &str| sent.get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!((values("mcp-param-a"), values("mcp-param-b")), (vec!["the body's"], vec!["1", "2"]));
     }
 
     #[test]
@@ -204,6 +236,8 @@ mod tests {
         }
         let read = message("resources/read", r#"{"uri":"file:///a"}"#, &[], Sender::Gateway).unwrap();
         assert_eq!(read.headers["mcp-name"], "file:///a");
+        let get = message("tasks/get", r#"{"taskId":"t"}"#, &[], Sender::Gateway).unwrap();
+        assert_eq!(get.headers["mcp-name"], "t");
         assert!(!message("tools/list", "{}", &[], Sender::Gateway).unwrap().headers.contains_key("mcp-name"));
     }
 }

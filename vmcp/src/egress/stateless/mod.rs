@@ -11,8 +11,10 @@ mod message;
 mod rounds;
 
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use http::HeaderMap;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -93,6 +95,15 @@ impl Stateless {
         self.subscription.stands().await;
     }
 
+    /// Has the backend tell how these tasks fare. Returns those of which it has agreed to tell.
+    pub(super) async fn follow_tasks(
+        &self,
+        caller: &Caller,
+        tasks: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, EgressError> {
+        self.subscription.add_tasks(&self.source(caller), tasks).await
+    }
+
     /// Ends the stream of news.
     pub(super) fn close(&self) {
         self.subscription.close();
@@ -124,7 +135,7 @@ impl Stateless {
             Ok(uri) => uri,
             Err(error) => return Ok(Answered::from(malformed(&error))),
         };
-        if self.subscription.add(&self.source(caller), &uri).await? {
+        if self.subscription.add_resource(&self.source(caller), &uri).await? {
             return Ok(Answered::from(nothing()));
         }
         let error = ErrorObject::new(code::RESOURCE_NOT_FOUND, "the backend does not tell news of this resource");
@@ -239,6 +250,7 @@ impl Stateless {
                 capabilities: Arc::clone(&client.capabilities),
                 client_info: client.client_info.clone(),
                 log_level: self.level.lock().clone(),
+                arguments: HeaderMap::new(),
             })),
             Hearer::Gateway | Hearer::Inbox(_) => None,
         })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::message::Sender;
 use crate::egress::error::EgressError;
@@ -14,9 +15,13 @@ use crate::egress::questions::QuestionLimit;
 use crate::egress::response::protocol;
 use crate::egress::session::Reply;
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code, raw};
+use crate::stateless::takes_inputs;
 
 /// The members of a result that say how far the request has come.
 const RESULT_KEYS: [&str; 3] = ["resultType", "inputRequests", "requestState"];
+
+/// What the revisions with sessions call a URL that is to be opened (2025-11-25, elicitation).
+const ELICITATION_ID: &str = "elicitationId";
 
 /// How far a request has come.
 #[derive(Debug)]
@@ -117,7 +122,7 @@ impl Required {
         let Self { questions, state } = self;
         let asked = questions.into_iter().map(|(key, question)| async move {
             let method = question.method.clone();
-            match limit.put(Arc::clone(peer), question).await {
+            match limit.put(Arc::clone(peer), identified(question)).await {
                 Reply::Result(result) => Ok((key, result)),
                 Reply::Error(error) => Err(refused(&method, &error)),
             }
@@ -125,6 +130,21 @@ impl Required {
         let answers = futures::future::try_join_all(asked).await?;
         let responses = (!answers.is_empty()).then(|| raw(&answers.into_iter().collect::<BTreeMap<_, _>>()));
         Ok(Inputs { responses, state })
+    }
+}
+
+/// A question as clients of the revisions with sessions know it: a URL to be opened has an id there.
+fn identified(question: Question) -> Question {
+    let with_id = || {
+        let params = Object::parse(question.params.as_deref()?, "params", &["mode", ELICITATION_ID]).ok()?;
+        let needs = question.method == "elicitation/create"
+            && params.field(ELICITATION_ID).is_none()
+            && params.string("mode").ok()?? == "url";
+        needs.then(|| params.with(ELICITATION_ID, raw(&Uuid::new_v4().to_string())).to_raw())
+    };
+    match with_id() {
+        Some(params) => Question { params: Some(params), ..question },
+        None => question,
     }
 }
 
@@ -137,11 +157,6 @@ fn refused(method: &str, error: &RawValue) -> Reply {
     let why = serde_json::from_str::<Told>(error.get()).map(|told| told.message).unwrap_or_default();
     let message = format!("the backend needs the answer to {method:?} to go on, and there is none: {why}");
     Reply::Error(raw(&ErrorObject::new(code::INTERNAL_ERROR, message)))
-}
-
-/// Whether the results of a method may ask for inputs.
-fn takes_inputs(method: &str) -> bool {
-    matches!(method, "tools/call" | "prompts/get" | "resources/read")
 }
 
 fn object(result: &RawValue) -> Result<Object<'_>, EgressError> {
@@ -239,10 +254,31 @@ mod tests {
             capabilities: Arc::from(json(capabilities)),
             client_info: None,
             log_level: None,
+            arguments: http::HeaderMap::new(),
         };
         let task = json(r#"{"resultType":"task","taskId":"1"}"#);
         assert!(check(&task, "tools/call", Sender::Client(&declared(r#"{"extensions":{"x/y":{}}}"#))).is_ok());
         assert!(check(&task, "tools/call", Sender::Client(&declared("{}"))).is_err());
+    }
+
+    #[test]
+    fn a_url_has_an_id_in_a_session() {
+        let told = |method: &str, params: &str| {
+            let question = Question { method: method.to_owned(), params: Some(json(params)) };
+            identified(question).params.unwrap().get().to_owned()
+        };
+        let url = told("elicitation/create", r#"{"mode":"url","url":"https://x.example","message":"m"}"#);
+        let id = serde_json::from_str::<serde_json::Value>(&url).unwrap()["elicitationId"].take();
+        assert!(url.starts_with(r#"{"mode":"url","url":"https://x.example","message":"m","#), "{url}");
+        assert_eq!(id.as_str().unwrap().len(), 36, "{id}");
+        for (method, params) in [
+            ("elicitation/create", r#"{"mode":"url","elicitationId":"its own"}"#),
+            ("elicitation/create", r#"{"mode":"form"}"#),
+            ("elicitation/create", r#"{"message":"m"}"#),
+            ("sampling/createMessage", r#"{"mode":"url"}"#),
+        ] {
+            assert_eq!(told(method, params), params);
+        }
     }
 
     #[test]
