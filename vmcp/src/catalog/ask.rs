@@ -1,7 +1,7 @@
 //! One request of a client to one backend.
 
 use super::cache::Key;
-use super::{Catalog, ClientView, Conversation, ItemList, error};
+use super::{Catalog, ClientView, Conversation, ItemList};
 use crate::backend::{Backend, Caller};
 use crate::egress::{Asking, Cause, Reply};
 use crate::jsonrpc::{ErrorObject, Object, code};
@@ -73,7 +73,7 @@ impl Catalog {
                     self.lists.slot(Key::new(kind, backend, caller)).forget();
                 }
             }
-            error::unavailable(backend_name, &failure)
+            self.unavailable(backend_name, &failure)
         })
     }
 }

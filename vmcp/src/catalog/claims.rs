@@ -1,6 +1,6 @@
 //! Who owns a name or a URI: the backend with the strongest claim, by the lists of all that could have one.
 
-use super::{Catalog, ClientView, ItemList, error, template};
+use super::{Catalog, ClientView, ItemList, template};
 use crate::backend::{Backend, Caller};
 use crate::egress::EgressError;
 use crate::jsonrpc::ErrorObject;
@@ -90,7 +90,7 @@ impl Catalog {
                 }
                 let mut failures = claims.iter().filter_map(|claim| {
                     let name = claim.backend.name.as_str();
-                    lists.get(name)?.as_ref().err().map(|error| error::unavailable(name, error))
+                    lists.get(name)?.as_ref().err().map(|error| self.unavailable(name, error))
                 });
                 failure = failure.or_else(|| failures.next());
             }

@@ -1,28 +1,40 @@
 //! The gateway's own errors about backends, with what a program needs to react.
 
-use super::Collision;
+use super::{Catalog, Collision};
 use crate::egress::{Cause, EgressError};
 use crate::jsonrpc::{ErrorObject, code};
 use crate::offers::Kind;
-use serde_json::json;
-
-/// The member of an error's data that says that the backend itself has failed. A gateway in front of this process counts it against
-/// the backend that this process is for it.
-const OUTAGE: &str = "outage";
+use serde_json::{Value, json};
 
 /// The error for a request to one backend that failed.
 pub(crate) fn unavailable(backend: &str, error: &EgressError) -> ErrorObject {
+    told(backend, error, json!({ "backend": backend, "cause": error.cause().as_str() }))
+}
+
+/// The same of what stands before the one backend alone. It says whether the backend itself has failed: a gateway in front counts that as
+/// a failure of what stands between.
+pub(crate) fn unavailable_behind_proxy(backend: &str, error: &EgressError) -> ErrorObject {
+    if !error.is_outage() {
+        return unavailable(backend, error);
+    }
+    told(backend, error, json!({ "backend": backend, "cause": error.cause().as_str(), "outage": true }))
+}
+
+fn told(backend: &str, error: &EgressError, data: Value) -> ErrorObject {
     let message = match error.cause() {
         Cause::Unauthorized => format!("backend {backend:?} did not authorize the request: {error}"),
         Cause::Overloaded => format!("backend {backend:?} does not keep up: {error}"),
         _ => format!("backend {backend:?} is not available: {error}"),
     };
     let code = if error.cause() == Cause::Overloaded { code::OVERLOADED } else { code::BACKEND_UNAVAILABLE };
-    let mut data = json!({ "backend": backend, "cause": error.cause().as_str() });
-    if error.is_outage() {
-        data[OUTAGE] = true.into();
-    }
     ErrorObject::new(code, message).with_data(data)
+}
+
+impl Catalog {
+    /// The error for a request to one backend that failed, as this catalog tells it: without probes it is that of a proxy.
+    pub(super) fn unavailable(&self, backend: &str, error: &EgressError) -> ErrorObject {
+        if self.probed { unavailable(backend, error) } else { unavailable_behind_proxy(backend, error) }
+    }
 }
 
 /// The error for a list that lacks what some backends have.

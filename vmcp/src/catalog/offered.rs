@@ -1,6 +1,6 @@
 //! What the backends offer and tell of themselves, as their last handshakes said.
 
-use super::{Catalog, ClientView, error};
+use super::{Catalog, ClientView};
 use crate::backend::{Backend, Backends, Caller};
 use crate::egress::Agreed;
 use crate::jsonrpc::ErrorObject;
@@ -95,7 +95,7 @@ impl Catalog {
             let session = view.session(&self.egress, backend, caller);
             // Whoever asks wants to know whether the backend is there, too.
             let reached = session.request(caller, "ping", None, self.timeout(backend)).await;
-            reached.map_err(|failure| error::unavailable(&backend.name, &failure))?;
+            reached.map_err(|failure| self.unavailable(&backend.name, &failure))?;
             let agreed = session.agreed();
             let offers = agreed.as_ref().map(|agreed| agreed.offers).unwrap_or_default();
             self.offered.note(backend, offers);

@@ -47,7 +47,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::catalog::error::unavailable;
+    use crate::catalog::error::{unavailable, unavailable_behind_proxy};
     use crate::egress::timed_out;
     use crate::jsonrpc::raw;
     use crate::stateless::errors::of_gateway;
@@ -72,7 +72,7 @@ mod tests {
             (of(Cause::CircuitOpen), false),
             (of(Cause::Overloaded), false),
         ] {
-            let told = unavailable("server", &error);
+            let told = unavailable_behind_proxy("server", &error);
             for told in [raw(&told), raw(&of_gateway(told))] {
                 let found = unreached(&told).map(|found| (found.cause(), found.to_string(), found.is_outage()));
                 let message = format!("backend \"server\" is not available: {error}");
@@ -80,6 +80,8 @@ mod tests {
             }
         }
         for other in [
+            // One of many backends of a gateway: the gateway is there for the others.
+            json!(unavailable("one", &of(Cause::Refused))),
             json!({"code": -32050, "message": "a code of somebody else's"}),
             json!({"code": -32603, "message": "x", "data": {"cause": "refused", "outage": true}}),
             json!({"code": -32603, "message": "x", "data": {"backend": "b", "cause": "refused"}}),

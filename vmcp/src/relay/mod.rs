@@ -15,7 +15,7 @@ mod session;
 mod stateless;
 
 use crate::backend::{Backend, Caller};
-use crate::catalog::error::{unavailable, unknown};
+use crate::catalog::error::{unavailable_behind_proxy, unknown};
 use crate::clients::Clients;
 use crate::discovery::Snapshot;
 use crate::egress::{Cause, Egress, EgressError, Inbox, PassThrough, Reply, SPOKEN, timed_out};
@@ -166,9 +166,14 @@ impl Shared {
         self.broken(&format!("its result is malformed: {error}"))
     }
 
+    /// The error for a request to the backend that failed.
+    fn unavailable(&self, error: &EgressError) -> ErrorObject {
+        unavailable_behind_proxy(&self.name, error)
+    }
+
     /// The error for a backend that does not keep to the protocol.
     fn broken(&self, why: &str) -> ErrorObject {
-        unavailable(&self.name, &EgressError::new(Cause::Protocol, why).answered())
+        self.unavailable(&EgressError::new(Cause::Protocol, why).answered())
     }
 
     /// Opens a session of the backend with the client's own handshake. The inner nothing means that the backend keeps no sessions.
@@ -180,7 +185,7 @@ impl Shared {
     ) -> Result<Option<Opened>, Unopened> {
         let failed = |error: &EgressError| {
             tracing::warn!(backend = self.name, cause = error.cause().as_str(), %error, "failed to open a session");
-            Unopened::failed(&unavailable(&self.name, error))
+            Unopened::failed(&self.unavailable(error))
         };
         let backend = self.backend().map_err(|error| Unopened::failed(&error))?;
         // A server of both eras is spoken to as the client speaks.
@@ -229,7 +234,7 @@ impl Upstream for Relay {
                 return Ok(opened);
             }
             let bridged = tokio::time::timeout(OPENING, self.bridge.open(caller, params, outbox)).await;
-            bridged.unwrap_or_else(|_| Err(Unopened::failed(&unavailable(&self.shared.name, &timed_out(OPENING)))))
+            bridged.unwrap_or_else(|_| Err(Unopened::failed(&self.shared.unavailable(&timed_out(OPENING)))))
         })
     }
 }

@@ -3,7 +3,6 @@
 use super::inbox::ClientInbox;
 use super::{LONGEST_REQUEST, Shared};
 use crate::backend::Caller;
-use crate::catalog::error::unavailable;
 use crate::egress::{Failure, RelayedSession, Reply};
 use crate::ingress::{Call, Unanswered, UpstreamSession};
 use bytes::Bytes;
@@ -67,7 +66,7 @@ impl RelaySession {
             Failure::Other(error) => {
                 let cause = error.cause().as_str();
                 tracing::warn!(backend, method, cause, %error, "a request to the backend failed");
-                Unanswered::Error(unavailable(backend, &error))
+                Unanswered::Error(self.shared.unavailable(&error))
             }
         }
     }

@@ -4,7 +4,6 @@
 
 use super::{LONGEST_REQUEST, OPENING, Relay, Shared};
 use crate::backend::Caller;
-use crate::catalog::error::unavailable;
 use crate::egress::{Listened, PassThrough, Passed, PassedStream, Reply};
 use crate::ingress::{Asked, Outbox, Stateless, Subscription};
 use crate::jsonrpc::{
@@ -31,7 +30,7 @@ impl Shared {
     /// The way to the backend, if it keeps no sessions.
     async fn through(&self, caller: &Caller) -> Result<Option<Arc<PassThrough>>, ErrorObject> {
         let through = self.way(&self.backend()?);
-        let keeps_sessions = through.keeps_sessions(caller).await.map_err(|error| unavailable(&self.name, &error))?;
+        let keeps_sessions = through.keeps_sessions(caller).await.map_err(|error| self.unavailable(&error))?;
         Ok((!keeps_sessions).then_some(through))
     }
 
@@ -50,7 +49,7 @@ impl Shared {
         let request = Passed { method: &asked.method, params: &params, headers: &asked.headers };
         let reply = through.request(caller, request, messages, LONGEST_REQUEST).await.map_err(|error| {
             tracing::warn!(backend = self.name, method = asked.method, cause = error.cause().as_str(), %error, "a request failed");
-            unavailable(&self.name, &error)
+            self.unavailable(&error)
         })?;
         Ok(match reply {
             Some(Reply::Result(result)) => Some(Reply::Result(self.result(caller, asked, result)?)),
@@ -78,7 +77,7 @@ impl Shared {
     async fn listened(&self, caller: &Caller, asked: &Asked) -> Result<Option<Subscription>, ErrorObject> {
         let Some(through) = self.through(caller).await? else { return Ok(None) };
         let request = Passed { method: &asked.method, params: &asked.params, headers: &asked.headers };
-        let failed = |error| unavailable(&self.name, &error);
+        let failed = |error| self.unavailable(&error);
         let mut stream = match through.listen(caller, request, OPENING).await.map_err(failed)? {
             None => return Ok(None),
             Some(Listened::Stream(stream)) => stream,
