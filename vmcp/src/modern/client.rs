@@ -78,20 +78,22 @@ impl Client {
             self.catalog.lists_changed_for(&caller, backend, &kinds);
             return None;
         }
-        match (method, &self.news) {
-            ("notifications/resources/updated", Some(news)) => {
-                if told(&message, "uri").is_some_and(|uri: String| self.interests.is_subscribed(&uri, backend)) {
+        match method {
+            "notifications/resources/updated" => {
+                if let Some(news) = &self.news
+                    && told(&message, "uri").is_some_and(|uri: String| self.interests.is_subscribed(&uri, backend))
+                {
                     news.pass_on(&message);
                 }
-                None
             }
-            (NOTIFICATION, Some(news)) => {
-                news.pass_on_of_task(backend, &message);
-                None
+            NOTIFICATION => {
+                if let Some(news) = &self.news {
+                    news.pass_on_of_task(backend, &message);
+                }
             }
-            ("notifications/resources/updated" | NOTIFICATION, None) => None,
-            _ => Some(message),
+            _ => return Some(message),
         }
+        None
     }
 }
 

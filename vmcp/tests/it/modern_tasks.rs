@@ -1,7 +1,8 @@
 //! Calls that backends answer with a task (extension `io.modelcontextprotocol/tasks`), behind clients without sessions.
 
+use crate::in_backend::Backend;
 use crate::in_oidc::{self, Issuer};
-use crate::in_support::{ANONYMOUS, Client, File, PATIENCE, Running, following, health};
+use crate::in_support::{ANONYMOUS, Client, File, PATIENCE, Running, following, gateway, health};
 use crate::in_world::{BACKENDS, World};
 use crate::modern_support::meta;
 use http::StatusCode;
@@ -142,6 +143,25 @@ async fn tasks_are_for_clients_that_declare_them() {
     let params = json!({"taskId": id, "_meta": meta(&knowing())});
     let misnamed = client.mirroring("tasks/get", &params).with("mcp-name", "other").request("tasks/get", params).await;
     assert_eq!((misnamed.status, misnamed.error_code()), (StatusCode::BAD_REQUEST, -32020));
+}
+
+#[tokio::test]
+async fn a_task_that_may_not_be_is_no_result() {
+    let backend = Backend::start(&["begins"]).await;
+    backend.offer(json!({"prompts": {}}));
+    backend.set_items("prompts/list", vec![r#"{"name":"begins"}"#.to_owned()]);
+    backend.reply("prompts/get", r#""result":{"resultType":"task","taskId":"t"}"#);
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let params = |declared: Value| json!({"name": "b_begins", "arguments": {}, "_meta": meta(&declared)});
+    for (method, declared, result) in [
+        ("tools/call", json!({"extensions": {"x/y": {}}}), r#""result":{"resultType":"task","taskId":"t"}"#),
+        ("tools/call", knowing(), r#""result":{"resultType":"task"}"#),
+        ("prompts/get", knowing(), "not asked for"),
+    ] {
+        backend.script("begins", result);
+        let error = gateway.client().ask(method, params(declared)).await.json()["error"].clone();
+        assert_eq!((&error["code"], &error["data"]["cause"]), (&json!(-32603), &json!("protocol")), "{method} {error}");
+    }
 }
 
 #[tokio::test]
