@@ -164,7 +164,7 @@ impl SubjectToken {
         &self.digest
     }
 
-    /// The token itself. For the token endpoint only.
+    /// The token itself. For the token endpoint, and for whoever verifies it again.
     pub fn expose(&self) -> &str {
         &self.text
     }

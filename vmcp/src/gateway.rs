@@ -92,7 +92,7 @@ impl Gateway {
             // Only the operator names the object that a gateway belongs to.
             operated: name.is_some(),
         };
-        let discovery = discovery::start(&config, surroundings, background.clone())?;
+        let discovery = discovery::start(&config, policy, surroundings, background.clone())?;
         let discovered = discovery.snapshots();
         let catalog = Arc::new(Catalog::new(discovered.clone(), egress.clone(), health.clone()));
         let clients = Arc::new(LegacyGateway::new(config.name.clone(), Arc::clone(&catalog)));
@@ -103,8 +103,7 @@ impl Gateway {
             start::session_limits(&serving),
         ));
         let ingress = Arc::new(Ingress {
-            origins: bound.origins(&serving, &policy),
-            policy,
+            origins: bound.origins(&serving),
             sessions: storage.sessions,
             upstream: Arc::<LegacyGateway>::clone(&clients),
             stateless: StatelessEndpoint {

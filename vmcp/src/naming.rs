@@ -141,7 +141,8 @@ impl Naming {
         kind == Kind::Tools && matches!(self.strategy, Strategy::Manual)
     }
 
-    fn selection(&self, backend: &str) -> Option<&ToolSelection> {
+    /// The tools of `backend` that clients see, if they see any.
+    pub(crate) fn selection(&self, backend: &str) -> Option<&ToolSelection> {
         match self.backends.get(backend).unwrap_or(&self.others) {
             Shown::Nothing => None,
             Shown::Selected(selection) => Some(selection),

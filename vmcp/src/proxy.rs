@@ -1,21 +1,20 @@
 //! The proxy as a whole (`vmcp proxy`): the gateway's own parts in front of one backend, whose messages pass through.
 
 use crate::cli::Proxy as Flags;
-use crate::discovery;
-use crate::egress::Egress;
+use crate::discovery::{self, ProxyDiscovery};
+use crate::egress::{Egress, HttpClient};
 use crate::ingress::{Ingress, Patience, Report, Requests, SseEndpoint, StatelessEndpoint};
 use crate::outgoing::TokenCache;
 use crate::policy::Policy;
 use crate::relay::Relay;
 use crate::reload::{ConfigFile, ProxyReload, follow};
 use crate::seal::Sealer;
-use crate::selection::ToolSelection;
 use crate::start::{self, Bound, Cluster, Server, StartError, http_client};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vmcp_config::Transport;
-use vmcp_config::proxy::{ProxyConfig, ProxyIncomingKind};
+use vmcp_config::proxy::ProxyConfig;
 
 /// What a proxy is started with.
 #[derive(Debug, Clone)]
@@ -30,6 +29,8 @@ pub struct Options {
 pub struct Proxy {
     server: Server,
     relay: Arc<Relay>,
+    discovery: ProxyDiscovery,
+    client: HttpClient,
     config: ProxyConfig,
     followed: Option<ConfigFile<ProxyConfig>>,
 }
@@ -56,27 +57,20 @@ impl Proxy {
         if !unsupported.is_empty() {
             return Err(StartError::Unsupported(unsupported));
         }
-        if cluster.api().is_none() && !config.secrets().is_empty() {
-            return Err(StartError::NoSecrets);
-        }
         let client = http_client(&serving, &cluster)?;
-        let policy = match (config.incoming.kind, &config.incoming.oidc) {
-            (ProxyIncomingKind::Oidc, Some(oidc)) => Policy::oidc(oidc, client.clone())?,
-            (ProxyIncomingKind::Oidc, None) => return Err(crate::policy::PolicyError::MissingOidc.into()),
-            (ProxyIncomingKind::Anonymous, _) => Policy::Anonymous,
-        };
+        let policy = Policy::of_proxy(&config.incoming, client.clone())?;
         let bound = Bound::at(&serving.host, port).await?;
-        let egress = Egress::new(client, TokenCache::new(serving.token_cache_max)).with_lane_width(serving.backend_cap);
+        let tokens = TokenCache::new(serving.token_cache_max);
+        let egress = Egress::new(client.clone(), tokens).with_lane_width(serving.backend_cap);
         let background = CancellationToken::new();
-        let discovered = discovery::start_proxy(&config, cluster.api(), background.clone())?;
-        let (tools, sealer) = (ToolSelection::of_proxy(&config), Arc::new(Sealer::random()?));
-        let limits = start::session_limits(&serving);
-        let relay = Arc::new(Relay::new(config.name.clone(), discovered.clone(), egress, tools, sealer, limits));
+        let discovery = discovery::start_proxy(&config, policy, cluster.api(), background.clone())?;
+        let discovered = discovery.snapshots();
+        let (sealer, limits) = (Arc::new(Sealer::random()?), start::session_limits(&serving));
+        let relay = Arc::new(Relay::new(config.name.clone(), discovered.clone(), egress, sealer, limits));
         let sse =
             SseEndpoint { prefix: config.endpoint_prefix.clone(), trust_proxy_headers: config.trust_proxy_headers };
         let ingress = Arc::new(Ingress {
-            origins: bound.origins(&serving, &policy),
-            policy,
+            origins: bound.origins(&serving),
             sessions: start::sessions(&serving),
             upstream: Arc::<Relay>::clone(&relay),
             stateless: StatelessEndpoint {
@@ -88,7 +82,7 @@ impl Proxy {
             patience: Patience::default(),
             stop: CancellationToken::new(),
         });
-        Ok(Self { server: bound.server(ingress, background), relay, config, followed: None })
+        Ok(Self { server: bound.server(ingress, background), relay, discovery, client, config, followed: None })
     }
 
     /// The same, which takes in changes of the `file` that its configuration was read from, while it serves.
@@ -105,9 +99,9 @@ impl Proxy {
 
     /// Serves until `stop`, then lets the calls that are under way finish, and ends what it has opened.
     pub async fn serve(self, stop: CancellationToken) {
-        let Self { server, relay, config, followed } = self;
+        let Self { server, relay, discovery, client, config, followed } = self;
         if let Some(file) = followed {
-            server.spawn_until_end(follow(file, ProxyReload { started: config, relay: Arc::clone(&relay) }));
+            server.spawn_until_end(follow(file, ProxyReload { started: config, discovery, client }));
         }
         server.spawn_until_end(async move { relay.follow().await });
         server.serve(stop).await;

@@ -9,14 +9,11 @@ mod file;
 
 pub use file::{ConfigFile, Configuration};
 
-use crate::discovery::Discovery;
+use crate::discovery::{Discovery, ProxyDiscovery};
 use crate::egress::HttpClient;
 use crate::policy::Policy;
-use crate::relay::Relay;
-use crate::selection::ToolSelection;
 use crate::settings::Pending;
 use std::error::Error;
-use std::sync::Arc;
 use vmcp_config::proxy::ProxyConfig;
 use vmcp_config::{Config, LogLevel};
 
@@ -67,9 +64,10 @@ impl Reload for GatewayReload {
     type Configuration = Config;
 
     fn take(&mut self, config: &Config) -> Result<(), Pending> {
-        Policy::configured(config.incoming_auth.as_ref(), self.client.clone()).map_err(|error| refused(&error))?;
+        let policy = Policy::configured(config.incoming_auth.as_ref(), self.client.clone());
+        let policy = policy.map_err(|error| refused(&error))?;
         restartless(self.started.needs_restart(config))?;
-        self.discovery.configure(config).map_err(|error| refused(&error))?;
+        self.discovery.configure(config, policy).map_err(|error| refused(&error))?;
         (self.set_log_level)(config.operational.as_ref().and_then(|operational| operational.log_level));
         Ok(())
     }
@@ -83,17 +81,19 @@ impl Reload for GatewayReload {
 pub(crate) struct ProxyReload {
     /// What it was started with.
     pub(crate) started: ProxyConfig,
-    /// What shows its tools.
-    pub(crate) relay: Arc<Relay>,
+    /// What everyone who serves goes by.
+    pub(crate) discovery: ProxyDiscovery,
+    /// Fetches the keys of issuers.
+    pub(crate) client: HttpClient,
 }
 
 impl Reload for ProxyReload {
     type Configuration = ProxyConfig;
 
     fn take(&mut self, config: &ProxyConfig) -> Result<(), Pending> {
+        let policy = Policy::of_proxy(&config.incoming, self.client.clone()).map_err(|error| refused(&error))?;
         restartless(self.started.needs_restart(config))?;
-        self.relay.select(ToolSelection::of_proxy(config));
-        Ok(())
+        self.discovery.configure(config, policy).map_err(|error| refused(&error))
     }
 
     /// A proxy has no page for its state: its log says why.
@@ -113,4 +113,61 @@ fn refused(error: &dyn Error) -> Pending {
         cause = error.source();
     }
     Pending::Refused(text.lines().collect::<Vec<_>>().join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::discovery;
+    use crate::egress::guard::Guard;
+    use crate::egress::{DnsResolver, HttpOptions, Way};
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+    use tokio_util::sync::CancellationToken;
+
+    fn proxy(keys: &Value) -> ProxyConfig {
+        let mut config = json!({
+            "name": "p", "url": "https://a.example.com/mcp", "transport": "streamable-http", "class": "proxied",
+            "incoming": {"type": "anonymous"},
+        });
+        config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
+        serde_json::from_value(config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_proxy_takes_all_of_a_configuration_or_nothing() {
+        let started = proxy(&json!({}));
+        let way = Way::new(Arc::new(DnsResolver::with_server("127.0.0.1:53".parse().unwrap()).unwrap()));
+        let client = HttpClient::new(HttpOptions::new(Guard::default(), way));
+        let discovery = discovery::start_proxy(&started, Policy::Anonymous, None, CancellationToken::new()).unwrap();
+        let mut snapshots = discovery.snapshots();
+        let before = snapshots.borrow_and_update().clone();
+        let mut reload = ProxyReload { started, discovery, client };
+        let headers = json!({"plain": {"X-Tenant": "a"}});
+        let selection = json!({"filter": ["a"]});
+        for (wrong, reason) in [
+            (json!({"headers": headers, "incoming": {"type": "oidc"}}), "incomingAuth.oidc is missing"),
+            (json!({"tools": selection, "headers": {"plain": {"Host": "evil.example"}}}), "headers.plain"),
+            (
+                json!({"tools": selection, "headers": {"fromSecret": [{"header": "A", "secret": "s", "key": "k"}]}}),
+                "names Secrets",
+            ),
+            (
+                json!({"tools": selection, "name": "other", "url": "https://b.example.com"}),
+                "takes a restart: name, url",
+            ),
+        ] {
+            let pending = reload.take(&proxy(&wrong)).unwrap_err().to_string();
+            assert!(pending.contains(reason), "{pending}");
+        }
+        reload.take(&proxy(&json!({"tools": selection, "headers": headers}))).unwrap();
+        snapshots.changed().await.unwrap();
+        let now = snapshots.borrow_and_update().clone();
+        assert_ne!(
+            (&now.backends, &now.settings),
+            (&before.backends, &before.settings),
+            "the first change is this one"
+        );
+    }
 }

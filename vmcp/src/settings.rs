@@ -7,12 +7,15 @@ use crate::circuit::CircuitSettings;
 use crate::health::ProbeSchedule;
 use crate::naming::Naming;
 use crate::outgoing::Passthrough;
+use crate::relay::LONGEST_REQUEST;
+use crate::selection::ToolSelection;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use vmcp_config::proxy::ProxyConfig;
 use vmcp_config::{Config, FailureHandling, PartialFailureMode, Timeouts};
 
-/// The settings of a gateway; those of a proxy are the defaults.
+/// The settings of a gateway or of a proxy.
 #[derive(Debug, PartialEq)]
 pub struct Settings {
     /// Name of the group whose members are the backends.
@@ -81,6 +84,17 @@ impl Settings {
             },
             circuits: circuits(&failures),
             status_interval: failures.status_reporting_interval.as_std(),
+        }
+    }
+
+    /// What the `config` of a proxy says, which has one backend and probes nothing.
+    pub fn of_proxy(config: &ProxyConfig) -> Self {
+        Self {
+            naming: Arc::new(Naming::of_one(ToolSelection::of_proxy(config))),
+            timeouts: Timeouts { default: LONGEST_REQUEST.into(), per_workload: None },
+            // Without the one backend there is nothing to list.
+            partial_failure: PartialFailureMode::Fail,
+            ..Self::default()
         }
     }
 }

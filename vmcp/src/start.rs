@@ -8,7 +8,7 @@ use crate::discovery::DiscoveryError;
 use crate::egress::guard::{AllowList, Guard};
 use crate::egress::{DnsResolver, HttpClient, HttpOptions, Resolve, ResolverSetupError, SystemLookup, Way};
 use crate::ingress::{Ingress, OriginRules, SessionLimits, Sessions};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::PolicyError;
 use crate::replicas::{Heard, SecretError};
 use crate::seal::SealError;
 use std::net::SocketAddr;
@@ -39,9 +39,6 @@ pub enum StartError {
          the configuration"
     )]
     NoNamespace,
-    /// Secrets are named, and there is no cluster to read them from.
-    #[error("the configuration names Secrets, which needs Kubernetes: run in a pod of the operator")]
-    NoSecrets,
     /// Replicas share sessions, and nothing is said that would keep them unreadable for others.
     #[error(
         "sessionStorage.provider is redis, which needs a key that all replicas have: name a file of at least 32 random \
@@ -89,7 +86,6 @@ impl StartError {
                 | Self::Policy(_)
                 | Self::Discovery(_)
                 | Self::NoNamespace
-                | Self::NoSecrets
                 | Self::NoSealKey
                 | Self::SealKey(_)
                 | Self::Password { .. }
@@ -112,10 +108,9 @@ impl Bound {
         Ok(Self { listener, address })
     }
 
-    /// Which browsers may call: those that the flags allow, and the resource that `policy` publishes.
-    pub(crate) fn origins(&self, serving: &Serving, policy: &Policy) -> OriginRules {
-        let own = policy.resource().and_then(|resource| resource.identifier().cloned());
-        OriginRules::new(self.address, serving.allow_origin.iter().cloned().chain(own))
+    /// Which browsers may call: those that the flags allow.
+    pub(crate) fn origins(&self, serving: &Serving) -> OriginRules {
+        OriginRules::new(self.address, serving.allow_origin.iter().cloned())
     }
 
     /// The server that answers here. Work that is to end with it stops with `background`.

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{Config, OutgoingAuth, proxy::ProxyConfig};
+use crate::{
+    Config, OutgoingAuth,
+    proxy::{ProxyConfig, ProxyIncoming, ProxyIncomingKind},
+};
 
 impl Config {
     /// What a gateway reads when it starts and never again: a change of it takes a new process. Everything else is followed
@@ -17,7 +20,6 @@ impl Config {
     pub fn read_at_start(&self) -> Self {
         let Self {
             name,
-            incoming_auth,
             outgoing_auth,
             composite_tools,
             composite_tool_refs,
@@ -29,6 +31,7 @@ impl Config {
             rate_limiting,
             // Followed.
             group_ref: _,
+            incoming_auth: _,
             backends: _,
             aggregation: _,
             operational: _,
@@ -37,7 +40,6 @@ impl Config {
         } = self;
         Self {
             name: name.clone(),
-            incoming_auth: incoming_auth.clone(),
             // Strategies are followed; whether members of the group are watched is not.
             outgoing_auth: outgoing_auth.as_ref().map(|auth| OutgoingAuth {
                 source: auth.source,
@@ -64,10 +66,12 @@ impl Config {
 }
 
 impl ProxyConfig {
-    /// What a proxy reads when it starts and never again: everything but the selection of tools.
+    /// What a proxy reads when it starts and never again: everything but who may connect, how the server is authenticated to, and
+    /// which tools are shown.
     #[must_use]
     pub fn read_at_start(&self) -> Self {
-        Self { tools: None, ..self.clone() }
+        let incoming = ProxyIncoming { kind: ProxyIncomingKind::Anonymous, oidc: None };
+        Self { incoming, headers: None, outgoing: None, tools: None, ..self.clone() }
     }
 
     /// The keys in which `newer` differs from this configuration and that take a new process; none when a proxy can follow.
@@ -105,11 +109,7 @@ mod tests {
             ("name", json!("other"), Some("name")),
             ("groupRef", json!("other"), None),
             ("backends", json!([{"name": "a", "url": "http://a/mcp", "transport": "sse"}]), None),
-            (
-                "incomingAuth",
-                json!({"type": "oidc", "oidc": {"issuer": "https://i", "audience": "a"}}),
-                Some("incomingAuth"),
-            ),
+            ("incomingAuth", json!({"type": "oidc", "oidc": {"issuer": "https://i", "audience": "a"}}), None),
             ("outgoingAuth", json!({"source": "discovered"}), Some("outgoingAuth.source")),
             ("outgoingAuth", json!({"source": "inline", "default": {"type": "unauthenticated"}}), None),
             ("outgoingAuth", json!({"source": "inline", "backends": {"a": {"type": "unauthenticated"}}}), None),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_follows_its_selection_of_tools_alone() {
+    fn a_proxy_follows_who_connects_and_what_the_server_is_sent_and_shows() {
         let base = json!({
             "name": "p", "url": "https://a/mcp", "transport": "sse", "class": "proxied", "incoming": {"type": "anonymous"},
         });
@@ -159,9 +159,9 @@ mod tests {
             ("url", json!("https://b/mcp"), false),
             ("transport", json!("streamable-http"), false),
             ("class", json!("workload"), false),
-            ("headers", json!({"plain": {"X-A": "b"}}), false),
-            ("incoming", json!({"type": "oidc"}), false),
-            ("outgoing", json!({"type": "unauthenticated"}), false),
+            ("headers", json!({"plain": {"X-A": "b"}}), true),
+            ("incoming", json!({"type": "oidc"}), true),
+            ("outgoing", json!({"type": "unauthenticated"}), true),
             ("trustProxyHeaders", json!(true), false),
             ("endpointPrefix", json!("/a"), false),
             ("authz", json!({"type": "cedar"}), false),

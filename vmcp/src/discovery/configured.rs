@@ -7,6 +7,7 @@ use vmcp_config::Config;
 use super::DiscoveryError;
 use super::fixed::{self, Fixed};
 use super::strategy::Strategies;
+use crate::policy::Policy;
 use crate::settings::{Pending, Settings};
 
 /// What a configuration is read for.
@@ -22,6 +23,8 @@ pub(super) struct Readers {
 /// A configuration that was read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Configured {
+    /// Who may call.
+    pub(super) policy: Arc<Policy>,
     /// What requests and probes go by.
     pub(super) settings: Arc<Settings>,
     /// How the gateway authenticates to backends.
@@ -33,8 +36,8 @@ pub(super) struct Configured {
 }
 
 impl Configured {
-    /// Reads `config`, with the variables and files that it names.
-    pub(super) fn read(config: &Config, readers: Readers) -> Result<Self, DiscoveryError> {
+    /// Reads `config`, with the variables and files that it names. Its `policy` was read already.
+    pub(super) fn read(config: &Config, policy: Policy, readers: Readers) -> Result<Self, DiscoveryError> {
         let environment = |name: &str| std::env::var(name).ok();
         let strategies = Strategies::read(config.outgoing_auth.as_ref(), environment);
         let fixed = fixed::backends(config.backends.as_deref().unwrap_or_default(), environment);
@@ -44,15 +47,25 @@ impl Configured {
                 return Err(error.clone().into());
             }
         }
-        Ok(Self { settings: Arc::new(Settings::of(config)), strategies, fixed, pending: None })
+        Ok(Self {
+            policy: Arc::new(policy),
+            settings: Arc::new(Settings::of(config)),
+            strategies,
+            fixed,
+            pending: None,
+        })
     }
 
-    /// The same, with the settings of `before` where they are equal: nobody has to compare them again.
+    /// The same, with the policy and the settings of `before` where they are equal: nobody has to compare them again, and what a
+    /// policy has fetched and verified stays known.
     #[must_use]
-    pub(super) fn after(mut self, before: &Self) -> Self {
-        if self.settings == before.settings {
-            self.settings = Arc::clone(&before.settings);
-        }
-        self
+    pub(super) fn after(self, before: &Self) -> Self {
+        let (policy, settings) = (same_or(self.policy, &before.policy), same_or(self.settings, &before.settings));
+        Self { policy, settings, ..self }
     }
+}
+
+/// What there was `before` where it is equal, else `new`.
+pub(super) fn same_or<T: PartialEq>(new: Arc<T>, before: &Arc<T>) -> Arc<T> {
+    if new == *before { Arc::clone(before) } else { new }
 }

@@ -120,6 +120,7 @@ impl Decide for Decider {
             backends: Backends::new(self.served.clone()),
             left_out,
             synced: listed && !reading,
+            policy: Arc::clone(&self.configured.policy),
             settings: Arc::clone(&self.configured.settings),
             pending: self.configured.pending.clone(),
         }

@@ -29,6 +29,7 @@ use vmcp_config::Config;
 use vmcp_config::proxy::ProxyConfig;
 
 use crate::backend::Backends;
+use crate::policy::Policy;
 use crate::settings::{Pending, Settings};
 use configured::{Configured, Readers};
 use decide::{Decide, Objects};
@@ -46,6 +47,8 @@ pub struct Snapshot {
     pub left_out: BTreeMap<String, String>,
     /// Whether everything has been read once; false only in the first moments of discovered mode.
     pub synced: bool,
+    /// Who may call.
+    pub policy: Arc<Policy>,
     /// What requests and probes go by.
     pub settings: Arc<Settings>,
     /// Why the configuration that was written last is not in force, if so.
@@ -89,9 +92,10 @@ impl Discovery {
         self.snapshots.clone()
     }
 
-    /// Goes by `config` from now on, when all of it can be used: who reads the next snapshot sees all of it at once.
-    pub fn configure(&self, config: &Config) -> Result<(), DiscoveryError> {
-        let configured = Configured::read(config, self.readers)?;
+    /// Goes by `config` and its `policy` from now on, when all of it can be used: who reads the next snapshot sees all of it at
+    /// once.
+    pub fn configure(&self, config: &Config, policy: Policy) -> Result<(), DiscoveryError> {
+        let configured = Configured::read(config, policy, self.readers)?;
         self.configured.send_modify(|before| *before = configured.after(before));
         Ok(())
     }
@@ -102,18 +106,19 @@ impl Discovery {
     }
 }
 
-/// Starts discovery.
+/// Starts discovery for a gateway of this configuration, whose `policy` is that of its incoming authentication.
 ///
 /// The backends of the configuration are always there. The members of the group join them where names differ, until
 /// `stop`.
 pub fn start(
     config: &Config,
+    policy: Policy,
     surroundings: Surroundings,
     stop: CancellationToken,
 ) -> Result<Discovery, DiscoveryError> {
     let Surroundings { members, operated } = surroundings;
     let readers = Readers { cluster: members.is_some(), operated };
-    let first = Configured::read(config, readers)?;
+    let first = Configured::read(config, policy, readers)?;
     let mut decider = decide::Decider::new(first.clone());
     let (configured, follows) = channel(first);
     let first = decider.decide(&Objects::default());
@@ -130,18 +135,48 @@ pub fn start(
     Ok(Discovery { snapshots, configured, readers })
 }
 
-/// Starts discovery for a proxy: its one backend, with the Secrets that the configuration names. They are read from the
-/// `cluster`, a client and the proxy's namespace, until `stop`; without one they are never known.
+/// Discovery for a proxy that runs.
+#[derive(Debug)]
+pub struct ProxyDiscovery {
+    snapshots: Receiver<Snapshot>,
+    configured: Sender<proxied::Configured>,
+    in_cluster: bool,
+}
+
+impl ProxyDiscovery {
+    /// What is known, now and after each change.
+    pub fn snapshots(&self) -> Receiver<Snapshot> {
+        self.snapshots.clone()
+    }
+
+    /// Goes by `config` and its `policy` from now on, when all of it can be used.
+    pub fn configure(&self, config: &ProxyConfig, policy: Policy) -> Result<(), DiscoveryError> {
+        let configured = proxied::Configured::read(config, policy, self.in_cluster)?;
+        self.configured.send_modify(|before| *before = configured.after(before));
+        Ok(())
+    }
+}
+
+/// Starts discovery for a proxy of this configuration, whose `policy` is that of its incoming authentication: its one backend, with
+/// the Secrets that the configuration names. They are read from the `cluster`, a client and the proxy's namespace, until `stop`.
 pub fn start_proxy(
     config: &ProxyConfig,
+    policy: Policy,
     cluster: Option<(Client, String)>,
     stop: CancellationToken,
-) -> Result<Receiver<Snapshot>, DiscoveryError> {
-    let mut decider = proxied::Proxied::new(config)?;
-    let (sender, receiver) = channel(decider.decide(&Objects::default()));
-    if let Some((client, namespace)) = cluster.filter(|_| !decider.needed().secrets.is_empty()) {
-        let (_, follows) = channel(config.clone());
-        tokio::spawn(watch::run(watch::Watches::new(client, namespace), decider, follows, sender, stop));
+) -> Result<ProxyDiscovery, DiscoveryError> {
+    let in_cluster = cluster.is_some();
+    let first = proxied::Configured::read(config, policy, in_cluster)?;
+    let mut decider = proxied::Proxied::new(first.clone());
+    let (configured, follows) = channel(first);
+    let (sender, snapshots) = channel(decider.decide(&Objects::default()));
+    match cluster {
+        Some((client, namespace)) => {
+            tokio::spawn(watch::run(watch::Watches::new(client, namespace), decider, follows, sender, stop));
+        }
+        None => {
+            tokio::spawn(watch::run_fixed(decider, follows, sender, stop));
+        }
     }
-    Ok(receiver)
+    Ok(ProxyDiscovery { snapshots, configured, in_cluster })
 }

@@ -7,11 +7,14 @@ use operator_api::SecretKeyReference;
 use vmcp_config::proxy::{ProxyClass, ProxyConfig, ProxyOutgoing, ProxyOutgoingKind, SecretKey};
 
 use super::Snapshot;
+use super::configured::same_or;
 use super::decide::{Decide, Needed, Objects};
 use super::resolve::{Referenced, ResolveError, broken};
 use super::strategy::{client, server_url, token_url};
 use crate::backend::{Backend, Backends, EgressClass, Trust};
 use crate::outgoing::{ForwardedHeaders, HeaderError, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
+use crate::policy::Policy;
+use crate::settings::Settings;
 
 /// Why the backend of a proxy cannot be used, whatever the Secrets hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,18 +35,27 @@ pub enum ProxiedError {
         /// Why not.
         source: HeaderError,
     },
+    /// Secrets are named, and there is no cluster to read them from.
+    #[error("the configuration names Secrets, which needs Kubernetes: run in a pod of the operator")]
+    NoSecrets,
 }
 
-/// Decides about the backend of one proxy.
-#[derive(Debug)]
-pub(super) struct Proxied {
+/// The configuration of a proxy that was read.
+#[derive(Debug, Clone)]
+pub(super) struct Configured {
     config: ProxyConfig,
-    current: Option<Arc<Backend>>,
+    /// Who may call.
+    policy: Arc<Policy>,
+    /// What requests go by.
+    settings: Arc<Settings>,
 }
 
-impl Proxied {
-    /// Checks what can be checked without Secrets.
-    pub(super) fn new(config: &ProxyConfig) -> Result<Self, ProxiedError> {
+impl Configured {
+    /// Checks what can be checked of `config` without Secrets, which there are `in_cluster` only. Its `policy` was read already.
+    pub(super) fn read(config: &ProxyConfig, policy: Policy, in_cluster: bool) -> Result<Self, ProxiedError> {
+        if !in_cluster && !config.secrets().is_empty() {
+            return Err(ProxiedError::NoSecrets);
+        }
         server_url(&config.url).map_err(|reason| ProxiedError::Url { place: "url", reason: reason.to_owned() })?;
         if let Some(exchange) = config.outgoing.as_ref().and_then(|outgoing| outgoing.token_exchange.as_ref()) {
             token_url(&exchange.token_url)
@@ -61,16 +73,33 @@ impl Proxied {
             parse_name(&injection.header_name)
                 .map_err(|source| ProxiedError::Header { place: "outgoing.headerInjection.headerName", source })?;
         }
-        Ok(Self { config: config.clone(), current: None })
+        let settings = Arc::new(Settings::of_proxy(config));
+        Ok(Self { config: config.clone(), policy: Arc::new(policy), settings })
     }
 
-    /// The Secrets that the configuration names.
-    pub(super) fn needed(&self) -> Needed {
-        Needed { secrets: self.config.secrets(), ..Needed::default() }
+    /// The same, with the policy and the settings of `before` where they are equal.
+    #[must_use]
+    pub(super) fn after(self, before: &Self) -> Self {
+        let (policy, settings) = (same_or(self.policy, &before.policy), same_or(self.settings, &before.settings));
+        Self { policy, settings, ..self }
+    }
+}
+
+/// Decides about the backend of one proxy.
+#[derive(Debug)]
+pub(super) struct Proxied {
+    configured: Configured,
+    current: Option<Arc<Backend>>,
+}
+
+impl Proxied {
+    /// Nothing is known yet but the configuration.
+    pub(super) fn new(configured: Configured) -> Self {
+        Self { configured, current: None }
     }
 
     fn resolve(&self, referenced: &Referenced) -> Result<Backend, ResolveError> {
-        let config = &self.config;
+        let config = &self.configured.config;
         let url = server_url(&config.url).map_err(broken)?;
         let backend = Backend {
             class: match config.class {
@@ -86,7 +115,7 @@ impl Proxied {
 
     fn headers(&self, referenced: &Referenced) -> Result<ForwardedHeaders, ResolveError> {
         let mut headers = ForwardedHeaders::default();
-        let Some(configured) = &self.config.headers else { return Ok(headers) };
+        let Some(configured) = &self.configured.config.headers else { return Ok(headers) };
         for (name, value) in &configured.plain {
             headers.insert(name, value).map_err(|error| broken(error.to_string()))?;
         }
@@ -135,19 +164,21 @@ fn auth(outgoing: &ProxyOutgoing, referenced: &Referenced) -> Result<OutgoingAut
 }
 
 impl Decide for Proxied {
-    type Configuration = ProxyConfig;
+    type Configuration = Configured;
 
-    fn configure(&mut self, configuration: ProxyConfig) {
-        self.config = configuration;
+    fn configure(&mut self, configuration: Configured) {
+        self.configured = configuration;
     }
 
     fn accept(&mut self, _objects: &Objects) -> Needed {
-        self.needed()
+        Needed { secrets: self.configured.config.secrets(), ..Needed::default() }
     }
 
     fn decide(&mut self, objects: &Objects) -> Snapshot {
-        let mut snapshot = Snapshot { synced: true, ..Snapshot::default() };
-        let name = self.config.name.clone();
+        let Configured { config, policy, settings } = &self.configured;
+        let (policy, settings) = (Arc::clone(policy), Arc::clone(settings));
+        let mut snapshot = Snapshot { synced: true, policy, settings, ..Snapshot::default() };
+        let name = config.name.clone();
         match self.resolve(&objects.referenced) {
             Ok(backend) => self.current = Some(Arc::new(backend)),
             Err(error @ (ResolveError::Reading(_) | ResolveError::Waiting(_))) => {

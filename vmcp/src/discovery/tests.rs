@@ -86,7 +86,7 @@ fn decider(strategies: Strategies, fixed: Fixed) -> Decider {
 
 fn configured(strategies: Strategies, fixed: Fixed) -> Configured {
     let config = Config { group_ref: "tools".to_owned(), ..Config::default() };
-    Configured { settings: Arc::new(Settings::of(&config)), strategies, fixed, pending: None }
+    Configured { settings: Arc::new(Settings::of(&config)), strategies, fixed, ..Configured::default() }
 }
 
 /// The decision part with objects around it.

@@ -65,6 +65,14 @@ impl Trust {
     }
 }
 
+impl PartialEq for Trust {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+}
+
+impl Eq for Trust {}
+
 impl fmt::Debug for Trust {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Trust").field("extra_authorities", &self.extra.len()).finish_non_exhaustive()

@@ -1,10 +1,12 @@
-//! The stream of `subscriptions/listen`: it stands until the client leaves, its token expires, or the server ends.
+//! The stream of `subscriptions/listen`: it stands until the client leaves or would not be let in any more, or the server
+//! ends.
 
+use super::Ingress;
+use super::admission::Admission;
 use super::answer::{self, KEEP_ALIVE};
 use super::outbox::Reader;
 use super::requests::Place;
 use super::stateless::Subscription;
-use super::{Ingress, stream};
 use crate::backend::Caller;
 use axum::body::Body;
 use axum::response::Response;
@@ -12,7 +14,7 @@ use bytes::Bytes;
 use futures::stream::unfold;
 use std::any::Any;
 use std::convert::Infallible;
-use tokio::time::{Instant, Interval};
+use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
 /// Tells `caller` what changes.
@@ -24,7 +26,7 @@ pub(super) fn stream(ingress: &Ingress, caller: &Caller, subscription: Subscript
         end: Some(end),
         over,
         stop: ingress.stop.clone(),
-        expiry: stream::expiry(caller),
+        admission: Admission::of(ingress, caller),
         keep_alive: tokio::time::interval(ingress.patience.keep_alive),
         _kept: (kept, place),
     };
@@ -38,7 +40,7 @@ struct Listening {
     end: Option<Bytes>,
     over: CancellationToken,
     stop: CancellationToken,
-    expiry: Option<Instant>,
+    admission: Admission,
     keep_alive: Interval,
     _kept: (Box<dyn Any + Send + Sync>, Place),
 }
@@ -53,7 +55,7 @@ impl Listening {
             biased;
             message = self.reader.next() => answer::event(&message?.1),
             () = self.stop.cancelled() => answer::event(&self.end.take()?),
-            () = stream::expired(self.expiry) => answer::event(&self.end.take()?),
+            () = self.admission.over() => answer::event(&self.end.take()?),
             () = self.over.cancelled() => return None,
             _ = self.keep_alive.tick() => KEEP_ALIVE,
         };

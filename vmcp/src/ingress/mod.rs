@@ -5,6 +5,7 @@
 //! its headers, and only then read.
 
 mod accept;
+mod admission;
 mod answer;
 mod answering;
 mod batch;
@@ -49,7 +50,7 @@ use sessions::{Found, FullError};
 
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, Id, code};
-use crate::policy::{Policy, Refusal};
+use crate::policy::Refusal;
 use crate::replicas::{CreateError, Handshake};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -60,6 +61,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 /// The header that names a session.
 const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -84,9 +86,7 @@ impl Default for Patience {
 /// Everything that answers to clients.
 #[derive(Debug)]
 pub struct Ingress {
-    /// Who may call.
-    pub policy: Policy,
-    /// Which browsers may call.
+    /// Which browsers may call, beside those of the resource that is published.
     pub origins: OriginRules,
     /// The clients' sessions.
     pub sessions: Sessions,
@@ -126,18 +126,21 @@ impl Ingress {
 
     /// Finds out who calls, or answers what the caller must do first.
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
-        let mut caller = self.policy.authenticate(headers).await.map_err(|refusal| {
+        let (policy, passed) = {
+            let now = self.report.discovered.borrow();
+            (Arc::clone(&now.policy), now.settings.passthrough.capture(headers))
+        };
+        let caller = policy.authenticate(headers).await.map_err(|refusal| {
             let mut response = answer::json(refusal.status(), refusal.body().to_string());
             if matches!(refusal, Refusal::Unavailable(_)) {
                 return answer::try_later(response, 1);
             }
-            if let Some(resource) = self.policy.resource() {
+            if let Some(resource) = policy.resource() {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, resource.challenge(&refusal));
             }
             Refused::from(response)
         })?;
-        caller.passed = self.report.discovered.borrow().settings.passthrough.capture(headers);
-        Ok(caller)
+        Ok(Caller { passed, ..caller })
     }
 
     /// The session that a request names, or the answer that the protocol has for the lack of it.
@@ -240,14 +243,19 @@ fn not_allowed(message: &str, allowed: &'static str) -> Refused {
 }
 
 async fn guard_origin(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
-    match ingress.origins.check(request.headers(), request.uri().authority()) {
+    let published = || {
+        let now = ingress.report.discovered.borrow();
+        now.policy.resource().and_then(|resource| resource.identifier()).map(Url::origin)
+    };
+    match ingress.origins.check(request.headers(), request.uri().authority(), published) {
         Ok(()) => next.run(request).await,
         Err(refused) => *answer::refusal(StatusCode::FORBIDDEN, code::INVALID_REQUEST, refused.to_string()).0,
     }
 }
 
 async fn well_known(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
-    match ingress.policy.resource().and_then(|resource| resource.metadata(request.uri().path())) {
+    let policy = Arc::clone(&ingress.report.discovered.borrow().policy);
+    match policy.resource().and_then(|resource| resource.metadata(request.uri().path())) {
         Some(metadata) => {
             let mut response = answer::json(StatusCode::OK, metadata.to_string());
             response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -33,8 +33,14 @@ impl OriginRules {
         Self { loopback, allowed: allowed.into_iter().map(|url| url.origin()).collect() }
     }
 
-    /// Judges the headers of one request. `uri_authority` is the `:authority` of HTTP/2.
-    pub fn check(&self, headers: &HeaderMap, uri_authority: Option<&Authority>) -> Result<(), OriginRefused> {
+    /// Judges the headers of one request. `uri_authority` is the `:authority` of HTTP/2, `published` the origin of the
+    /// resource as which this server is published at the moment.
+    pub fn check(
+        &self,
+        headers: &HeaderMap,
+        uri_authority: Option<&Authority>,
+        published: impl Fn() -> Option<Origin>,
+    ) -> Result<(), OriginRefused> {
         let mut hosts = headers.get_all(header::HOST).iter();
         let header = hosts.next().map(|value| value.to_str().ok().and_then(|host| host.parse::<Authority>().ok()));
         if hosts.next().is_some() {
@@ -50,10 +56,11 @@ impl OriginRules {
         }
         headers.get_all(header::ORIGIN).iter().try_for_each(|origin| {
             let url = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok()).ok_or(OriginRefused::Origin)?;
-            if self.is_own(&url, &host) || self.allowed.contains(&url.origin()) {
-                return Ok(());
-            }
-            Err(OriginRefused::Origin)
+            let is_allowed = self.is_own(&url, &host) || {
+                let origin = url.origin();
+                self.allowed.contains(&origin) || published().is_some_and(|published| published == origin)
+            };
+            if is_allowed { Ok(()) } else { Err(OriginRefused::Origin) }
         })
     }
 
@@ -82,13 +89,14 @@ mod tests {
     use super::*;
 
     fn check(bound: &str, host: &str, origin: Option<&str>) -> Result<(), OriginRefused> {
-        let allowed = ["https://gateway.example.com/mcp", "http://inspector.example:6274"];
-        let rules = OriginRules::new(bound.parse().unwrap(), allowed.map(|url| Url::parse(url).unwrap()));
+        let url = |url| Url::parse(url).unwrap();
+        let rules = OriginRules::new(bound.parse().unwrap(), [url("http://inspector.example:6274")]);
+        let published = || Some(url("https://gateway.example.com/mcp").origin());
         let mut headers = HeaderMap::from_iter([(header::HOST, host.parse().unwrap())]);
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        rules.check(&headers, None)
+        rules.check(&headers, None, published)
     }
 
     #[test]
@@ -130,11 +138,12 @@ mod tests {
     #[test]
     fn a_request_without_or_with_two_hosts_is_refused() {
         let rules = OriginRules::new("0.0.0.0:1".parse().unwrap(), []);
-        assert_eq!(rules.check(&HeaderMap::new(), None), Err(OriginRefused::Host));
+        let check = |headers: &HeaderMap, authority| rules.check(headers, authority, || None);
+        assert_eq!(check(&HeaderMap::new(), None), Err(OriginRefused::Host));
         let mut headers = HeaderMap::new();
         headers.append(header::HOST, "a".parse().unwrap());
         headers.append(header::HOST, "b".parse().unwrap());
-        assert_eq!(rules.check(&headers, None), Err(OriginRefused::Host));
-        assert_eq!(rules.check(&HeaderMap::new(), Some(&"a.example".parse().unwrap())), Ok(()));
+        assert_eq!(check(&headers, None), Err(OriginRefused::Host));
+        assert_eq!(check(&HeaderMap::new(), Some(&"a.example".parse().unwrap())), Ok(()));
     }
 }

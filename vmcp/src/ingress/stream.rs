@@ -1,6 +1,7 @@
 //! The event stream that a client opens by GET: for messages outside of any request, or for the rest of a stream that it
 //! has lost.
 
+use super::admission::Admission;
 use super::answer::{self, KEEP_ALIVE, Refused};
 use super::outbox::Reader;
 use super::session::Session;
@@ -15,8 +16,8 @@ use futures::stream;
 use http::{HeaderMap, StatusCode};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use tokio::time::{Instant, Interval};
+use std::time::Duration;
+use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
 /// Names the event after which a client reads on.
@@ -48,32 +49,18 @@ pub(super) async fn open(ingress: &Arc<Ingress>, headers: &HeaderMap) -> Result<
     Ok(answer::events(Body::from_stream(stream::unfold(messages, Messages::next))))
 }
 
-/// When the token of a caller expires, if it has one.
-pub(super) fn expiry(caller: &Caller) -> Option<Instant> {
-    let expires_at = caller.subject_token.as_ref()?.expires_at();
-    Some(Instant::now() + expires_at.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-/// Waits for that moment.
-pub(super) async fn expired(expiry: Option<Instant>) {
-    match expiry {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
 /// Ticks at once, so that the client sees that the stream stands, and then at an interval.
 fn every(interval: Duration) -> Interval {
     tokio::time::interval(interval)
 }
 
-/// The messages of a session, until it ends, the server ends, the caller's token expires, or the client opens
+/// The messages of a session, until it ends, the server ends, the caller would not be let in any more, or the client opens
 /// another stream.
 pub(super) struct Messages {
     session: Arc<Session>,
     reader: Reader,
     stop: CancellationToken,
-    expiry: Option<Instant>,
+    admission: Admission,
     keep_alive: Interval,
     /// Whether events have ids after which the client can read on.
     are_numbered: bool,
@@ -86,7 +73,7 @@ impl Messages {
             reader: session.outbox.reader(from),
             session,
             stop: ingress.stop.clone(),
-            expiry: expiry(caller),
+            admission: Admission::of(ingress, caller),
             keep_alive: every(ingress.patience.keep_alive),
             are_numbered: false,
         }
@@ -97,7 +84,7 @@ impl Messages {
         let event = tokio::select! {
             () = self.stop.cancelled() => return None,
             () = self.session.ended.cancelled() => return None,
-            () = expired(self.expiry) => return None,
+            () = self.admission.over() => return None,
             message = self.reader.next() => {
                 let (number, message) = message?;
                 if self.are_numbered { answer::numbered_event(OUTBOX, number, &message) } else { answer::event(&message) }

@@ -49,7 +49,7 @@ impl Refusal {
 }
 
 /// What this resource server publishes about itself.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProtectedResource {
     resource: Option<Url>,
     issuer: String,

@@ -4,6 +4,7 @@ use super::{Issuer, Keys, Oidc, Policy, ProtectedResource};
 use crate::egress::{HttpClient, Trust, TrustError};
 use std::path::PathBuf;
 use url::Url;
+use vmcp_config::proxy::{ProxyIncoming, ProxyIncomingKind};
 use vmcp_config::{IncomingAuth, IncomingAuthKind};
 
 /// Why the incoming authentication of a configuration cannot be served.
@@ -54,8 +55,16 @@ impl Policy {
         Self::oidc(oidc, client)
     }
 
+    /// The policy of a proxy of this `configuration`.
+    pub fn of_proxy(configuration: &ProxyIncoming, client: HttpClient) -> Result<Self, PolicyError> {
+        match configuration.kind {
+            ProxyIncomingKind::Anonymous => Ok(Self::Anonymous),
+            ProxyIncomingKind::Oidc => Self::oidc(configuration.oidc.as_ref().ok_or(PolicyError::MissingOidc)?, client),
+        }
+    }
+
     /// The policy that takes the tokens of one issuer.
-    pub fn oidc(oidc: &vmcp_config::Oidc, client: HttpClient) -> Result<Self, PolicyError> {
+    fn oidc(oidc: &vmcp_config::Oidc, client: HttpClient) -> Result<Self, PolicyError> {
         let url = |key: &'static str, value: &str| {
             Url::parse(value)
                 .ok()
@@ -70,11 +79,10 @@ impl Policy {
         let issuer = Issuer {
             url: oidc.issuer.clone(),
             jwks_url: oidc.jwks_url.as_deref().map(|value| secure("jwksUrl", value)).transpose()?,
-            ca_bundle: oidc.ca_bundle_path.as_ref().map(PathBuf::from),
+            trust: oidc.ca_bundle_path.as_deref().map_or_else(|| Ok(Trust::system()), bundle)?,
             allow_private: oidc.jwks_allow_private_ip || oidc.protected_resource_allow_private_ip,
             allow_http: oidc.insecure_allow_http,
         };
-        issuer.trust()?;
         let resource = ProtectedResource::new(
             oidc.resource.as_deref().map(|value| url("resource", value)).transpose()?,
             oidc.issuer.clone(),
@@ -85,11 +93,8 @@ impl Policy {
     }
 }
 
-impl Issuer {
-    /// The authorities to trust for this issuer, read anew so that a rotated bundle is used without a restart.
-    pub(super) fn trust(&self) -> Result<Trust, PolicyError> {
-        let Some(path) = &self.ca_bundle else { return Ok(Trust::system()) };
-        let pem = std::fs::read(path).map_err(|source| PolicyError::Bundle { path: path.clone(), source })?;
-        Ok(Trust::with_bundle(&pem)?)
-    }
+/// The authorities of the system and those that a file has.
+fn bundle(path: &str) -> Result<Trust, PolicyError> {
+    let pem = std::fs::read(path).map_err(|source| PolicyError::Bundle { path: path.into(), source })?;
+    Ok(Trust::with_bundle(&pem)?)
 }

@@ -6,7 +6,6 @@ use arc_swap::ArcSwapOption;
 use jsonwebtoken::jwk::{Jwk, KeyOperations, PublicKeyUse};
 use serde::Deserialize;
 use serde_json::Value;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -49,9 +48,6 @@ pub enum KeysError {
     /// The keys are served without TLS though the issuer demands it.
     #[error("the issuer serves its keys without TLS")]
     Insecure,
-    /// The authorities to trust cannot be read.
-    #[error("failed to read the authorities to trust for the issuer: {0}")]
-    Trust(String),
     /// The last attempt failed a moment ago.
     #[error("the issuer's keys could not be fetched a moment ago")]
     TooSoon,
@@ -89,27 +85,33 @@ fn is_signature_key(key: &Jwk) -> bool {
 }
 
 /// An issuer of tokens, and how it may be reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer {
     /// The `iss` of its tokens, and where `OpenID` discovery starts.
     pub url: String,
     /// Where its keys are, if that need not be discovered.
     pub jwks_url: Option<Url>,
-    /// A PEM file with authorities that may sign its certificate, beside those of the system.
-    pub ca_bundle: Option<PathBuf>,
+    /// Which authorities may sign its certificate.
+    pub trust: Trust,
     /// Whether it may be at a private address.
     pub allow_private: bool,
     /// Whether it may do without TLS.
     pub allow_http: bool,
 }
 
-/// Where the keys of one issuer come from, and the last that were seen.
+/// Where the keys of one issuer come from, and the last that were seen. Two are equal when they come from the same place.
 #[derive(Debug)]
 pub struct Keys {
     client: HttpClient,
     issuer: Issuer,
     current: ArcSwapOption<KeySet>,
     attempts: Mutex<Attempts>,
+}
+
+impl PartialEq for Keys {
+    fn eq(&self, other: &Self) -> bool {
+        self.issuer == other.issuer
+    }
 }
 
 /// Why keys are fetched.
@@ -202,24 +204,23 @@ impl Keys {
     }
 
     async fn fetch(&self) -> Result<Vec<Jwk>, KeysError> {
-        let trust = self.issuer.trust().map_err(|error| KeysError::Trust(error.to_string()))?;
         let url = match &self.issuer.jwks_url {
             Some(url) => url.clone(),
-            None => self.discover(&trust).await?,
+            None => self.discover().await?,
         };
         if url.scheme() != "https" && !self.issuer.allow_http {
             return Err(KeysError::Insecure);
         }
-        KeySet::parse(&self.document("JWKS", &url, &trust).await?)
+        KeySet::parse(&self.document("JWKS", &url).await?)
     }
 
-    async fn discover(&self, trust: &Trust) -> Result<Url, KeysError> {
+    async fn discover(&self) -> Result<Url, KeysError> {
         const DOCUMENT: &str = "OpenID configuration";
         let malformed = |reason: String| KeysError::Malformed { document: DOCUMENT, reason };
         let issuer = self.issuer.url.trim_end_matches('/');
         let url = Url::parse(&format!("{issuer}/.well-known/openid-configuration"))
             .map_err(|error| malformed(error.to_string()))?;
-        let document = self.document(DOCUMENT, &url, trust).await?;
+        let document = self.document(DOCUMENT, &url).await?;
         let configuration = Configuration::deserialize(&document).map_err(|error| malformed(error.to_string()))?;
         if configuration.issuer.trim_end_matches('/') != issuer {
             return Err(KeysError::OtherIssuer);
@@ -227,10 +228,10 @@ impl Keys {
         Ok(configuration.jwks_uri)
     }
 
-    async fn document(&self, document: &'static str, url: &Url, trust: &Trust) -> Result<Value, KeysError> {
+    async fn document(&self, document: &'static str, url: &Url) -> Result<Value, KeysError> {
         let reach = Reach { class: EgressClass::Oidc, allow_private: self.issuer.allow_private };
         self.client
-            .fetch_json(reach, trust, url, MAX_DOCUMENT)
+            .fetch_json(reach, &self.issuer.trust, url, MAX_DOCUMENT)
             .await
             .map_err(|error| KeysError::Fetch { document, reason: error.to_string() })
     }

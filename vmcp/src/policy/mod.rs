@@ -1,7 +1,9 @@
 //! Who the caller is: the gateway as an OAuth 2 resource server.
 //!
 //! [`Policy::authenticate`] turns the headers of a request into a [`Caller`] or a [`Refusal`];
-//! [`ProtectedResource`] says to the client what it must do about a refusal.
+//! [`ProtectedResource`] says to the client what it must do about a refusal. The policy in force is part of the
+//! [`Snapshot`](crate::discovery::Snapshot): it comes with the names and settings of the same configuration, and what was
+//! verified under an earlier one counts for nothing.
 
 mod challenge;
 mod configured;
@@ -17,10 +19,11 @@ pub use oidc::Oidc;
 use crate::backend::Caller;
 use http::{HeaderMap, header};
 
-/// How clients are authenticated.
-#[derive(Debug)]
+/// How clients are authenticated. Two are equal when they are configured alike.
+#[derive(Debug, Default, PartialEq)]
 pub enum Policy {
     /// Everyone may connect, and nobody is known.
+    #[default]
     Anonymous,
     /// Clients present access tokens of an `OpenID` Connect issuer.
     Oidc(Box<Oidc>),
@@ -32,6 +35,17 @@ impl Policy {
         match self {
             Self::Anonymous => Ok(Caller::anonymous()),
             Self::Oidc(oidc) => oidc.verify(bearer_token(headers)?).await,
+        }
+    }
+
+    /// Whether a caller whom an earlier policy has let in would be let in as the same one now.
+    pub async fn admits(&self, caller: &Caller) -> bool {
+        match (self, &caller.subject_token) {
+            (Self::Anonymous, None) => true,
+            (Self::Oidc(oidc), Some(token)) => {
+                oidc.verify(token.expose()).await.is_ok_and(|again| again.principal == caller.principal)
+            }
+            (Self::Anonymous, Some(_)) | (Self::Oidc(_), None) => false,
         }
     }
 

@@ -33,7 +33,7 @@ const MAX_TOKEN: usize = 16 * 1024;
 /// Without a key id in the token, this many keys are tried.
 const MAX_CANDIDATES: usize = 8;
 
-/// Verifies the tokens of one issuer.
+/// Verifies the tokens of one issuer. Two are equal when they accept the same tokens and publish the same.
 #[derive(Debug)]
 pub struct Oidc {
     issuer: String,
@@ -41,6 +41,13 @@ pub struct Oidc {
     keys: Arc<Keys>,
     verified: VerifiedTokens,
     resource: ProtectedResource,
+}
+
+impl PartialEq for Oidc {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { issuer, audience, keys, resource, verified: _ } = self;
+        *issuer == other.issuer && *audience == other.audience && *keys == other.keys && *resource == other.resource
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,5 @@
 //! A gateway to the one backend, for clients of an era that is not the backend's: what they ask passes on translated.
 
-use super::LONGEST_REQUEST;
 use crate::backend::Caller;
 use crate::catalog::Catalog;
 use crate::discovery::Snapshot;
@@ -9,22 +8,14 @@ use crate::health::Health;
 use crate::ingress::{Opened, Outbox, SessionLimits, Unopened, Upstream};
 use crate::legacy::LegacyGateway;
 use crate::modern::ModernGateway;
-use crate::naming::Naming;
 use crate::seal::Sealer;
-use crate::selection::ToolSelection;
-use crate::settings::Settings;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
-use vmcp_config::{Duration, PartialFailureMode, Timeouts};
 
 /// The gateways of both eras.
 #[derive(Debug)]
 pub(super) struct Bridge {
-    discovered: watch::Receiver<Snapshot>,
-    tools: watch::Receiver<Arc<ToolSelection>>,
-    /// What is discovered, with the settings of the gateways.
-    configured: watch::Sender<Snapshot>,
     catalog: Arc<Catalog>,
     /// For clients with sessions.
     legacy: LegacyGateway,
@@ -37,18 +28,14 @@ impl Bridge {
         name: &str,
         discovered: watch::Receiver<Snapshot>,
         egress: Egress,
-        tools: watch::Receiver<Arc<ToolSelection>>,
         sealer: Arc<Sealer>,
         limits: SessionLimits,
     ) -> Self {
-        let first = Snapshot { settings: settings(&tools.borrow()), ..discovered.borrow().clone() };
-        let configured = watch::Sender::new(first);
         // Nothing is probed, hence nothing recorded.
-        let catalog = Catalog::new(configured.subscribe(), egress, Health::new(1)).without_probes();
-        let catalog = Arc::new(catalog);
+        let catalog = Arc::new(Catalog::new(discovered, egress, Health::new(1)).without_probes());
         let legacy = LegacyGateway::new(name.to_owned(), Arc::clone(&catalog));
         let modern = ModernGateway::new(name, Arc::clone(&catalog), sealer, limits);
-        Self { discovered, tools, configured, catalog, legacy, modern }
+        Self { catalog, legacy, modern }
     }
 
     /// Opens a session of a client with sessions.
@@ -71,37 +58,6 @@ impl Bridge {
                 self.modern.announce(&changed);
             }
         };
-        tokio::join!(self.configure(), self.catalog.follow(no_news), announcing);
+        tokio::join!(self.catalog.follow(no_news), announcing);
     }
-
-    /// Passes on what is discovered, and which tools clients see.
-    async fn configure(&self) {
-        let (mut discovered, mut tools) = (self.discovered.clone(), self.tools.clone());
-        discovered.mark_changed();
-        loop {
-            tokio::select! {
-                Ok(()) = discovered.changed() => {
-                    let now = discovered.borrow_and_update().clone();
-                    self.configured
-                        .send_modify(|known| *known = Snapshot { settings: Arc::clone(&known.settings), ..now });
-                }
-                Ok(()) = tools.changed() => {
-                    let now = settings(&tools.borrow_and_update());
-                    self.configured.send_modify(|known| known.settings = now);
-                }
-                else => return,
-            }
-        }
-    }
-}
-
-/// What the gateways go by.
-fn settings(tools: &ToolSelection) -> Arc<Settings> {
-    Arc::new(Settings {
-        naming: Arc::new(Naming::of_one(tools.clone())),
-        timeouts: Timeouts { default: Duration::from_secs(LONGEST_REQUEST.as_secs()), per_workload: None },
-        // Without the one backend there is nothing to list.
-        partial_failure: PartialFailureMode::Fail,
-        ..Settings::default()
-    })
 }

@@ -21,6 +21,7 @@ use crate::discovery::Snapshot;
 use crate::egress::{Cause, Egress, EgressError, Inbox, PassThrough, Reply, SPOKEN, timed_out};
 use crate::ingress::{Opened, Outbox, SessionLimits, Unopened, Upstream, owned_keys};
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code, notification, raw};
+use crate::naming::Naming;
 use crate::offers::Kind;
 use crate::seal::Sealer;
 use crate::selection::ToolSelection;
@@ -42,7 +43,7 @@ use tokio::sync::watch;
 const OPENING: Duration = Duration::from_secs(30);
 
 /// How long a request may take in all. Clients have bounds of their own and cancel; this one ends what they forget.
-const LONGEST_REQUEST: Duration = Duration::from_mins(10);
+pub(crate) const LONGEST_REQUEST: Duration = Duration::from_mins(10);
 
 /// Passes messages through to one backend.
 #[derive(Debug)]
@@ -57,8 +58,6 @@ struct Shared {
     name: String,
     discovered: watch::Receiver<Snapshot>,
     egress: Egress,
-    /// Which tools clients see.
-    tools: watch::Sender<Arc<ToolSelection>>,
     clients: Clients<ClientInbox>,
     /// The streams that pass to clients without sessions.
     listeners: Clients<Listener>,
@@ -69,48 +68,24 @@ struct Shared {
 }
 
 impl Relay {
-    /// A relay to the backend `name` as `discovered` knows it, which shows its tools as `tools` says. What it keeps for clients without
-    /// sessions is bounded by `limits`.
+    /// A relay to the backend `name` as `discovered` knows it. What it keeps for clients without sessions is bounded by `limits`.
     pub fn new(
         name: String,
         discovered: watch::Receiver<Snapshot>,
         egress: Egress,
-        tools: ToolSelection,
         sealer: Arc<Sealer>,
         limits: SessionLimits,
     ) -> Self {
-        let tools = watch::Sender::new(Arc::new(tools));
-        let bridge = Bridge::new(&name, discovered.clone(), egress.clone(), tools.subscribe(), sealer, limits);
+        let bridge = Bridge::new(&name, discovered.clone(), egress.clone(), sealer, limits);
         let (clients, listeners) = (Clients::default(), Clients::default());
         let (through, refused) = (ArcSwapOption::empty(), AtomicU64::default());
-        let shared = Shared { name, discovered, egress, tools, clients, listeners, through, refused };
+        let shared = Shared { name, discovered, egress, clients, listeners, through, refused };
         Self { shared: Arc::new(shared), bridge }
-    }
-
-    /// Shows the tools as `tools` says from now on, and tells the clients when that is not what it did.
-    pub fn select(&self, tools: ToolSelection) {
-        let is_other = self.shared.tools.send_if_modified(|current| {
-            let is_other = **current != tools;
-            if is_other {
-                *current = Arc::new(tools);
-            }
-            is_other
-        });
-        if !is_other {
-            return;
-        }
-        let changed = notification(Kind::Tools.changed(), None);
-        for client in self.shared.clients.all() {
-            client.deliver(changed.clone());
-        }
-        for listener in self.shared.listeners.all() {
-            listener.tell(&changed);
-        }
     }
 
     /// Follows what changes, for ever.
     pub async fn follow(&self) {
-        self.bridge.follow().await;
+        tokio::join!(self.shared.tell_selections(), self.bridge.follow());
     }
 }
 
@@ -136,28 +111,49 @@ impl Shared {
         through
     }
 
-    /// Which tools clients see now.
-    fn tools(&self) -> Arc<ToolSelection> {
-        Arc::clone(&self.tools.borrow())
+    /// Tells the clients whenever they see other tools than before.
+    async fn tell_selections(&self) {
+        let mut discovered = self.discovered.clone();
+        let mut told = Arc::clone(&discovered.borrow_and_update().settings.naming);
+        while discovered.changed().await.is_ok() {
+            let now = Arc::clone(&discovered.borrow_and_update().settings.naming);
+            if now == told {
+                continue;
+            }
+            told = now;
+            let changed = notification(Kind::Tools.changed(), None);
+            for client in self.clients.all() {
+                client.deliver(changed.clone());
+            }
+            for listener in self.listeners.all() {
+                listener.tell(&changed);
+            }
+        }
     }
 
-    /// The params of a call with the backend's own name of the tool.
-    fn renamed(&self, params: Option<&RawValue>) -> Result<Box<RawValue>, ErrorObject> {
+    /// The names in force, unless they are those of the backend.
+    fn names(&self) -> Option<Arc<Naming>> {
+        let discovered = self.discovered.borrow();
+        let naming = &discovered.settings.naming;
+        let are_own = naming.selection(&self.name).is_some_and(ToolSelection::is_empty);
+        (!are_own).then(|| Arc::clone(naming))
+    }
+
+    /// The params of a call with the backend's own name of the tool, where that may be another one.
+    fn renamed(&self, params: Option<&RawValue>) -> Result<Option<Box<RawValue>>, ErrorObject> {
+        let Some(names) = self.names() else { return Ok(None) };
         let params =
             params.map_or_else(|| Ok(Object::empty("params")), |params| Object::parse(params, "params", &["name"]));
         let params = params.map_err(|error| ErrorObject::from(&error))?;
         let name = params.required("name", "the tool to call")?;
-        let tools = self.tools();
-        let original = tools.original(&name).ok_or_else(|| unknown(Kind::Tools, &name))?;
-        Ok(params.with("name", raw(original)).to_raw())
+        let original = names.original(Kind::Tools, &self.name, &name).ok_or_else(|| unknown(Kind::Tools, &name))?;
+        Ok(Some(params.with("name", raw(original)).to_raw()))
     }
 
     /// The result of `tools/list` with the tools that clients see.
     fn selected(&self, result: Box<RawValue>) -> Result<Box<RawValue>, ErrorObject> {
-        let tools = self.tools();
-        if tools.is_empty() {
-            return Ok(result);
-        }
+        let names = self.names();
+        let Some(tools) = names.as_ref().and_then(|names| names.selection(&self.name)) else { return Ok(result) };
         tools.select(&result).map_err(|error| self.broken(&format!("its list of tools is malformed: {error}")))
     }
 

@@ -30,9 +30,10 @@ impl RelaySession {
 
     async fn reply(&self, caller: &Caller, call: &Call, messages: mpsc::Sender<Bytes>) -> Result<Reply, Unanswered> {
         match call.method.as_str() {
-            "tools/call" if !self.shared.tools().is_empty() => {
-                let params = self.shared.renamed(call.params.as_deref())?;
-                self.request(caller, &call.method, Some(&params), messages).await
+            "tools/call" => {
+                let renamed = self.shared.renamed(call.params.as_deref())?;
+                let params = renamed.as_deref().or(call.params.as_deref());
+                self.request(caller, &call.method, params, messages).await
             }
             // The selection may have changed when the answer comes.
             "tools/list" => match self.request(caller, &call.method, call.params.as_deref(), messages).await? {

@@ -17,7 +17,6 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::json;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -42,11 +41,9 @@ impl Shared {
         messages: &mpsc::Sender<Bytes>,
     ) -> Result<Option<Reply>, ErrorObject> {
         let Some(through) = self.through(caller).await? else { return Ok(None) };
-        let params = match asked.method.as_str() {
-            "tools/call" if !self.tools().is_empty() => Cow::Owned(self.renamed(Some(&asked.params))?),
-            _ => Cow::Borrowed(&asked.params),
-        };
-        let request = Passed { method: &asked.method, params: &params, headers: &asked.headers };
+        let renamed = if asked.method == "tools/call" { self.renamed(Some(&asked.params))? } else { None };
+        let params = renamed.as_ref().unwrap_or(&asked.params);
+        let request = Passed { method: &asked.method, params, headers: &asked.headers };
         let reply = through.request(caller, request, messages, LONGEST_REQUEST).await.map_err(|error| {
             tracing::warn!(backend = self.name, method = asked.method, cause = error.cause().as_str(), %error, "a request failed");
             self.unavailable(&error)

@@ -30,10 +30,11 @@ impl Configuration for Config {
         vmcp_config::parse_file(text, path)
     }
 
-    /// The CA bundles of backends. That of the issuer is read anew whenever it is used.
+    /// The CA bundles of the issuer and of backends.
     fn files(&self) -> Vec<PathBuf> {
-        let backends = self.backends.iter().flatten();
-        backends.filter_map(|backend| backend.ca_bundle_path.as_ref()).map(PathBuf::from).collect()
+        let issuer = self.incoming_auth.iter().filter_map(|auth| auth.oidc.as_ref()?.ca_bundle_path.as_ref());
+        let backends = self.backends.iter().flatten().filter_map(|backend| backend.ca_bundle_path.as_ref());
+        issuer.chain(backends).map(PathBuf::from).collect()
     }
 }
 
@@ -42,8 +43,9 @@ impl Configuration for ProxyConfig {
         Self::parse_file(text, path)
     }
 
+    /// The CA bundle of the issuer.
     fn files(&self) -> Vec<PathBuf> {
-        Vec::new()
+        self.incoming.oidc.iter().filter_map(|oidc| oidc.ca_bundle_path.as_ref()).map(PathBuf::from).collect()
     }
 }
 

@@ -73,7 +73,11 @@ impl Sessions {
 }
 
 /// Calls a tool again and again until it is stopped, and returns how often that went well, and what went wrong.
-fn call_until(client: Client, tool: &'static str, stop: &CancellationToken) -> JoinHandle<(usize, Vec<String>)> {
+pub(crate) fn call_until(
+    client: Client,
+    tool: &'static str,
+    stop: &CancellationToken,
+) -> JoinHandle<(usize, Vec<String>)> {
     let stop = stop.clone();
     tokio::spawn(async move {
         let (mut answered, mut errors) = (0, Vec::new());

@@ -60,6 +60,18 @@ impl Issuer {
         self.sign("one", &self.claims(subject))
     }
 
+    /// A token for another audience.
+    pub(crate) fn token_for_audience(&self, subject: &str, audience: &str) -> String {
+        let mut claims = self.claims(subject);
+        claims["aud"] = audience.into();
+        self.sign("one", &claims)
+    }
+
+    /// How often its keys were asked for.
+    pub(crate) fn fetched(&self) -> usize {
+        self.fetched.load(Ordering::SeqCst)
+    }
+
     /// A token that is good for so many seconds.
     pub(crate) fn token_for(&self, subject: &str, seconds: u64) -> String {
         let mut claims = self.claims(subject);
@@ -120,11 +132,13 @@ outgoingAuth: {{source: inline}}
     )
 }
 
-fn with_token(client: &Client, token: &str) -> Client {
+/// The same client, with this token.
+pub(crate) fn with_token(client: &Client, token: &str) -> Client {
     client.with("authorization", &format!("Bearer {token}"))
 }
 
-async fn verdict(client: &Client, token: &str) -> (StatusCode, String) {
+/// What a client is told that presents this token and has no session: the status, and why not.
+pub(crate) async fn verdict(client: &Client, token: &str) -> (StatusCode, String) {
     let answer = with_token(client, token).get("/mcp").await;
     let challenge = answer.header("www-authenticate");
     let reason = challenge.split("error_description=\"").nth(1).unwrap_or_default().trim_end_matches('"');
@@ -169,7 +183,7 @@ async fn a_good_token_is_let_in_and_its_keys_are_fetched_once() {
         }
     });
     futures::future::join_all(calls).await;
-    assert_eq!(issuer.fetched.load(Ordering::SeqCst), 1);
+    assert_eq!(issuer.fetched(), 1);
 }
 
 #[tokio::test]
@@ -226,7 +240,7 @@ async fn a_rotated_key_is_found_and_unknown_keys_do_not_flood_the_issuer() {
     issuer.add_key("two");
     let token = issuer.sign("two", &issuer.claims("alice"));
     assert_eq!(verdict(&client, &token).await.0, StatusCode::BAD_REQUEST);
-    assert_eq!(issuer.fetched.load(Ordering::SeqCst), 2);
+    assert_eq!(issuer.fetched(), 2);
     let stranger = KeyPair::generate().unwrap();
     let floods = (0..50).map(|number| {
         let token = sign(&format!("unknown-{number}"), &stranger, &issuer.claims("alice"));
@@ -237,7 +251,7 @@ async fn a_rotated_key_is_found_and_unknown_keys_do_not_flood_the_issuer() {
         assert_eq!(status, StatusCode::UNAUTHORIZED);
         assert_eq!(reason, "the token is signed by a key that its issuer does not publish");
     }
-    assert_eq!(issuer.fetched.load(Ordering::SeqCst), 2);
+    assert_eq!(issuer.fetched(), 2);
 }
 
 #[tokio::test]

@@ -117,9 +117,7 @@ async fn what_takes_a_restart_changes_nothing_until_then() {
     let gateway = following(&file, None, &[]).await;
     let client = gateway.connected().await;
     let hidden = tools(&json!({"excludeAll": true}));
-    let oidc = "{type: oidc, oidc: {issuer: 'https://idp.example.com', audience: a}}";
-    // With clients that must authenticate, other tools may be shown than without.
-    file.write(&format!("{}{hidden}", good.replace("{type: anonymous}", oidc)));
+    file.write(&format!("{}{hidden}", good.replace("name: engineering", "name: other")));
     until_configuration(&gateway, "restart_needed").await;
     assert_eq!(client.tool_names().await, ["a_echo"]);
     file.write(&format!("{good}{hidden}"));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod any_input;
+mod in_access;
 mod in_backend;
 mod in_bad_input;
 mod in_calls;
@@ -40,6 +41,7 @@ mod program;
 mod proxy_auth;
 mod proxy_messages;
 mod proxy_modern;
+mod proxy_reload;
 mod proxy_sse;
 mod proxy_support;
 mod proxy_tools;

@@ -256,7 +256,7 @@ async fn request(client: &HttpClient, backend: Backend, caller: &Caller) {
 }
 
 async fn verify(client: &HttpClient, url: String, jwks_url: Option<Url>, allow_private: bool) {
-    let issuer = Issuer { url: url.clone(), jwks_url, ca_bundle: None, allow_private, allow_http: true };
+    let issuer = Issuer { url: url.clone(), jwks_url, trust: Trust::system(), allow_private, allow_http: true };
     let resource = ProtectedResource::new(None, url.clone(), Vec::new());
     let oidc = Oidc::new(url, "gateway".to_owned(), Keys::new(client.clone(), issuer), resource);
     assert!(oidc.verify("not a token").await.is_err());

@@ -11,6 +11,7 @@ use vmcp::catalog::Counts;
 use vmcp::discovery::{self, Snapshot, Surroundings};
 use vmcp::offers::Kind;
 use vmcp::outgoing::OutgoingAuth;
+use vmcp::policy::Policy;
 use vmcp::settings::Settings;
 use vmcp::status::{BackendStatus, Observation, Observations, Seen, StatusTarget, write_status};
 
@@ -28,7 +29,10 @@ impl Discovered {
         let stop = CancellationToken::new();
         let cluster = Some((api.client(), "ns".to_owned()));
         let surroundings = Surroundings { members: cluster, operated: false };
-        Self { snapshots: discovery::start(&config, surroundings, stop.clone()).unwrap().snapshots(), stop }
+        Self {
+            snapshots: discovery::start(&config, Policy::Anonymous, surroundings, stop.clone()).unwrap().snapshots(),
+            stop,
+        }
     }
 
     async fn until(&mut self, fits: impl Fn(&Snapshot) -> bool) -> Snapshot {
@@ -165,7 +169,7 @@ async fn backends_that_only_the_configuration_names_are_written_too() {
     let config = vmcp_config::Config { backends, ..vmcp_config::Config::default() };
     let stop = CancellationToken::new();
     let surroundings = Surroundings { members: None, operated: true };
-    let snapshots = discovery::start(&config, surroundings, stop.clone()).unwrap().snapshots();
+    let snapshots = discovery::start(&config, Policy::Anonymous, surroundings, stop.clone()).unwrap().snapshots();
     let target = StatusTarget { namespace: "ns".to_owned(), name: "gate".to_owned() };
     let observations = watch::Sender::new(Observations::new());
     let counts = watch::Sender::new(Counts::new());

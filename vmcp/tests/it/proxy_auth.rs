@@ -11,14 +11,14 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-fn secret(name: &str, key: &str, value: &str) -> Value {
+pub(crate) fn secret(name: &str, key: &str, value: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "ns"},
         "data": {key: STANDARD.encode(value)},
     })
 }
 
-fn oidc(issuer: &Issuer) -> Value {
+pub(crate) fn oidc(issuer: &Issuer) -> Value {
     json!({"type": "oidc", "oidc": {
         "issuer": issuer.url, "audience": AUDIENCE, "resource": "https://proxy.example.com/mcp",
         "scopes": ["openid"], "insecureAllowHttp": true,

@@ -48,10 +48,14 @@ pub(crate) async fn try_start_with(
     Ok(serving(proxy))
 }
 
-/// Starts a proxy of a configuration file, which it follows while it serves.
-pub(crate) async fn following(file: &File) -> Running {
+/// Starts a proxy of a configuration file, which it follows while it serves, with Secrets from `secrets` if there are any.
+pub(crate) async fn following(file: &File, secrets: Option<&Api>) -> Running {
     let (followed, config) = ConfigFile::open(&file.path).unwrap();
-    let proxy = Proxy::bind(Options { config, flags: flags(&[]) }).await.unwrap();
+    let options = Options { config, flags: flags(&[]) };
+    let proxy = match secrets {
+        Some(api) => Proxy::bind_with(options, api.client(), "ns").await.unwrap(),
+        None => Proxy::bind(options).await.unwrap(),
+    };
     serving(proxy.following(followed))
 }
 

@@ -62,7 +62,7 @@ async fn another_selection_is_told_to_the_session_that_goes_on_with_it() {
     let server = server().await;
     let with = |tools: serde_json::Value| config(&server, json!({ "tools": tools })).to_string();
     let file = File::new(&with(json!({"filter": ["keep"]})));
-    let proxy = following(&file).await;
+    let proxy = following(&file, None).await;
     let client = proxy.connected().await;
     assert_eq!(client.tool_names().await, ["keep"]);
     let mut told = client.listen().await;

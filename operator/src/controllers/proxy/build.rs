@@ -74,7 +74,7 @@ fn deployment(proxy: &Proxy<'_>, owner: &Owner, settings: &Settings, config_map:
         config: ConfigFile { config_map, folder: CONFIG_FOLDER, file: CONFIG_FILE },
         // The rest they follow.
         checksum: pod::checksum(&config_json(&proxy.config.read_at_start())),
-        bundles: proxy.oidc_ca.iter().map(Bundle::of_provider).collect(),
+        bundles: proxy.oidc_ca.iter().map(|(config_map, key)| Bundle::of_provider(config_map, key)).collect(),
         environment: Vec::new(),
         port: front.port,
         account: front.existing_account.map_or_else(|| front.account.clone(), str::to_owned),

@@ -11,7 +11,7 @@ use vmcp_config::{
 };
 
 use super::{front::Front, resolve, resolve::References};
-use crate::controllers::workload::config_volume::OIDC_CA;
+use crate::controllers::workload::config_volume::Bundle;
 
 /// The configuration of the proxy `front`.
 pub fn of(front: &Front<'_>, references: &References) -> ProxyConfig {
@@ -68,13 +68,14 @@ fn incoming(front: &Front<'_>, references: &References) -> ProxyIncoming {
 
 /// Whose tokens are accepted.
 fn accepted(provider: &InlineOidc) -> Oidc {
+    let bundle = resolve::ca_bundle(provider);
     Oidc {
         issuer: provider.issuer.clone(),
         jwks_url: provider.jwks_url.clone(),
         jwks_allow_private_ip: provider.jwks_allow_private_ip,
         protected_resource_allow_private_ip: provider.protected_resource_allow_private_ip,
         insecure_allow_http: provider.insecure_allow_http,
-        ca_bundle_path: resolve::ca_bundle(provider).map(|_| OIDC_CA.to_owned()),
+        ca_bundle_path: bundle.map(|bundle| Bundle::of_provider(&bundle.name, &bundle.key).path),
         ..Oidc::default()
     }
 }

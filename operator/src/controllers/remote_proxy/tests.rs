@@ -81,21 +81,49 @@ fn a_minimal_proxy_leaves_its_replicas_to_others_and_serves_everyone() {
 }
 
 #[test]
-fn pods_follow_their_selection_of_tools_and_go_for_everything_else() {
-    let template = |change: Value, filter: Value| {
-        let selection = object("MCPToolConfig", "selection", json!({ "toolsFilter": filter }), checked("True"));
-        let references = References { tools: Some(selection), ..References::default() };
+fn pods_follow_who_connects_and_what_the_server_is_sent_and_shows_and_go_for_everything_else() {
+    let issuer = |issuer: &str| References {
+        oidc: Some(object(
+            "MCPOIDCConfig",
+            "idp",
+            json!({"type": "inline", "inline": {"issuer": issuer}}),
+            checked("True"),
+        )),
+        auth_config: None,
+        oidc_ca: None,
+        ..references()
+    };
+    let template = |change: Value, references: &References| {
         let objects =
-            objects(proxy(with(json!({"toolConfigRef": {"name": "selection"}}), change)).as_ref(), &references);
+            objects(proxy(with(json!({"toolConfigRef": {"name": "selection"}}), change)).as_ref(), references);
         let file = of(&objects, OwnedKind::ConfigMap).unwrap()["data"].clone();
         (of(&objects, OwnedKind::Deployment).unwrap()["spec"]["template"].clone(), file)
     };
-    let (pods, file) = template(json!({}), json!(["one"]));
-    let (same, other) = template(json!({}), json!(["two"]));
-    assert_eq!((pods == same, file == other), (true, false));
-    for change in [json!({"remoteUrl": "https://other.example.com/mcp"}), json!({"proxyPort": 9090})] {
-        assert_ne!(template(change.clone(), json!(["one"])).0, pods, "{change}");
+    let one = issuer("https://one.example.com");
+    let (pods, file) = template(json!({}), &one);
+    let selection = object("MCPToolConfig", "selection", json!({"toolsFilter": ["other"]}), checked("True"));
+    let secret = json!({"headerName": "X-Key", "valueSecretRef": {"name": "api-key", "key": "value"}});
+    let idp = |audience: &str| json!({"oidcConfigRef": {"name": "idp", "audience": audience}});
+    for (change, references) in [
+        (json!({}), &References { tools: Some(selection), ..issuer("https://one.example.com") }),
+        (idp("a"), &one),
+        (idp("b"), &one),
+        (idp("a"), &issuer("https://two.example.com")),
+        (json!({"headerForward": {"addPlaintextHeaders": {"X-Tenant": "b"}}}), &one),
+        (json!({"headerForward": {"addHeadersFromSecret": [secret]}}), &one),
+        (
+            with(idp("a"), json!({"externalAuthConfigRef": {"name": "auth"}})),
+            &References { auth_config: references().auth_config, ..issuer("https://one.example.com") },
+        ),
+    ] {
+        let (same, other) = template(change.clone(), references);
+        assert_eq!((pods == same, file == other), (true, false), "{change}");
     }
+    for change in [json!({"remoteUrl": "https://other.example.com/mcp"}), json!({"proxyPort": 9090})] {
+        assert_ne!(template(change.clone(), &one).0, pods, "{change}");
+    }
+    // The provider's authority is mounted.
+    assert_ne!(template(idp("a"), &References { auth_config: None, ..references() }).0, pods);
 }
 
 #[test]

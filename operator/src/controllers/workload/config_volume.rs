@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 
 /// The name of the volume.
 pub const CONFIG: &str = "config";
-/// Where the CA bundle of the OpenID provider is, from the configuration's folder.
-pub const OIDC_CA: &str = "oidc-ca/ca.crt";
 
 /// A CA bundle of a ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +20,10 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// The bundle of the OpenID provider: the name of its ConfigMap and the key there.
-    pub fn of_provider((config_map, key): &(String, String)) -> Self {
-        Self { path: OIDC_CA.to_owned(), config_map: config_map.clone(), key: key.clone() }
+    /// The bundle of the OpenID provider: the key of a ConfigMap. Its path is that of no other bundle, so that a configuration that
+    /// names it is of no use to pods that have another.
+    pub fn of_provider(config_map: &str, key: &str) -> Self {
+        Self { path: format!("oidc-ca/{config_map}/{key}"), config_map: config_map.to_owned(), key: key.to_owned() }
     }
 
     /// It is optional: a program starts without it, and says what does not work.

@@ -124,7 +124,7 @@ fn mounts(gateway: &Gateway) -> Value {
 
 /// The volume with the configuration and the CA bundles that it names, and that with what sharing sessions takes.
 fn volumes(gateway: &Gateway) -> Value {
-    let provider = gateway.oidc_ca.as_ref().map(Bundle::of_provider);
+    let provider = gateway.oidc_ca.as_ref().map(|(config_map, key)| Bundle::of_provider(config_map, key));
     let bundles = provider.iter().chain(&gateway.configuration.bundles);
     let config = config_volume::volume(&config_map_name(&gateway.key.name), bundles);
     [config]

@@ -8,10 +8,7 @@ use vmcp_config::{Aggregation, Config, IncomingAuth, IncomingAuthKind, Oidc, Ses
 
 use super::{build, resolve, resolve::References};
 use crate::{
-    controllers::workload::{
-        config_volume::{Bundle, OIDC_CA},
-        pod::checksum,
-    },
+    controllers::workload::{config_volume::Bundle, pod::checksum},
     runtime::ObjectKey,
 };
 
@@ -139,7 +136,7 @@ fn oidc(server: &VirtualMCPServer, references: &References) -> Oidc {
         jwks_allow_private_ip: inline.jwks_allow_private_ip,
         protected_resource_allow_private_ip: inline.protected_resource_allow_private_ip,
         insecure_allow_http: inline.insecure_allow_http,
-        ca_bundle_path: bundle.map(|_| OIDC_CA.to_owned()),
+        ca_bundle_path: bundle.map(|bundle| Bundle::of_provider(&bundle.name, &bundle.key).path),
         ..Oidc::default()
     }
 }

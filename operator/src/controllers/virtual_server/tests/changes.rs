@@ -32,7 +32,7 @@ fn pods_stay_for_what_they_follow_and_go_for_what_they_read_when_they_start() {
         (json!({"serviceType": "NodePort"}), true),
         (json!({"replicas": 1}), true),
         (json!({"outgoingAuth": {"source": "inline"}}), false),
-        (json!({"incomingAuth": oidc()}), false),
+        (json!({"incomingAuth": oidc()}), true),
         (json!({"sessionStorage": redis}), false),
         (json!({"serviceAccount": "other"}), false),
         (json!({"podTemplateSpec": {"metadata": {"annotations": {"a": "b"}}}}), false),
@@ -56,6 +56,33 @@ fn a_changed_selection_of_tools_reaches_the_pods_that_run() {
     let (one, two) = (file(&server, &one), file(&server, &two));
     assert_ne!(one, two);
     assert_eq!(one.needs_restart(&two), [""; 0], "the pods can follow");
+}
+
+#[test]
+fn who_may_call_changes_at_the_pods_that_run_unless_they_lack_an_authority() {
+    let provider = |issuer: &str, bundle: Value| {
+        let spec = json!({"type": "inline", "inline": {"issuer": issuer, "caBundleRef": bundle}});
+        let provider: Arc<MCPOIDCConfig> = object("MCPOIDCConfig", "idp", spec, valid());
+        References { oidc: Some(provider), ..references() }
+    };
+    let (one, two) =
+        (provider("https://one.example.com", json!(null)), provider("https://two.example.com", json!(null)));
+    let anonymous = server(json!({}));
+    let known = server(json!({"incomingAuth": oidc()}));
+    let mut other = oidc();
+    other["oidcConfigRef"]["audience"] = json!("other");
+    let other = server(json!({"incomingAuth": other}));
+    for (server, references) in [(&known, &one), (&known, &two), (&other, &one)] {
+        assert_eq!(pod_template(server, references), pod_template(&anonymous, &one));
+        let (before, after) = (file(&anonymous, &one), file(server, references));
+        assert_ne!(before.incoming_auth, after.incoming_auth);
+        assert_eq!(before.needs_restart(&after), [""; 0], "the pods can follow");
+    }
+    let of = |map: &str| provider("https://one.example.com", json!({"configMapRef": {"name": map}}));
+    let (one, two) = (of("one"), of("two"));
+    assert_ne!(pod_template(&known, &one), pod_template(&known, &two));
+    let path = |references: &References| file(&known, references).incoming_auth.unwrap().oidc.unwrap().ca_bundle_path;
+    assert_ne!(path(&one), path(&two), "pods that have one do not take it for the other");
 }
 
 #[test]
