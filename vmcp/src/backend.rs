@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -74,10 +75,16 @@ impl Backend {
         }
     }
 
+    /// Changes with where it speaks MCP and how, and with nothing else.
+    pub fn place(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.url.as_str(), self.transport).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// Computes the identity from the other fields and puts it in place.
     #[must_use]
     pub fn with_identity(mut self) -> Self {
-        use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         self.name.hash(&mut hasher);
         self.url.as_str().hash(&mut hasher);

@@ -56,13 +56,6 @@ pub struct Serve {
     /// Check the health of `MCPRemoteProxies` at the interval too, not just when they appear and when they are called.
     #[arg(long, env = "TOOLHIVE_REMOTE_HEALTHCHECKS")]
     pub remote_health_checks: bool,
-    /// The file with the key of what clients and other replicas keep for the gateway: at least 32 random bytes, the same at
-    /// all replicas. Needed when sessions are in Redis.
-    #[arg(long, value_name = "FILE", env = "VMCP_SEAL_KEY_FILE")]
-    pub seal_key_file: Option<PathBuf>,
-    /// The file with the password of the Redis of sessionStorage.
-    #[arg(long, value_name = "FILE", env = "VMCP_REDIS_PASSWORD_FILE")]
-    pub redis_password_file: Option<PathBuf>,
     /// The name of the gateway's `VirtualMCPServer`; the operator sets it.
     #[arg(long, env = "VMCP_NAME", hide = true)]
     pub name: Option<String>,
@@ -117,6 +110,13 @@ pub struct Serving {
     /// How many requests may be under way to one backend; callers are told to come back beyond it.
     #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_LANE_WIDTH, value_parser = parse_cap)]
     pub backend_cap: usize,
+    /// The file with the key of what clients and other replicas keep for this one: at least 32 random bytes, the same at
+    /// all replicas. Needed when sessions are in Redis.
+    #[arg(long, value_name = "FILE", env = "VMCP_SEAL_KEY_FILE")]
+    pub seal_key_file: Option<PathBuf>,
+    /// The file with the password of the Redis of sessionStorage.
+    #[arg(long, value_name = "FILE", env = "VMCP_REDIS_PASSWORD_FILE")]
+    pub redis_password_file: Option<PathBuf>,
     /// The namespace of the objects that are read; the operator sets it.
     #[arg(long, env = "VMCP_NAMESPACE", hide = true)]
     pub namespace: Option<String>,

@@ -75,7 +75,7 @@ impl Gateway {
         if cluster.api().is_none() && is_discovered(&config) && config.backends.is_none() {
             return Err(StartError::NoNamespace);
         }
-        let storage = Storage::of(config.session_storage.as_ref(), &serve)?;
+        let storage = Storage::of(config.session_storage.as_ref(), &serve.serving)?;
         let Serve { port, serving, remote_health_checks, name, .. } = serve;
         let client = http_client(&serving, &cluster)?;
         let policy = Policy::configured(config.incoming_auth.as_ref(), client.clone())?;

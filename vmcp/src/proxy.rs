@@ -8,8 +8,7 @@ use crate::outgoing::TokenCache;
 use crate::policy::Policy;
 use crate::relay::Relay;
 use crate::reload::{ConfigFile, ProxyReload, follow};
-use crate::seal::Sealer;
-use crate::start::{self, Bound, Cluster, Server, StartError, http_client};
+use crate::start::{self, Bound, Cluster, Server, StartError, Storage, http_client};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +56,7 @@ impl Proxy {
         if !unsupported.is_empty() {
             return Err(StartError::Unsupported(unsupported));
         }
+        let storage = Storage::of(config.session_storage.as_ref(), &serving)?;
         let client = http_client(&serving, &cluster)?;
         let policy = Policy::of_proxy(&config.incoming, client.clone())?;
         let bound = Bound::at(&serving.host, port).await?;
@@ -65,13 +65,13 @@ impl Proxy {
         let background = CancellationToken::new();
         let discovery = discovery::start_proxy(&config, policy, cluster.api(), background.clone())?;
         let discovered = discovery.snapshots();
-        let (sealer, limits) = (Arc::new(Sealer::random()?), start::session_limits(&serving));
-        let relay = Arc::new(Relay::new(config.name.clone(), discovered.clone(), egress, sealer, limits));
+        let limits = start::session_limits(&serving);
+        let relay = Arc::new(Relay::new(config.name.clone(), discovered.clone(), egress, storage.sealer, limits));
         let sse =
             SseEndpoint { prefix: config.endpoint_prefix.clone(), trust_proxy_headers: config.trust_proxy_headers };
         let ingress = Arc::new(Ingress {
             origins: bound.origins(&serving),
-            sessions: start::sessions(&serving),
+            sessions: storage.sessions,
             upstream: Arc::<Relay>::clone(&relay),
             stateless: StatelessEndpoint {
                 gateway: Arc::<Relay>::clone(&relay),
@@ -82,7 +82,11 @@ impl Proxy {
             patience: Patience::default(),
             stop: CancellationToken::new(),
         });
-        Ok(Self { server: bound.server(ingress, background), relay, discovery, client, config, followed: None })
+        let server = bound.server(ingress, background);
+        if let Some(heard) = storage.heard {
+            server.hear(heard);
+        }
+        Ok(Self { server, relay, discovery, client, config, followed: None })
     }
 
     /// The same, which takes in changes of the `file` that its configuration was read from, while it serves.

@@ -7,7 +7,7 @@ use crate::cli::Serving;
 use crate::discovery::DiscoveryError;
 use crate::egress::guard::{AllowList, Guard};
 use crate::egress::{DnsResolver, HttpClient, HttpOptions, Resolve, ResolverSetupError, SystemLookup, Way};
-use crate::ingress::{Ingress, OriginRules, SessionLimits, Sessions};
+use crate::ingress::{Ingress, OriginRules, SessionLimits};
 use crate::policy::PolicyError;
 use crate::replicas::{Heard, SecretError};
 use crate::seal::SealError;
@@ -117,11 +117,6 @@ impl Bound {
     pub(crate) fn server(self, ingress: Arc<Ingress>, background: CancellationToken) -> Server {
         Server { bound: self, ingress, background, tasks: TaskTracker::new() }
     }
-}
-
-/// The clients' sessions, within the bounds of the flags.
-pub(crate) fn sessions(serving: &Serving) -> Sessions {
-    Sessions::new(session_limits(serving))
 }
 
 /// The bounds of the flags on sessions.

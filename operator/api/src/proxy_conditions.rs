@@ -115,6 +115,8 @@ names! {
         AuthInvalid,
         /// Several pods keep their sessions to themselves.
         SessionStorageMissingForReplicas,
+        /// Several pods share their sessions.
+        SessionStorageConfigured,
         /// There are no several pods.
         SessionStorageWarningNotApplicable,
         /// A pod of an MCPRemoteProxy serves.

@@ -66,7 +66,6 @@ pub const REMOTE_PROXY: &[Unsupported] = &[
     field("authzConfigRef"),
     field("audit.enabled"),
     field("telemetryConfigRef"),
-    value("sessionStorage.provider", "redis"),
     field("oidcConfig.inline.jwksAuthTokenPath"),
     field("oidcConfig.inline.introspectionUrl"),
     field("oidcConfig.inline.clientId"),
@@ -82,7 +81,6 @@ pub const SERVER: &[Unsupported] = &[
     field("telemetryConfigRef"),
     field("webhookConfigRef"),
     field("rateLimiting"),
-    value("sessionStorage.provider", "redis"),
     value("permissionProfile.type", "configmap"),
     other_than("permissionProfile.name", "network"),
 ];

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use operator_api::{
     CaBundleReference, HeaderForward, MCPExternalAuthConfig, MCPOIDCConfig, MCPRemoteProxy, MCPServer, MCPServerEntry,
-    VirtualMCPServer,
+    SharedSessionStorage, VirtualMCPServer,
 };
 
 use super::{
@@ -35,6 +35,11 @@ const WORKFLOW: Referent = Referent::Ours(Kind::CompositeTool);
 /// The ConfigMap of a CA bundle.
 fn bundle(bundle: Option<&CaBundleReference>) -> Option<(Referent, &str)> {
     Some((Referent::ConfigMap, bundle?.config_map_ref.as_ref()?.name.as_str()))
+}
+
+/// The Secret with the password of a session storage.
+fn password(storage: Option<&SharedSessionStorage>) -> Option<(Referent, &str)> {
+    Some((Referent::Secret, storage?.password_ref.as_ref()?.name.as_str()))
 }
 
 /// The Secrets of headers.
@@ -81,7 +86,8 @@ macro_rules! of_proxy {
         ];
         let policies = spec.authz_config.as_ref().and_then(|authz| authz.config_map.as_ref());
         let policies = policies.map(|map| (Referent::ConfigMap, map.name.as_str()));
-        named.into_iter().filter_map(|(referent, name)| Some((referent, name?.as_str()))).chain(policies)
+        let named = named.into_iter().filter_map(|(referent, name)| Some((referent, name?.as_str())));
+        named.chain(policies).chain(password(spec.session_storage.as_ref()))
     }};
 }
 
@@ -126,8 +132,7 @@ impl Refers for VirtualMCPServer {
         }
         let workflows = spec.config.iter().flat_map(|config| &config.composite_tool_refs).flatten();
         named.extend(workflows.map(|workflow| (WORKFLOW, workflow.name.as_str())));
-        let password = spec.session_storage.as_ref().and_then(|storage| storage.password_ref.as_ref());
-        named.extend(password.map(|password| (Referent::Secret, password.name.as_str())));
+        named.extend(password(spec.session_storage.as_ref()));
         named
     }
 }

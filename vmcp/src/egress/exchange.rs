@@ -94,7 +94,7 @@ impl Exchange {
 
     /// Passes a message of the backend on to the client whose session this is.
     pub(super) fn deliver(&self, message: Bytes) {
-        if let Hearer::Inbox(inbox) = &self.hearer {
+        if let Hearer::Inbox { inbox, .. } = &self.hearer {
             inbox.deliver(message);
         }
     }
@@ -103,7 +103,7 @@ impl Exchange {
     pub(super) fn peer(&self) -> Option<&Arc<dyn Peer>> {
         match &self.hearer {
             Hearer::Client(client) => Some(&client.peer),
-            Hearer::Gateway | Hearer::Inbox(_) => None,
+            Hearer::Gateway | Hearer::Inbox { .. } => None,
         }
     }
 
@@ -111,7 +111,8 @@ impl Exchange {
     pub(super) fn shared(&self) -> Option<&Arc<SharedBackend>> {
         match &self.hearer {
             Hearer::Client(client) => client.shared.as_ref(),
-            Hearer::Gateway | Hearer::Inbox(_) => None,
+            Hearer::Inbox { shared, .. } => shared.as_ref(),
+            Hearer::Gateway => None,
         }
     }
 

@@ -36,7 +36,7 @@ pub(super) fn params(hearer: &Hearer) -> Box<RawValue> {
         protocol_version: PROPOSED,
         capabilities: match hearer {
             Hearer::Client(client) => &client.capabilities,
-            Hearer::Gateway | Hearer::Inbox(_) => &none,
+            Hearer::Gateway | Hearer::Inbox { .. } => &none,
         },
         client_info: json!({"name": "vmcp", "version": env!("CARGO_PKG_VERSION")}),
     })

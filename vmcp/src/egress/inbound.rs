@@ -34,7 +34,7 @@ pub(super) enum Inbound {
 /// Where that is the gateway itself, it offers a backend no capabilities, so that `ping` is the one request that it
 /// answers with a result.
 pub(super) fn read(text: &[u8], hearer: &Hearer) -> Result<Inbound, EgressError> {
-    let relayed = matches!(hearer, Hearer::Inbox(_));
+    let relayed = matches!(hearer, Hearer::Inbox { .. });
     let has_client = matches!(hearer, Hearer::Client(_));
     let message = Message::parse(text).map_err(|error| {
         EgressError::new(Cause::Protocol, format!("the backend sent something that is not JSON-RPC: {error}"))

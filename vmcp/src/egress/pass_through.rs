@@ -78,7 +78,8 @@ impl Egress {
     /// The way to `backend`. Nothing is sent yet.
     pub fn pass_through(&self, backend: &Arc<Backend>) -> PassThrough {
         let settings = watch::Sender::new(Arc::clone(backend)).subscribe();
-        let exchange = self.exchange(backend, settings, Arc::new(NoGate), Hearer::Inbox(Arc::new(Nowhere)));
+        let hearer = Hearer::Inbox { inbox: Arc::new(Nowhere), shared: None };
+        let exchange = self.exchange(backend, settings, Arc::new(NoGate), hearer);
         PassThrough { lane: self.lane(backend), exchange: Arc::new(exchange), endpoint: self.endpoint(backend) }
     }
 }

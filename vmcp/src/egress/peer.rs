@@ -85,7 +85,12 @@ pub(super) enum Hearer {
     /// The gateway itself.
     Gateway,
     /// A client that is passed everything as it came.
-    Inbox(Arc<dyn Inbox>),
+    Inbox {
+        /// Where it goes.
+        inbox: Arc<dyn Inbox>,
+        /// The session as other replicas know it, if they do.
+        shared: Option<Arc<SharedBackend>>,
+    },
     /// A client that the gateway speaks for.
     Client(OnBehalf),
 }

@@ -17,8 +17,9 @@ use super::http_client::timed_out;
 use super::lanes::Lane;
 use super::news::News;
 use super::peer::Hearer;
-use super::session::{Cancellation, Egress, Reply, TransportSession};
+use super::session::{Cancellation, Egress, Reply, TransportSession, Until};
 use crate::backend::{Backend, Caller};
+use crate::replicas::{Away, SharedBackend};
 
 /// Takes what a backend says outside of the answer to a request.
 pub trait Inbox: fmt::Debug + Send + Sync {
@@ -38,12 +39,18 @@ pub struct RelayedSession {
 }
 
 impl Egress {
-    /// A session of `caller` with `backend`, whose messages go to `inbox`. Nothing is sent before
-    /// [`initialize`](RelayedSession::initialize).
-    pub fn relay(&self, backend: &Arc<Backend>, caller: &Caller, inbox: Arc<dyn Inbox>) -> RelayedSession {
+    /// A session of `caller` with `backend`, whose messages go to `inbox`; `shared` is what other replicas know it by, if they do.
+    /// Nothing is sent before [`initialize`](RelayedSession::initialize).
+    pub fn relay(
+        &self,
+        backend: &Arc<Backend>,
+        caller: &Caller,
+        inbox: Arc<dyn Inbox>,
+        shared: Option<SharedBackend>,
+    ) -> RelayedSession {
         let settings = watch::Sender::new(Arc::clone(backend));
-        let (inbox, gate) = (Hearer::Inbox(inbox), Arc::new(NoGate));
-        let transport = self.transport(backend, settings.subscribe(), gate, inbox, Arc::new(News::new()));
+        let (hearer, gate) = (Hearer::Inbox { inbox, shared: shared.map(Arc::new) }, Arc::new(NoGate));
+        let transport = self.transport(backend, settings.subscribe(), gate, hearer, Arc::new(News::new()));
         RelayedSession { lane: self.lane(backend), transport, settings, caller: Mutex::new(caller.clone()) }
     }
 }
@@ -75,6 +82,15 @@ impl RelayedSession {
             }
         };
         tokio::time::timeout(timeout, opened).await.unwrap_or_else(|_| Err(timed_out(timeout)))
+    }
+
+    /// Goes on with the session that another replica has opened. Returns whether there is one.
+    pub async fn resume(&self, caller: &Caller) -> Result<bool, Away> {
+        match &*self.transport {
+            TransportSession::Http(session) => session.streamable.resume_for_client(caller).await,
+            // It is its stream, which nobody else has.
+            TransportSession::HttpSse(_) => Ok(false),
+        }
     }
 
     /// Sends a request and waits for its answer, at most `timeout` in all, unless too many requests to the backend are under way. What the backend says on the stream of that
@@ -120,6 +136,12 @@ impl RelayedSession {
     pub async fn close(&self) {
         let caller = self.caller.lock().clone();
         self.transport.close(&caller).await;
+    }
+
+    /// Leaves the session to other replicas; one that they do not know ends.
+    pub async fn leave(&self) {
+        let caller = self.caller.lock().clone();
+        self.transport.leave(&caller, Until::End).await;
     }
 
     fn used_by(&self, caller: &Caller) {

@@ -224,7 +224,7 @@ impl TransportSession {
     }
 
     /// Leaves the session to other replicas, as far as they know it. One over HTTP+SSE is its stream, which nobody else has.
-    async fn leave(&self, caller: &Caller, until: Until) {
+    pub(super) async fn leave(&self, caller: &Caller, until: Until) {
         match self {
             Self::Http(session) => drop(tokio::time::timeout(FAREWELL, session.leave(caller, until)).await),
             Self::HttpSse(session) => session.close(),

@@ -28,7 +28,7 @@ use super::session::{Cancellation, Reply, Until};
 use super::single_flight::SingleFlight;
 use super::sse::SseDecoder;
 use crate::backend::Caller;
-use crate::replicas::{SharedBackend, Ticket};
+use crate::replicas::{Away, SharedBackend, Ticket};
 use wire::Wire;
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -129,9 +129,18 @@ impl Streamable {
     pub(super) async fn open_for_client(&self, caller: &Caller, params: &RawValue) -> Result<Reply, EgressError> {
         let (established, reply) = self.wire.shake_hands(caller, params).await?;
         if matches!(reply, Reply::Result(_)) {
-            self.session.put(Arc::new(established));
+            self.session.put(Arc::new(self.wire.share(established).await));
         }
         Ok(reply)
+    }
+
+    /// Goes on with the session of a client that another replica has opened. Returns whether there is one.
+    pub(super) async fn resume_for_client(&self, caller: &Caller) -> Result<bool, Away> {
+        let Some(established) = self.wire.resume().await? else { return Ok(false) };
+        let established = Arc::new(established);
+        self.session.put(Arc::clone(&established));
+        drop(self.listener.follow(&self.wire.exchange, &established, caller, &self.wire.news));
+        Ok(true)
     }
 
     /// Sends a client's request within its session. What the backend says meanwhile goes to `messages`.

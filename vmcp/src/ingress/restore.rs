@@ -4,7 +4,7 @@ use super::Ingress;
 use super::answer::{self, Refused};
 use super::session::Session;
 use crate::backend::Caller;
-use crate::jsonrpc::{ErrorObject, code};
+use crate::jsonrpc::{ErrorObject, code, error_response};
 use crate::replicas::{Signal, Stored};
 use http::StatusCode;
 use std::sync::Arc;
@@ -17,9 +17,13 @@ pub(super) async fn restore(
     stored: Stored,
 ) -> Result<(), Refused> {
     let Some(handshake) = stored.record.handshake else { return Ok(()) };
-    let opened = ingress.upstream.open(caller, &handshake.params, Arc::clone(&session.outbox)).await;
-    let opened = opened.map_err(|unopened| {
+    let resumed = ingress.upstream.resume(caller, &handshake.params, Arc::clone(&session.outbox)).await;
+    let upstream = resumed.map_err(|unopened| {
         tracing::warn!(error = unopened.error.get(), "a session of another replica cannot be continued");
+        if unopened.status == StatusCode::SERVICE_UNAVAILABLE {
+            let answer = answer::json(unopened.status, error_response(None, &unopened.error));
+            return answer::try_later(answer, 1);
+        }
         let message = "the session cannot be continued here, start another one with \"initialize\"";
         let error = ErrorObject::new(code::INVALID_REQUEST, message);
         Refused::from(answer::error(StatusCode::NOT_FOUND, None, &error))
@@ -29,9 +33,9 @@ pub(super) async fn restore(
         shared.set_read_elsewhere(stored.is_read);
     }
     for interest in stored.interests {
-        opened.session.hear(&Signal::Interest(interest));
+        upstream.hear(&Signal::Interest(interest));
     }
     // Another request may have been faster: nothing was opened yet that would have to be ended.
-    drop(session.attach(opened.session));
+    drop(session.attach(upstream));
     Ok(())
 }

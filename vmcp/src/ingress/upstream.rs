@@ -29,6 +29,16 @@ pub trait Upstream: fmt::Debug + Send + Sync {
         params: &'a RawValue,
         outbox: Arc<Outbox>,
     ) -> BoxFuture<'a, Result<Opened, Unopened>>;
+
+    /// Goes on with a session that was opened at another replica, with these params of `initialize`.
+    fn resume<'a>(
+        &'a self,
+        caller: &'a Caller,
+        params: &'a RawValue,
+        outbox: Arc<Outbox>,
+    ) -> BoxFuture<'a, Result<Arc<dyn UpstreamSession>, Unopened>> {
+        Box::pin(async move { Ok(self.open(caller, params, outbox).await?.session) })
+    }
 }
 
 /// A session, and the result of `initialize` that goes with it.

@@ -18,8 +18,8 @@ use crate::backend::{Backend, Caller};
 use crate::catalog::error::{unavailable_behind_proxy, unknown};
 use crate::clients::Clients;
 use crate::discovery::Snapshot;
-use crate::egress::{Cause, Egress, EgressError, Inbox, PassThrough, Reply, SPOKEN, timed_out};
-use crate::ingress::{Opened, Outbox, SessionLimits, Unopened, Upstream, owned_keys};
+use crate::egress::{Cause, Egress, EgressError, PassThrough, RelayedSession, Reply, SPOKEN, timed_out};
+use crate::ingress::{Opened, Outbox, SessionLimits, Unopened, Upstream, UpstreamSession, owned_keys};
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code, notification, raw};
 use crate::naming::Naming;
 use crate::offers::Kind;
@@ -123,7 +123,7 @@ impl Shared {
             told = now;
             let changed = notification(Kind::Tools.changed(), None);
             for client in self.clients.all() {
-                client.deliver(changed.clone());
+                client.tell(changed.clone());
             }
             for listener in self.listeners.all() {
                 listener.tell(&changed);
@@ -172,6 +172,32 @@ impl Shared {
         self.unavailable(&EgressError::new(Cause::Protocol, why).answered())
     }
 
+    /// A session of `caller` with `backend`, which is not open yet, and where its messages go.
+    fn session(
+        &self,
+        backend: &Arc<Backend>,
+        caller: &Caller,
+        outbox: &Arc<Outbox>,
+    ) -> (RelayedSession, Arc<ClientInbox>) {
+        let inbox = Arc::new(ClientInbox::new(self.name.clone(), Arc::clone(outbox)));
+        let shared = outbox.shared().map(|shared| shared.through_to(backend));
+        let session = self.egress.relay(backend, caller, Arc::<ClientInbox>::clone(&inbox), shared);
+        (session, inbox)
+    }
+
+    /// Goes on with a session of the backend that another replica has opened, if there is one.
+    async fn resume(
+        self: &Arc<Self>,
+        caller: &Caller,
+        outbox: &Arc<Outbox>,
+    ) -> Result<Option<Arc<dyn UpstreamSession>>, ErrorObject> {
+        let backend = self.backend()?;
+        let (session, inbox) = self.session(&backend, caller, outbox);
+        let is_open = session.resume(caller).await;
+        let is_open = is_open.map_err(|away| ErrorObject::new(code::OVERLOADED, away.to_string()))?;
+        Ok(is_open.then(|| Arc::new(RelaySession::new(Arc::clone(self), session, inbox)) as Arc<dyn UpstreamSession>))
+    }
+
     /// Opens a session of the backend with the client's own handshake. The inner nothing means that the backend keeps no sessions.
     async fn open(
         self: &Arc<Self>,
@@ -189,8 +215,7 @@ impl Shared {
         if has_refused && matches!(self.way(&backend).keeps_sessions(caller).await, Ok(false)) {
             return Ok(None);
         }
-        let inbox = Arc::new(ClientInbox::new(Arc::clone(outbox)));
-        let session = self.egress.relay(&backend, caller, Arc::<ClientInbox>::clone(&inbox));
+        let (session, inbox) = self.session(&backend, caller, outbox);
         let opened = session.initialize(caller, params, OPENING).await;
         let is_refusal = match &opened {
             Ok(reply) => matches!(reply, Reply::Error(_)),
@@ -202,7 +227,6 @@ impl Shared {
         }
         match opened {
             Ok(Reply::Result(result)) => {
-                self.clients.add(&inbox);
                 let session = RelaySession::new(Arc::clone(self), session, inbox);
                 Ok(Some(Opened { result, session: Arc::new(session) }))
             }
@@ -231,6 +255,25 @@ impl Upstream for Relay {
             }
             let bridged = tokio::time::timeout(OPENING, self.bridge.open(caller, params, outbox)).await;
             bridged.unwrap_or_else(|_| Err(Unopened::failed(&self.shared.unavailable(&timed_out(OPENING)))))
+        })
+    }
+
+    fn resume<'a>(
+        &'a self,
+        caller: &'a Caller,
+        params: &'a RawValue,
+        outbox: Arc<Outbox>,
+    ) -> BoxFuture<'a, Result<Arc<dyn UpstreamSession>, Unopened>> {
+        Box::pin(async move {
+            let failed = |error| Unopened::failed(&error);
+            if let Some(session) = self.shared.resume(caller, &outbox).await.map_err(failed)? {
+                return Ok(session);
+            }
+            // Where the backend keeps no sessions, the client's is one with this side. Otherwise it is lost.
+            if self.shared.through(caller).await.map_err(failed)?.is_none() {
+                return Err(failed(self.shared.broken("its session is not known any more")));
+            }
+            Ok(self.bridge.open(caller, params, outbox).await?.session)
         })
     }
 }

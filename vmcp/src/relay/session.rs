@@ -5,6 +5,7 @@ use super::{LONGEST_REQUEST, Shared};
 use crate::backend::Caller;
 use crate::egress::{Failure, RelayedSession, Reply};
 use crate::ingress::{Call, Unanswered, UpstreamSession};
+use crate::replicas::Signal;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -24,7 +25,9 @@ pub(super) struct RelaySession {
 }
 
 impl RelaySession {
+    /// One whose client hears of other tools from now on.
     pub(super) fn new(shared: Arc<Shared>, session: RelayedSession, inbox: Arc<ClientInbox>) -> Self {
+        shared.clients.add(&inbox);
         Self { shared, session, inbox }
     }
 
@@ -91,7 +94,17 @@ impl UpstreamSession for RelaySession {
         })
     }
 
+    fn hear(&self, signal: &Signal) {
+        if let Signal::Meanwhile { message, .. } = signal {
+            self.inbox.hear_meanwhile(Bytes::copy_from_slice(message.as_bytes()));
+        }
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.session.close())
+    }
+
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.session.leave())
     }
 }

@@ -27,7 +27,7 @@ const CACHE_SCOPE: &str = "cacheScope";
 
 impl Shared {
     /// The way to the backend, if it keeps no sessions.
-    async fn through(&self, caller: &Caller) -> Result<Option<Arc<PassThrough>>, ErrorObject> {
+    pub(super) async fn through(&self, caller: &Caller) -> Result<Option<Arc<PassThrough>>, ErrorObject> {
         let through = self.way(&self.backend()?);
         let keeps_sessions = through.keeps_sessions(caller).await.map_err(|error| self.unavailable(&error))?;
         Ok((!keeps_sessions).then_some(through))

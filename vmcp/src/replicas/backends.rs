@@ -10,10 +10,10 @@
 //!   used the session does. A replica that ends itself only leaves.
 //!
 //! A session belongs to the client's session, hence to its owner, and to the backend exactly as configured, credentials
-//! included. What is kept is its id and what the backend offers; it is sealed.
+//! included. One that is the client's own, behind a proxy, belongs to the place of the server alone: it goes on with other
+//! credentials. What is kept is its id and what the backend offers; it is sealed.
 
 use super::{Away, SessionStore, SharedSession};
-use crate::backend::Backend;
 use crate::offers::Offers;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -23,12 +23,12 @@ use std::time::Duration;
 /// How often a replica that stands by looks whether the one that listens is still there.
 const STAND_BY: Duration = Duration::from_secs(15);
 
-/// A backend as it is configured.
+/// A backend as it is configured, or as far as a session with it does not outlive a change of that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackendKey {
     /// Its name.
     pub name: String,
-    /// Changes with everything that is configured of it.
+    /// Changes with what is configured of it.
     pub identity: u64,
 }
 
@@ -124,8 +124,8 @@ pub enum Entered {
 }
 
 impl SharedBackend {
-    pub(super) fn new(session: Arc<SharedSession>, backend: &Backend) -> Self {
-        Self { session, backend: BackendKey { name: backend.name.clone(), identity: backend.identity } }
+    pub(super) fn new(session: Arc<SharedSession>, backend: BackendKey) -> Self {
+        Self { session, backend }
     }
 
     /// Where this replica starts to count its requests: two that have the same number would be one to the backend.
@@ -144,6 +144,24 @@ impl SharedBackend {
                 Ok(Entry::Unusable) | Err(Away) => return Entered::Alone,
                 // The sender lives as long as the session that is held here.
                 Ok(Entry::Claimed(rest)) => drop(tokio::time::timeout(rest, told.changed()).await),
+            }
+        }
+    }
+
+    /// The session, if there is one; it is nobody's to open. Waits while another replica asks.
+    pub async fn opened_before(&self) -> Result<Option<(Ticket, OpenedSession)>, Away> {
+        let mut told = self.session.backends();
+        loop {
+            told.mark_unchanged();
+            match self.store().enter(self.session.id(), &self.backend, None).await? {
+                Entry::Open(ticket, session) => return Ok(Some((ticket, session))),
+                Entry::Unusable => return Ok(None),
+                Entry::Yours => {
+                    self.store().opened(self.session.id(), &self.backend, None).await?;
+                    return Ok(None);
+                }
+                // The sender lives as long as the session that is held here.
+                Entry::Claimed(rest) => drop(tokio::time::timeout(rest, told.changed()).await),
             }
         }
     }

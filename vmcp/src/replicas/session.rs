@@ -1,6 +1,6 @@
 //! One session as all replicas see it.
 
-use super::{Interest, OUTBOX, SessionStore, SharedBackend, Signal, Write};
+use super::{BackendKey, Interest, OUTBOX, SessionStore, SharedBackend, Signal, Write};
 use crate::backend::Backend;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -39,6 +39,13 @@ impl SharedSession {
 
     /// The session with `backend`, which belongs to this one.
     pub fn with(self: &Arc<Self>, backend: &Backend) -> SharedBackend {
+        let backend = BackendKey { name: backend.name.clone(), identity: backend.identity };
+        SharedBackend::new(Arc::clone(self), backend)
+    }
+
+    /// The same where this session is one with the `backend`, and goes on when that is configured anew but at another place.
+    pub fn through_to(self: &Arc<Self>, backend: &Backend) -> SharedBackend {
+        let backend = BackendKey { name: backend.name.clone(), identity: backend.place() };
         SharedBackend::new(Arc::clone(self), backend)
     }
 

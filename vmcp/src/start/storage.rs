@@ -1,7 +1,7 @@
-//! Where the sessions of a gateway are kept, and what it seals with.
+//! Where the sessions of a gateway or a proxy are kept, and what it seals with.
 
 use super::{StartError, session_limits, unjudged_way};
-use crate::cli::Serve;
+use crate::cli::Serving;
 use crate::ingress::Sessions;
 use crate::replicas::{Heard, RedisOptions, RedisStore, Vault};
 use crate::seal::Sealer;
@@ -19,9 +19,9 @@ pub(crate) struct Storage {
 
 impl Storage {
     /// What a configuration and flags ask for. A store is connected with in the background.
-    pub(crate) fn of(configured: Option<&SessionStorage>, serve: &Serve) -> Result<Self, StartError> {
-        let limits = session_limits(&serve.serving);
-        let vault = serve.seal_key_file.as_deref().map(Vault::of_file).transpose()?;
+    pub(crate) fn of(configured: Option<&SessionStorage>, serving: &Serving) -> Result<Self, StartError> {
+        let limits = session_limits(serving);
+        let vault = serving.seal_key_file.as_deref().map(Vault::of_file).transpose()?;
         let sealer = match &vault {
             Some(vault) => vault.sealer(),
             None => Arc::new(Sealer::random()?),
@@ -29,7 +29,7 @@ impl Storage {
         let Some(redis) = configured.filter(|storage| storage.provider == SessionProvider::Redis) else {
             return Ok(Self { sessions: Sessions::new(limits), heard: None, sealer });
         };
-        if let Some(path) = &serve.redis_password_file {
+        if let Some(path) = &serving.redis_password_file {
             // Later it is read for each connection; a wrong path is said at once.
             std::fs::read_to_string(path)
                 .map_err(|source| StartError::Password { path: path.display().to_string(), source })?;
@@ -38,10 +38,10 @@ impl Storage {
         let options = RedisOptions {
             address: address
                 .map_err(|problem| StartError::Unsupported(vec![format!("sessionStorage.address: {problem}")]))?,
-            way: unjudged_way(&serve.serving)?,
+            way: unjudged_way(serving)?,
             db: u32::try_from(redis.db).unwrap_or_default(),
             key_prefix: redis.key_prefix.clone().unwrap_or_else(|| DEFAULT_KEY_PREFIX.to_owned()),
-            password_file: serve.redis_password_file.clone(),
+            password_file: serving.redis_password_file.clone(),
             ttl: limits.ttl,
             cap: limits.cap,
         };

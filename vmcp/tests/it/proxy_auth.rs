@@ -108,7 +108,8 @@ async fn what_is_not_served_stops_the_start_with_the_fields_name() {
         (json!({"authz": {"type": "cedar", "policies": ["permit(principal, action, resource);"]}}), "authz"),
         (json!({"audit": {"enabled": true}}), "audit"),
         (json!({"telemetry": {}}), "telemetry"),
-        (json!({"sessionStorage": redis}), "sessionStorage.provider redis"),
+        (json!({"sessionStorage": redis}), "--seal-key-file"),
+        (json!({"sessionStorage": redis, "transport": "sse"}), "redis with transport sse"),
         (json!({"headers": {"plain": {"Host": "evil.example"}}}), "headers.plain"),
         (json!({"headers": {"fromSecret": [{"header": "X-Key", "secret": "s", "key": "k"}]}}), "Secrets"),
     ] {

@@ -299,7 +299,7 @@ async fn another_selection_of_tools_is_told_to_clients_without_sessions() {
     .await;
     let with = |tools: Value| config(&server, json!({ "tools": tools })).to_string();
     let file = File::new(&with(json!({"filter": ["keep"]})));
-    let proxy = following(&file).await;
+    let proxy = following(&file, None).await;
     let client = proxy.client();
     let names = async || {
         let listed = client.ask("tools/list", json!({})).await.json();

@@ -1,4 +1,4 @@
-//! Several replicas of one gateway, in this process, with their sessions in a real Redis.
+//! Several replicas of one gateway or proxy, in this process, with their sessions in a real Redis.
 //!
 //! The tests need `redis-server` (Debian's package `redis-server`), found on `PATH` or named by `REDIS_SERVER`. Where there
 //! is none they are ignored, and their names say why.
@@ -20,12 +20,16 @@ mod out_api;
 #[allow(dead_code, unused_imports, reason = "shared with the tests of one gateway")]
 #[path = "../it/out_support.rs"]
 mod out_support;
+#[allow(dead_code, unused_imports, reason = "shared with the tests of one proxy")]
+#[path = "../it/proxy_support.rs"]
+mod proxy_support;
 
 mod away;
 mod backends;
 mod gateways;
 mod lifetime;
 mod messages;
+mod proxies;
 mod redis_server;
 
 use libtest_mimic::{Arguments, Trial};
@@ -76,6 +80,14 @@ const TESTS: &[Test] = &tests! {
         one_replica_listens_and_when_it_ends_another_one_does,
         a_backend_asks_at_one_replica_and_its_client_is_asked_at_another,
         lists_that_one_replica_has_served_change_by_what_another_hears,
+    ]
+    proxies: [
+        a_session_with_the_server_is_one_for_all_replicas,
+        a_session_outlives_its_replica_and_ends_once,
+        a_session_that_the_server_has_lost_is_lost_at_all_replicas,
+        what_the_server_says_reaches_the_client_at_any_replica,
+        a_session_goes_on_with_other_headers_and_not_at_another_place,
+        sessions_before_a_server_without_any_are_shared_too,
     ]
     away: [
         without_redis_requests_are_refused_for_now_and_calls_go_on,

@@ -13,6 +13,7 @@ use crate::{
             pod,
             program::{ConfigFile, Program, metadata},
             rbac,
+            shared_sessions::SharedSessions,
         },
     },
     runtime::observed::OwnedKind,
@@ -64,6 +65,12 @@ fn config_json(config: &ProxyConfig) -> String {
     format!("{value:#}\n")
 }
 
+/// What pods read when they start and not again. The rest they follow.
+fn read_at_start(proxy: &Proxy<'_>) -> String {
+    let seal_key = proxy.shared_sessions.as_ref().map(SharedSessions::version);
+    config_json(&proxy.config.read_at_start()) + seal_key.unwrap_or_default()
+}
+
 fn deployment(proxy: &Proxy<'_>, owner: &Owner, settings: &Settings, config_map: &str) -> Value {
     let front = &proxy.front;
     let program = Program {
@@ -72,10 +79,10 @@ fn deployment(proxy: &Proxy<'_>, owner: &Owner, settings: &Settings, config_map:
         container: CONTAINER,
         command: "proxy",
         config: ConfigFile { config_map, folder: CONFIG_FOLDER, file: CONFIG_FILE },
-        // The rest they follow.
-        checksum: pod::checksum(&config_json(&proxy.config.read_at_start())),
+        checksum: pod::checksum(&read_at_start(proxy)),
         bundles: proxy.oidc_ca.iter().map(|(config_map, key)| Bundle::of_provider(config_map, key)).collect(),
         environment: Vec::new(),
+        shared_sessions: proxy.shared_sessions.as_ref(),
         port: front.port,
         account: front.existing_account.map_or_else(|| front.account.clone(), str::to_owned),
         replicas: front.replicas,

@@ -11,7 +11,7 @@ use vmcp_config::{
 };
 
 use super::{front::Front, resolve, resolve::References};
-use crate::controllers::workload::config_volume::Bundle;
+use crate::controllers::workload::{config_volume::Bundle, shared_sessions};
 
 /// The configuration of the proxy `front`.
 pub fn of(front: &Front<'_>, references: &References) -> ProxyConfig {
@@ -32,7 +32,7 @@ pub fn of(front: &Front<'_>, references: &References) -> ProxyConfig {
         authz: None,
         audit: None,
         telemetry: None,
-        session_storage: None,
+        session_storage: front.session_storage.map(shared_sessions::configuration),
     }
 }
 

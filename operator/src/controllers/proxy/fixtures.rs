@@ -80,6 +80,7 @@ pub(in crate::controllers) fn references() -> References {
         policies: None,
         telemetry: None,
         secrets: [("api-key".to_owned(), keys(&["value"]))].into(),
+        seal_key: None,
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use operator_api::{
     AuthServerReference, Authorization, AuthzConfigReference, ExternalAuthConfigReference, GroupReference,
     HeaderForward, OidcConfigReference, ProxyOidc, ResourceOverrides, ResourceRequirements, SessionAffinity,
-    TelemetryConfigReference,
+    SharedSessionStorage, TelemetryConfigReference,
 };
 use serde_json::Value;
-use vmcp_config::{ToolConfigReference, Transport, proxy::ProxyClass};
+use vmcp_config::{SessionProvider, ToolConfigReference, Transport, proxy::ProxyClass};
 
 use crate::{
     controllers::workload::{Owner, pods},
@@ -66,6 +66,8 @@ pub struct Front<'a> {
     pub trust_proxy_headers: bool,
     /// Path that an ingress strips.
     pub endpoint_prefix: Option<&'a str>,
+    /// Where sessions are kept.
+    pub session_storage: Option<&'a SharedSessionStorage>,
     /// Number of pods; somebody else's to say when absent.
     pub replicas: Option<i32>,
     /// Whether requests of one client address go to one pod.
@@ -88,6 +90,11 @@ pub struct Template<'a> {
 }
 
 impl Front<'_> {
+    /// Whether its pods share their sessions.
+    pub fn shares_sessions(&self) -> bool {
+        self.session_storage.is_some_and(|storage| storage.provider == SessionProvider::Redis)
+    }
+
     /// Where clients in the cluster connect.
     pub fn url(&self) -> String {
         format!("http://{}.{}.svc.cluster.local:{}", self.service, self.key.namespace, self.port)

@@ -87,6 +87,11 @@ pub(super) async fn reconcile<K: Proxied>(context: &Context, key: &ObjectKey) ->
 
 /// Writes what is missing or differs, and deletes what an earlier spec wanted.
 async fn write<K: Proxied>(context: &Context, object: &K, proxy: &Proxy<'_>) -> Result<(), ApplyError> {
+    let shared_sessions = match proxy.shared_sessions.clone() {
+        Some(sessions) => Some(sessions.with_seal_key(context, &proxy.front.owner(proxy.front.app)).await?),
+        None => None,
+    };
+    let proxy = &Proxy { shared_sessions, ..proxy.clone() };
     let objects = object.objects(proxy, &context.settings);
     for (kind, object) in &objects {
         context.applier.object(*kind, object).await?;

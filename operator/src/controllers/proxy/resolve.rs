@@ -9,7 +9,7 @@ use operator_api::{
 
 use super::front::Front;
 use crate::{
-    controllers::{Context, ReconcileError, secrets},
+    controllers::{Context, ReconcileError, secrets, workload::shared_sessions},
     runtime::{
         ObjectKey,
         cache::Cache,
@@ -40,6 +40,8 @@ pub struct References {
     pub telemetry: Option<Arc<MCPTelemetryConfig>>,
     /// The Secrets of the spec, by name, that exist.
     pub secrets: BTreeMap<String, Arc<Keys>>,
+    /// The uid of the Secret with the key that the pods seal with, if it was made for this object.
+    pub seal_key: Option<String>,
 }
 
 /// The OpenID provider of `front`: the one written in place, or the one that it refers to, `oidc`.
@@ -66,6 +68,7 @@ pub(super) async fn references(context: &Context, front: &Front<'_>) -> Result<R
             tools: find(&observed.tool_configs, key, front.tool_config.map(|config| &config.name)),
             authz: find(&observed.authz_configs, key, front.authz_config.map(|config| &config.name)),
             telemetry: find(&observed.telemetry_configs, key, front.telemetry_config.map(|config| &config.name)),
+            seal_key: shared_sessions::seal_key(&observed, key, &front.service, front.uid),
             ..References::default()
         }
     };
@@ -82,7 +85,9 @@ pub(super) async fn references(context: &Context, front: &Front<'_>) -> Result<R
         references.policies =
             context.contents.texts(&map).await.map_err(ReconcileError::reading(format_args!("ConfigMap {map}")))?;
     }
-    references.secrets = secrets::read(context, key, front.secrets.iter().copied()).await?;
+    let password = shared_sessions::password(front.session_storage).map(|password| password.name.as_str());
+    let secrets = front.secrets.iter().copied().chain(password.filter(|name| !name.is_empty()));
+    references.secrets = secrets::read(context, key, secrets).await?;
     Ok(references)
 }
 

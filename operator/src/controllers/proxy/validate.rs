@@ -10,7 +10,10 @@ use crate::controllers::{
     authorization::{self, Problem},
     ca_bundle::{self, Bundle},
     configuration as configurations, headers, oidc,
-    workload::pod,
+    workload::{
+        pod,
+        shared_sessions::{self, SharedSessions},
+    },
 };
 
 /// A proxy that can be built.
@@ -24,6 +27,8 @@ pub struct Proxy<'a> {
     pub oidc_ca: Option<(String, String)>,
     /// Secrets that it reads.
     pub secrets: BTreeSet<String>,
+    /// What its pods need to share their sessions, if they do.
+    pub shared_sessions: Option<SharedSessions>,
 }
 
 /// What one check found.
@@ -148,7 +153,7 @@ fn configuration_valid(
             Problem::Inline(message) => (Reason::AuthzPolicySyntaxInvalid, message),
         }));
     }
-    let mut invalid = Vec::new();
+    let mut invalid = shared_sessions::password_problems(front.session_storage, &references.secrets);
     if let Some(forward) = front.headers {
         let missing = headers::secret_problems(forward, &references.secrets);
         problems.extend(missing.into_iter().map(|problem| (Reason::HeaderSecretNotFound, problem)));
@@ -358,6 +363,9 @@ fn authentication(front: &Front<'_>, referred: &[Check]) -> Check {
 fn sessions(front: &Front<'_>) -> Check {
     let kind = ProxyCondition::SessionStorageWarning;
     match front.replicas {
+        Some(replicas) if replicas > 1 && front.shares_sessions() => {
+            Check::failed(kind, ProxyReason::SessionStorageConfigured, format!("{replicas} pods share their sessions"))
+        }
         Some(replicas) if replicas > 1 => Check::passed(
             kind,
             ProxyReason::SessionStorageMissingForReplicas,
@@ -373,6 +381,9 @@ fn plan<'a>(front: Front<'a>, references: &References, config: ProxyConfig) -> P
     Proxy {
         oidc_ca: bundle.map(|bundle| (bundle.name.clone(), bundle.key.clone())),
         secrets: config.secrets(),
+        shared_sessions: front
+            .shares_sessions()
+            .then(|| SharedSessions::of(&front.service, front.session_storage, references.seal_key.clone())),
         front,
         config,
     }

@@ -127,6 +127,43 @@ fn pods_follow_who_connects_and_what_the_server_is_sent_and_shows_and_go_for_eve
 }
 
 #[test]
+fn pods_that_share_sessions_have_the_same_key_and_the_password_as_files() {
+    let storage = json!({
+        "provider": "redis", "address": "redis:6379", "db": 1, "keyPrefix": "tools:",
+        "passwordRef": {"name": "redis", "key": "password"}
+    });
+    let proxy = proxy(json!({"replicas": 2, "sessionStorage": storage}));
+    let unknown = condition(proxy.as_ref(), &References::default(), ProxyCondition::ConfigurationValid).unwrap();
+    assert_eq!(unknown, (false, "ConfigurationInvalid".to_owned(), false), "the password is not there");
+    let with_key = |uid: &str| {
+        let secrets = [("redis".to_owned(), keys(&["password"]))].into();
+        References { secrets, seal_key: Some(uid.to_owned()), ..References::default() }
+    };
+    let made = objects(proxy.as_ref(), &with_key("uid"));
+    let pod = &of(&made, OwnedKind::Deployment).unwrap()["spec"]["template"]["spec"];
+    assert_eq!(
+        pod["volumes"][1],
+        json!({"name": "session-storage", "projected": {"sources": [
+            {"secret": {"name": "mcp-analytics-remote-proxy-seal-key", "items": [{"key": "key", "path": "seal-key"}]}},
+            {"secret": {"name": "redis", "items": [{"key": "password", "path": "redis-password"}]}},
+        ]}})
+    );
+    assert_eq!(pod["containers"][0]["volumeMounts"][1]["mountPath"], "/etc/vmcp-session-storage");
+    let arguments: Vec<_> = pod["containers"][0]["args"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    for (flag, file) in [("--seal-key-file", "seal-key"), ("--redis-password-file", "redis-password")] {
+        assert!(arguments.contains(&format!("{flag}=/etc/vmcp-session-storage/{file}").as_str()), "{arguments:?}");
+    }
+    let text = of(&made, OwnedKind::ConfigMap).unwrap()["data"]["runconfig.json"].as_str().unwrap().to_owned();
+    let config = vmcp_config::proxy::ProxyConfig::parse(&text, "runconfig.json").unwrap();
+    assert_eq!(config.session_storage.unwrap().key_prefix.as_deref(), Some("tools:"));
+    // Pods with another key do not understand these: it takes new ones.
+    assert_ne!(
+        of(&objects(proxy.as_ref(), &with_key("other")), OwnedKind::Deployment),
+        of(&made, OwnedKind::Deployment)
+    );
+}
+
+#[test]
 fn a_named_service_account_is_used_and_none_is_made() {
     let objects = objects(proxy(json!({"serviceAccount": "theirs"})).as_ref(), &References::default());
     let kinds: BTreeSet<_> = objects.iter().map(|(kind, _)| *kind).collect();
@@ -232,13 +269,22 @@ fn every_reason_has_its_case() {
         ),
         (json!({"audit": {"enabled": true}}), missing(), C::ConfigurationValid, false, R::ConfigurationInvalid, false),
         (json!({"audit": {"enabled": false}}), missing(), C::ConfigurationValid, true, R::ConfigurationValid, true),
+        // A session over HTTP+SSE is its stream, which one pod has.
         (
-            json!({"sessionStorage": {"provider": "redis", "address": "a:1"}}),
+            json!({"transport": "sse", "sessionStorage": {"provider": "redis", "address": "a:1"}}),
             missing(),
             C::ConfigurationValid,
             false,
             R::ConfigurationInvalid,
             false,
+        ),
+        (
+            json!({"replicas": 2, "sessionStorage": {"provider": "redis", "address": "a:1"}}),
+            missing(),
+            C::SessionStorageWarning,
+            false,
+            R::SessionStorageConfigured,
+            true,
         ),
         (
             json!({"oidcConfig": inline("ftp://idp")}),

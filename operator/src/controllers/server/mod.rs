@@ -79,6 +79,7 @@ impl Proxied for MCPServer {
             telemetry_config: spec.telemetry_config_ref.as_ref(),
             trust_proxy_headers: spec.trust_proxy_headers,
             endpoint_prefix: spec.endpoint_prefix.as_deref(),
+            session_storage: spec.session_storage.as_ref(),
             replicas: spec.replicas,
             session_affinity: spec.session_affinity,
             resources: None,

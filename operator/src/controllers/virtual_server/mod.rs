@@ -9,8 +9,6 @@ mod tests;
 pub mod validate;
 pub mod workloads;
 
-use std::borrow::Cow;
-
 use operator_api::{
     Condition, VirtualMCPServer, VirtualMCPServerStatus, VirtualServerCondition, VirtualServerPhase,
     VirtualServerReason, find_condition,
@@ -52,7 +50,11 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
 
 /// Writes what is missing or differs, in the order in which the objects need each other.
 async fn write(context: &Context, gateway: &validate::Gateway) -> Result<(), ApplyError> {
-    let gateway = &with_seal_key(context, gateway).await?;
+    let shared_sessions = match gateway.shared_sessions.clone() {
+        Some(sessions) => Some(sessions.with_seal_key(context, &build::owner(gateway)).await?),
+        None => None,
+    };
+    let gateway = &validate::Gateway { shared_sessions, ..gateway.clone() };
     for (kind, object) in build::objects(gateway, &context.settings) {
         context.applier.object(kind, &object).await?;
     }
@@ -60,22 +62,6 @@ async fn write(context: &Context, gateway: &validate::Gateway) -> Result<(), App
         context.applier.delete(kind, &key, &gateway.uid).await?;
     }
     Ok(())
-}
-
-/// The gateway with the key that its pods seal with, which is made when it is needed and not there.
-async fn with_seal_key<'a>(
-    context: &Context,
-    gateway: &'a validate::Gateway,
-) -> Result<Cow<'a, validate::Gateway>, ApplyError> {
-    if gateway.shared_sessions.as_ref().is_none_or(|sessions| sessions.seal_key.is_some()) {
-        return Ok(Cow::Borrowed(gateway));
-    }
-    let made = context.applier.secret(&build::seal_key(gateway, rand::random())).await?;
-    let mut gateway = gateway.clone();
-    if let Some(sessions) = &mut gateway.shared_sessions {
-        sessions.seal_key = made.uid;
-    }
-    Ok(Cow::Owned(gateway))
 }
 
 /// The condition that the policies of a ConfigMap cannot be used, when that was not so before.

@@ -8,16 +8,16 @@ use std::{
 use kube::ResourceExt;
 use operator_api::{
     BackendAuth, ConfigMapKeyReference, MCPAuthzConfig, MCPExternalAuthConfig, MCPGroup, MCPOIDCConfig, MCPServerEntry,
-    MCPTelemetryConfig, MCPToolConfig, SecretKeyReference, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
+    MCPTelemetryConfig, MCPToolConfig, VirtualMCPCompositeToolDefinition, VirtualMCPServer,
 };
-use vmcp_config::{Config, SessionProvider};
+use vmcp_config::Config;
 
 use super::{
     build, configuration,
     workloads::{self, Workload},
 };
 use crate::{
-    controllers::{Context, ReconcileError, secrets},
+    controllers::{Context, ReconcileError, secrets, workload::shared_sessions},
     runtime::{
         Kind, ObjectKey,
         contents::{Keys, Texts},
@@ -94,15 +94,10 @@ pub(super) async fn references(context: &Context, server: &VirtualMCPServer) -> 
         references.policies =
             context.contents.texts(&map).await.map_err(ReconcileError::reading(format_args!("ConfigMap {map}")))?;
     }
-    let password = password(server).map(|password| password.name.as_str()).filter(|name| !name.is_empty());
+    let password = shared_sessions::password(server.spec.session_storage.as_ref());
+    let password = password.map(|password| password.name.as_str()).filter(|name| !name.is_empty());
     references.storage_secrets = secrets::read(context, &key, password.into_iter()).await?;
     Ok(references)
-}
-
-/// Where the password of the session storage of `server` is.
-pub(super) fn password(server: &VirtualMCPServer) -> Option<&SecretKeyReference> {
-    let storage = server.spec.session_storage.as_ref()?;
-    storage.password_ref.as_ref().filter(|_| storage.provider == SessionProvider::Redis)
 }
 
 /// The entries of the group.
@@ -171,16 +166,14 @@ fn known(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Ref
         auth_configs,
         inputs,
         storage_secrets: BTreeMap::new(),
-        seal_key: seal_key(observed, server, key),
+        seal_key: shared_sessions::seal_key(
+            observed,
+            key,
+            &build::name(&key.name),
+            server.metadata.uid.as_deref().unwrap_or_default(),
+        ),
         deployment_replicas: replicas.and_then(|replicas| i32::try_from(replicas).ok()),
     }
-}
-
-/// The uid of the Secret with the key that the pods of `server` seal with, if it was made for it.
-fn seal_key(observed: &Observed, server: &VirtualMCPServer, key: &ObjectKey) -> Option<String> {
-    let secret = observed.secrets.get(&key.sibling(build::seal_key_name(&key.name)))?;
-    let is_ours = secret.owner_references().iter().any(|owner| Some(&owner.uid) == server.metadata.uid.as_ref());
-    secret.uid().filter(|_| is_ours)
 }
 
 /// Names of the VirtualMCPCompositeToolDefinitions that `server` offers as tools.

@@ -10,6 +10,7 @@ pub mod pods;
 pub mod program;
 pub mod rbac;
 pub mod replicas;
+pub mod shared_sessions;
 pub mod strategic_merge;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ use super::{
     Metadata, Owner,
     config_volume::{self, Bundle},
     pod::{self, CHECKSUM},
+    shared_sessions::SharedSessions,
 };
 use crate::controllers::Settings;
 
@@ -32,6 +33,8 @@ pub struct Program<'a> {
     pub bundles: Vec<Bundle>,
     /// More environment variables.
     pub environment: Vec<Value>,
+    /// What its pods need to share their sessions, if they do.
+    pub shared_sessions: Option<&'a SharedSessions>,
     /// The port that it serves.
     pub port: i32,
     /// Name of the ServiceAccount.
@@ -102,7 +105,7 @@ impl Program<'_> {
                 "terminationGracePeriodSeconds": 30,
                 "securityContext": pod::security(),
                 "containers": [self.container(settings)],
-                "volumes": [config_volume::volume(self.config.config_map, &self.bundles)],
+                "volumes": self.volumes(),
             },
         });
         if let Some(secrets) = &self.pull_secrets {
@@ -123,6 +126,7 @@ impl Program<'_> {
             format!("--port={}", self.port),
         ];
         arguments.extend(settings.egress_allow.iter().map(|range| format!("--egress-allow={range}")));
+        arguments.extend(self.shared_sessions.into_iter().flat_map(SharedSessions::arguments));
         json!({
             "name": self.container,
             "image": settings.image,
@@ -137,8 +141,19 @@ impl Program<'_> {
             "securityContext": pod::container_security(),
             // So that the status can say why a program ended.
             "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": [config_volume::mount(folder)],
+            "volumeMounts": self.mounts(),
         })
+    }
+
+    /// The configuration with its bundles, and what sharing sessions takes.
+    fn volumes(&self) -> Value {
+        let config = config_volume::volume(self.config.config_map, &self.bundles);
+        [config].into_iter().chain(self.shared_sessions.map(SharedSessions::volume)).collect()
+    }
+
+    fn mounts(&self) -> Value {
+        let config = config_volume::mount(self.config.folder);
+        [config].into_iter().chain(self.shared_sessions.map(SharedSessions::mount)).collect()
     }
 
     /// What the user wants of CPU and memory, and the defaults where nothing is said of either.

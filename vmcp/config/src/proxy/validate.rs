@@ -1,7 +1,7 @@
 //! Rules of a proxy's configuration that the types do not express, and what this release does not serve.
 
 use crate::{
-    SessionProvider, Violation, selection_problems,
+    SessionProvider, Transport, Violation, selection_problems,
     validate::{oidc_rules, session_storage},
 };
 
@@ -55,16 +55,16 @@ impl ProxyConfig {
     /// A proxy with such a configuration must not start: it would accept what it then ignores.
     pub fn unsupported(&self) -> Vec<String> {
         let oidc = self.incoming.oidc.as_ref();
+        let storage = self.session_storage.as_ref();
+        let is_shared = storage.is_some_and(|storage| storage.provider == SessionProvider::Redis);
         let configured = [
             ("incoming.oidc.introspectionUrl", oidc.is_some_and(|oidc| oidc.introspection_url.is_some())),
             ("incoming.oidc.clientSecretEnv", oidc.is_some_and(|oidc| oidc.client_secret_env.is_some())),
             ("authz", self.authz.as_ref().is_some_and(|authz| authz.kind != "none")),
             ("audit", self.audit.as_ref().is_some_and(|audit| audit.enabled)),
             ("telemetry", self.telemetry.is_some()),
-            (
-                "sessionStorage.provider redis",
-                self.session_storage.as_ref().is_some_and(|storage| storage.provider == SessionProvider::Redis),
-            ),
+            // Such a session is its stream, which one process has.
+            ("sessionStorage.provider redis with transport sse", self.transport == Transport::Sse && is_shared),
         ];
         configured
             .into_iter()

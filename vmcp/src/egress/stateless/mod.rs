@@ -252,7 +252,7 @@ impl Stateless {
                 log_level: self.level.lock().clone(),
                 arguments: HeaderMap::new(),
             })),
-            Hearer::Gateway | Hearer::Inbox(_) => None,
+            Hearer::Gateway | Hearer::Inbox { .. } => None,
         })
     }
 }

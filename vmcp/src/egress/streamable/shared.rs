@@ -8,7 +8,7 @@ use crate::backend::Caller;
 use crate::egress::error::EgressError;
 use crate::egress::handshake;
 use crate::egress::news::Agreed;
-use crate::replicas::{Entered, OpenedSession, Ticket};
+use crate::replicas::{Away, Entered, OpenedSession, Ticket};
 
 impl Wire {
     /// A session of the gateway's own, other than the `lost` one: that of all replicas, or where there is none to share, one of
@@ -28,6 +28,25 @@ impl Wire {
             }
             Entered::Alone => self.initialize(caller).await,
         }
+    }
+
+    /// Lets other replicas go on with the session of a client that was opened here. They do not know the client's before, so that
+    /// none of them opens one at the same time.
+    pub(super) async fn share(&self, opened: Established) -> Established {
+        let Some(shared) = self.exchange.shared() else { return opened };
+        let Some(told) = self.told(&opened) else { return opened };
+        let ticket = match shared.enter(None).await {
+            Entered::Yours => shared.opened(Some(&told)).await,
+            Entered::Open(..) | Entered::Alone => None,
+        };
+        Established { ticket, ..opened }
+    }
+
+    /// The session of a client that another replica has opened; none is opened in its place.
+    pub(super) async fn resume(&self) -> Result<Option<Established>, Away> {
+        let Some(shared) = self.exchange.shared() else { return Ok(None) };
+        let opened = shared.opened_before().await?;
+        Ok(opened.and_then(|(ticket, session)| self.go_on(ticket, session, false)))
     }
 
     /// Goes on with a session of another replica's, in the place of one that was lost or for the first time. Nothing, where this

@@ -2,29 +2,19 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    CONTAINER, Gateway, PORT, SEAL_KEY, account, config_map_name, config_yaml, image_pull_secrets, name, seal_key_name,
-};
+use super::{CONTAINER, Gateway, PORT, account, config_map_name, config_yaml, image_pull_secrets, name};
 use crate::controllers::{
     Settings,
-    virtual_server::validate::SharedSessions,
     workload::{
         Owner,
         config_volume::{self, Bundle},
         pod::{self, CHECKSUM},
+        shared_sessions::SharedSessions,
     },
 };
 
 /// Where the configuration is in the pod.
 const CONFIG_FOLDER: &str = "/etc/vmcp-config";
-/// The name of the volume with what sharing sessions takes.
-const SESSIONS: &str = "session-storage";
-/// Where that is in the pod.
-const SESSIONS_FOLDER: &str = "/etc/vmcp-session-storage";
-/// The file with the key that pods seal with.
-const SEAL_KEY_FILE: &str = "seal-key";
-/// The file with the password of the storage.
-const PASSWORD_FILE: &str = "redis-password";
 
 pub(super) fn deployment(gateway: &Gateway, owner: &Owner, settings: &Settings) -> Value {
     let mut template = json!({
@@ -69,7 +59,7 @@ fn read_at_start(gateway: &Gateway) -> String {
     let config = config_yaml(&gateway.configuration.config.read_at_start());
     let versions = gateway.inputs.secrets.iter();
     let versions = versions.filter_map(|(name, version)| Some(format!("{name}={}", version.as_ref()?)));
-    let seal_key = gateway.shared_sessions.as_ref().and_then(|sessions| sessions.seal_key.as_deref());
+    let seal_key = gateway.shared_sessions.as_ref().map(SharedSessions::version);
     config + &versions.collect::<Vec<_>>().join(",") + seal_key.unwrap_or_default()
 }
 
@@ -81,12 +71,7 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
         format!("--port={PORT}"),
     ];
     arguments.extend(settings.egress_allow.iter().map(|range| format!("--egress-allow={range}")));
-    if let Some(sessions) = &gateway.shared_sessions {
-        arguments.push(format!("--seal-key-file={SESSIONS_FOLDER}/{SEAL_KEY_FILE}"));
-        if sessions.password.is_some() {
-            arguments.push(format!("--redis-password-file={SESSIONS_FOLDER}/{PASSWORD_FILE}"));
-        }
-    }
+    arguments.extend(gateway.shared_sessions.iter().flat_map(SharedSessions::arguments));
     let mut environment = vec![
         json!({"name": "VMCP_NAMESPACE", "value": gateway.key.namespace}),
         json!({"name": "VMCP_NAME", "value": gateway.key.name}),
@@ -117,8 +102,7 @@ fn container(gateway: &Gateway, settings: &Settings) -> Value {
 }
 
 fn mounts(gateway: &Gateway) -> Value {
-    let sessions = json!({"name": SESSIONS, "mountPath": SESSIONS_FOLDER, "readOnly": true});
-    let sessions = gateway.shared_sessions.is_some().then_some(sessions);
+    let sessions = gateway.shared_sessions.iter().map(SharedSessions::mount);
     [config_volume::mount(CONFIG_FOLDER)].into_iter().chain(sessions).collect()
 }
 
@@ -127,16 +111,5 @@ fn volumes(gateway: &Gateway) -> Value {
     let provider = gateway.oidc_ca.as_ref().map(|(config_map, key)| Bundle::of_provider(config_map, key));
     let bundles = provider.iter().chain(&gateway.configuration.bundles);
     let config = config_volume::volume(&config_map_name(&gateway.key.name), bundles);
-    [config]
-        .into_iter()
-        .chain(gateway.shared_sessions.as_ref().map(|shared| sessions_volume(gateway, shared)))
-        .collect()
-}
-
-fn sessions_volume(gateway: &Gateway, shared: &SharedSessions) -> Value {
-    let source = |secret: &str, key: &str, path: &str| json!({"secret": {"name": secret, "items": [{"key": key, "path": path}]}});
-    let key = source(&seal_key_name(&gateway.key.name), SEAL_KEY, SEAL_KEY_FILE);
-    let password = shared.password.as_ref().map(|(secret, key)| source(secret, key, PASSWORD_FILE));
-    let sources: Vec<_> = [key].into_iter().chain(password).collect();
-    json!({"name": SESSIONS, "projected": {"sources": sources}})
+    [config].into_iter().chain(gateway.shared_sessions.iter().map(SharedSessions::volume)).collect()
 }

@@ -2,9 +2,6 @@
 
 mod deployment;
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::{ByteString, api::core::v1::Secret};
 use operator_api::GROUP;
 use serde_json::{Value, json};
 use vmcp_config::Config;
@@ -20,10 +17,6 @@ use crate::{
 
 /// Port of the gateways.
 pub const PORT: u16 = 4483;
-/// The key in the Secret with the key that pods seal with.
-pub const SEAL_KEY: &str = "key";
-/// Random bytes of that key.
-pub const SEAL_KEY_BYTES: usize = 32;
 /// The name of the gateway's container in its pods.
 pub const CONTAINER: &str = "vmcp";
 
@@ -35,23 +28,6 @@ pub fn name(name: &str) -> String {
 /// The name of the ConfigMap of the gateway `name`.
 pub fn config_map_name(name: &str) -> String {
     format!("{name}-vmcp-config")
-}
-
-/// The name of the Secret with the key that the pods of the gateway `name` seal with.
-pub fn seal_key_name(name: &str) -> String {
-    format!("vmcp-{name}-seal-key")
-}
-
-/// That Secret. It is made once: pods that have the key and pods that get another do not understand each other.
-pub fn seal_key(gateway: &Gateway, key: [u8; SEAL_KEY_BYTES]) -> Secret {
-    let metadata = owner(gateway).metadata(&seal_key_name(&gateway.key.name));
-    Secret {
-        // The metadata are the operator's own.
-        metadata: serde_json::from_value(metadata).unwrap_or_default(),
-        data: Some(BTreeMap::from([(SEAL_KEY.to_owned(), ByteString(key.to_vec()))])),
-        immutable: Some(true),
-        ..Secret::default()
-    }
 }
 
 /// Where clients in the cluster connect.
@@ -113,7 +89,8 @@ fn disruption_budget(gateway: &Gateway, owner: &Owner) -> Value {
     })
 }
 
-fn owner(gateway: &Gateway) -> Owner {
+/// Whose the objects of `gateway` are.
+pub fn owner(gateway: &Gateway) -> Owner {
     let labels = [(pods::NAME_LABEL, pods::GATEWAY), (pods::INSTANCE_LABEL, &gateway.key.name)];
     Owner {
         kind: "VirtualMCPServer",

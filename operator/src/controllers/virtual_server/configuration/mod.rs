@@ -3,12 +3,12 @@
 mod inline;
 mod outgoing;
 
-use operator_api::{IncomingAuthType, OutgoingAuthSource, SharedSessionStorage, VirtualMCPServer};
-use vmcp_config::{Aggregation, Config, IncomingAuth, IncomingAuthKind, Oidc, SessionProvider, SessionStorage};
+use operator_api::{IncomingAuthType, OutgoingAuthSource, VirtualMCPServer};
+use vmcp_config::{Aggregation, Config, IncomingAuth, IncomingAuthKind, Oidc, SessionProvider};
 
 use super::{build, resolve, resolve::References};
 use crate::{
-    controllers::workload::{config_volume::Bundle, pod::checksum},
+    controllers::workload::{config_volume::Bundle, pod::checksum, shared_sessions},
     runtime::ObjectKey,
 };
 
@@ -86,18 +86,9 @@ pub(super) fn written(server: &VirtualMCPServer) -> Config {
     config.composite_tools = spec.composite_tools.clone().or(config.composite_tools);
     config.operational = spec.operational.clone().or(config.operational);
     config.passthrough_headers = spec.passthrough_headers.clone().or(config.passthrough_headers);
-    config.session_storage = spec.session_storage.as_ref().map(session_storage).or(config.session_storage);
+    config.session_storage =
+        spec.session_storage.as_ref().map(shared_sessions::configuration).or(config.session_storage);
     config
-}
-
-/// Where sessions are kept, without the password, which pods read from its Secret.
-fn session_storage(storage: &SharedSessionStorage) -> SessionStorage {
-    SessionStorage {
-        provider: storage.provider,
-        address: storage.address.clone(),
-        db: storage.db,
-        key_prefix: storage.key_prefix.clone(),
-    }
 }
 
 /// Whether the pods of `server` share their sessions.

@@ -1,6 +1,7 @@
 //! How many pods a gateway has, whose account they have, and what follows from it.
 
 use super::*;
+use crate::controllers::workload::shared_sessions::SEAL_KEY_BYTES;
 
 /// The objects of `server` by kind and name, with what others said to the Deployment.
 fn objects(server: &VirtualMCPServer, deployment_replicas: Option<i32>) -> BTreeMap<String, Value> {
@@ -127,7 +128,8 @@ fn pods_that_share_sessions_have_the_same_key_and_the_password_as_files() {
     let mut other = gateway.clone();
     other.shared_sessions.as_mut().unwrap().seal_key = Some("other".to_owned());
     assert_ne!(build::objects(&other, &settings()), objects);
-    let key = build::seal_key(&gateway, [7; build::SEAL_KEY_BYTES]);
+    let sessions = gateway.shared_sessions.as_ref().unwrap();
+    let key = sessions.secret(&build::owner(&gateway), [7; SEAL_KEY_BYTES]);
     assert_eq!((key.metadata.name.as_deref(), key.immutable), (Some("vmcp-engineering-seal-key"), Some(true)));
     assert_eq!(key.metadata.owner_references.unwrap()[0].uid, gateway.uid);
     assert_eq!(key.data.unwrap()["key"].0, [7; 32]);

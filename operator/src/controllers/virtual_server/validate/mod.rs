@@ -15,10 +15,11 @@ use operator_api::{
 use serde_json::Value;
 
 use super::{
+    build,
     configuration::{self, Configuration},
     resolve::{self, Inputs, References},
 };
-use crate::runtime::ObjectKey;
+use crate::{controllers::workload::shared_sessions::SharedSessions, runtime::ObjectKey};
 
 /// A gateway that can be built.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,15 +52,6 @@ pub struct Gateway {
     pub pod_template: Option<Value>,
     /// What its pods need to share their sessions, if they do.
     pub shared_sessions: Option<SharedSessions>,
-}
-
-/// What the pods of a gateway need to share their sessions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SharedSessions {
-    /// The uid of the Secret with the key that they seal with, once there is one.
-    pub seal_key: Option<String>,
-    /// The Secret and the key with the password of the storage.
-    pub password: Option<(String, String)>,
 }
 
 /// What one check found. One that is not passed keeps the gateway from being built.
@@ -184,9 +176,9 @@ fn gateway(server: &VirtualMCPServer, references: &References) -> Gateway {
         service_account: spec.service_account.clone().filter(|name| !name.is_empty()),
         image_pull_secrets: names.filter(|name| !name.is_empty()).collect(),
         pod_template: spec.pod_template_spec.clone(),
-        shared_sessions: configuration::shares_sessions(server).then(|| SharedSessions {
-            seal_key: references.seal_key.clone(),
-            password: resolve::password(server).map(|password| (password.name.clone(), password.key.clone())),
+        shared_sessions: configuration::shares_sessions(server).then(|| {
+            let service = build::name(server.metadata.name.as_deref().unwrap_or_default());
+            SharedSessions::of(&service, spec.session_storage.as_ref(), references.seal_key.clone())
         }),
     }
 }

@@ -10,12 +10,12 @@ use super::{Check, check, references};
 use crate::{
     controllers::{
         authorization::Problem,
-        configuration as verdicts, headers, secrets, unsupported,
+        configuration as verdicts, headers, unsupported,
         virtual_server::{
             build, configuration,
             resolve::{self, References},
         },
-        workload::{name_problem, pod},
+        workload::{name_problem, pod, shared_sessions},
     },
     runtime::ObjectKey,
 };
@@ -30,7 +30,8 @@ pub(super) fn spec(server: &VirtualMCPServer, references: &References) -> Check 
     problems.extend(written_in_vain(&server.spec));
     problems.extend(outgoing(&server.spec));
     problems.extend(config(server));
-    problems.extend(password(server, references));
+    let storage = server.spec.session_storage.as_ref();
+    problems.extend(shared_sessions::password_problems(storage, &references.storage_secrets));
     problems.extend(tool_configs(server, references));
     problems.extend(references::policies(server, references).into_iter().filter_map(|problem| match problem {
         Problem::Inline(message) => Some(message),
@@ -65,18 +66,6 @@ fn config(server: &VirtualMCPServer) -> Vec<String> {
     let effective = configuration::of(server, &References::default()).config;
     problems.extend(effective.unsupported().iter().map(|sentence| place(sentence)));
     problems
-}
-
-/// What is wrong with the password of the session storage.
-fn password(server: &VirtualMCPServer, references: &References) -> Vec<String> {
-    const PATH: &str = "spec.sessionStorage.passwordRef";
-    let Some(password) = resolve::password(server) else { return Vec::new() };
-    let missing = secrets::problems(password, PATH);
-    if !missing.is_empty() {
-        return missing;
-    }
-    let problem = secrets::problem(&password.name, &password.key, &references.storage_secrets);
-    problem.map(|problem| format!("{PATH}: {problem}")).into_iter().collect()
 }
 
 /// Selections of tools that cannot be used.
