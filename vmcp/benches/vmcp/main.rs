@@ -1,6 +1,7 @@
 //! What the gateway costs: latency, time of the processor, memory, and what a backend that hangs takes from the others.
 //!
-//! `cargo bench -p vmcp [-- --calls N --rate N --seconds N --connections N --sessions N,N --streams N]`. The gateway is the program, in
+//! `cargo bench -p vmcp [-- --calls N --rate N --seconds N --connections N --sessions N,N --streams N --hanging N]
+//! [--gateway PROGRAM] [--calls-only]`. The gateway is the program, in
 //! a process of its own, before backends of the simulator, which is another one. Load generator, gateway and backends share the
 //! machine: times of the processor are the gateway's own, latencies are everybody's.
 
@@ -9,6 +10,7 @@ mod program;
 mod session;
 mod setting;
 
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -44,6 +46,12 @@ struct Cli {
     /// How many calls wait for the backend that hangs.
     #[arg(long, default_value_t = 100)]
     hanging: usize,
+    /// The program to measure, to compare builds; without it the one that cargo has just built.
+    #[arg(long)]
+    gateway: Option<PathBuf>,
+    /// Latency and the processor's time of calls alone.
+    #[arg(long)]
+    calls_only: bool,
     /// What cargo passes to benchmarks, and not to tests.
     #[arg(long, hide = true)]
     bench: bool,
@@ -56,11 +64,14 @@ fn main() -> anyhow::Result<()> {
         println!("nothing is measured without `cargo bench`");
         return Ok(());
     }
-    let setting = Setting::start()?;
+    let setting = Setting::start(cli.gateway.clone())?;
     for (access, what) in
         [(Access::Open, "anonymous"), (Access::Oidc, "OIDC"), (Access::Exchange, "OIDC and exchanged token")]
     {
         calls(&cli, &setting, access, what)?;
+    }
+    if cli.calls_only {
+        return Ok(());
     }
     memory(&cli, &setting)?;
     one_hangs(&cli, &setting)
@@ -73,7 +84,6 @@ fn calls(cli: &Cli, setting: &Setting, access: Access, what: &str) -> anyhow::Re
     let mut direct = sessions(cli.connections, |_| setting.backend(access))?;
     at_once(&mut direct, 50)?;
     let without = at_rate(&mut direct, cli.rate, time)?;
-    // Not before: the gateway closes connections on which nothing comes for ten seconds.
     let mut through = sessions(cli.connections, |_| setting.through(&gateway, access))?;
     at_once(&mut through, 50)?;
     let with = at_rate(&mut through, cli.rate, time)?;

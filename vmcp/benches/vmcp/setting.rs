@@ -32,14 +32,15 @@ pub(crate) enum Access {
 /// Backends in a simulator, and the folder of everything.
 pub(crate) struct Setting {
     simulator: Program,
+    gateway: PathBuf,
     folder: tempfile::TempDir,
     port: u16,
     token: String,
 }
 
 impl Setting {
-    /// Builds and starts the simulator.
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    /// Builds and starts the simulator, for gateways of `gateway` or of what cargo has built.
+    pub(crate) fn start(gateway: Option<PathBuf>) -> anyhow::Result<Self> {
         let program = simulator()?;
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
@@ -70,7 +71,8 @@ impl Setting {
             .find(|path| path.extension().is_some_and(|extension| extension == "token"))
             .context("the simulator writes a token for alice")?;
         let token = std::fs::read_to_string(token)?.trim().to_owned();
-        Ok(Self { simulator, folder, port, token })
+        let gateway = gateway.unwrap_or_else(|| env!("CARGO_BIN_EXE_vmcp").into());
+        Ok(Self { simulator, gateway, folder, port, token })
     }
 
     /// A backend, called directly.
@@ -118,7 +120,7 @@ impl Setting {
         let file = write(self.folder.path(), "vmcp.yaml", &config)?;
         let flags =
             ["serve", "--config", &file, "--port", "0", "--egress-allow", "127.0.0.0/8", "--session-cap", "20000"];
-        Program::start(Path::new(env!("CARGO_BIN_EXE_vmcp")), &flags)
+        Program::start(&self.gateway, &flags)
     }
 }
 
