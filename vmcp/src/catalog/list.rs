@@ -182,7 +182,8 @@ impl Catalog {
             return Ok(Arc::new(ItemList::new(kind)));
         }
         let slot = self.lists.slot(Key::new(kind, backend, caller));
-        self.load(kind, &slot, view, backend, caller).await
+        // Rare, and large: it would be a part of each call's future.
+        Box::pin(self.load(kind, &slot, view, backend, caller)).await
     }
 
     fn offers_none(&self, kind: Kind, backend: &Backend) -> bool {

@@ -49,6 +49,19 @@ impl Catalog {
         if level.is_none() && subscriptions.is_empty() {
             return;
         }
+        // Rare, and large: it would be a part of each call's future.
+        Box::pin(self.tell_interests(view, caller, backend, session, level, subscriptions)).await;
+    }
+
+    async fn tell_interests(
+        &self,
+        view: &ClientView,
+        caller: &Caller,
+        backend: &Arc<Backend>,
+        session: &BackendSession,
+        level: Option<Level>,
+        subscriptions: Vec<String>,
+    ) {
         let timeout = self.timeout(backend);
         // The request that follows says why a session cannot be opened.
         let Ok(offers) = session.offers(caller, timeout).await else { return };

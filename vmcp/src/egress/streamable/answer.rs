@@ -51,7 +51,8 @@ impl Awaited<'_> {
                     _ => Err(protocol("the backend's answer belongs to another request").into()),
                 }
             }
-            "text/event-stream" => Ok(self.follow(response).await?.into()),
+            // Large: it would be a part of each call's future.
+            "text/event-stream" => Ok(Box::pin(self.follow(response)).await?.into()),
             "" if status == StatusCode::ACCEPTED => {
                 Err(protocol("the backend accepted the request without answering it").into())
             }
