@@ -117,6 +117,9 @@ pub struct Serving {
     /// The file with the password of the Redis of sessionStorage.
     #[arg(long, value_name = "FILE", env = "VMCP_REDIS_PASSWORD_FILE")]
     pub redis_password_file: Option<PathBuf>,
+    /// How many threads serve clients; without it one for each processor that the process may use.
+    #[arg(long, value_name = "NUMBER", value_parser = parse_cap)]
+    pub workers: Option<usize>,
     /// The namespace of the objects that are read; the operator sets it.
     #[arg(long, env = "VMCP_NAMESPACE", hide = true)]
     pub namespace: Option<String>,

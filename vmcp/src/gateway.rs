@@ -14,13 +14,14 @@ use crate::reload::{ConfigFile, GatewayReload, SetLogLevel, follow};
 use crate::settings::Settings;
 use crate::start::{self, Bound, Cluster, Server, Storage, http_client};
 use crate::status::{Seen, StatusTarget, write_status};
+use crate::workers::Workers;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use vmcp_config::{Config, OutgoingAuthSource};
 
-pub use crate::start::StartError;
+pub use crate::start::{StartError, workers};
 
 /// News of backends that wait to be passed on.
 const NEWS: usize = 64;
@@ -145,6 +146,13 @@ impl Gateway {
     #[must_use]
     pub fn following(mut self, file: ConfigFile<Config>, set_log_level: SetLogLevel) -> Self {
         self.followed = Some((file, set_log_level));
+        self
+    }
+
+    /// The same, whose clients are served by these threads.
+    #[must_use]
+    pub fn on(mut self, workers: Workers) -> Self {
+        self.server.set_workers(workers);
         self
     }
 

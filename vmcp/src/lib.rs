@@ -12,7 +12,7 @@
 //! [`stateless`] is what both sides know of the revisions without sessions.
 //! [`seal`] makes text that clients and stores keep for the gateway and cannot read or change; [`replicas`] lets several
 //! processes serve the same sessions. [`circuit`] is the breaker that stops requests to what keeps failing.
-//! [`descriptors`] are what connections cost the process.
+//! [`descriptors`] are what connections cost the process, [`workers`] the threads that serve them.
 
 pub mod backend;
 mod capabilities;
@@ -43,3 +43,4 @@ pub mod settings;
 mod start;
 pub mod stateless;
 pub mod status;
+pub mod workers;

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 use vmcp::cli::{Cli, Command, Validate};
-use vmcp::gateway::{Gateway, Options, StartError};
+use vmcp::gateway::{Gateway, Options, StartError, workers};
 use vmcp::proxy::{self, Proxy};
 use vmcp::reload::{ConfigFile, SetLogLevel};
 use vmcp_config::proxy::ProxyConfig;
@@ -32,7 +32,9 @@ fn main() -> ExitCode {
             Ok((file, config)) => {
                 let set_level = log(config.operational.as_ref().and_then(|operational| operational.log_level));
                 run(async move {
-                    let gateway = Gateway::bind(Options { config, serve: *serve }).await?.following(file, set_level);
+                    let workers = workers(&serve.serving)?;
+                    let gateway = Gateway::bind(Options { config, serve: *serve }).await?;
+                    let gateway = gateway.following(file, set_level).on(workers);
                     Ok((gateway.address(), move |stop| gateway.serve(stop)))
                 })
             }
@@ -43,7 +45,9 @@ fn main() -> ExitCode {
                 // The file of a proxy says nothing of it.
                 drop(log(None));
                 run(async move {
-                    let proxy = Proxy::bind(proxy::Options { config, flags: *flags }).await?.following(file);
+                    let workers = workers(&flags.serving)?;
+                    let proxy =
+                        Proxy::bind(proxy::Options { config, flags: *flags }).await?.following(file).on(workers);
                     Ok((proxy.address(), move |stop| proxy.serve(stop)))
                 })
             }
@@ -85,7 +89,8 @@ where
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         tracing::warn!("a TLS provider was installed already");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // For what no client waits for: discovery, probes, files. Clients are served by workers.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("failed to start"), 1),
     };

@@ -9,6 +9,7 @@ use crate::policy::Policy;
 use crate::relay::Relay;
 use crate::reload::{ConfigFile, ProxyReload, follow};
 use crate::start::{self, Bound, Cluster, Server, StartError, Storage, http_client};
+use crate::workers::Workers;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,13 @@ impl Proxy {
     #[must_use]
     pub fn following(mut self, file: ConfigFile<ProxyConfig>) -> Self {
         self.followed = Some(file);
+        self
+    }
+
+    /// The same, whose clients are served by these threads.
+    #[must_use]
+    pub fn on(mut self, workers: Workers) -> Self {
+        self.server.set_workers(workers);
         self
     }
 

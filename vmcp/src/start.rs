@@ -7,10 +7,11 @@ use crate::cli::Serving;
 use crate::discovery::DiscoveryError;
 use crate::egress::guard::{AllowList, Guard};
 use crate::egress::{DnsResolver, HttpClient, HttpOptions, Resolve, ResolverSetupError, SystemLookup, Way};
-use crate::ingress::{Ingress, OriginRules, SessionLimits};
+use crate::ingress::{Front, Ingress, OriginRules, SessionLimits};
 use crate::policy::PolicyError;
 use crate::replicas::{Heard, SecretError};
 use crate::seal::SealError;
+use crate::workers::Workers;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -65,6 +66,9 @@ pub enum StartError {
     /// Names cannot be resolved.
     #[error(transparent)]
     Resolver(#[from] ResolverSetupError),
+    /// The threads that serve clients cannot be started.
+    #[error("failed to start the threads that serve clients")]
+    Workers(#[source] std::io::Error),
     /// The address is not free or not ours.
     #[error("failed to listen on {host}:{port}")]
     Listen {
@@ -113,10 +117,15 @@ impl Bound {
         OriginRules::new(self.address, serving.allow_origin.iter().cloned())
     }
 
-    /// The server that answers here. Work that is to end with it stops with `background`.
+    /// The server that answers here, for now on the event loop that it runs on. Work that is to end with it stops with `background`.
     pub(crate) fn server(self, ingress: Arc<Ingress>, background: CancellationToken) -> Server {
-        Server { bound: self, ingress, background, tasks: TaskTracker::new() }
+        Server { bound: self, ingress, background, tasks: TaskTracker::new(), workers: Workers::default() }
     }
+}
+
+/// The threads that serve clients, as many as the flags say.
+pub fn workers(serving: &Serving) -> Result<Workers, StartError> {
+    Workers::start(serving.workers).map_err(StartError::Workers)
 }
 
 /// The bounds of the flags on sessions.
@@ -130,12 +139,18 @@ pub(crate) struct Server {
     ingress: Arc<Ingress>,
     background: CancellationToken,
     tasks: TaskTracker,
+    workers: Workers,
 }
 
 impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.bound.address
+    }
+
+    /// Has clients served by these threads.
+    pub(crate) fn set_workers(&mut self, workers: Workers) {
+        self.workers = workers;
     }
 
     /// What tells background work to end.
@@ -166,14 +181,14 @@ impl Server {
         self.spawn_until_end(async move { ingress.sessions.reap().await });
         let ingress = Arc::clone(&self.ingress);
         self.spawn_until_end(async move { ingress.stateless.gateway.reap().await });
-        let Self { bound, ingress, background, tasks } = self;
+        let Self { bound, ingress, background, tasks, workers } = self;
         let streams = ingress.stop.clone();
         let end_streams = stop.clone();
         tasks.spawn(async move {
             end_streams.cancelled().await;
             streams.cancel();
         });
-        crate::ingress::serve(bound.listener, ingress.router(), stop).await;
+        crate::ingress::serve(bound.listener, Front::new(&ingress), &workers, stop).await;
         ingress.sessions.end_all().await;
         ingress.stateless.gateway.close().await;
         background.cancel();

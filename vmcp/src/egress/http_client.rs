@@ -16,6 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
+use tokio::runtime::{self, Handle};
 use tokio::time::Instant;
 use url::Url;
 
@@ -63,12 +64,14 @@ struct Shared {
     pools: Mutex<HashMap<PoolKey, Pool>>,
 }
 
-/// Connections are shared by requests of one partition, trust set and reach.
+/// Connections are shared by requests of one partition, trust set and reach, on one event loop: a connection of another one would
+/// have to wake that up for each request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct PoolKey {
     partition: Partition,
     trust: u64,
     reach: Reach,
+    event_loop: runtime::Id,
 }
 
 /// What connections are for. Those of one partition are never used by another.
@@ -157,7 +160,7 @@ impl Shared {
     }
 
     fn pool(&self, partition: Partition, reach: Reach, trust: &Trust) -> Client<Connector, Full<Bytes>> {
-        let key = PoolKey { partition, trust: trust.identity(), reach };
+        let key = PoolKey { partition, trust: trust.identity(), reach, event_loop: Handle::current().id() };
         let now = Instant::now();
         let mut pools = self.lock_pools();
         if let Some(pool) = pools.get_mut(&key) {

@@ -11,6 +11,7 @@ mod answering;
 mod batch;
 mod body;
 mod dispatch;
+mod front;
 mod http_sse;
 mod listener;
 mod listening;
@@ -32,6 +33,7 @@ mod stream;
 mod upstream;
 mod work;
 
+pub use front::Front;
 pub use http_sse::SseEndpoint;
 pub use listener::serve;
 pub(crate) use methods::owned_keys;
@@ -54,14 +56,13 @@ use crate::policy::Refusal;
 use crate::replicas::{CreateError, Handshake};
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use url::Url;
+use url::{Origin, Url};
 
 /// The header that names a session.
 const SESSION_HEADER: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -105,10 +106,9 @@ pub struct Ingress {
 }
 
 impl Ingress {
-    /// All routes.
-    pub fn router(self: &Arc<Self>) -> Router {
+    /// Where everything but MCP itself is answered.
+    fn routes(self: &Arc<Self>) -> Router {
         let mut router = Router::new()
-            .route("/mcp", any(mcp))
             .route("/health", get(probes::health))
             .route("/readyz", get(probes::readyz))
             .route("/.well-known/{*rest}", get(well_known));
@@ -118,10 +118,13 @@ impl Ingress {
         if self.http_sse.is_some() {
             router = router.route("/sse", get(http_sse::stream)).route("/messages", post(http_sse::message));
         }
-        router
-            .fallback(not_found)
-            .layer(middleware::from_fn_with_state(Arc::clone(self), guard_origin))
-            .with_state(Arc::clone(self))
+        router.fallback(not_found).with_state(Arc::clone(self))
+    }
+
+    /// The origin of the resource as which this server is published at the moment.
+    fn published(&self) -> Option<Origin> {
+        let now = self.report.discovered.borrow();
+        now.policy.resource().and_then(|resource| resource.identifier()).map(Url::origin)
     }
 
     /// Finds out who calls, or answers what the caller must do first.
@@ -223,13 +226,14 @@ fn no_such_session() -> Refused {
     answer::refusal(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message)
 }
 
-async fn mcp(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
+/// Answers a request to the endpoint.
+async fn mcp(ingress: &Arc<Ingress>, request: Request) -> Response {
     let answer = match request.method().as_str() {
-        "POST" => post::post(&ingress, request).await,
+        "POST" => post::post(ingress, request).await,
         "GET" | "DELETE" if revision::is_stateless(request.headers()) => {
             Err(not_allowed("revision 2026-07-28 has no sessions: use POST", "POST"))
         }
-        "GET" => stream::open(&ingress, request.headers()).await,
+        "GET" => stream::open(ingress, request.headers()).await,
         "DELETE" => ingress.end_session(request.headers()).await,
         _ => Err(not_allowed("use POST, GET or DELETE", "POST, GET, DELETE")),
     };
@@ -240,17 +244,6 @@ fn not_allowed(message: &str, allowed: &'static str) -> Refused {
     let mut refusal = answer::refusal(StatusCode::METHOD_NOT_ALLOWED, code::INVALID_REQUEST, message);
     refusal.0.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
     refusal
-}
-
-async fn guard_origin(State(ingress): State<Arc<Ingress>>, request: Request, next: Next) -> Response {
-    let published = || {
-        let now = ingress.report.discovered.borrow();
-        now.policy.resource().and_then(|resource| resource.identifier()).map(Url::origin)
-    };
-    match ingress.origins.check(request.headers(), request.uri().authority(), published) {
-        Ok(()) => next.run(request).await,
-        Err(refused) => *answer::refusal(StatusCode::FORBIDDEN, code::INVALID_REQUEST, refused.to_string()).0,
-    }
 }
 
 async fn well_known(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {

@@ -177,11 +177,14 @@ async fn bad_answers_of_a_server_end_their_call_alone() {
     goes_well(&client).await;
 }
 
-/// The status line of the answer to these bytes.
-async fn answered(gateway: &Running, bytes: &[u8]) -> String {
+/// The status of the answer to these bytes, after which nothing more is sent if they are `cut`: else the end would take back a
+/// request that is whole.
+async fn answered(gateway: &Running, bytes: &[u8], cut: bool) -> String {
     let mut stream = TcpStream::connect(gateway.url.trim_start_matches("http://")).await.unwrap();
     stream.write_all(bytes).await.unwrap();
-    stream.shutdown().await.unwrap();
+    if cut {
+        stream.shutdown().await.unwrap();
+    }
     let mut line = String::new();
     let mut stream = BufReader::new(stream);
     let _ = tokio::time::timeout(PATIENCE, stream.read_line(&mut line)).await.unwrap();
@@ -224,7 +227,7 @@ async fn bad_requests_of_clients_end_alone() {
         ("wrong params", typed("1", r#""ping""#, "7"), "400"),
         ("deep", typed("1", r#""ping""#, &format!("{{\"a\":{}", "[".repeat(100_000))), "400"),
     ] {
-        assert_eq!(answered(&gateway, &bytes).await, status, "{name}");
+        assert_eq!(answered(&gateway, &bytes, name.starts_with("cut")).await, status, "{name}");
     }
     for (params, what) in [
         (r#"{"name":7}"#, "tools/call"),
