@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 const ASK: &str = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
+const ASK_AGAIN: &str = r#"{"jsonrpc":"2.0","id":2,"method":"roots/list"}"#;
 
 fn roots(asked: &Value) -> String {
     json!({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": []}}).to_string()
@@ -16,7 +17,7 @@ fn roots(asked: &Value) -> String {
 
 pub(crate) async fn a_question_of_one_replica_is_answered_through_another(redis: Arc<RedisServer>) {
     let backend = Backend::start(&["ask"]).await;
-    backend.speak("ask", &[ASK, ASK]);
+    backend.speak("ask", &[ASK, ASK_AGAIN]);
     let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
     let here = connected(&one).await;
     let there = at(&here, &two);
@@ -57,6 +58,9 @@ pub(crate) async fn a_stream_of_one_replica_is_read_on_at_another(redis: Arc<Red
     drop(events);
     let (stream, _) = last_id.split_once('-').unwrap();
     let priming = format!("{stream}-");
+    // What was said is noted a moment later.
+    let again = there.with("last-event-id", &priming);
+    eventually("the stream", async || again.open(Method::GET, "/mcp", "").await.status() == StatusCode::OK).await;
     let mut rest = there.listen_after(&priming).await;
     assert_eq!(rest.next().await.unwrap(), asked, "what was said before");
     assert_eq!(there.post(roots(&asked)).await.status, StatusCode::ACCEPTED);
