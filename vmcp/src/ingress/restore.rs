@@ -1,11 +1,11 @@
 //! Making a session of what the store knows of it, at a replica that has not seen it before.
 
-use super::Ingress;
 use super::answer::{self, Refused};
 use super::session::Session;
+use super::{Ingress, storage_away};
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, code, error_response};
-use crate::replicas::{Signal, Stored};
+use crate::replicas::{Away, Signal, Stored};
 use http::StatusCode;
 use std::sync::Arc;
 
@@ -29,13 +29,21 @@ pub(super) async fn restore(
         Refused::from(answer::error(StatusCode::NOT_FOUND, None, &error))
     })?;
     session.agree(&handshake.revision);
+    // Another request may have been faster: nothing was opened yet that would have to be ended.
+    drop(session.attach(upstream));
+    hear_what_was_missed(ingress, session).await.map_err(|away| storage_away(&away.to_string(), None))
+}
+
+/// Brings a session up to date that hears signals from now on: those of before were for nobody here.
+async fn hear_what_was_missed(ingress: &Arc<Ingress>, session: &Arc<Session>) -> Result<(), Away> {
+    let (Some(stored), Some(upstream)) = (ingress.sessions.stored(session).await?, session.upstream()) else {
+        return Ok(());
+    };
     if let Some(shared) = session.outbox.shared() {
         shared.set_read_elsewhere(stored.is_read);
     }
     for interest in stored.interests {
         upstream.hear(&Signal::Interest(interest));
     }
-    // Another request may have been faster: nothing was opened yet that would have to be ended.
-    drop(session.attach(upstream));
     Ok(())
 }

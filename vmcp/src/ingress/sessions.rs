@@ -139,6 +139,14 @@ impl Sessions {
         Ok(Some(Found::Elsewhere(session, stored)))
     }
 
+    /// What other replicas have noted of a session, if it lives.
+    pub(super) async fn stored(&self, session: &Session) -> Result<Option<Stored>, Away> {
+        match &self.store {
+            Some(store) => store.load(&session.id).await,
+            None => Ok(None),
+        }
+    }
+
     /// Ends a session, at all replicas.
     pub async fn end(&self, session: &Session) {
         self.live.lock().remove(&session.id);

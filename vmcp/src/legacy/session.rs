@@ -76,20 +76,20 @@ impl ClientSession {
             Method::Subscribe => {
                 let uri = params.string("uri").ok().flatten().unwrap_or_default();
                 let reply = catalog.subscribe(view, caller, params, &asked).await;
-                self.share_subscription(uri);
+                self.share_subscription(uri).await;
                 reply
             }
             Method::Unsubscribe => {
                 let uri = params.string("uri").ok().flatten().unwrap_or_default();
                 let reply = catalog.unsubscribe(view, caller, params, &asked).await;
-                self.share_subscription(uri);
+                self.share_subscription(uri).await;
                 reply
             }
             Method::Complete => catalog.complete(view, caller, params, &asked).await,
             Method::SetLevel(level) => {
                 catalog.set_level(view, caller, level).await;
                 if let Some(shared) = self.client.shared() {
-                    shared.interest(Interest::Level(level));
+                    shared.interest(Interest::Level(level)).await;
                 }
                 Ok(Reply::Result(raw(&json!({}))))
             }
@@ -97,12 +97,13 @@ impl ClientSession {
     }
 
     /// Lets other replicas know whether the client is subscribed to a resource.
-    fn share_subscription(&self, uri: String) {
+    async fn share_subscription(&self, uri: String) {
         let Some(shared) = self.client.shared() else { return };
-        shared.interest(match self.view.interests.subscribed_to(&uri) {
+        let interest = match self.view.interests.subscribed_to(&uri) {
             Some(backend) => Interest::Subscribed { uri, backend },
             None => Interest::Unsubscribed { uri },
-        });
+        };
+        shared.interest(interest).await;
     }
 }
 

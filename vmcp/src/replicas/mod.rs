@@ -56,6 +56,9 @@ pub trait SessionStore: BackendSessions + fmt::Debug {
     /// for so long that too much waits.
     fn write(&self, id: &str, write: Write);
 
+    /// Waits until all that was given to [`write`](Self::write) before is noted, or lost.
+    fn noted(&self) -> BoxFuture<'_, ()>;
+
     /// Whether this replica is known to be there by its name.
     fn is_alive<'a>(&'a self, replica: &'a str) -> BoxFuture<'a, Result<bool, Away>>;
 

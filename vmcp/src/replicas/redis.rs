@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 use vmcp_config::RedisAddress;
 use writer::{Task, WAITING};
@@ -265,9 +265,20 @@ impl SessionStore for RedisStore {
     }
 
     fn write(&self, id: &str, write: Write) {
-        if self.tasks.try_send(Task { id: id.to_owned(), write }).is_err() {
+        if self.tasks.try_send(Task::Write(id.to_owned(), write)).is_err() {
             tracing::warn!("the session storage is away for too long, something about a session is lost");
         }
+    }
+
+    fn noted(&self) -> BoxFuture<'_, ()> {
+        async move {
+            let (so_far, waiting) = oneshot::channel();
+            if self.tasks.send(Task::Tell(so_far)).await.is_ok() {
+                // Without a writer nothing will be noted any more.
+                let _ = waiting.await;
+            }
+        }
+        .boxed()
     }
 
     fn is_alive<'a>(&'a self, replica: &'a str) -> BoxFuture<'a, Result<bool, Away>> {

@@ -14,6 +14,9 @@ use tokio::sync::watch;
 /// How often a reader looks by itself: signals may be lost.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How long at most is waited for what is noted: while the store is away that takes until it is back.
+const NOTED: Duration = Duration::from_secs(1);
+
 /// Changes of lists that follow each other within this time are told once.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
@@ -83,9 +86,11 @@ impl SharedSession {
         self.write(Write::StreamEnded(stream));
     }
 
-    /// Notes what the client wants to hear of.
-    pub fn interest(&self, interest: Interest) {
+    /// Notes what the client wants to hear of, and waits a moment until that is done: the client may come to another replica
+    /// with its next request, and expects to be known there.
+    pub async fn interest(&self, interest: Interest) {
         self.write(Write::Interest(interest));
+        let _ = tokio::time::timeout(NOTED, self.store.noted()).await;
     }
 
     /// Tells the other replicas.

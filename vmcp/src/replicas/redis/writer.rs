@@ -4,27 +4,37 @@ use super::{INTEREST, INTERESTS, Inner, KEPT, KEPT_BYTES, KEPT_FOR, MESSAGE, REA
 use crate::replicas::{Away, Interest, Signal, Write};
 use redis::AsyncCommands;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// How much may wait while Redis is away.
 pub(super) const WAITING: usize = 4096;
 
-/// Something to write about a session, by its id.
+/// What the writer does next.
 #[derive(Debug)]
-pub(super) struct Task {
-    pub(super) id: String,
-    pub(super) write: Write,
+pub(super) enum Task {
+    /// Writes something about the session of this id.
+    Write(String, Write),
+    /// Says that it has come so far.
+    Tell(oneshot::Sender<()>),
 }
 
 /// Writes what comes, in order, until nobody can send any more. What fails because Redis is away is tried again.
 pub(super) async fn run(inner: Arc<Inner>, mut tasks: mpsc::Receiver<Task>) {
     let mut link = inner.link.clone();
     while let Some(task) = tasks.recv().await {
+        let (id, write) = match task {
+            Task::Write(id, write) => (id, write),
+            Task::Tell(waiting) => {
+                // Nobody waits for ever.
+                let _ = waiting.send(());
+                continue;
+            }
+        };
         loop {
             if !link.connected().await {
                 return;
             }
-            match inner.write(&task).await {
+            match inner.write(&id, &write).await {
                 Ok(()) => break,
                 // Redis is there and does not take it.
                 Err(Away) if link.is_there() => {
@@ -38,7 +48,7 @@ pub(super) async fn run(inner: Arc<Inner>, mut tasks: mpsc::Receiver<Task>) {
 }
 
 impl Inner {
-    async fn write(&self, Task { id, write }: &Task) -> Result<(), Away> {
+    async fn write(&self, id: &str, write: &Write) -> Result<(), Away> {
         match write {
             Write::Said { stream, number, message, unless_waiting } => {
                 let digest = if *unless_waiting { self.vault.digest(message) } else { String::new() };
