@@ -245,6 +245,8 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
     if entry.method == "server/discover" && backend.world.lock().unwrap().broken.is_none() {
         return StatusCode::NOT_FOUND.into_response();
     }
+    // Whoever knows of a stream may tell it something.
+    let news = (method == Method::GET).then(|| backend.news.subscribe());
     backend.journal.send_modify(|entries| entries.push(entry.clone()));
     let tool = message["params"]["name"].as_str().unwrap_or_default().to_owned();
     let hangs = backend.world.lock().unwrap().hanging.contains(&entry.method);
@@ -280,9 +282,10 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
     }
     let member = match entry.method.as_str() {
         "GET" => {
-            let news = futures::stream::unfold(backend.news.subscribe(), |mut news| async move {
+            let news = futures::stream::unfold(news, |news| async move {
+                let mut news = news?;
                 let message = news.recv().await.ok()?;
-                Some((Ok::<_, std::convert::Infallible>(message), news))
+                Some((Ok::<_, std::convert::Infallible>(message), Some(news)))
             });
             backend.streams.send_replace(());
             return ([("content-type", "text/event-stream")], Body::from_stream(news)).into_response();
