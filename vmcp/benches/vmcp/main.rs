@@ -7,6 +7,7 @@
 
 mod load;
 mod program;
+mod relay;
 mod session;
 mod setting;
 
@@ -65,6 +66,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let setting = Setting::start(cli.gateway.clone())?;
+    floor(&cli, &setting)?;
     for (access, what) in
         [(Access::Open, "anonymous"), (Access::Oidc, "OIDC"), (Access::Exchange, "OIDC and exchanged token")]
     {
@@ -75,6 +77,23 @@ fn main() -> anyhow::Result<()> {
     }
     memory(&cli, &setting)?;
     one_hangs(&cli, &setting)
+}
+
+/// The latency that any intermediary adds.
+fn floor(cli: &Cli, setting: &Setting) -> anyhow::Result<()> {
+    let direct = setting.backend(Access::Open);
+    let relayed = Target { address: relay::start(&direct.address)?, ..direct.clone() };
+    let [without, with] = [direct, relayed].map(|target| {
+        let mut sessions = sessions(cli.connections, |_| target.clone())?;
+        at_once(&mut sessions, 50)?;
+        at_rate(&mut sessions, cli.rate, Duration::from_secs(cli.seconds))
+    });
+    let (without, with) = (without?, with?);
+    for percent in [50, 99] {
+        let added = with.percentile(percent) - without.percentile(percent);
+        report(&format!("a relay of bytes: latency p{percent}, added"), added, "ms", Aim::None);
+    }
+    Ok(())
 }
 
 /// Added latency, and calls per second of the gateway's processor time.
