@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 /// Where a session goes, and with what.
 #[derive(Clone)]
 pub(crate) struct Target {
-    /// Address and port.
+    /// Address and port that it connects to.
     pub(crate) address: String,
+    /// What it calls them.
+    pub(crate) host: String,
     /// The path of the endpoint.
     pub(crate) path: String,
     /// The name of the tool that answers with its argument.
@@ -63,11 +65,11 @@ impl Session {
     }
 
     fn head(&self, method: &str, more: &str) -> String {
-        let Target { address, path, token, .. } = &self.target;
+        let Target { host, path, token, .. } = &self.target;
         let session = if self.id.is_empty() { String::new() } else { format!("mcp-session-id: {}\r\n", self.id) };
         let token = token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
         format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\naccept: application/json, text/event-stream\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\naccept: application/json, text/event-stream\r\n\
              mcp-protocol-version: 2025-11-25\r\n{session}{token}{more}\r\n"
         )
     }

@@ -79,6 +79,7 @@ impl Setting {
     pub(crate) fn backend(&self, access: Access) -> Target {
         Target {
             address: self.simulator.address.clone(),
+            host: self.simulator.address.clone(),
             path: format!("/{}/mcp", name(access)),
             tool: "echo".to_owned(),
             token: matches!(access, Access::Exchange).then(|| self.token.clone()),
@@ -126,7 +127,8 @@ impl Setting {
 
 /// A backend of this name through a gateway that asks its clients for nothing.
 pub(crate) fn through(gateway: &Program, backend: &str) -> Target {
-    Target { address: gateway.address.clone(), path: "/mcp".to_owned(), tool: format!("{backend}_echo"), token: None }
+    let host = gateway.address.clone();
+    Target { address: host.clone(), host, path: "/mcp".to_owned(), tool: format!("{backend}_echo"), token: None }
 }
 
 /// The name of a backend that answers.
