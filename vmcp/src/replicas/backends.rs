@@ -135,31 +135,28 @@ impl SharedBackend {
 
     /// Asks for the session, other than the `lost` one; waits while another replica opens it.
     pub async fn enter(&self, lost: Option<&Ticket>) -> Entered {
-        let mut told = self.session.backends();
-        loop {
-            told.mark_unchanged();
-            match self.store().enter(self.session.id(), &self.backend, lost).await {
-                Ok(Entry::Open(ticket, session)) => return Entered::Open(ticket, session),
-                Ok(Entry::Yours) => return Entered::Yours,
-                Ok(Entry::Unusable) | Err(Away) => return Entered::Alone,
-                // The sender lives as long as the session that is held here.
-                Ok(Entry::Claimed(rest)) => drop(tokio::time::timeout(rest, told.changed()).await),
-            }
-        }
+        self.settled(lost).await.unwrap_or(Entered::Alone)
     }
 
     /// The session, if there is one; it is nobody's to open. Waits while another replica asks.
     pub async fn opened_before(&self) -> Result<Option<(Ticket, OpenedSession)>, Away> {
+        match self.settled(None).await? {
+            Entered::Open(ticket, session) => return Ok(Some((ticket, session))),
+            Entered::Yours => drop(self.store().opened(self.session.id(), &self.backend, None).await?),
+            Entered::Alone => {}
+        }
+        Ok(None)
+    }
+
+    /// What is known of the session once nobody else has the claim to open it.
+    async fn settled(&self, lost: Option<&Ticket>) -> Result<Entered, Away> {
         let mut told = self.session.backends();
         loop {
             told.mark_unchanged();
-            match self.store().enter(self.session.id(), &self.backend, None).await? {
-                Entry::Open(ticket, session) => return Ok(Some((ticket, session))),
-                Entry::Unusable => return Ok(None),
-                Entry::Yours => {
-                    self.store().opened(self.session.id(), &self.backend, None).await?;
-                    return Ok(None);
-                }
+            match self.store().enter(self.session.id(), &self.backend, lost).await? {
+                Entry::Open(ticket, session) => return Ok(Entered::Open(ticket, session)),
+                Entry::Yours => return Ok(Entered::Yours),
+                Entry::Unusable => return Ok(Entered::Alone),
                 // The sender lives as long as the session that is held here.
                 Entry::Claimed(rest) => drop(tokio::time::timeout(rest, told.changed()).await),
             }
