@@ -211,24 +211,23 @@ pub(crate) fn http_client(serving: &Serving, cluster: &Cluster) -> Result<HttpCl
     for mapping in &serving.connect_to {
         tracing::info!(%mapping, "connections to this host are dialled elsewhere");
     }
-    let way = match serving.dns_server {
-        Some(server) => way(serving, DnsResolver::with_server(server)?),
-        None => way(serving, DnsResolver::system()?),
-    };
+    let way = way(serving, || Ok(Arc::new(DnsResolver::system()?)))?;
     Ok(HttpClient::new(HttpOptions::new(guard(serving, cluster), way)))
 }
 
 /// The way to what the administrator has named for the process itself. Where no flag says otherwise, names lead where they do for other
 /// programs of the machine.
 fn unjudged_way(serving: &Serving) -> Result<Way, StartError> {
-    Ok(match serving.dns_server {
-        Some(server) => way(serving, DnsResolver::with_server(server)?),
-        None => way(serving, SystemLookup),
-    })
+    way(serving, || Ok(Arc::new(SystemLookup)))
 }
 
-fn way(serving: &Serving, resolver: impl Resolve + 'static) -> Way {
-    Way { connect_to: serving.connect_to.iter().cloned().collect(), ..Way::new(Arc::new(resolver)) }
+/// The way that the flags describe, with this resolver where they name none.
+fn way(serving: &Serving, resolver: impl FnOnce() -> Result<Arc<dyn Resolve>, StartError>) -> Result<Way, StartError> {
+    let resolver = match serving.dns_server {
+        Some(server) => Arc::new(DnsResolver::with_server(server)?),
+        None => resolver()?,
+    };
+    Ok(Way { connect_to: serving.connect_to.iter().cloned().collect(), ..Way::new(resolver) })
 }
 
 #[cfg(test)]

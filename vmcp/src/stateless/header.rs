@@ -1,7 +1,7 @@
 //! The headers that repeat what the body of a request says, so that intermediaries need not read it (2026-07-28,
 //! streamable HTTP, request metadata).
 
-use super::tasks::TASK_ID;
+use super::tasks::{TASK_ID, is_about_task};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -26,7 +26,7 @@ pub fn named_by(method: &str) -> Option<&'static str> {
     match method {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" => Some("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => Some(TASK_ID),
+        method if is_about_task(method) => Some(TASK_ID),
         _ => None,
     }
 }
