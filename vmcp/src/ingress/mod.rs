@@ -161,8 +161,8 @@ impl Ingress {
     async fn find_session(self: &Arc<Self>, id: &str, caller: &Caller) -> Result<Option<Arc<Session>>, Refused> {
         match self.sessions.find(id, caller).await.map_err(|away| storage_away(&away.to_string(), None))? {
             Some(Found::Here(session)) => Ok(Some(session)),
-            Some(Found::Elsewhere(session, stored)) => {
-                restore::restore(self, &session, caller, stored).await?;
+            Some(Found::Elsewhere(session, handshake)) => {
+                restore::restore(self, &session, caller, handshake).await?;
                 Ok(Some(session))
             }
             None => Ok(None),

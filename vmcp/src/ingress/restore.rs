@@ -5,18 +5,17 @@ use super::session::Session;
 use super::{Ingress, storage_away};
 use crate::backend::Caller;
 use crate::jsonrpc::{ErrorObject, code, error_response};
-use crate::replicas::{Away, Signal, Stored};
+use crate::replicas::{Away, Handshake, Signal};
 use http::StatusCode;
 use std::sync::Arc;
 
-/// Lets what was initialized elsewhere answer the client here. A session that was not initialized stays as it is.
+/// Lets what was initialized elsewhere answer the client here.
 pub(super) async fn restore(
     ingress: &Arc<Ingress>,
     session: &Arc<Session>,
     caller: &Caller,
-    stored: Stored,
+    handshake: Handshake,
 ) -> Result<(), Refused> {
-    let Some(handshake) = stored.record.handshake else { return Ok(()) };
     let resumed = ingress.upstream.resume(caller, &handshake.params, Arc::clone(&session.outbox)).await;
     let upstream = resumed.map_err(|unopened| {
         tracing::warn!(error = unopened.error.get(), "a session of another replica cannot be continued");

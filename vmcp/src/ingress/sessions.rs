@@ -60,10 +60,19 @@ pub struct FullError;
 /// A session that a caller may use.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// It lives here.
+    /// It lives here, or is not initialized.
     Here(Arc<Session>),
-    /// It lives, and this replica has yet to make something of what is known of it.
-    Elsewhere(Arc<Session>, Stored),
+    /// It was initialized at another replica, and this one has yet to make something of that.
+    Elsewhere(Arc<Session>, Handshake),
+}
+
+impl Found {
+    fn of(session: Arc<Session>, record: Record) -> Self {
+        match record.handshake {
+            Some(handshake) => Self::Elsewhere(session, handshake),
+            None => Self::Here(session),
+        }
+    }
 }
 
 impl Sessions {
@@ -125,18 +134,20 @@ impl Sessions {
                 return Ok(Some(Found::Here(session)));
             }
             // It may have been initialized at another replica.
-            return Ok(store.load(id).await?.map(|stored| Found::Elsewhere(session, stored)));
+            return Ok(store.load(id).await?.map(|stored| Found::of(session, stored.record)));
         }
-        let Some(stored) = store.load(id).await?.filter(|stored| stored.record.owner == caller.principal) else {
+        let Some(Stored { record, .. }) =
+            store.load(id).await?.filter(|stored| stored.record.owner == caller.principal)
+        else {
             return Ok(None);
         };
         if !store.touch(id).await? {
             return Ok(None);
         }
-        let session = Arc::new(Session::new(id.to_owned(), stored.record.owner.clone(), Some(store)));
+        let session = Arc::new(Session::new(id.to_owned(), record.owner.clone(), Some(store)));
         // Another request may have been faster.
         let session = Arc::clone(self.live.lock().entry(id.to_owned()).or_insert(session));
-        Ok(Some(Found::Elsewhere(session, stored)))
+        Ok(Some(Found::of(session, record)))
     }
 
     /// What other replicas have noted of a session, if it lives.
