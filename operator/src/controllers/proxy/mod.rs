@@ -24,7 +24,7 @@ use self::{
     status::{Pods, State},
     validate::{Proxy, Verdict},
 };
-use super::{Context, ReconcileError, Settings};
+use super::{Context, ReconcileError, Settings, workload::shared_sessions::SharedSessions};
 use crate::runtime::{
     ObjectKey,
     apply::{ApplyError, Writable},
@@ -87,10 +87,8 @@ pub(super) async fn reconcile<K: Proxied>(context: &Context, key: &ObjectKey) ->
 
 /// Writes what is missing or differs, and deletes what an earlier spec wanted.
 async fn write<K: Proxied>(context: &Context, object: &K, proxy: &Proxy<'_>) -> Result<(), ApplyError> {
-    let shared_sessions = match proxy.shared_sessions.clone() {
-        Some(sessions) => Some(sessions.with_seal_key(context, &proxy.front.owner(proxy.front.app)).await?),
-        None => None,
-    };
+    let (shared, owner) = (proxy.shared_sessions.as_ref(), proxy.front.owner(proxy.front.app));
+    let shared_sessions = SharedSessions::with_seal_key(shared, context, &owner).await?;
     let proxy = &Proxy { shared_sessions, ..proxy.clone() };
     let objects = object.objects(proxy, &context.settings);
     for (kind, object) in &objects {

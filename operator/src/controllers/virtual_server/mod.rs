@@ -17,7 +17,7 @@ use operator_api::{
 use crate::{
     controllers::{
         Context, ReconcileError,
-        workload::{pods, replicas::Replicas},
+        workload::{pods, replicas::Replicas, shared_sessions::SharedSessions},
     },
     runtime::{ObjectKey, apply::ApplyError, conditions::now, observed::OwnedKind},
 };
@@ -50,10 +50,8 @@ pub(super) async fn reconcile(context: &Context, key: &ObjectKey) -> Result<(), 
 
 /// Writes what is missing or differs, in the order in which the objects need each other.
 async fn write(context: &Context, gateway: &validate::Gateway) -> Result<(), ApplyError> {
-    let shared_sessions = match gateway.shared_sessions.clone() {
-        Some(sessions) => Some(sessions.with_seal_key(context, &build::owner(gateway)).await?),
-        None => None,
-    };
+    let shared = gateway.shared_sessions.as_ref();
+    let shared_sessions = SharedSessions::with_seal_key(shared, context, &build::owner(gateway)).await?;
     let gateway = &validate::Gateway { shared_sessions, ..gateway.clone() };
     for (kind, object) in build::objects(gateway, &context.settings) {
         context.applier.object(kind, &object).await?;

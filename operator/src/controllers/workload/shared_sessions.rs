@@ -98,13 +98,17 @@ impl SharedSessions {
         }
     }
 
-    /// The same with the key, which is made for `owner` when it is not there.
-    pub async fn with_seal_key(self, context: &Context, owner: &Owner) -> Result<Self, ApplyError> {
-        if self.seal_key.is_some() {
-            return Ok(self);
+    /// What pods share, where they share sessions, with the key, which is made for `owner` when it is not there.
+    pub async fn with_seal_key(
+        shared: Option<&Self>,
+        context: &Context,
+        owner: &Owner,
+    ) -> Result<Option<Self>, ApplyError> {
+        let Some(mut shared) = shared.cloned() else { return Ok(None) };
+        if shared.seal_key.is_none() {
+            shared.seal_key = context.applier.secret(&shared.secret(owner, rand::random())).await?.uid;
         }
-        let made = context.applier.secret(&self.secret(owner, rand::random())).await?;
-        Ok(Self { seal_key: made.uid, ..self })
+        Ok(Some(shared))
     }
 
     /// What tells pods with this key from pods with another.
