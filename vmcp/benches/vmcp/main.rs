@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use load::{at_once, at_rate};
+use load::{Latencies, at_once, at_rate};
 use program::Program;
 use session::{Session, Target};
 use setting::{Access, BACKENDS, HANGING, Setting, backend, through};
@@ -83,12 +83,8 @@ fn main() -> anyhow::Result<()> {
 fn floor(cli: &Cli, setting: &Setting) -> anyhow::Result<()> {
     let direct = setting.backend(Access::Open);
     let relayed = Target { address: relay::start(&direct.address)?, ..direct.clone() };
-    let [without, with] = [direct, relayed].map(|target| {
-        let mut sessions = sessions(cli.connections, |_| target.clone())?;
-        at_once(&mut sessions, 50)?;
-        at_rate(&mut sessions, cli.rate, Duration::from_secs(cli.seconds))
-    });
-    let (without, with) = (without?, with?);
+    let (_, without) = warm(cli, |_| direct.clone())?;
+    let (_, with) = warm(cli, |_| relayed.clone())?;
     for percent in [50, 99] {
         let added = with.percentile(percent) - without.percentile(percent);
         report(&format!("a relay of bytes: latency p{percent}, added"), added, "ms", Aim::None);
@@ -99,13 +95,8 @@ fn floor(cli: &Cli, setting: &Setting) -> anyhow::Result<()> {
 /// Added latency, and calls per second of the gateway's processor time.
 fn calls(cli: &Cli, setting: &Setting, access: Access, what: &str) -> anyhow::Result<()> {
     let gateway = setting.gateway(access)?;
-    let time = Duration::from_secs(cli.seconds);
-    let mut direct = sessions(cli.connections, |_| setting.backend(access))?;
-    at_once(&mut direct, 50)?;
-    let without = at_rate(&mut direct, cli.rate, time)?;
-    let mut through = sessions(cli.connections, |_| setting.through(&gateway, access))?;
-    at_once(&mut through, 50)?;
-    let with = at_rate(&mut through, cli.rate, time)?;
+    let (_, without) = warm(cli, |_| setting.backend(access))?;
+    let (mut through, with) = warm(cli, |_| setting.through(&gateway, access))?;
     for (percent, aim) in [(50, 0.15), (99, 0.8)] {
         let (without, with) = (without.percentile(percent), with.percentile(percent));
         report(&format!("{what}: latency p{percent}, directly"), without, "ms", Aim::None);
@@ -151,10 +142,7 @@ fn called(gateway: &Program, number: usize) -> anyhow::Result<Session> {
 /// The latency of nine backends while calls of a tenth wait.
 fn one_hangs(cli: &Cli, setting: &Setting) -> anyhow::Result<()> {
     let gateway = setting.gateway(Access::Open)?;
-    let mut others = sessions(cli.connections, |number| through(&gateway, &backend(number % 9)))?;
-    at_once(&mut others, 50)?;
-    let time = Duration::from_secs(cli.seconds);
-    let quiet = at_rate(&mut others, cli.rate, time)?;
+    let (mut others, quiet) = warm(cli, |number| through(&gateway, &backend(number % 9)))?;
     let waiting = sessions(cli.hanging, |_| through(&gateway, HANGING))?;
     for mut session in waiting {
         // It ends with the gateway; an answer in the meantime, that the time is up, makes room for the next call.
@@ -162,13 +150,21 @@ fn one_hangs(cli: &Cli, setting: &Setting) -> anyhow::Result<()> {
     }
     // They get to where they hang first: opening their sessions is work of another kind.
     at_rate(&mut others, cli.rate, Duration::from_secs(2))?;
-    let disturbed = at_rate(&mut others, cli.rate, time)?;
+    let disturbed = at_rate(&mut others, cli.rate, Duration::from_secs(cli.seconds))?;
     for percent in [50, 99] {
         report(&format!("nine backends: latency p{percent}"), quiet.percentile(percent), "ms", Aim::None);
         let what = format!("nine backends, {} calls hang at a tenth: latency p{percent}", cli.hanging);
         report(&what, disturbed.percentile(percent), "ms", Aim::None);
     }
     Ok(())
+}
+
+/// Sessions that have been used, and the latency of calls over them at the rate that was asked for.
+fn warm(cli: &Cli, target: impl Fn(usize) -> Target) -> anyhow::Result<(Vec<Session>, Latencies)> {
+    let mut sessions = sessions(cli.connections, target)?;
+    at_once(&mut sessions, 50)?;
+    let latencies = at_rate(&mut sessions, cli.rate, Duration::from_secs(cli.seconds))?;
+    Ok((sessions, latencies))
 }
 
 fn sessions(count: usize, target: impl Fn(usize) -> Target) -> anyhow::Result<Vec<Session>> {
