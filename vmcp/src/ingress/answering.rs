@@ -20,7 +20,7 @@ use tokio::time::Interval;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Answers requests by a stream that begins with the messages `first`. The work goes on when the client leaves: the client may
-/// come back for the rest.
+/// come back for the rest. It goes on, for as long as it may take, when the client stays and does not read.
 pub(super) fn answer_later(
     session: &Arc<Session>,
     first: Vec<Bytes>,
@@ -29,6 +29,7 @@ pub(super) fn answer_later(
 ) -> Response {
     let log = session.streams.open();
     let response = read(&log, 0, session.is_primed().then_some(log.number), patience);
+    let works: Vec<_> = works.into_iter().map(Work::in_task).collect();
     let session = Arc::clone(session);
     tokio::spawn(async move {
         for message in first {
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
     use crate::backend::Caller;
     use http_body_util::BodyExt;
-    use tokio::sync::mpsc;
+    use tokio::sync::{mpsc, oneshot};
 
     fn session(revision: &str) -> Arc<Session> {
         let session = Sessions::new(SessionLimits::default()).create(&Caller::anonymous()).unwrap();
@@ -169,6 +170,23 @@ mod tests {
         });
         let told = text(answer_later(&session("2025-06-18"), Vec::new(), vec![cancelled], Patience::default())).await;
         assert!(!told.contains("data"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_ends_in_its_time_though_nobody_reads_its_stream() {
+        let (sender, messages) = mpsc::channel(1);
+        let (ended, has_ended) = oneshot::channel();
+        let task = async move {
+            let talking = async { while sender.send(Bytes::from_static(b"{}")).await.is_ok() {} };
+            let has_talked = tokio::time::timeout(Duration::from_mins(1), talking).await;
+            ended.send(has_talked.is_err()).unwrap();
+            Outcome::Cancelled
+        };
+        let works = vec![Work::new(task, messages)];
+        let errors = vec![Bytes::from_static(b"{}"); 100];
+        let _unread = answer_later(&session("2025-03-26"), errors, works, Patience::default());
+        let had_to_wait = tokio::time::timeout(Duration::from_mins(2), has_ended).await;
+        assert!(had_to_wait.expect("nobody watches the clock of the request").unwrap());
     }
 
     #[tokio::test]

@@ -1,5 +1,9 @@
 //! Requests of the revisions without sessions (MCP 2026-07-28): judged by what they say of themselves, answered each by
 //! itself, and cancelled when the client leaves.
+//!
+//! A request is worked on by whoever answers it, for as long as there is nothing but one document to answer with. Once the answer is
+//! a stream, it has a task of its own: nobody polls the body of an answer whose client does not read, and the time of
+//! the request must run out all the same.
 
 use super::answer::{self, KEEP_ALIVE, Refused};
 use super::requests::Crowded;
@@ -21,6 +25,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Interval;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Messages of one request that wait to be written.
 const MESSAGES: usize = 32;
@@ -135,7 +140,8 @@ impl Work {
             () = tokio::time::sleep(patience.answer) => None,
         };
         let writing = Writing {
-            work: Some(self),
+            answer: Some(AbortOnDropHandle::new(tokio::spawn(self.answer))),
+            messages: self.messages,
             ready: first.into_iter().collect(),
             keep_alive: tokio::time::interval(patience.keep_alive),
         };
@@ -143,10 +149,11 @@ impl Work {
     }
 }
 
-/// The stream of an answer.
+/// The stream of an answer. Dropping it cancels the request.
 struct Writing {
-    /// Nothing once it is answered.
-    work: Option<Work>,
+    /// The task that works on it. Nothing once it is answered.
+    answer: Option<AbortOnDropHandle<Answer>>,
+    messages: mpsc::Receiver<Bytes>,
     ready: VecDeque<Bytes>,
     keep_alive: Interval,
 }
@@ -156,17 +163,63 @@ impl Writing {
         if let Some(message) = self.ready.pop_front() {
             return Some((Ok(answer::event(&message)), self));
         }
-        let work = self.work.as_mut()?;
+        let answering = self.answer.as_mut()?;
         let event = tokio::select! {
             biased;
-            Some(message) = work.messages.recv() => answer::event(&message),
-            Answer { body, .. } = &mut work.answer => {
-                self.ready.extend(std::iter::from_fn(|| work.messages.try_recv().ok()).chain([body]));
-                self.work = None;
+            Some(message) = self.messages.recv() => answer::event(&message),
+            answered = answering => {
+                // A task that has failed has no answer, and its stream ends without one.
+                let body = answered.ok().map(|Answer { body, .. }| body);
+                self.ready.extend(std::iter::from_fn(|| self.messages.try_recv().ok()).chain(body));
+                self.answer = None;
                 answer::event(&self.ready.pop_front()?)
             }
             _ = self.keep_alive.tick() => KEEP_ALIVE,
         };
         Some((Ok(event), self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use futures::poll;
+    use http_body_util::BodyExt;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    /// A request that talks for a minute, and whether it had to wait at its end; nothing if it is cancelled.
+    fn talkative() -> (Work, oneshot::Receiver<bool>) {
+        let (sender, messages) = mpsc::channel(MESSAGES);
+        let (ended, has_ended) = oneshot::channel();
+        let answer = async move {
+            let talking = async { while sender.send(Bytes::from_static(b"1")).await.is_ok() {} };
+            let has_talked = tokio::time::timeout(Duration::from_mins(1), talking).await;
+            ended.send(has_talked.is_err()).unwrap();
+            Answer { status: StatusCode::OK, body: Bytes::from_static(b"2") }
+        };
+        (Work { answer: answer.boxed(), messages }, has_ended)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_ends_in_its_time_though_nobody_reads_its_stream() {
+        let (work, ended) = talkative();
+        let unread = work.respond(Patience::default()).await;
+        let had_to_wait = tokio::time::timeout(Duration::from_mins(2), ended).await;
+        assert!(had_to_wait.expect("nobody watches the clock of the request").unwrap());
+        let told = unread.into_body().collect().await.unwrap().to_bytes();
+        let told = String::from_utf8(told.to_vec()).unwrap();
+        let told: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+        assert_eq!((told.len(), told.last()), (MESSAGES + 2, Some(&"2")), "what waits to be read is bounded");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_is_cancelled_when_its_client_leaves() {
+        let (work, mut ended) = talkative();
+        let unread = work.respond(Patience::default()).await;
+        assert!(poll!(&mut ended).is_pending());
+        drop(unread);
+        assert!(ended.await.is_err(), "it goes on");
     }
 }

@@ -37,6 +37,16 @@ impl Work {
         Self { task: Lasting::new(answer), messages, outcome: None }
     }
 
+    /// The same in a task of its own, which goes on whether or not somebody waits: nobody does while the messages that there are
+    /// already are not read.
+    pub(super) fn in_task(mut self) -> Self {
+        if let Some(future) = self.task.0.take() {
+            let task = tokio::spawn(future);
+            self.task = Lasting::new(async { task.await.unwrap_or(Outcome::Panicked) });
+        }
+        self
+    }
+
     /// What comes next. What was said before the answer is told before it; nothing comes after that. Nothing is lost when the
     /// future is dropped.
     pub(super) async fn next(&mut self) -> Progress {

@@ -1,7 +1,7 @@
-//! One backend that hangs, beside nine that do not.
+//! One backend that hangs, beside nine that do not, and clients that do not read.
 
 use crate::in_backend::Backend;
-use crate::in_support::{Client, PATIENCE, Running, config, health, start};
+use crate::in_support::{Client, PATIENCE, Running, config, eventually, health, start};
 use http::StatusCode;
 use serde_json::json;
 
@@ -93,4 +93,28 @@ async fn one_of_ten_that_never_answered_does_not_keep_calls_that_it_could_have_o
     let client = gateway.connected().await;
     call_the_others(&client, |index| format!("echo{index}")).await;
     backends[0].1.release();
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_a_place_no_longer_than_its_call_may_take() {
+    let backend = Backend::start(&["talk", "echo"]).await;
+    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
+    backend.speak("talk", &[progress; 100]);
+    let backends = [("b".to_owned(), backend)];
+    let gateway = gateway_of(&backends, "operational: {timeouts: {default: 1s}}", &["--backend-cap", "1"]).await;
+    let client = gateway.connected().await;
+    let is_free = async || client.call("b_echo", json!({})).await.status == StatusCode::OK;
+    let meta = json!({"progressToken": 1});
+    let mut unread = Vec::new();
+    for has_session in [true, false] {
+        assert!(is_free().await, "with a session: {has_session}");
+        unread.push(if has_session {
+            client.reading_nothing().call_streamed(7, "b_talk", meta.clone()).await
+        } else {
+            let params = json!({"name": "b_talk", "arguments": {}, "_meta": meta});
+            gateway.client().reading_nothing().ask_streamed(json!(7), "tools/call", params).await
+        });
+        assert!(!is_free().await, "with a session: {has_session}");
+        eventually(&format!("free, with a session: {has_session}"), is_free).await;
+    }
 }

@@ -227,6 +227,15 @@ impl Client {
         client
     }
 
+    /// The same client, over HTTP/2, which takes the heads of answers and nothing of their bodies.
+    pub(crate) fn reading_nothing(&self) -> Self {
+        let http = HyperClient::builder(TokioExecutor::new())
+            .http2_only(true)
+            .http2_initial_stream_window_size(0)
+            .build(HttpConnector::new());
+        Self { http, ..self.clone() }
+    }
+
     /// Sends a request and returns the head of its answer.
     pub(crate) async fn open(&self, method: Method, path: &str, body: impl Into<Bytes>) -> http::Response<Incoming> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
