@@ -215,6 +215,7 @@ impl SessionStore for RedisStore {
             touch
                 .key(inner.keys.session(&digest))
                 .key(inner.keys.backends(&digest))
+                .key(inner.keys.stream(&digest, OUTBOX))
                 .arg(digest)
                 .arg(millis(inner.ttl))
                 .arg(millis(inner.kept_for()));
@@ -257,7 +258,7 @@ impl SessionStore for RedisStore {
         async move {
             let inner = &self.inner;
             let mut read = inner.scripts.read.key(inner.keys.stream(&inner.digest(id), stream));
-            read.arg(from.map_or_else(String::new, |from| from.to_string())).arg(PAGE);
+            read.arg(from.map_or_else(String::new, |from| from.to_string())).arg(PAGE).arg(stream == OUTBOX);
             let page: Vec<redis::Value> = inner.link.ask(async |redis| read.invoke_async(redis).await).await?;
             inner.page(id, &page)
         }

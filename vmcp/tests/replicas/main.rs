@@ -69,6 +69,8 @@ const TESTS: &[Test] = &tests! {
         the_rest_of_a_stream_is_told_elsewhere_after_its_replica_has_ended,
         the_clients_own_stream_tells_what_any_replica_hears,
         the_clients_own_stream_moves_with_the_client,
+        the_clients_own_stream_is_kept_as_long_as_its_session,
+        who_names_a_message_that_was_never_told_is_told_what_is_new,
         clients_of_http_and_sse_post_to_any_replica,
     ]
     backends: [

@@ -145,6 +145,40 @@ pub(crate) async fn the_clients_own_stream_moves_with_the_client(redis: Arc<Redi
     updated(&backend, &mut third, "3").await;
 }
 
+pub(crate) async fn the_clients_own_stream_is_kept_as_long_as_its_session(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&[]);
+    let backend = subscribed_backend().await;
+    let one = Gateway::of(&redis, &[("b", &backend)]).replica().await;
+    let client = connected(&one).await;
+    client.request("resources/subscribe", json!({"uri": "x:a"})).await;
+    let mut events = client.listen().await;
+    updated(&backend, &mut events, "1").await;
+    let mut redis = redis.connection();
+    let [stream]: [String; 1] = redis::cmd("KEYS").arg("*:stream:*:0").query(&mut redis).unwrap();
+    redis::cmd("PEXPIRE").arg(&stream).arg(60_000).exec(&mut redis).unwrap();
+    assert_eq!(client.request("ping", json!({})).await.status, StatusCode::OK);
+    let kept: u64 = redis::cmd("PTTL").arg(&stream).query(&mut redis).unwrap();
+    assert!(kept > 60_000, "{kept}");
+    // One that is lost none the less begins again, for those too who have read of it.
+    redis::cmd("DEL").arg(&stream).exec(&mut redis).unwrap();
+    updated(&backend, &mut events, "2").await;
+    updated(&backend, &mut events, "3").await;
+}
+
+pub(crate) async fn who_names_a_message_that_was_never_told_is_told_what_is_new(redis: Arc<RedisServer>) {
+    let backend = subscribed_backend().await;
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let here = connected(&one).await;
+    here.request("resources/subscribe", json!({"uri": "x:a"})).await;
+    let mut ahead = here.listen_after("0-9007199254740990").await;
+    updated(&backend, &mut ahead, "1").await;
+    updated(&backend, &mut ahead, "2").await;
+    drop(ahead);
+    drop(here.listen_after("0-18446744073709551614").await);
+    let mut events = at(&here, &two).listen().await;
+    updated(&backend, &mut events, "3").await;
+}
+
 pub(crate) async fn clients_of_http_and_sse_post_to_any_replica(redis: Arc<RedisServer>) {
     let backend = Backend::start(&["echo"]).await;
     let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;

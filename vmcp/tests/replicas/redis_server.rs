@@ -94,10 +94,14 @@ impl RedisServer {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// A connection of the test's own.
+    pub(crate) fn connection(&self) -> redis::Connection {
+        redis::Client::open(format!("redis://{}", self.address())).unwrap().get_connection().unwrap()
+    }
+
     /// All names, fields and values that it holds.
     pub(crate) fn dump(&self) -> Vec<String> {
-        let client = redis::Client::open(format!("redis://{}", self.address())).unwrap();
-        let mut connection = client.get_connection().unwrap();
+        let mut connection = self.connection();
         let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
         let mut texts = keys.clone();
         for key in keys {

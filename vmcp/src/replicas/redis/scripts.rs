@@ -45,7 +45,7 @@ impl Default for Scripts {
             expire: timed(include_str!("scripts/expire.lua")),
             end: Script::new(include_str!("scripts/end.lua")),
             note: Script::new(include_str!("scripts/note.lua")),
-            say: Script::new(include_str!("scripts/say.lua")),
+            say: timed(include_str!("scripts/say.lua")),
             end_stream: Script::new(include_str!("scripts/end_stream.lua")),
             read: Script::new(include_str!("scripts/read.lua")),
             enter: timed(include_str!("scripts/enter.lua")),

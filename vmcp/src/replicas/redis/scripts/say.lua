@@ -3,10 +3,15 @@
 -- A message with a number that was said before is the same one, sent again.
 local stream = KEYS[1]
 local function read(field)
-  return tonumber(redis.call('HGET', stream, field) or '0')
+  return tonumber(redis.call('HGET', stream, field)) or 0
 end
 local following, first, bytes = read('next'), read('first'), read('bytes')
-local number = ARGV[1] == '' and following or tonumber(ARGV[1])
+if following == 0 and ARGV[1] == '' then
+  -- There may have been such a stream that is lost. Whoever has read of that one has not read of this one.
+  following = now()
+  first = following
+end
+local number = tonumber(ARGV[1]) or following
 if number < following then
   return 0
 end
