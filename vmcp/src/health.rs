@@ -149,6 +149,8 @@ impl Health {
         if self.states.borrow().get(backend).is_some_and(|state| is_recorded(state, &event, now)) {
             return;
         }
+        let is_served = event == Event::Served;
+        let mut is_back = false;
         self.states.send_if_modified(|states| {
             let Some(health) = states.get_mut(backend) else { return false };
             let before = health.state;
@@ -160,9 +162,14 @@ impl Health {
                     reason = health.message,
                     "the health of a backend changed"
                 );
+                is_back = is_served;
             }
             true
         });
+        if is_back {
+            // Its news are heard in the session of the probe, which has failed so far.
+            self.doubt(backend).notify_one();
+        }
     }
 
     /// Starts over for new and changed backends and forgets the others. `previous` is what was configured before.

@@ -1,6 +1,6 @@
 //! Probes: every backend is asked at once when it appears or changes, and then at an interval; an MCPRemoteProxy only until
-//! it answers, unless the gateway is told otherwise. What calls find out counts for all, and a call that takes too long makes
-//! the backend be asked out of turn, once for any number of them.
+//! it answers, unless the gateway is told otherwise. What calls find out counts for all. A call that takes too long
+//! makes the backend be asked out of turn, once for any number of them, and so does one that shows that it is back.
 //!
 //! A probe is a `ping` in a session of its own. A backend whose credentials belong to users is probed without any:
 //! that it refuses shows that it is there. Because there is one such session per backend for as long as it is

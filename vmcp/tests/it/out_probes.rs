@@ -199,6 +199,19 @@ async fn calls_that_take_too_long_make_the_backend_be_asked_once() {
 }
 
 #[tokio::test]
+async fn a_backend_that_serves_again_is_asked_at_once_so_that_its_news_are_heard() {
+    let (server, mut asked) = counting(1).await;
+    let health = Health::new(3);
+    let mut states = health.subscribe();
+    let probing = Probing::start(&server, &health, Duration::from_hours(1), PATIENCE);
+    let down =
+        states.wait_for(|states| states.get("partner").is_some_and(|seen| seen.state == BackendStatus::Unavailable));
+    tokio::time::timeout(PATIENCE, down).await.unwrap().unwrap();
+    health.record_call(&probing.backend, Ok(()));
+    tokio::time::timeout(PATIENCE, asked.wait_for(|count| *count == 2)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_backend_that_hangs_is_found_out_by_the_probe_after_a_call() {
     let (hang, hanging) = watch::channel(false);
     let server = Server::plain(move |recorded| {
