@@ -45,7 +45,7 @@ pub use requests::Requests;
 pub use session::Session;
 pub use sessions::{SessionLimits, Sessions};
 pub use stateless::{Asked, Stateless, StatelessEndpoint, Subscription};
-pub use upstream::{Call, Opened, Unanswered, Unopened, Upstream, UpstreamSession};
+pub use upstream::{Call, Opened, Unanswered, Unopened, Unresumed, Upstream, UpstreamSession};
 
 use answer::Refused;
 use sessions::{Found, FullError};

@@ -2,9 +2,9 @@
 
 use super::answer::{self, Refused};
 use super::session::Session;
-use super::{Ingress, storage_away};
+use super::{Ingress, Unresumed, storage_away};
 use crate::backend::Caller;
-use crate::jsonrpc::{ErrorObject, code, error_response};
+use crate::jsonrpc::{code, error_response};
 use crate::replicas::{Away, Handshake, Signal};
 use http::StatusCode;
 use std::sync::Arc;
@@ -16,21 +16,32 @@ pub(super) async fn restore(
     caller: &Caller,
     handshake: Handshake,
 ) -> Result<(), Refused> {
+    // Requests that arrive together go on with the session in one way.
+    let _restoring = session.restoring.lock().await;
+    if session.upstream().is_some() {
+        return Ok(());
+    }
     let resumed = ingress.upstream.resume(caller, &handshake.params, Arc::clone(&session.outbox)).await;
-    let upstream = resumed.map_err(|unopened| {
-        tracing::warn!(error = unopened.error.get(), "a session of another replica cannot be continued");
-        if unopened.status == StatusCode::SERVICE_UNAVAILABLE {
-            let answer = answer::json(unopened.status, error_response(None, &unopened.error));
-            return answer::try_later(answer, 1);
-        }
-        let message = "the session cannot be continued here, start another one with \"initialize\"";
-        let error = ErrorObject::new(code::INVALID_REQUEST, message);
-        Refused::from(answer::error(StatusCode::NOT_FOUND, None, &error))
-    })?;
+    let upstream = resumed.map_err(refusal)?;
     session.agree(&handshake.revision);
-    // Another request may have been faster: nothing was opened yet that would have to be ended.
+    // Nothing else attaches to a session that was initialized elsewhere.
     drop(session.attach(upstream));
     hear_what_was_missed(ingress, session).await.map_err(|away| storage_away(&away.to_string(), None))
+}
+
+fn refusal(unresumed: Unresumed) -> Refused {
+    const WHAT: &str = "a session of another replica cannot be continued";
+    match unresumed {
+        Unresumed::ForNow(error) => {
+            tracing::warn!(error = error.get(), "{WHAT} for now");
+            answer::try_later(answer::json(StatusCode::SERVICE_UNAVAILABLE, error_response(None, &error)), 1)
+        }
+        Unresumed::Lost(error) => {
+            tracing::warn!(error = error.get(), "{WHAT}");
+            let message = "the session cannot be continued here, start another one with \"initialize\"";
+            answer::refusal(StatusCode::NOT_FOUND, code::INVALID_REQUEST, message)
+        }
+    }
 }
 
 /// Brings a session up to date that hears signals from now on: those of before were for nobody here.

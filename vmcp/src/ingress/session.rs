@@ -42,6 +42,8 @@ pub struct Session {
     requests: TaskTracker,
     /// What answers the client; nothing before `initialize`.
     upstream: OnceLock<Arc<dyn UpstreamSession>>,
+    /// Held while this replica makes something of what another one has noted of the session.
+    pub(super) restoring: tokio::sync::Mutex<()>,
 }
 
 /// Why a request cannot be started.
@@ -74,6 +76,7 @@ impl Session {
             in_flight: Mutex::default(),
             requests: TaskTracker::new(),
             upstream: OnceLock::new(),
+            restoring: tokio::sync::Mutex::default(),
         }
     }
 

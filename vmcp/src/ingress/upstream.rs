@@ -36,7 +36,7 @@ pub trait Upstream: fmt::Debug + Send + Sync {
         caller: &'a Caller,
         params: &'a RawValue,
         outbox: Arc<Outbox>,
-    ) -> BoxFuture<'a, Result<Arc<dyn UpstreamSession>, Unopened>> {
+    ) -> BoxFuture<'a, Result<Arc<dyn UpstreamSession>, Unresumed>> {
         Box::pin(async move { Ok(self.open(caller, params, outbox).await?.session) })
     }
 }
@@ -70,6 +70,22 @@ impl Unopened {
     /// The client's request is wrong.
     pub fn bad_request(error: &ErrorObject) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error: raw(error) }
+    }
+}
+
+/// Why a session of another replica does not go on.
+#[derive(Debug)]
+pub enum Unresumed {
+    /// There is nothing to go on with, for this reason: the client has to start another session.
+    Lost(Box<RawValue>),
+    /// It may go on later. The `error` member for the client.
+    ForNow(Box<RawValue>),
+}
+
+impl From<Unopened> for Unresumed {
+    fn from(Unopened { status, error }: Unopened) -> Self {
+        // What one replica has taken, another one may not know how to read.
+        if status == StatusCode::BAD_REQUEST { Self::Lost(error) } else { Self::ForNow(error) }
     }
 }
 

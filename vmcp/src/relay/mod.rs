@@ -19,7 +19,7 @@ use crate::catalog::error::{unavailable_behind_proxy, unknown};
 use crate::clients::Clients;
 use crate::discovery::Snapshot;
 use crate::egress::{Cause, Egress, EgressError, PassThrough, RelayedSession, Reply, SPOKEN, timed_out};
-use crate::ingress::{Opened, Outbox, SessionLimits, Unopened, Upstream, UpstreamSession, owned_keys};
+use crate::ingress::{Opened, Outbox, SessionLimits, Unopened, Unresumed, Upstream, UpstreamSession, owned_keys};
 use crate::jsonrpc::{ErrorObject, Object, ParseError, code, notification, raw};
 use crate::naming::Naming;
 use crate::offers::Kind;
@@ -86,6 +86,12 @@ impl Relay {
     /// Follows what changes, for ever.
     pub async fn follow(&self) {
         tokio::join!(self.shared.tell_selections(), self.bridge.follow());
+    }
+
+    /// Opens a session with this side, before a backend that keeps none.
+    async fn bridged(&self, caller: &Caller, params: &RawValue, outbox: Arc<Outbox>) -> Result<Opened, Unopened> {
+        let opened = tokio::time::timeout(OPENING, self.bridge.open(caller, params, outbox)).await;
+        opened.unwrap_or_else(|_| Err(Unopened::failed(&self.shared.unavailable(&timed_out(OPENING)))))
     }
 }
 
@@ -253,8 +259,7 @@ impl Upstream for Relay {
             if let Some(opened) = self.shared.open(caller, params, &outbox).await? {
                 return Ok(opened);
             }
-            let bridged = tokio::time::timeout(OPENING, self.bridge.open(caller, params, outbox)).await;
-            bridged.unwrap_or_else(|_| Err(Unopened::failed(&self.shared.unavailable(&timed_out(OPENING)))))
+            self.bridged(caller, params, outbox).await
         })
     }
 
@@ -263,17 +268,17 @@ impl Upstream for Relay {
         caller: &'a Caller,
         params: &'a RawValue,
         outbox: Arc<Outbox>,
-    ) -> BoxFuture<'a, Result<Arc<dyn UpstreamSession>, Unopened>> {
+    ) -> BoxFuture<'a, Result<Arc<dyn UpstreamSession>, Unresumed>> {
         Box::pin(async move {
-            let failed = |error| Unopened::failed(&error);
-            if let Some(session) = self.shared.resume(caller, &outbox).await.map_err(failed)? {
+            let for_now = |error| Unresumed::ForNow(raw(&error));
+            if let Some(session) = self.shared.resume(caller, &outbox).await.map_err(for_now)? {
                 return Ok(session);
             }
             // Where the backend keeps no sessions, the client's is one with this side. Otherwise it is lost.
-            if self.shared.through(caller).await.map_err(failed)?.is_none() {
-                return Err(failed(self.shared.broken("its session is not known any more")));
+            if self.shared.through(caller).await.map_err(for_now)?.is_none() {
+                return Err(Unresumed::Lost(raw(&self.shared.broken("its session is not known any more"))));
             }
-            Ok(self.bridge.open(caller, params, outbox).await?.session)
+            Ok(self.bridged(caller, params, outbox).await?.session)
         })
     }
 }

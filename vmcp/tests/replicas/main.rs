@@ -86,6 +86,7 @@ const TESTS: &[Test] = &tests! {
     proxies: [
         a_session_with_the_server_is_one_for_all_replicas,
         a_session_outlives_its_replica_and_ends_once,
+        requests_that_reach_another_replica_together_go_on_in_one_way,
         a_session_that_the_server_has_lost_is_lost_at_all_replicas,
         what_the_server_says_reaches_the_client_at_any_replica,
         a_session_goes_on_with_other_headers_and_not_at_another_place,

@@ -10,6 +10,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 
 /// A proxy, before its replicas start.
@@ -93,6 +94,23 @@ pub(crate) async fn a_session_outlives_its_replica_and_ends_once(redis: Arc<Redi
     assert_eq!(backend.count("DELETE"), 1);
 }
 
+pub(crate) async fn requests_that_reach_another_replica_together_go_on_in_one_way(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&[]);
+    let backend = Backend::start(&["echo"]).await;
+    let (one, two) = Proxy::of(&redis, &backend.url).pair().await;
+    let there = at(&connected(&one).await, &two);
+    let call = |id: u64| {
+        let message = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "echo"}});
+        there.post(message.to_string())
+    };
+    for answer in futures::future::join_all((0..8).map(call)).await {
+        assert!(text(&answer.json()).starts_with("echo of"));
+    }
+    let dump = redis.dump();
+    let users = dump.iter().position(|text| text.starts_with("users:")).unwrap();
+    assert_eq!(dump[users + 1], "2", "each replica uses the session once");
+}
+
 pub(crate) async fn a_session_that_the_server_has_lost_is_lost_at_all_replicas(redis: Arc<RedisServer>) {
     let backend = Backend::start(&["echo"]).await;
     let (one, two) = Proxy::of(&redis, &backend.url).pair().await;
@@ -152,21 +170,34 @@ pub(crate) async fn a_session_goes_on_with_other_headers_and_not_at_another_plac
 pub(crate) async fn sessions_before_a_server_without_any_are_shared_too(redis: Arc<RedisServer>) {
     const DISCOVERED: &str =
         r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"ttlMs":0}"#;
-    let server = Server::stateless(|recorded: Recorded| async move {
-        match recorded.what().as_str() {
-            "server/discover" => json_body(result(&recorded, DISCOVERED)),
-            "tools/list" => json_body(result(
-                &recorded,
-                r#"{"resultType":"complete","tools":[{"name":"echo","inputSchema":{"type":"object"}}],"ttlMs":0}"#,
-            )),
-            "tools/call" => json_body(result(&recorded, r#"{"resultType":"complete","content":[]}"#)),
-            _ => plain(StatusCode::BAD_REQUEST, ""),
+    let failing = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&failing);
+    let server = Server::stateless(move |recorded: Recorded| {
+        let fails = fails.load(Ordering::SeqCst);
+        async move {
+            match recorded.what().as_str() {
+                _ if fails => plain(StatusCode::SERVICE_UNAVAILABLE, ""),
+                "server/discover" => json_body(result(&recorded, DISCOVERED)),
+                "tools/list" => json_body(result(
+                    &recorded,
+                    r#"{"resultType":"complete","tools":[{"name":"echo","inputSchema":{"type":"object"}}],"ttlMs":0}"#,
+                )),
+                "tools/call" => json_body(result(&recorded, r#"{"resultType":"complete","content":[]}"#)),
+                _ => plain(StatusCode::BAD_REQUEST, ""),
+            }
         }
     })
     .await;
     let (one, two) = Proxy::of(&redis, server.url("/mcp").as_str()).pair().await;
     let here = connected(&one).await;
     let there = at(&here, &two);
+    failing.store(true, Ordering::SeqCst);
+    let refused = there.call("echo", json!({})).await;
+    assert_eq!(
+        (refused.status, refused.headers["retry-after"].to_str().unwrap()),
+        (StatusCode::SERVICE_UNAVAILABLE, "1")
+    );
+    failing.store(false, Ordering::SeqCst);
     for client in [&here, &there] {
         assert_eq!(client.tool_names().await, ["echo"]);
         assert!(client.call("echo", json!({})).await.json()["result"]["content"].is_array());
