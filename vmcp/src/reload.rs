@@ -39,7 +39,7 @@ pub(crate) async fn follow<R: Reload>(mut file: ConfigFile<R::Configuration>, mu
         let taken = read.map_err(|error| refused(&error)).and_then(|config| user.take(&config));
         let name = file.path().display();
         match taken {
-            Ok(()) => tracing::info!(file = %name, "the changed configuration counts from now on"),
+            Ok(()) => tracing::info!(file = %name, "the changed configuration is taken in"),
             Err(pending) => {
                 tracing::error!(file = %name, "{pending}; the previous one stays in force");
                 user.keep(pending);

@@ -15,6 +15,7 @@ use super::member::{Judged, Member, MemberKind, Verdict};
 use super::resolve::{self, AuthConfigs, Referenced, ResolveError};
 use super::strategy::{Choice, Strategy};
 use crate::backend::{Backend, Backends};
+use crate::policy::Policy;
 
 /// The objects that are known. A kind that has not been listed yet is absent.
 #[derive(Debug, Default)]
@@ -31,8 +32,16 @@ pub(super) struct Needed {
     pub(super) config_maps: BTreeSet<String>,
 }
 
+impl Needed {
+    /// These and `others`.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.secrets.extend(others.secrets);
+        self.config_maps.extend(others.config_maps);
+    }
+}
+
 /// Decides which backends are served.
-pub(super) trait Decide: Send {
+pub(super) trait Decide: Clone + Send {
     /// What it is configured with.
     type Configuration: Clone + Send + Sync;
 
@@ -42,23 +51,31 @@ pub(super) trait Decide: Send {
     /// Takes what is known into account and says what has to be read.
     fn accept(&mut self, objects: &Objects) -> Needed;
 
+    /// What this configuration waits for before it may take the place of the one in force, if anything: until then the previous
+    /// one stays, as a whole.
+    fn awaits(&self, objects: &Objects) -> Option<ResolveError>;
+
     /// The backends that are served with these objects.
     fn decide(&mut self, objects: &Objects) -> Snapshot;
 }
 
 /// Decides for the members of a group, and remembers what was accepted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Decider {
     configured: Configured,
     members: BTreeMap<(String, MemberKind), Member>,
     auth_configs: AuthConfigs,
     served: BTreeMap<String, Arc<Backend>>,
+    /// Who may call what is served.
+    served_to: Arc<Policy>,
 }
 
 impl Decider {
     /// Nothing is known yet but the backends of the configuration.
     pub(super) fn new(configured: Configured) -> Self {
-        Self { configured, members: BTreeMap::new(), auth_configs: BTreeMap::new(), served: BTreeMap::new() }
+        let served_to = Arc::clone(&configured.policy);
+        let (members, auth_configs, served) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { configured, members, auth_configs, served, served_to }
     }
 }
 
@@ -66,7 +83,7 @@ impl Decide for Decider {
     type Configuration = Configured;
 
     fn configure(&mut self, configuration: Configured) {
-        self.configured = configuration;
+        self.configured = configuration.after(&self.configured);
     }
 
     fn accept(&mut self, objects: &Objects) -> Needed {
@@ -84,11 +101,19 @@ impl Decide for Decider {
         self.needed()
     }
 
+    /// Only for what is being read: a backend whose credentials are not there yet keeps no other from what was written for it.
+    fn awaits(&self, objects: &Objects) -> Option<ResolveError> {
+        let mut resolved = self.fixed_backends(objects).chain(self.resolved_members(objects));
+        resolved.find_map(|(_, resolved)| resolved.err().filter(|error| matches!(error, ResolveError::Reading(_))))
+    }
+
     fn decide(&mut self, objects: &Objects) -> Snapshot {
         let listed = objects.members.len() == MemberKind::ALL.len() && objects.auth_configs.is_some();
         let mut left_out = self.open_members(objects);
         let mut served = BTreeMap::new();
         let mut reading = false;
+        // Whoever may call only now must not do so with credentials from before.
+        let same_callers = self.served_to == self.configured.policy;
         for (name, resolved) in self.fixed_backends(objects).chain(self.resolved_members(objects)) {
             let previous = self.served.get(name);
             match resolved {
@@ -101,7 +126,7 @@ impl Decide for Decider {
                 Err(error @ (ResolveError::Reading(_) | ResolveError::Waiting(_))) => {
                     reading |= matches!(error, ResolveError::Reading(_));
                     // What is on its way takes the place of the previous backend when it has arrived.
-                    match previous {
+                    match previous.filter(|_| same_callers) {
                         Some(previous) => {
                             served.insert(name.clone(), Arc::clone(previous));
                         }
@@ -116,6 +141,7 @@ impl Decide for Decider {
             }
         }
         self.served = served;
+        self.served_to = Arc::clone(&self.configured.policy);
         Snapshot {
             backends: Backends::new(self.served.clone()),
             left_out,

@@ -5,11 +5,13 @@
 //! one entry into a backend. The other one, `watch`, feeds it: it watches the members of groups and the auth configs of the
 //! namespace, and each needed Secret and `ConfigMap` by name, since that is what the gateway's Role permits. A proxy has one backend,
 //! whose Secrets are watched in the same way (`proxied`). Nothing here needs a restart: another configuration
-//! (`configured`), rotated secrets and authorities arrive like every other change.
+//! (`configured`), rotated secrets and authorities arrive like every other change. A configuration takes the place of the one
+//! before as a whole (`in_force`).
 
 mod configured;
 mod decide;
 mod fixed;
+mod in_force;
 mod member;
 mod pauses;
 mod proxied;
@@ -92,11 +94,12 @@ impl Discovery {
         self.snapshots.clone()
     }
 
-    /// Goes by `config` and its `policy` from now on, when all of it can be used: who reads the next snapshot sees all of it at
-    /// once.
+    /// Goes by `config` and its `policy`, when all of it can be used, as soon as what it newly refers to was read: who reads the next
+    /// snapshot sees all of it at once. A backend whose credentials cannot be read for now is left out, unless the same clients may
+    /// call as before: then it stays as it was until they can.
     pub fn configure(&self, config: &Config, policy: Policy) -> Result<(), DiscoveryError> {
         let configured = Configured::read(config, policy, self.readers)?;
-        self.configured.send_modify(|before| *before = configured.after(before));
+        self.configured.send_replace(configured);
         Ok(())
     }
 
@@ -149,10 +152,10 @@ impl ProxyDiscovery {
         self.snapshots.clone()
     }
 
-    /// Goes by `config` and its `policy` from now on, when all of it can be used.
+    /// Goes by `config` and its `policy`, when all of it can be used, as soon as the Secrets that it names can be read.
     pub fn configure(&self, config: &ProxyConfig, policy: Policy) -> Result<(), DiscoveryError> {
         let configured = proxied::Configured::read(config, policy, self.in_cluster)?;
-        self.configured.send_modify(|before| *before = configured.after(before));
+        self.configured.send_replace(configured);
         Ok(())
     }
 }

@@ -86,7 +86,7 @@ impl Configured {
 }
 
 /// Decides about the backend of one proxy.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Proxied {
     configured: Configured,
     current: Option<Arc<Backend>>,
@@ -167,11 +167,17 @@ impl Decide for Proxied {
     type Configuration = Configured;
 
     fn configure(&mut self, configuration: Configured) {
-        self.configured = configuration;
+        self.configured = configuration.after(&self.configured);
     }
 
     fn accept(&mut self, _objects: &Objects) -> Needed {
         Needed { secrets: self.configured.config.secrets(), ..Needed::default() }
+    }
+
+    /// For all that it refers to, while there is a backend: nobody may use it with credentials that were not written for them.
+    fn awaits(&self, objects: &Objects) -> Option<ResolveError> {
+        let error = self.resolve(&objects.referenced).err()?;
+        (self.current.is_some() && !matches!(error, ResolveError::Broken(_))).then_some(error)
     }
 
     fn decide(&mut self, objects: &Objects) -> Snapshot {

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "specs are written in place")]
 
 mod fixed;
+mod in_force;
 mod references;
 mod strategies;
 mod workloads;

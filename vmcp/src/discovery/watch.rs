@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
@@ -24,12 +25,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::Snapshot;
 use super::decide::{Decide, Needed, Objects};
+use super::in_force::InForce;
 use super::member::{Member, MemberKind};
 use super::pauses::Pauses;
 use super::resolve::{Contents, Lookup};
 
 /// Changes that may wait to be taken in.
 const QUEUE: usize = 64;
+/// How long the first answer about a Secret or `ConfigMap` may take: whatever waits until it was read does not wait longer.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
+/// Why nothing can be read of an API server that is away.
+const NO_ANSWER: &str = "the API server does not answer";
 
 /// Something that was learned from the API.
 enum Change {
@@ -42,19 +48,20 @@ enum Change {
 /// Watches until `stop`, and publishes each snapshot that differs from the one before.
 pub(super) async fn run<D: Decide>(
     mut watches: Watches,
-    mut decider: D,
+    decider: D,
     mut configured: watch::Receiver<D::Configuration>,
     snapshots: watch::Sender<Snapshot>,
     stop: CancellationToken,
 ) {
     let mut objects = Objects::default();
-    let needed = decider.accept(&objects);
+    let mut in_force = InForce::new(decider);
+    let needed = in_force.accept(&objects);
     watches.follow(&mut objects, &needed);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             // Without anybody who configures it stays as it is.
-            Ok(()) = configured.changed() => decider.configure(configured.borrow_and_update().clone()),
+            Ok(()) = configured.changed() => in_force.configure(configured.borrow_and_update().clone()),
             change = watches.received.recv() => match change {
                 Some(change) => watches.take(&mut objects, change),
                 None => return,
@@ -63,9 +70,9 @@ pub(super) async fn run<D: Decide>(
         while let Ok(change) = watches.received.try_recv() {
             watches.take(&mut objects, change);
         }
-        let needed = decider.accept(&objects);
+        let needed = in_force.accept(&objects);
         watches.follow(&mut objects, &needed);
-        publish(&snapshots, decider.decide(&objects));
+        publish(&snapshots, in_force.decide(&objects));
     }
 }
 
@@ -298,26 +305,31 @@ async fn watch_one<K>(
     let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let mut events = pin!(watcher(api, only).backoff(Pauses::default()));
     let mut listed = Lookup::Missing;
+    let (mut late, mut answered) = (pin!(tokio::time::sleep(FIRST_ANSWER)), false);
     loop {
-        let found = match events.try_next().await {
-            Ok(Some(Event::Init)) => {
-                listed = Lookup::Missing;
-                continue;
-            }
-            Ok(Some(Event::InitApply(object))) => {
-                listed = Lookup::Found(contents(object));
-                continue;
-            }
-            Ok(Some(Event::InitDone)) => std::mem::replace(&mut listed, Lookup::Missing),
-            Ok(Some(Event::Apply(object))) => Lookup::Found(contents(object)),
-            Ok(Some(Event::Delete(_))) => Lookup::Missing,
-            Ok(None) => return,
-            Err(error) => {
-                let kind = K::kind(&());
-                tracing::debug!(kind = &*kind, name, %error, "the watch failed, it is tried again");
-                Lookup::Waiting(explain(&error))
-            }
+        let found = tokio::select! {
+            event = events.try_next() => match event {
+                Ok(Some(Event::Init)) => {
+                    listed = Lookup::Missing;
+                    continue;
+                }
+                Ok(Some(Event::InitApply(object))) => {
+                    listed = Lookup::Found(contents(object));
+                    continue;
+                }
+                Ok(Some(Event::InitDone)) => std::mem::replace(&mut listed, Lookup::Missing),
+                Ok(Some(Event::Apply(object))) => Lookup::Found(contents(object)),
+                Ok(Some(Event::Delete(_))) => Lookup::Missing,
+                Ok(None) => return,
+                Err(error) => {
+                    let kind = K::kind(&());
+                    tracing::debug!(kind = &*kind, name, %error, "the watch failed, it is tried again");
+                    Lookup::Waiting(explain(&error))
+                }
+            },
+            () = &mut late, if !answered => Lookup::Waiting(NO_ANSWER.to_owned()),
         };
+        answered = true;
         if changes.send(change(name.clone(), found)).await.is_err() {
             return;
         }
@@ -339,7 +351,7 @@ fn explain(error: &watcher::Error) -> String {
     match status_code(error) {
         Some(403) => "the gateway's Role does not permit reading it yet".to_owned(),
         Some(code) => format!("the API server answers {code}"),
-        None => "the API server does not answer".to_owned(),
+        None => NO_ANSWER.to_owned(),
     }
 }
 
@@ -351,4 +363,23 @@ fn config_map(config_map: ConfigMap) -> Contents {
     let text = config_map.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes()));
     let binary = config_map.binary_data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0));
     text.chain(binary).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_api_server_that_hangs_keeps_nobody_waiting_for_a_first_answer() {
+        let hangs = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, std::convert::Infallible>>()
+        });
+        let mut watches = Watches::new(Client::new(hangs, "ns"), "ns".to_owned());
+        let mut objects = Objects::default();
+        watches.follow(&mut objects, &Needed { secrets: ["s".to_owned()].into(), ..Needed::default() });
+        let change = tokio::time::timeout(FIRST_ANSWER * 2, watches.received.recv()).await.unwrap().unwrap();
+        watches.take(&mut objects, change);
+        assert_eq!(objects.referenced.secrets["s"], Lookup::Waiting(NO_ANSWER.to_owned()));
+    }
 }

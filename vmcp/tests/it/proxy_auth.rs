@@ -64,7 +64,7 @@ async fn the_clients_token_is_exchanged_and_never_passed_on() {
 }
 
 /// Waits until the proxy is ready.
-async fn ready(client: &crate::in_support::Client) {
+pub(crate) async fn ready(client: &crate::in_support::Client) {
     eventually("ready", async || client.get("/readyz").await.status == StatusCode::OK).await;
 }
 

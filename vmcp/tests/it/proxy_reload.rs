@@ -5,7 +5,7 @@ use crate::in_oidc::{Issuer, with_token};
 use crate::in_support::{Client, File, eventually};
 use crate::out_api::Api;
 use crate::out_support::mcp_server;
-use crate::proxy_auth::{oidc, secret};
+use crate::proxy_auth::{oidc, ready, secret};
 use crate::proxy_support::{config, following};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -72,4 +72,43 @@ async fn who_may_connect_changes_and_sessions_stay_theirs() {
     file.write(&with(json!({"type": "anonymous"})));
     eventually("let in", async || ping(&nobody).await == StatusCode::OK).await;
     assert_eq!(ping(&alice).await, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn who_may_connect_changes_together_with_the_credentials() {
+    let (issuer, server, api) = (Issuer::start().await, mcp_server().await, Api::default());
+    let with = |incoming: Value, token: &str| {
+        let bearer = json!({"type": "bearerToken", "bearerToken": {"token": {"secret": token, "key": "t"}}});
+        config(&server, json!({"incoming": incoming, "outgoing": bearer})).to_string()
+    };
+    for token in ["admin", "public"] {
+        api.put("secrets", secret(token, "t", token));
+    }
+    api.forbid(&["secrets/public"]);
+    let file = File::new(&with(oidc(&issuer), "admin"));
+    let proxy = following(&file, Some(&api)).await;
+    ready(&proxy.client()).await;
+    let mut alice = with_token(&proxy.client(), &issuer.token("alice"));
+    alice.initialize().await;
+
+    file.write(&with(json!({"type": "anonymous"}), "public"));
+    let attempts = || api.requests().iter().filter(|asked| asked.ends_with("metadata.name=public")).count();
+    // The second is made when the first has been refused.
+    eventually("asked for the Secret again", async || attempts() > 1).await;
+    assert_eq!(ping(&proxy.client()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(ping(&alice).await, StatusCode::OK, "the previous configuration is in force");
+    // Neither does it stop to be followed.
+    api.put("secrets", secret("admin", "t", "rotated"));
+    let presented = || server.journal().last().unwrap().header("authorization").unwrap().to_owned();
+    eventually("another version of the Secret", async || {
+        ping(&alice).await;
+        presented() == "Bearer rotated"
+    })
+    .await;
+
+    api.forbid(&[]);
+    let mut nobody = proxy.client();
+    eventually("let in", async || ping(&nobody).await != StatusCode::UNAUTHORIZED).await;
+    nobody.initialize().await;
+    assert_eq!((ping(&nobody).await, presented().as_str()), (StatusCode::OK, "Bearer public"));
 }

@@ -8,7 +8,7 @@ use super::{World, auth_config, contents, decider, entry, exchange_spec, fixed_b
 use crate::discovery::{Strategies, fixed};
 use crate::outgoing::OutgoingAuth;
 
-fn strategies(config: Value) -> Strategies {
+pub(super) fn strategies(config: Value) -> Strategies {
     let config: vmcp_config::OutgoingAuth = serde_json::from_value(config).unwrap();
     Strategies::read(Some(&config), |name| (name == "KEY").then(|| "from-env".to_owned()))
 }
