@@ -3,11 +3,13 @@
 use crate::gateways::{Gateway, at, connected, ready};
 use crate::in_backend::Backend;
 use crate::in_support::{ANONYMOUS, eventually, initialize_params, try_start};
+use crate::path::Path;
 use crate::redis_server::{self, RedisServer};
 use http::StatusCode;
 use serde_json::json;
 use simulator::{Simulator, SimulatorOptions};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) async fn without_redis_requests_are_refused_for_now_and_calls_go_on(_: Arc<RedisServer>) {
     let redis = RedisServer::own(&["--appendonly", "yes", "--appendfsync", "always"]);
@@ -48,6 +50,28 @@ pub(crate) async fn sessions_that_redis_has_lost_are_lost(_: Arc<RedisServer>) {
     backend.saw("DELETE").await;
     let again = connected(&one).await;
     assert_eq!(again.call("b_echo", json!({})).await.status, StatusCode::OK);
+}
+
+pub(crate) async fn a_connection_that_goes_silent_is_replaced_once(redis: Arc<RedisServer>) {
+    let path = Path::to(&redis, Duration::ZERO).await;
+    let one = Gateway::storing_at(path.address(), ANONYMOUS).replica().await;
+    let client = connected(&one).await;
+    // One for commands, one for signals.
+    assert_eq!(path.connections(), 2);
+    path.silence();
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    let mut asked = Vec::new();
+    for _ in 0..30 {
+        ticks.tick().await;
+        let client = client.clone();
+        asked.push(tokio::spawn(async move { client.request("ping", json!({})).await.status }));
+    }
+    for status in asked {
+        // Each waits for as long as Redis may take: the last ones until long after there is another connection.
+        assert_eq!(status.await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert_eq!(client.request("ping", json!({})).await.status, StatusCode::OK);
+    assert_eq!(path.connections(), 4);
 }
 
 pub(crate) async fn a_gateway_is_not_ready_before_it_has_reached_redis(_: Arc<RedisServer>) {

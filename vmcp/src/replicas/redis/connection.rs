@@ -9,7 +9,8 @@ use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 /// How long Redis may take to answer. Both connections together may take twice as long.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -21,9 +22,16 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// The way to Redis, while there is one.
 #[derive(Debug, Clone)]
 pub(super) struct Link {
-    commands: watch::Receiver<Option<MultiplexedConnection>>,
-    broken: Arc<Notify>,
+    commands: watch::Receiver<Option<Commands>>,
     was_there: Arc<AtomicBool>,
+}
+
+/// A connection for commands.
+#[derive(Debug, Clone)]
+struct Commands {
+    connection: MultiplexedConnection,
+    /// Cancelled by who finds this connection broken: many may, some of them when there is another one already.
+    broken: CancellationToken,
 }
 
 /// What comes from Redis without being asked for.
@@ -40,10 +48,10 @@ impl Link {
     pub(super) fn open(options: RedisOptions, channels: Vec<String>) -> (Self, mpsc::Receiver<Incoming>) {
         let (commands, receiver) = watch::channel(None);
         let (incoming, heard) = mpsc::channel(1024);
-        let link = Self { commands: receiver, broken: Arc::default(), was_there: Arc::default() };
-        let (broken, was_there) = (Arc::clone(&link.broken), Arc::clone(&link.was_there));
+        let link = Self { commands: receiver, was_there: Arc::default() };
+        let was_there = Arc::clone(&link.was_there);
         let place = Place::new(&options.address.host, options.address.port, options.address.tls, options.way.clone());
-        tokio::spawn(Connecting { options, place, channels, commands, incoming, broken, was_there }.run());
+        tokio::spawn(Connecting { options, place, channels, commands, incoming, was_there }.run());
         (link, heard)
     }
 
@@ -62,11 +70,11 @@ impl Link {
         &self,
         question: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, Away> {
-        let Some(mut connection) = self.commands.borrow().clone() else { return Err(Away) };
+        let Some(Commands { mut connection, broken }) = self.commands.borrow().clone() else { return Err(Away) };
         question(&mut connection).await.map_err(|error| {
             tracing::warn!(%error, "the session storage failed");
             if error.is_unrecoverable_error() || error.is_timeout() {
-                self.broken.notify_one();
+                broken.cancel();
             }
             Away
         })
@@ -82,9 +90,8 @@ struct Connecting {
     options: RedisOptions,
     place: Place,
     channels: Vec<String>,
-    commands: watch::Sender<Option<MultiplexedConnection>>,
+    commands: watch::Sender<Option<Commands>>,
     incoming: mpsc::Sender<Incoming>,
-    broken: Arc<Notify>,
     was_there: Arc<AtomicBool>,
 }
 
@@ -124,11 +131,12 @@ impl Connecting {
     }
 
     /// Passes on what comes until a connection breaks.
-    async fn serve(&self, commands: MultiplexedConnection, signals: PubSub) {
+    async fn serve(&self, connection: MultiplexedConnection, signals: PubSub) {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
-        let mut probe = commands.clone();
+        let mut probe = connection.clone();
         let (mut sink, mut messages) = signals.split();
-        self.commands.send_replace(Some(commands));
+        let broken = CancellationToken::new();
+        self.commands.send_replace(Some(Commands { connection, broken: broken.clone() }));
         self.was_there.store(true, Ordering::Relaxed);
         if self.incoming.send(Incoming::Connected).await.is_err() {
             return;
@@ -150,7 +158,7 @@ impl Connecting {
                         break;
                     }
                 }
-                () = self.broken.notified() => break,
+                () = broken.cancelled() => break,
                 () = self.incoming.closed() => break,
             }
         }
