@@ -27,6 +27,7 @@ mod proxy_support;
 mod away;
 mod backends;
 mod gateways;
+mod http_sse;
 mod lifetime;
 mod messages;
 mod path;
@@ -72,7 +73,11 @@ const TESTS: &[Test] = &tests! {
         the_clients_own_stream_moves_with_the_client,
         the_clients_own_stream_is_kept_as_long_as_its_session,
         who_names_a_message_that_was_never_told_is_told_what_is_new,
-        clients_of_http_and_sse_post_to_any_replica,
+    ]
+    http_sse: [
+        clients_post_to_any_replica,
+        an_answer_outlives_the_connection_with_redis,
+        an_answer_that_redis_may_have_got_is_told_once,
     ]
     backends: [
         replicas_go_on_with_each_others_sessions,

@@ -178,24 +178,3 @@ pub(crate) async fn who_names_a_message_that_was_never_told_is_told_what_is_new(
     let mut events = at(&here, &two).listen().await;
     updated(&backend, &mut events, "3").await;
 }
-
-pub(crate) async fn clients_of_http_and_sse_post_to_any_replica(redis: Arc<RedisServer>) {
-    let backend = Backend::start(&["echo"]).await;
-    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
-    let (here, there) = (one.client(), two.client());
-    let mut events = Events::of(here.open(Method::GET, "/sse", "").await);
-    let endpoint = events.next_data().await.unwrap();
-    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize",
-        "params": {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}});
-    assert_eq!(there.send(Method::POST, &endpoint, initialize.to_string()).await.status, StatusCode::ACCEPTED);
-    assert_eq!(events.next().await.unwrap()["result"]["protocolVersion"], "2024-11-05");
-    for (id, client) in [(1, &here), (2, &there)] {
-        let call = json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "b_echo"}});
-        assert_eq!(client.send(Method::POST, &endpoint, call.to_string()).await.status, StatusCode::ACCEPTED);
-        assert_eq!(events.next().await.unwrap()["id"], id);
-    }
-    drop(events);
-    let ping = json!({"jsonrpc": "2.0", "id": 9, "method": "ping"}).to_string();
-    let is_lost = async || there.send(Method::POST, &endpoint, ping.clone()).await.status == StatusCode::NOT_FOUND;
-    eventually("the end of the session", is_lost).await;
-}

@@ -34,6 +34,21 @@ struct Commands {
     broken: CancellationToken,
 }
 
+/// Why Redis has not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// The connection is away, or broke while Redis was asked: it may have done what it was asked.
+    Broken,
+    /// Redis does not do it.
+    Refused,
+}
+
+impl From<Unanswered> for Away {
+    fn from(_: Unanswered) -> Self {
+        Self
+    }
+}
+
 /// What comes from Redis without being asked for.
 #[derive(Debug)]
 pub(super) enum Incoming {
@@ -55,11 +70,6 @@ impl Link {
         (link, heard)
     }
 
-    /// Whether Redis can be asked now.
-    pub(super) fn is_there(&self) -> bool {
-        self.commands.borrow().is_some()
-    }
-
     /// Whether Redis was reached at least once.
     pub(super) fn was_there(&self) -> bool {
         self.was_there.load(Ordering::Relaxed)
@@ -70,19 +80,31 @@ impl Link {
         &self,
         question: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, Away> {
-        let Some(Commands { mut connection, broken }) = self.commands.borrow().clone() else { return Err(Away) };
+        Ok(self.try_to_ask(question).await?)
+    }
+
+    /// The same for who asks again where that helps.
+    pub(super) async fn try_to_ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, Unanswered> {
+        let Some(Commands { mut connection, broken }) = self.commands.borrow().clone() else {
+            return Err(Unanswered::Broken);
+        };
         question(&mut connection).await.map_err(|error| {
             tracing::warn!(%error, "the session storage failed");
-            if error.is_unrecoverable_error() || error.is_timeout() {
-                broken.cancel();
+            if !error.is_unrecoverable_error() && !error.is_timeout() {
+                return Unanswered::Refused;
             }
-            Away
+            broken.cancel();
+            Unanswered::Broken
         })
     }
 
-    /// Waits until Redis can be asked. Returns false when it never can be any more.
+    /// Waits until Redis can be asked, on a connection that is not known to be broken. Returns false when it never can be any more.
     pub(super) async fn connected(&mut self) -> bool {
-        self.commands.wait_for(Option::is_some).await.is_ok()
+        let is_whole = |commands: &Option<Commands>| commands.as_ref().is_some_and(|now| !now.broken.is_cancelled());
+        self.commands.wait_for(is_whole).await.is_ok()
     }
 }
 

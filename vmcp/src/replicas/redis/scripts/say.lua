@@ -1,6 +1,6 @@
 -- Adds a message to a stream, makes room for it, and tells so. KEYS: stream.
--- ARGV: number or nothing, message, messages kept, bytes kept, ttl, writer, channel, signal, digest or nothing.
--- A message with a number that was said before is the same one, sent again.
+-- ARGV: number or nothing, message, messages kept, bytes kept, ttl, writer, channel, signal, digest or nothing, count of the writer's.
+-- A message with a number that was said before is the same one, sent again. So is one that is not counted on from the writer's last.
 local stream = KEYS[1]
 local function read(field)
   return tonumber(redis.call('HGET', stream, field)) or 0
@@ -12,7 +12,8 @@ if following == 0 and ARGV[1] == '' then
   first = following
 end
 local number = tonumber(ARGV[1]) or following
-if number < following then
+local counted = 'count:' .. ARGV[6]
+if number < following or tonumber(ARGV[10]) <= read(counted) then
   return 0
 end
 if ARGV[9] ~= '' then
@@ -23,7 +24,7 @@ if ARGV[9] ~= '' then
   end
   redis.call('HSET', stream, 'd' .. number, ARGV[9])
 end
-redis.call('HSET', stream, 'm' .. number, ARGV[2], 'next', number + 1, 'writer', ARGV[6])
+redis.call('HSET', stream, 'm' .. number, ARGV[2], 'next', number + 1, 'writer', ARGV[6], counted, ARGV[10])
 bytes = bytes + #ARGV[2]
 while first < number and (number - first >= tonumber(ARGV[3]) or bytes > tonumber(ARGV[4])) do
   bytes = bytes - redis.call('HSTRLEN', stream, 'm' .. first)

@@ -1,0 +1,74 @@
+//! Clients of HTTP+SSE, whose answers come on their own stream.
+
+use crate::gateways::Gateway;
+use crate::in_backend::Backend;
+use crate::in_support::{Events, Running, config, eventually};
+use crate::path::Path;
+use crate::redis_server::RedisServer;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A client of HTTP+SSE: its stream, and where it posts to.
+async fn http_and_sse(replica: &Running) -> (Events, String) {
+    let mut events = Events::of(replica.client().open(Method::GET, "/sse", "").await);
+    let endpoint = events.next_data().await.unwrap();
+    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize",
+        "params": {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}});
+    post(replica, &endpoint, &initialize).await;
+    assert_eq!(events.next().await.unwrap()["result"]["protocolVersion"], "2024-11-05");
+    (events, endpoint)
+}
+
+async fn post(replica: &Running, endpoint: &str, message: &Value) {
+    let answer = replica.client().send(Method::POST, endpoint, message.to_string()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+}
+
+fn call(id: u64, tool: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": tool}})
+}
+
+pub(crate) async fn clients_post_to_any_replica(redis: Arc<RedisServer>) {
+    let backend = Backend::start(&["echo"]).await;
+    let (one, two) = Gateway::of(&redis, &[("b", &backend)]).pair().await;
+    let (mut events, endpoint) = http_and_sse(&one).await;
+    for (id, replica) in [(1, &one), (2, &two)] {
+        post(replica, &endpoint, &call(id, "b_echo")).await;
+        assert_eq!(events.next().await.unwrap()["id"], id);
+    }
+    drop(events);
+    let ping = json!({"jsonrpc": "2.0", "id": 9, "method": "ping"}).to_string();
+    let there = two.client();
+    let is_lost = async || there.send(Method::POST, &endpoint, ping.clone()).await.status == StatusCode::NOT_FOUND;
+    eventually("the end of the session", is_lost).await;
+}
+
+pub(crate) async fn an_answer_outlives_the_connection_with_redis(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&[]);
+    let backend = Backend::start(&["hang"]).await;
+    let one = Gateway::of(&redis, &[("b", &backend)]).replica().await;
+    let (mut events, endpoint) = http_and_sse(&one).await;
+    post(&one, &endpoint, &call(1, "b_hang")).await;
+    backend.saw("tools/call").await;
+    redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).exec(&mut redis.connection()).unwrap();
+    backend.release();
+    assert_eq!(events.next().await.unwrap()["id"], 1);
+    post(&one, &endpoint, &json!({"jsonrpc": "2.0", "id": 2, "method": "ping"})).await;
+    assert_eq!(events.next().await.unwrap()["id"], 2);
+}
+
+pub(crate) async fn an_answer_that_redis_may_have_got_is_told_once(redis: Arc<RedisServer>) {
+    let path = Path::to(&redis, Duration::ZERO).await;
+    let backend = Backend::start(&["hang"]).await;
+    let one = Gateway::storing_at(path.address(), &config(&[("b", &backend)], "")).replica().await;
+    let (mut events, endpoint) = http_and_sse(&one).await;
+    post(&one, &endpoint, &call(1, "b_hang")).await;
+    backend.saw("tools/call").await;
+    path.silence();
+    backend.release();
+    assert_eq!(events.next().await.unwrap()["id"], 1);
+    post(&one, &endpoint, &json!({"jsonrpc": "2.0", "id": 2, "method": "ping"})).await;
+    assert_eq!(events.next().await.unwrap()["id"], 2);
+}
