@@ -1,6 +1,5 @@
 //! How long a stream that has no end of its own stands open: as long as its reader would be let in again.
 
-use super::Ingress;
 use crate::backend::Caller;
 use crate::discovery::Snapshot;
 use crate::policy::Policy;
@@ -21,13 +20,13 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// That of a caller who was let in.
-    pub(super) fn of(ingress: &Ingress, caller: &Caller) -> Self {
+    /// That of a caller who was let in, by the policy that `discovered` had at that time.
+    pub(super) fn of(discovered: &watch::Receiver<Snapshot>, caller: &Caller) -> Self {
         let token = caller.subject_token.as_ref();
         let left = token.map(|token| token.expires_at().duration_since(SystemTime::now()).unwrap_or_default());
         Self {
             caller: caller.clone(),
-            discovered: ingress.report.discovered.clone(),
+            discovered: discovered.clone(),
             granted_by: None,
             expires_at: left.map(|left| Instant::now() + left),
         }

@@ -26,7 +26,7 @@ pub(super) fn stream(ingress: &Ingress, caller: &Caller, subscription: Subscript
         end: Some(end),
         over,
         stop: ingress.stop.clone(),
-        admission: Admission::of(ingress, caller),
+        admission: Admission::of(&ingress.report.discovered, caller),
         keep_alive: tokio::time::interval(ingress.patience.keep_alive),
         _kept: (kept, place),
     };
@@ -53,12 +53,58 @@ impl Listening {
         }
         let event = tokio::select! {
             biased;
-            message = self.reader.next() => answer::event(&message?.1),
+            // Before the messages, of which there may always be one more.
             () = self.stop.cancelled() => answer::event(&self.end.take()?),
             () = self.admission.over() => answer::event(&self.end.take()?),
+            message = self.reader.next() => answer::event(&message?.1),
             () = self.over.cancelled() => return None,
             _ = self.keep_alive.tick() => KEEP_ALIVE,
         };
         Some((Ok(event), self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::Outbox;
+    use super::super::requests::Requests;
+    use super::*;
+    use crate::backend::{Principal, SubjectToken};
+    use crate::discovery::Snapshot;
+    use futures::StreamExt;
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+    use tokio::sync::watch;
+
+    /// What `caller` is told by a server that everybody may read from, and that always has something to tell.
+    async fn told(caller: &Caller, stop: &CancellationToken) -> Vec<Bytes> {
+        let (outbox, discovered) = (Arc::<Outbox>::default(), watch::Sender::new(Snapshot::default()).subscribe());
+        let listening = Listening {
+            first: None,
+            reader: outbox.reader(None),
+            end: Some(Bytes::from_static(b"end")),
+            over: CancellationToken::new(),
+            stop: stop.clone(),
+            admission: Admission::of(&discovered, caller),
+            keep_alive: tokio::time::interval(Duration::from_mins(1)),
+            _kept: (Box::new(()), Requests::new(1).begin(None).unwrap()),
+        };
+        let news = || outbox.push(Bytes::from_static(b"news"));
+        news();
+        let events = unfold(listening, Listening::next).inspect(|_| news());
+        events.map(Result::unwrap).take(3).collect().await
+    }
+
+    #[tokio::test]
+    async fn who_would_not_be_let_in_any_more_is_told_nothing_more() {
+        let (stop, anybody) = (CancellationToken::new(), Caller::anonymous());
+        assert_eq!(told(&anybody, &stop).await, vec![answer::event(b"news"); 3]);
+        let principal = Principal { issuer: "i".to_owned(), subject: "alice".to_owned() };
+        let token = SubjectToken::new("t".to_owned(), SystemTime::now() + Duration::from_hours(1));
+        let of_another_policy = Caller::authenticated(principal, token);
+        assert_eq!(told(&of_another_policy, &stop).await, [answer::event(b"end")]);
+        stop.cancel();
+        assert_eq!(told(&anybody, &stop).await, [answer::event(b"end")]);
     }
 }

@@ -73,7 +73,7 @@ impl Messages {
             reader: session.outbox.reader(from),
             session,
             stop: ingress.stop.clone(),
-            admission: Admission::of(ingress, caller),
+            admission: Admission::of(&ingress.report.discovered, caller),
             keep_alive: every(ingress.patience.keep_alive),
             are_numbered: false,
         }
