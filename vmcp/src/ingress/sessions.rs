@@ -217,6 +217,10 @@ impl Sessions {
 
     /// Ends a session that was idle here for too long, unless it was used at another replica.
     async fn expire(&self, session: Arc<Session>) {
+        // It may have been used while others ended, which takes as long as their backends do.
+        if !session.is_idle_everywhere(self.limits.ttl) {
+            return;
+        }
         if let Some(store) = &self.store {
             match store.expire(&session.id).await {
                 Ok(Expiry::Used) => return session.is_used_elsewhere(),
@@ -244,9 +248,37 @@ impl Sessions {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::egress::Reply;
     use crate::ingress::session::{BusyError, STOP_TIMEOUT};
+    use crate::ingress::{Call, Unanswered, UpstreamSession};
     use crate::jsonrpc::Id;
+    use bytes::Bytes;
+    use futures::FutureExt;
+    use futures::future::{BoxFuture, pending, ready};
     use tokio::time::Instant;
+
+    /// A session with a backend that takes its time to end it.
+    #[derive(Debug)]
+    struct Slow;
+
+    impl UpstreamSession for Slow {
+        fn answer<'a>(
+            &'a self,
+            _: &'a Caller,
+            _: &'a Call,
+            _: mpsc::Sender<Bytes>,
+        ) -> BoxFuture<'a, Result<Reply, Unanswered>> {
+            pending().boxed()
+        }
+
+        fn take<'a>(&'a self, _: &'a Caller, _: Bytes) -> BoxFuture<'a, Result<(), Unanswered>> {
+            ready(Ok(())).boxed()
+        }
+
+        fn close(&self) -> BoxFuture<'_, ()> {
+            tokio::time::sleep(Duration::from_secs(5)).boxed()
+        }
+    }
 
     #[tokio::test]
     async fn to_anyone_else_a_session_does_not_exist() {
@@ -284,6 +316,28 @@ mod tests {
         assert!(!used.ended.is_cancelled() && !working.ended.is_cancelled() && idle.ended.is_cancelled());
         drop(in_flight);
         assert!(sessions.find(&working.id, &caller).await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_is_used_before_its_turn_to_end_comes_lives_on() {
+        let limits = SessionLimits { ttl: Duration::from_mins(30), cap: ENDING + 1 };
+        let sessions = Sessions::new(limits);
+        let idle = || {
+            let session = sessions.create(&Caller::anonymous()).unwrap();
+            session.attach(Arc::new(Slow)).unwrap();
+            session
+        };
+        let idle: Vec<_> = (0..=ENDING).map(|_| idle()).collect();
+        tokio::select! {
+            () = sessions.reap() => {}
+            () = async {
+                tokio::time::sleep(limits.ttl + Duration::from_secs(1)).await;
+                let last = idle.iter().find(|session| !session.ended.is_cancelled()).unwrap();
+                last.touch();
+                tokio::time::sleep(Duration::from_mins(1)).await;
+                assert!(!last.ended.is_cancelled() && sessions.all().len() == 1);
+            } => {}
+        }
     }
 
     #[tokio::test(start_paused = true)]
