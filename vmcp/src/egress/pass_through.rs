@@ -46,8 +46,8 @@ pub struct Passed<'a> {
     pub method: &'a str,
     /// The params, in which the client says of itself what it must.
     pub params: &'a RawValue,
-    /// The headers of the client's request. Those that repeat arguments are passed on.
-    pub headers: &'a HeaderMap,
+    /// The headers in which the client repeats arguments of a tool. They are passed on.
+    pub arguments: &'a HeaderMap,
 }
 
 /// What a server makes of `subscriptions/listen`.
@@ -188,7 +188,7 @@ impl Passed<'_> {
     fn message(&self, id: u64) -> Result<Message, Reply> {
         let message = Message::new(id, self.method, Some(self.params), &[], Sender::Itself);
         let message = message.map_err(|error| Reply::Error(raw(&ErrorObject::from(&error))))?;
-        Ok(message.with_arguments(self.headers))
+        Ok(message.with_arguments(self.arguments))
     }
 }
 

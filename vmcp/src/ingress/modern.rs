@@ -12,7 +12,7 @@ use super::{Ingress, Patience, listening, mirror, revision};
 use crate::backend::Caller;
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, Id, Object, Request, code, error_response, raw, result_response};
-use crate::stateless::{self, errors, meta::RequestMeta};
+use crate::stateless::{self, errors, header, meta::RequestMeta};
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -36,13 +36,13 @@ const RETRY_AFTER: u16 = 1;
 pub(super) async fn answer_call(
     ingress: &Arc<Ingress>,
     endpoint: &StatelessEndpoint,
-    headers: HeaderMap,
+    headers: &HeaderMap,
     caller: Caller,
     asked: &Request<'_>,
     params: &Object<'_>,
 ) -> Result<Response, Refused> {
     let refuse = |error| answer::error(StatusCode::BAD_REQUEST, Some(&asked.id), &errors::of_gateway(error));
-    let asked = judge(endpoint, headers, asked, params).map_err(refuse)?;
+    let asked = judge(endpoint.gateway.revisions(), headers, asked, params).map_err(refuse)?;
     let place = endpoint.requests.begin(caller.principal.as_ref()).map_err(|crowded| {
         let error = ErrorObject::new(code::OVERLOADED, crowded.to_string());
         let response = |status| answer::error(status, Some(&asked.id), &errors::of_gateway(error));
@@ -64,23 +64,24 @@ pub(super) async fn answer_call(
     Ok(Work { answer: answer.boxed(), messages }.respond(ingress.patience).await)
 }
 
-/// What a request says of itself, if it says what it must.
+/// What a request says of itself, if it says what it must. Clients may start with these `revisions`.
 fn judge(
-    endpoint: &StatelessEndpoint,
-    headers: HeaderMap,
+    revisions: &[&'static str],
+    headers: &HeaderMap,
     asked: &Request<'_>,
     params: &Object<'_>,
 ) -> Result<Asked, ErrorObject> {
-    let header = mirror::version(&headers)?;
+    let header = mirror::version(headers)?;
     let meta = revision::meta(params).map_err(|error| ErrorObject::from(&error))?;
     let (version, meta) = RequestMeta::read(meta.as_ref())?;
     mirror::check_version(&header, &version)?;
     if !stateless::SPOKEN.contains(&version.as_str()) {
-        return Err(revision::unsupported(&version, endpoint.gateway.revisions()));
+        return Err(revision::unsupported(&version, revisions));
     }
-    mirror::check(&headers, &asked.method, params)?;
+    mirror::check(headers, &asked.method, params)?;
     let params = asked.params.map_or_else(|| raw(&json!({})), ToOwned::to_owned);
-    Ok(Asked { id: asked.id.clone(), method: asked.method.clone().into_owned(), params, meta, headers })
+    let arguments = header::of_arguments(headers);
+    Ok(Asked { id: asked.id.clone(), method: asked.method.clone().into_owned(), params, meta, arguments })
 }
 
 fn refusal(id: &Id, error: ErrorObject) -> Refused {
@@ -184,10 +185,31 @@ impl Writing {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::stateless::meta;
     use futures::poll;
+    use http::{HeaderName, HeaderValue};
     use http_body_util::BodyExt;
     use std::time::Duration;
     use tokio::sync::oneshot;
+
+    #[test]
+    fn what_is_noted_of_a_request_tells_no_token() {
+        let meta = json!({ meta::PROTOCOL_VERSION: stateless::VERSION, meta::CLIENT_CAPABILITIES: {} });
+        let params = raw(&json!({ "name": "t", "_meta": meta }));
+        let request = Request { id: Id::from(1), method: "tools/call".into(), params: Some(&params) };
+        let headers = [
+            ("authorization", "Bearer secret"),
+            ("mcp-protocol-version", stateless::VERSION),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", "t"),
+            ("mcp-param-region", "north"),
+        ];
+        let headers = headers.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let params = Object::parse(&params, "params", &["name", "_meta"]).unwrap();
+        let asked = judge(&[], &HeaderMap::from_iter(headers), &request, &params).unwrap();
+        let noted = format!("{asked:?}");
+        assert!(noted.contains("north") && !noted.contains("secret"), "{noted}");
+    }
 
     /// A request that talks for a minute, and whether it had to wait at its end; nothing if it is cancelled.
     fn talkative() -> (Work, oneshot::Receiver<bool>) {

@@ -98,7 +98,7 @@ async fn answer_call(
     let stateless = revision::names_stateless(&headers, &asked.method, Some(&params))
         .map_err(|error| refuse(&ErrorObject::from(&error)))?;
     if stateless {
-        return modern::answer_call(ingress, &ingress.stateless, headers, caller, &asked, &params).await;
+        return modern::answer_call(ingress, &ingress.stateless, &headers, caller, &asked, &params).await;
     }
     if asked.method == "initialize" {
         return initialize(ingress, &caller, &asked).await;

@@ -51,8 +51,8 @@ pub struct Asked {
     pub params: Box<RawValue>,
     /// What it says of itself.
     pub meta: RequestMeta,
-    /// All its headers.
-    pub headers: HeaderMap,
+    /// The headers in which it repeats arguments of a tool. The others are not kept: tokens are among them.
+    pub arguments: HeaderMap,
 }
 
 /// A stream of what changes.

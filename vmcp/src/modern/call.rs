@@ -19,7 +19,6 @@ use crate::stateless::{header, takes_inputs};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use http::HeaderMap;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, OnceLock};
@@ -28,7 +27,6 @@ use tokio::sync::mpsc;
 /// A request, before and after it is known to which backend it goes.
 pub(super) struct Call<'a> {
     client: &'a Arc<Client>,
-    headers: &'a HeaderMap,
     sealer: &'a Sealer,
     request: Request<'a>,
     /// What the client has brought of an earlier round.
@@ -70,7 +68,6 @@ impl<'a> Call<'a> {
         let progress = progress.map(|of_client| Progress { of_client, of_gateway: gateway.next_token() });
         Ok(Self {
             client,
-            headers: &asked.headers,
             sealer: &gateway.sealer,
             request: Request::new(caller, &asked.method, params),
             state: params.string("requestState").map_err(|error| ErrorObject::from(&error))?,
@@ -80,9 +77,7 @@ impl<'a> Call<'a> {
                 capabilities: Arc::clone(&asked.meta.capabilities),
                 client_info: asked.meta.client_info.clone(),
                 log_level: asked.meta.log_level.map(|level| Arc::from(raw(&level))),
-                arguments: header::of_arguments(&asked.headers)
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
+                arguments: asked.arguments.clone(),
             }),
             messages,
             progress,
@@ -236,7 +231,7 @@ impl Conversation for Call<'_> {
         let arguments = arguments.and_then(Result::ok).unwrap_or_default();
         for mirrored in &item.marked {
             let shown = mirrored.header.as_str();
-            let value = single(self.headers, &mirrored.header, shown)?.map(header::decode).transpose();
+            let value = single(&self.declared.arguments, &mirrored.header, shown)?.map(header::decode).transpose();
             let value = value.map_err(|error| mismatch(format!("the {shown} header is malformed: {error}")))?;
             let path = mirrored.path.join(".");
             match (value, mirrored.find(&arguments)) {

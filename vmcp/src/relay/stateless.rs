@@ -43,7 +43,7 @@ impl Shared {
         let Some(through) = self.through(caller).await? else { return Ok(None) };
         let renamed = if asked.method == "tools/call" { self.renamed(Some(&asked.params))? } else { None };
         let params = renamed.as_ref().unwrap_or(&asked.params);
-        let request = Passed { method: &asked.method, params, headers: &asked.headers };
+        let request = Passed { method: &asked.method, params, arguments: &asked.arguments };
         let reply = through.request(caller, request, messages, LONGEST_REQUEST).await.map_err(|error| {
             tracing::warn!(backend = self.name, method = asked.method, cause = error.cause().as_str(), %error, "a request failed");
             self.unavailable(&error)
@@ -73,7 +73,7 @@ impl Shared {
     /// The stream of changes of a backend that keeps no sessions.
     async fn listened(&self, caller: &Caller, asked: &Asked) -> Result<Option<Subscription>, ErrorObject> {
         let Some(through) = self.through(caller).await? else { return Ok(None) };
-        let request = Passed { method: &asked.method, params: &asked.params, headers: &asked.headers };
+        let request = Passed { method: &asked.method, params: &asked.params, arguments: &asked.arguments };
         let failed = |error| self.unavailable(&error);
         let mut stream = match through.listen(caller, request, OPENING).await.map_err(failed)? {
             None => return Ok(None),

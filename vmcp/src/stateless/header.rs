@@ -14,8 +14,9 @@ pub const NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub const PARAM_PREFIX: &str = "mcp-param-";
 
 /// Those of these headers that repeat arguments of a tool.
-pub fn of_arguments(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-    headers.iter().filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX))
+pub fn of_arguments(headers: &HeaderMap) -> HeaderMap {
+    let of_arguments = headers.iter().filter(|(name, _)| name.as_str().starts_with(PARAM_PREFIX));
+    of_arguments.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Before and after a value that is Base64 of UTF-8 text.

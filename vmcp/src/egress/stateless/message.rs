@@ -74,9 +74,9 @@ impl Message {
         Ok(Self { headers, body: jsonrpc::request(&Id::from(id), method, Some(&params)) })
     }
 
-    /// The same with the headers in which its client repeats arguments of a tool, as far as there are some among these.
-    pub(in crate::egress) fn with_arguments(mut self, headers: &HeaderMap) -> Self {
-        for (name, value) in header::of_arguments(headers) {
+    /// The same with the headers in which its client repeats arguments of a tool.
+    pub(in crate::egress) fn with_arguments(mut self, arguments: &HeaderMap) -> Self {
+        for (name, value) in arguments {
             self.headers.append(name.clone(), value.clone());
         }
         self
