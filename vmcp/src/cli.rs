@@ -95,8 +95,9 @@ pub struct Serving {
     /// Another place to dial for a host and port, or for an address and port. May be repeated.
     #[arg(long, value_name = "HOST:PORT=ADDR:PORT", env = "VMCP_CONNECT_TO", value_delimiter = ',')]
     pub connect_to: Vec<ConnectTo>,
-    /// An origin of web pages that may call, beside the server's own. May be repeated.
-    #[arg(long, value_name = "ORIGIN", value_parser = parse_origin)]
+    /// An origin of web pages that may call, beside that of the resource as which the server is published, and any of this machine where the
+    /// server listens on localhost alone. May be repeated.
+    #[arg(long, value_name = "ORIGIN", env = "VMCP_ALLOW_ORIGIN", value_delimiter = ',', value_parser = parse_origin)]
     pub allow_origin: Vec<Url>,
     /// How long an exchanged token is used at most: the delay with which a revocation takes effect.
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]

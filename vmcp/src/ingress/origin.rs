@@ -1,10 +1,11 @@
 //! Who may talk to this listener from a browser: the `Host` and `Origin` rules that stop DNS rebinding.
 //!
-//! Bound to what browsers call localhost, only loopback names are right. Elsewhere an `Origin`, if one is sent at all,
-//! must be the gateway's own: that of the request's `Host`, of the configured resource, or one that was allowed.
+//! Bound to what browsers call localhost, only loopback names are right. Elsewhere, the other addresses of 127.0.0.0/8 included, any
+//! name may be this server's: an `Origin`, if one is sent at all, must be that of the configured resource, one that was allowed, or the address
+//! at which the server was asked.
 
 use http::{HeaderMap, header, uri::Authority};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use url::{Host, Origin, Url};
 
 /// The rules for one listener.
@@ -28,8 +29,7 @@ pub enum OriginRefused {
 impl OriginRules {
     /// Rules for a listener at `address`; `allowed` are origins beside its own.
     pub fn new(address: SocketAddr, allowed: impl IntoIterator<Item = Url>) -> Self {
-        let loopback =
-            address.ip() == IpAddr::from([127, 0, 0, 1]) || address.ip() == IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]);
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].contains(&address.ip());
         Self { loopback, allowed: allowed.into_iter().map(|url| url.origin()).collect() }
     }
 
@@ -64,13 +64,21 @@ impl OriginRules {
         })
     }
 
+    /// Whether the page is of this server. A name proves nothing: whoever owns it may let it lead here, and the page then sends it as its
+    /// `Host` too. Addresses and localhost lead to where they say.
     fn is_own(&self, origin: &Url, host: &Authority) -> bool {
         if self.loopback {
             return origin.host_str().is_some_and(is_loopback_name);
         }
+        let is_certain = match origin.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+            None => false,
+        };
         // Whether TLS ends before us is unknown: the scheme of the origin says which port `Host` leaves out.
-        Url::parse(&format!("{}://{host}/", origin.scheme()))
-            .is_ok_and(|own| own.origin().is_tuple() && own.origin() == origin.origin())
+        is_certain
+            && Url::parse(&format!("{}://{host}/", origin.scheme()))
+                .is_ok_and(|own| own.origin().is_tuple() && own.origin() == origin.origin())
     }
 }
 
@@ -121,17 +129,40 @@ mod tests {
             assert_eq!(check(bound, "anything.example", None), Ok(()), "{bound}");
         }
         let own = |host, origin| check("0.0.0.0:4483", host, Some(origin));
-        assert_eq!(own("vmcp.example:4483", "http://vmcp.example:4483"), Ok(()));
-        assert_eq!(own("vmcp.example", "https://vmcp.example"), Ok(()));
-        assert_eq!(own("vmcp.example:443", "https://vmcp.example"), Ok(()));
-        assert_eq!(own("vmcp.example:4483", "https://gateway.example.com"), Ok(()));
         for (host, origin) in [
-            ("vmcp.example:4483", "http://vmcp.example"),
-            ("vmcp.example", "http://vmcp.example.evil.example"),
-            ("vmcp.example", "null"),
-            ("vmcp.example", "file://vmcp.example"),
+            ("10.0.0.5:4483", "http://10.0.0.5:4483"),
+            ("10.0.0.5", "https://10.0.0.5"),
+            ("10.0.0.5:443", "https://10.0.0.5"),
+            ("[2001:db8::5]:4483", "http://[2001:db8::5]:4483"),
+            ("localhost:4483", "http://localhost:4483"),
+            ("gateway.example.com", "https://gateway.example.com"),
+            ("10.0.0.5:4483", "http://inspector.example:6274"),
+        ] {
+            assert_eq!(own(host, origin), Ok(()), "{host} {origin}");
+        }
+        for (host, origin) in [
+            ("10.0.0.5:4483", "http://10.0.0.5"),
+            ("10.0.0.5:4483", "http://10.0.0.6:4483"),
+            ("localhost:4483", "http://localhost:6274"),
+            ("10.0.0.5", "http://10.0.0.5.evil.example"),
+            ("10.0.0.5", "null"),
+            ("10.0.0.5", "file://10.0.0.5"),
         ] {
             assert_eq!(own(host, origin), Err(OriginRefused::Origin), "{host} {origin}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_made_to_lead_here_is_nobodys_own() {
+        for bound in ["0.0.0.0:4483", "[::]:4483", "127.64.0.7:4483", "10.1.2.3:4483"] {
+            for (host, origin) in [
+                ("evil.example:4483", "http://evil.example:4483"),
+                ("evil.example", "https://evil.example"),
+                ("localhost.evil.example:4483", "http://localhost.evil.example:4483"),
+                ("10.1.2.3.evil.example:4483", "http://10.1.2.3.evil.example:4483"),
+            ] {
+                assert_eq!(check(bound, host, Some(origin)), Err(OriginRefused::Origin), "{bound} {host}");
+            }
         }
     }
 

@@ -145,12 +145,14 @@ async fn a_loopback_listener_refuses_the_names_of_others() {
 #[tokio::test]
 async fn another_listener_refuses_foreign_origins_only() {
     let gateway = start(ANONYMOUS, &["--host", "127.77.0.1"]).await;
-    let client = gateway.connected().await.with("host", "vmcp.example:4483");
-    assert_eq!(client.request("ping", json!({})).await.status, StatusCode::OK);
-    let own = client.with("origin", "http://vmcp.example:4483");
-    assert_eq!(own.request("ping", json!({})).await.status, StatusCode::OK);
-    let foreign = client.with("origin", "http://localhost");
-    assert_eq!(foreign.request("ping", json!({})).await.status, StatusCode::FORBIDDEN);
+    let client = gateway.connected().await;
+    assert_eq!(client.with("origin", &gateway.url).request("ping", json!({})).await.status, StatusCode::OK);
+    let by_name = client.with("host", "vmcp.example:4483");
+    assert_eq!(by_name.request("ping", json!({})).await.status, StatusCode::OK);
+    for origin in ["http://vmcp.example:4483", "http://localhost"] {
+        let page = by_name.with("origin", origin);
+        assert_eq!(page.request("ping", json!({})).await.status, StatusCode::FORBIDDEN, "{origin}");
+    }
 }
 
 #[tokio::test]
