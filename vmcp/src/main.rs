@@ -23,10 +23,7 @@ fn main() -> ExitCode {
         Err(error) => return explain(&error),
     };
     match cli.command {
-        Command::Version => {
-            println!("vmcp {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
+        Command::Version => told(print(concat!("vmcp ", env!("CARGO_PKG_VERSION"), "\n"))),
         Command::Validate(file) => validate(&file),
         Command::Serve(serve) => match ConfigFile::<Config>::open(&serve.config) {
             Ok((file, config)) => {
@@ -59,10 +56,7 @@ fn main() -> ExitCode {
 fn validate(file: &Validate) -> ExitCode {
     let judged = if file.proxy { ProxyConfig::validate(&file.config) } else { vmcp_config::validate(&file.config) };
     match judged {
-        Ok(()) => {
-            println!("{} is valid", file.config.display());
-            ExitCode::SUCCESS
-        }
+        Ok(()) => told(print(&format!("{} is valid\n", file.config.display()))),
         Err(error) => fail(&anyhow::Error::new(error), USAGE),
     }
 }
@@ -70,13 +64,11 @@ fn validate(file: &Validate) -> ExitCode {
 /// Help goes to stdout as it is; what is wrong with the flags becomes one sentence.
 fn explain(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        return told(error.print().and_then(|()| std::io::stdout().flush()));
     }
     let text = error.to_string();
     let sentence = text.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    eprintln!("{sentence}");
-    ExitCode::from(USAGE)
+    fail(&anyhow::Error::msg(sentence), USAGE)
 }
 
 /// Starts what `bind` makes, says where it listens, and serves until a signal.
@@ -106,15 +98,32 @@ where
         if let Err(error) = stop_on_signal(&stop) {
             return fail(&anyhow::Error::new(error).context("failed to listen for signals"), 1);
         }
-        println!("ready http://{address}");
-        let _ = std::io::stdout().flush();
+        // Clients are served whether or not anybody reads this.
+        if let Err(error) = print(&format!("ready http://{address}\n")) {
+            tracing::debug!(%error, "nobody is told on standard output that the server is ready");
+        }
         serve(stop).await;
         ExitCode::SUCCESS
     })
 }
 
+fn print(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// How a command ends whose work is to print something. The other end of a pipe may have gone, a disk may be full.
+fn told(printed: std::io::Result<()>) -> ExitCode {
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&anyhow::Error::new(error).context("failed to write to standard output"), 1),
+    }
+}
+
 fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
-    eprintln!("{error:#}");
+    // Where that fails too, the exit code has to do.
+    let _ = writeln!(std::io::stderr(), "{error:#}");
     ExitCode::from(code)
 }
 

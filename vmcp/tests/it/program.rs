@@ -1,6 +1,6 @@
 //! The program itself: what it prints, and how it ends.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -74,6 +74,47 @@ fn what_cannot_be_read_is_one_sentence_and_code_2() {
         assert_eq!((output.status.code(), said(&output.stdout).as_str()), (Some(2), ""), "{arguments:?}");
         assert_eq!(said(&output.stderr).lines().count(), 1, "{arguments:?}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_printed_is_one_sentence_and_code_1() {
+    let (_folder, path) = file(GOOD);
+    for arguments in [&["version"][..], &["validate", path.to_str().unwrap()], &["--help"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_vmcp")).args(arguments).stdout(full).output().unwrap();
+        let text = said(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.lines().count() == 1 && text.contains("standard output"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn a_gateway_that_nobody_reads_serves_all_the_same() {
+    let (_folder, path) = file(GOOD);
+    // An address that no other test listens at: the port stays free.
+    let host = "127.77.0.2";
+    let port = std::net::TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port();
+    let mut gateway = Command::new(env!("CARGO_BIN_EXE_vmcp"))
+        .args(["serve", "--config", path.to_str().unwrap(), "--host", host, "--port", &port.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(gateway.stdout.take());
+    let answer = (0..500).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let mut connection = std::net::TcpStream::connect((host, port)).ok()?;
+        connection.write_all(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    });
+    let ended = gateway.try_wait().unwrap();
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    assert_eq!(ended, None);
+    assert!(answer.is_some_and(|answer| answer.contains(" 200 ")));
 }
 
 /// What a gateway, started under these limits of file descriptors, has as its own, and what it logs about them.
