@@ -1,8 +1,8 @@
 //! The side that clients see: Streamable HTTP at `/mcp`, the probes, and the metadata of the protected resource. What
 //! answers the messages of clients is an [`Upstream`]: what many backends have, or one backend as it is.
 //!
-//! Every request first passes the `Host` and `Origin` rules. What speaks MCP is authenticated next, then judged by
-//! its headers, and only then read.
+//! Every request first passes the `Host` and `Origin` rules; the metadata is for pages of any origin. What speaks MCP is
+//! authenticated next, then judged by its headers, and only then read.
 
 mod accept;
 mod admission;
@@ -10,6 +10,7 @@ mod answer;
 mod answering;
 mod batch;
 mod body;
+mod cors;
 mod dispatch;
 mod front;
 mod http_sse;

@@ -15,6 +15,7 @@ mod in_http;
 mod in_kinds;
 mod in_modern_backends;
 mod in_oidc;
+mod in_pages;
 mod in_passthrough;
 mod in_reload;
 mod in_streams;
