@@ -8,6 +8,7 @@ use crate::jsonrpc::Id;
 use crate::replicas::{SessionStore, SharedSession, Signal};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -42,6 +43,8 @@ pub struct Session {
     requests: TaskTracker,
     /// What answers the client; nothing before `initialize`.
     upstream: OnceLock<Arc<dyn UpstreamSession>>,
+    /// Whether the store that replicas share has it, or had it.
+    is_noted: AtomicBool,
     /// Held while this replica makes something of what another one has noted of the session.
     pub(super) restoring: tokio::sync::Mutex<()>,
 }
@@ -76,6 +79,7 @@ impl Session {
             in_flight: Mutex::default(),
             requests: TaskTracker::new(),
             upstream: OnceLock::new(),
+            is_noted: AtomicBool::new(false),
             restoring: tokio::sync::Mutex::default(),
         }
     }
@@ -196,6 +200,16 @@ impl Session {
         if tokio::time::timeout(STOP_TIMEOUT, self.requests.wait()).await.is_err() {
             tracing::warn!("a session ended with requests under way");
         }
+    }
+
+    /// From now on the session lives as long as the store has it.
+    pub(super) fn set_noted(&self) {
+        self.is_noted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the store has the session, or had it: one that is about to begin is nowhere else.
+    pub(super) fn is_noted(&self) -> bool {
+        self.is_noted.load(Ordering::Relaxed)
     }
 
     /// Keeps the session alive.

@@ -108,7 +108,9 @@ impl Sessions {
     /// Lets other replicas find a session, and what was agreed on in it.
     pub(super) async fn note(&self, session: &Session, handshake: Option<Handshake>) -> Result<(), CreateError> {
         let Some(store) = &self.store else { return Ok(()) };
-        store.create(&session.id, &Record { owner: session.owner.clone(), handshake }).await
+        store.create(&session.id, &Record { owner: session.owner.clone(), handshake }).await?;
+        session.set_noted();
+        Ok(())
     }
 
     /// The session of this id, if it lives and belongs to `caller`. To anyone else it does not exist, and does not count as
@@ -145,6 +147,7 @@ impl Sessions {
             return Ok(None);
         }
         let session = Arc::new(Session::new(id.to_owned(), record.owner.clone(), Some(store)));
+        session.set_noted();
         // Another request may have been faster.
         let session = Arc::clone(self.live.lock().entry(id.to_owned()).or_insert(session));
         Ok(Some(Found::of(session, record)))
@@ -208,8 +211,10 @@ impl Sessions {
             // told back: the replicas would keep each other's sessions for ever.
             let used = used.into_iter().filter(|session| !session.is_idle(period));
             let touch = async |session: Arc<Session>| {
-                // While the store is away nothing expires in it either.
-                let _ = store.touch(&session.id).await;
+                // While the store is away nothing expires in it either. Its end at another replica may not have been heard.
+                if session.is_noted() && store.touch(&session.id).await == Ok(false) {
+                    self.forget(&session);
+                }
             };
             stream::iter(used).for_each_concurrent(ENDING, touch).await;
         }

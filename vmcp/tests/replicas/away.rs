@@ -52,6 +52,15 @@ pub(crate) async fn sessions_that_redis_has_lost_are_lost(_: Arc<RedisServer>) {
     assert_eq!(again.call("b_echo", json!({})).await.status, StatusCode::OK);
 }
 
+pub(crate) async fn a_stream_ends_with_a_session_that_redis_has_lost(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&[]);
+    // Sessions are looked at every three seconds, and would live ten times as long.
+    let one = Gateway::of(&redis, &[]).with("--session-ttl=30s").replica().await;
+    let mut events = connected(&one).await.listen().await;
+    redis::cmd("FLUSHALL").exec(&mut redis.connection()).unwrap();
+    assert!(events.next().await.is_none());
+}
+
 pub(crate) async fn a_connection_that_goes_silent_is_replaced_once(redis: Arc<RedisServer>) {
     let path = Path::to(&redis, Duration::ZERO).await;
     let one = Gateway::storing_at(path.address(), ANONYMOUS).replica().await;

@@ -101,6 +101,7 @@ const TESTS: &[Test] = &tests! {
     away: [
         without_redis_requests_are_refused_for_now_and_calls_go_on,
         sessions_that_redis_has_lost_are_lost,
+        a_stream_ends_with_a_session_that_redis_has_lost,
         a_connection_that_goes_silent_is_replaced_once,
         a_gateway_is_not_ready_before_it_has_reached_redis,
         a_password_comes_from_a_file,
