@@ -199,6 +199,7 @@ impl Ingress {
         let Err(error) = self.sessions.note(session, handshake).await else { return Ok(()) };
         self.lose(session);
         Err(match error {
+            CreateError::Ended => no_such_session(),
             CreateError::Full => no_room(FullError.to_string(), id),
             CreateError::Away(away) => storage_away(&away.to_string(), id),
         })

@@ -108,9 +108,14 @@ impl Sessions {
     /// Lets other replicas find a session, and what was agreed on in it.
     pub(super) async fn note(&self, session: &Session, handshake: Option<Handshake>) -> Result<(), CreateError> {
         let Some(store) = &self.store else { return Ok(()) };
-        store.create(&session.id, &Record { owner: session.owner.clone(), handshake }).await?;
-        session.set_noted();
-        Ok(())
+        match handshake {
+            Some(handshake) if session.is_noted() => store.initialize(&session.id, &handshake).await,
+            handshake => {
+                store.create(&session.id, &Record { owner: session.owner.clone(), handshake }).await?;
+                session.set_noted();
+                Ok(())
+            }
+        }
     }
 
     /// The session of this id, if it lives and belongs to `caller`. To anyone else it does not exist, and does not count as

@@ -34,8 +34,11 @@ pub const OUTBOX: u64 = 0;
 
 /// Holds the sessions of all replicas of one gateway. Sessions are named by their ids.
 pub trait SessionStore: BackendSessions + fmt::Debug {
-    /// Notes a session, or more of one: what was agreed on is added to a session that had no `initialize` yet.
+    /// Notes a session.
     fn create<'a>(&'a self, id: &'a str, record: &'a Record) -> BoxFuture<'a, Result<(), CreateError>>;
+
+    /// Adds what was agreed on to a session that was noted without. Fails with [`CreateError::Ended`] when it lives no more.
+    fn initialize<'a>(&'a self, id: &'a str, handshake: &'a Handshake) -> BoxFuture<'a, Result<(), CreateError>>;
 
     /// A session that lives. It does not count as used.
     fn load<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Stored>, Away>>;
@@ -77,6 +80,9 @@ pub enum CreateError {
     /// There are as many sessions as may be, at all replicas together.
     #[error("there is no room for another session")]
     Full,
+    /// It has ended since it was noted first.
+    #[error("the session has ended")]
+    Ended,
     /// The store cannot be reached.
     #[error(transparent)]
     Away(#[from] Away),

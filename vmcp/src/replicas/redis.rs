@@ -11,7 +11,9 @@ mod writer;
 
 use super::keys::Keys;
 use super::signal::Letter;
-use super::{Away, CreateError, Expiry, Interest, OUTBOX, Page, Record, SessionStore, Signal, Stored, Vault, Write};
+use super::{
+    Away, CreateError, Expiry, Handshake, Interest, OUTBOX, Page, Record, SessionStore, Signal, Stored, Vault, Write,
+};
 use crate::egress::Way;
 use bytes::Bytes;
 use connection::{Incoming, Link};
@@ -151,6 +153,10 @@ impl Inner {
         self.ttl.saturating_add(GRACE)
     }
 
+    fn seal_handshake(&self, id: &str, handshake: &Handshake) -> Result<String, Away> {
+        self.vault.seal_value(HANDSHAKE, id, handshake).map_err(|_| Away)
+    }
+
     fn letter(&self, id: &str, signal: Signal) -> Result<String, Away> {
         let letter = Letter { id: id.to_owned(), from: self.replica.clone(), signal };
         self.vault.seal_value(SIGNAL, "", &letter).map_err(|_| Away)
@@ -179,8 +185,8 @@ impl SessionStore for RedisStore {
             let inner = &self.inner;
             let digest = inner.digest(id);
             let owner = inner.vault.seal_value(OWNER, id, &record.owner).map_err(|_| Away)?;
-            let handshake = record.handshake.as_ref().map(|handshake| inner.vault.seal_value(HANDSHAKE, id, handshake));
-            let handshake = handshake.transpose().map_err(|_| Away)?.unwrap_or_default();
+            let handshake = record.handshake.as_ref().map(|handshake| inner.seal_handshake(id, handshake));
+            let handshake = handshake.transpose()?.unwrap_or_default();
             let mut create = inner.scripts.create.key(inner.keys.sessions());
             create
                 .key(inner.keys.session(&digest))
@@ -192,6 +198,17 @@ impl SessionStore for RedisStore {
                 .arg(handshake);
             let has_room = inner.link.ask(async |redis| create.invoke_async::<bool>(redis).await).await?;
             if has_room { Ok(()) } else { Err(CreateError::Full) }
+        }
+        .boxed()
+    }
+
+    fn initialize<'a>(&'a self, id: &'a str, handshake: &'a Handshake) -> BoxFuture<'a, Result<(), CreateError>> {
+        async move {
+            let inner = &self.inner;
+            let mut note = inner.scripts.note.key(inner.keys.session(&inner.digest(id)));
+            note.arg(HANDSHAKE).arg(inner.seal_handshake(id, handshake)?);
+            let lives = inner.link.ask(async |redis| note.invoke_async::<bool>(redis).await).await?;
+            if lives { Ok(()) } else { Err(CreateError::Ended) }
         }
         .boxed()
     }

@@ -2,6 +2,7 @@
 
 use crate::in_backend::Backend;
 use crate::in_support::{Client, Running, config, eventually, initialize_params, start};
+use crate::path::Path;
 use crate::redis_server::RedisServer;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -11,6 +12,8 @@ use tempfile::TempDir;
 /// A gateway, before its replicas start.
 pub(crate) struct Gateway {
     config: String,
+    /// Where Redis is.
+    address: String,
     folder: TempDir,
     flags: Vec<String>,
 }
@@ -28,9 +31,9 @@ impl Gateway {
 
     /// The same with the Redis at this address.
     pub(crate) fn storing_at(address: &str, config: &str) -> Self {
-        let storage = json!({"provider": "redis", "address": address, "keyPrefix": "test:"});
         let gateway = Self {
-            config: format!("{config}\nsessionStorage: {storage}\n"),
+            config: config.to_owned(),
+            address: address.to_owned(),
             folder: tempfile::tempdir().unwrap(),
             flags: Vec::new(),
         };
@@ -52,15 +55,28 @@ impl Gateway {
 
     /// Starts a replica, which need not be ready.
     pub(crate) async fn start(&self) -> Running {
+        self.start_at(&self.address).await
+    }
+
+    async fn start_at(&self, address: &str) -> Running {
+        let storage = json!({"provider": "redis", "address": address, "keyPrefix": "test:"});
+        let config = format!("{}\nsessionStorage: {storage}\n", self.config);
         let key = format!("--seal-key-file={}", self.file("key").display());
         let flags: Vec<_> = self.flags.iter().map(String::as_str).chain([key.as_str()]).collect();
         // What starts a gateway is large.
-        Box::pin(start(&self.config, &flags)).await
+        Box::pin(start(&config, &flags)).await
     }
 
     /// Starts a replica and waits until it is ready.
     pub(crate) async fn replica(&self) -> Running {
         let replica = self.start().await;
+        ready(&replica, StatusCode::OK).await;
+        replica
+    }
+
+    /// The same of one that reaches Redis by this way.
+    pub(crate) async fn replica_by(&self, path: &Path) -> Running {
+        let replica = self.start_at(path.address()).await;
         ready(&replica, StatusCode::OK).await;
         replica
     }

@@ -2,7 +2,7 @@
 
 use crate::gateways::Gateway;
 use crate::in_backend::Backend;
-use crate::in_support::{Events, Running, config, eventually};
+use crate::in_support::{Events, Running, config, eventually, initialize_params};
 use crate::path::Path;
 use crate::redis_server::RedisServer;
 use http::{Method, StatusCode};
@@ -14,11 +14,13 @@ use std::time::Duration;
 async fn http_and_sse(replica: &Running) -> (Events, String) {
     let mut events = Events::of(replica.client().open(Method::GET, "/sse", "").await);
     let endpoint = events.next_data().await.unwrap();
-    let initialize = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize",
-        "params": {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}});
-    post(replica, &endpoint, &initialize).await;
+    post(replica, &endpoint, &initialize()).await;
     assert_eq!(events.next().await.unwrap()["result"]["protocolVersion"], "2024-11-05");
     (events, endpoint)
+}
+
+fn initialize() -> Value {
+    json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params("2024-11-05")})
 }
 
 async fn post(replica: &Running, endpoint: &str, message: &Value) {
@@ -71,4 +73,33 @@ pub(crate) async fn an_answer_that_redis_may_have_got_is_told_once(redis: Arc<Re
     assert_eq!(events.next().await.unwrap()["id"], 1);
     post(&one, &endpoint, &json!({"jsonrpc": "2.0", "id": 2, "method": "ping"})).await;
     assert_eq!(events.next().await.unwrap()["id"], 2);
+}
+
+pub(crate) async fn a_session_that_has_ended_is_not_initialized(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&[]);
+    let path = Path::to(&redis, Duration::from_millis(100)).await;
+    let gateway = Gateway::of(&redis, &[]).with("--session-cap=2");
+    let (near, far) = (gateway.replica().await, gateway.replica_by(&path).await);
+    let client = near.client();
+    let mut events = Events::of(client.open(Method::GET, "/sse", "").await);
+    let endpoint = events.next_data().await.unwrap();
+    let used = || {
+        let mut redis = redis.connection();
+        let [session]: [String; 1] = redis::cmd("KEYS").arg("*:session:*").query(&mut redis).unwrap();
+        redis::cmd("HGET").arg(session).arg("used").query::<u64>(&mut redis).unwrap()
+    };
+    let began = used();
+    let ended = async {
+        eventually("a use of the session", async || used() > began).await;
+        // The other replica does not know yet that it may use the session.
+        drop(events);
+        let ping = json!({"jsonrpc": "2.0", "id": 2, "method": "ping"}).to_string();
+        let is_lost = async || client.send(Method::POST, &endpoint, ping.clone()).await.status == StatusCode::NOT_FOUND;
+        eventually("the end of the session", is_lost).await;
+    };
+    let initialize = initialize();
+    tokio::join!(ended, post(&far, &endpoint, &initialize));
+    // What the replica notes reaches Redis in order, and there is room for two.
+    let _first = http_and_sse(&far).await;
+    http_and_sse(&near).await;
 }

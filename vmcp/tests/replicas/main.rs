@@ -78,6 +78,7 @@ const TESTS: &[Test] = &tests! {
         clients_post_to_any_replica,
         an_answer_outlives_the_connection_with_redis,
         an_answer_that_redis_may_have_got_is_told_once,
+        a_session_that_has_ended_is_not_initialized,
     ]
     backends: [
         replicas_go_on_with_each_others_sessions,

@@ -2,7 +2,7 @@
 -- Returns 0 when there are as many sessions as may be.
 local time = now()
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', time - ARGV[2])
-if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then
   return 0
 end
 redis.call('ZADD', KEYS[1], time, ARGV[1])
