@@ -187,8 +187,11 @@ impl Drop for OpenQuestion {
         if self.client.questions.close(self.id) {
             let params =
                 raw(&json!({ "requestId": self.id, "reason": "the server does not wait for the answer any more" }));
-            // Whoever does not read does not need to know either.
-            self.stream.try_tell(notification("notifications/cancelled", Some(&params)));
+            let cancelled = notification("notifications/cancelled", Some(&params));
+            if !self.stream.try_tell(cancelled.clone()) && matches!(self.stream, Stream::Answer(_)) {
+                // The answer's stream has ended together with what the question was part of.
+                self.client.outbox.append(cancelled);
+            }
         }
     }
 }
