@@ -17,7 +17,7 @@ const KEPT: usize = 256;
 const KEPT_BYTES: usize = 256 * 1024;
 /// How long a stream is kept after its end.
 const KEPT_FOR: Duration = Duration::from_mins(1);
-/// How many streams of one session are kept.
+/// How many streams of one session are kept, beside those of requests that are under way.
 const STREAMS: usize = 32;
 
 /// The streams of one session, by number. Number 0 is the stream for what concerns no request.
@@ -40,13 +40,12 @@ impl Streams {
         Self { open: Arc::new(Mutex::new(Open { last, logs: BTreeMap::new() })), shared }
     }
 
-    /// A new stream. Of too many, the oldest that has ended is forgotten.
+    /// A new stream. Of too many, the oldest that has ended is forgotten; those that go on are as many as there are requests.
     pub(super) fn open(&self) -> Arc<StreamLog> {
         let mut open = self.open.lock();
         if open.logs.len() >= STREAMS {
             let ended = open.logs.iter().find(|(_, log)| log.state.lock().ended).map(|(number, _)| *number);
-            let oldest = ended.or_else(|| open.logs.keys().next().copied());
-            oldest.and_then(|number| open.logs.remove(&number));
+            ended.and_then(|number| open.logs.remove(&number));
         }
         open.last += 1;
         let number = open.last;
@@ -274,7 +273,7 @@ mod tests {
         log.push(huge).await;
         assert_eq!(log.state.lock().messages.len(), 1, "an answer of any size can be read once");
         let others: Vec<_> = (0..STREAMS).map(|_| streams.open()).collect();
-        assert!(streams.find(log.number).is_none());
+        assert!(streams.find(log.number).is_some(), "its request is under way");
         streams.end(&others[5]);
         streams.open();
         assert!(streams.find(others[0].number).is_some() && streams.find(others[5].number).is_none());
