@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio_util::task::TaskTracker;
 
 use super::asking::{Answered, Asking};
 use super::discover::{Discovered, learn};
@@ -112,6 +113,11 @@ impl Dual {
     /// Sends a notification within the current session, if there is one.
     pub(super) async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
         self.streamable.notify(caller, message).await
+    }
+
+    /// What tells the backend that requests are cancelled.
+    pub(super) fn cancellations(&self) -> &TaskTracker {
+        &self.exchange.cancellations
     }
 
     /// Ends the session.

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use url::Url;
 
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use super::answers::Answers;
 use super::error::{Cause, EgressError};
@@ -40,6 +41,8 @@ pub(super) struct Exchange {
     /// Who hears what the backend says of its own accord.
     pub(super) hearer: Hearer,
     pub(super) questions: QuestionLimit,
+    /// What tells the backend that requests are cancelled.
+    pub(super) cancellations: TaskTracker,
 }
 
 impl Exchange {

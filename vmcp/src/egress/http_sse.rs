@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::value::RawValue;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::error::EgressError;
@@ -121,6 +122,11 @@ impl HttpSse {
         let exchange = &self.wire.exchange;
         let Some(live) = self.session.settled().await.filter(|_| !exchange.is_shut()) else { return Ok(()) };
         post(exchange, &live.endpoint, caller, message).await.map_err(Failure::into_error)
+    }
+
+    /// What tells the backend that requests are cancelled.
+    pub(super) fn cancellations(&self) -> &TaskTracker {
+        &self.wire.exchange.cancellations
     }
 
     /// Ends the stream, and with it the session.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::{SemaphorePermit, watch};
+use tokio_util::task::TaskTracker;
 
 use super::answers::Answers;
 use super::asking::Asking;
@@ -32,6 +33,8 @@ use crate::outgoing::{Credentials, TokenCache};
 
 /// Bound on messages that nobody waits for: cancellations and the end of a session.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long the end of a session waits for cancellations that are on their way to the backend.
+const CANCELLATIONS: Duration = Duration::from_secs(1);
 
 /// How long at most is waited for a backend's own stream: some servers say nothing on it before they have something to
 /// tell.
@@ -156,6 +159,7 @@ impl Egress {
             answers: Answers::default(),
             hearer,
             questions: QuestionLimit::default(),
+            cancellations: TaskTracker::new(),
         }
     }
 
@@ -214,6 +218,7 @@ impl TransportSession {
 
     /// Ends the session at the backend, if there is one.
     pub(super) async fn close(&self, caller: &Caller) {
+        self.cancelled().await;
         match self {
             Self::Http(session) => {
                 // A backend that does not answer ends the session by itself some day.
@@ -225,9 +230,24 @@ impl TransportSession {
 
     /// Leaves the session to other replicas, as far as they know it. One over HTTP+SSE is its stream, which nobody else has.
     pub(super) async fn leave(&self, caller: &Caller, until: Until) {
+        self.cancelled().await;
         match self {
             Self::Http(session) => drop(tokio::time::timeout(FAREWELL, session.leave(caller, until)).await),
             Self::HttpSse(session) => session.close(),
+        }
+    }
+
+    /// Waits a moment until the backend has been told which requests are cancelled: without the session it does not know them any more.
+    async fn cancelled(&self) {
+        let cancellations = self.cancellations();
+        cancellations.close();
+        let _ = tokio::time::timeout(CANCELLATIONS, cancellations.wait()).await;
+    }
+
+    fn cancellations(&self) -> &TaskTracker {
+        match self {
+            Self::Http(session) => session.cancellations(),
+            Self::HttpSse(session) => session.cancellations(),
         }
     }
 }
@@ -414,7 +434,8 @@ impl Drop for Cancellation {
     fn drop(&mut self) {
         let Some((transport, caller, id)) = self.request.take() else { return };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
+        let cancellations = transport.cancellations().clone();
+        let told = async move {
             let params = jsonrpc::raw(&json!({
                 "requestId": Id::from(id).raw(),
                 "reason": "the gateway does not wait for the answer any more",
@@ -423,6 +444,7 @@ impl Drop for Cancellation {
             if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, transport.notify(&caller, message)).await {
                 tracing::debug!(%error, "a cancellation could not be delivered");
             }
-        });
+        };
+        cancellations.spawn_on(told, &runtime);
     }
 }

@@ -284,6 +284,13 @@ async fn the_end_of_a_session_ends_its_calls() {
     backend.saw("tools/call").await;
     assert_eq!(client.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);
     assert_eq!(call.await.unwrap().text, "");
+    backend.saw("DELETE").await;
+    let methods: Vec<_> = backend.journal().into_iter().map(|entry| entry.method).collect();
+    assert_eq!(
+        methods[methods.len() - 2..],
+        ["notifications/cancelled", "DELETE"],
+        "it is told while it may still know"
+    );
 }
 
 #[tokio::test]

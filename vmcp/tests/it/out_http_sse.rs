@@ -189,6 +189,20 @@ async fn a_request_that_takes_too_long_is_cancelled() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_dropped_is_cancelled_before_the_session_ends() {
+    let streams = Streams::default();
+    let server = server(&streams).await;
+    let session = session(&server);
+    let caller = Caller::anonymous();
+    tokio::select! {
+        _ = session.request(&caller, "tools/list", None, PATIENCE) => panic!("answered"),
+        _ = server.wait_for(|recorded| recorded.what() == "tools/list") => {}
+    }
+    session.close().await;
+    assert_eq!(server.methods().last().map(String::as_str), Some("notifications/cancelled"));
+}
+
+#[tokio::test]
 async fn closing_ends_the_stream() {
     let streams = Streams::default();
     let server = server(&streams).await;

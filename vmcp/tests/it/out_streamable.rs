@@ -299,9 +299,10 @@ async fn a_request_that_is_dropped_is_cancelled_and_one_that_was_answered_is_not
             _ = server.wait_for(|recorded| recorded.what() == "tools/call") => {}
         }
     }
-    server.wait_for(|recorded| recorded.what() == "notifications/cancelled").await;
-    let cancelled = server.methods().iter().filter(|method| *method == "notifications/cancelled").count();
-    assert_eq!(cancelled, 1);
+    session.close().await;
+    let methods = server.methods();
+    assert_eq!(methods.iter().filter(|method| *method == "notifications/cancelled").count(), 1);
+    assert_eq!(methods[methods.len() - 2..], ["notifications/cancelled", "DELETE"], "while its session is still there");
 }
 
 #[tokio::test]
