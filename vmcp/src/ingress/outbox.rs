@@ -92,10 +92,10 @@ impl Outbox {
         self.reader.receiver_count() > 0 || self.shared.as_ref().is_some_and(|shared| shared.is_read_elsewhere())
     }
 
-    /// The client reads at another replica from now on, or not any more. Whoever reads here stops.
-    pub(super) fn read_elsewhere(&self, is_read: bool) {
+    /// The client reads at this other replica from now on, or not any more. Whoever reads here stops.
+    pub(super) fn hear_reading(&self, replica: &str, is_read: bool) {
         if let Some(shared) = &self.shared {
-            shared.set_read_elsewhere(is_read);
+            shared.hear_reading(replica, is_read);
         }
         if is_read {
             self.reader.send_modify(|newest| *newest += 1);
@@ -114,7 +114,7 @@ impl Outbox {
             number = *newest;
         });
         let shared = self.shared.as_ref().map(|shared| {
-            shared.set_read_elsewhere(false);
+            shared.set_read_elsewhere(None);
             shared.signal(Signal::Reading(true));
             shared.reader_later(OUTBOX, from)
         });

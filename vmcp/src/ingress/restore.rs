@@ -50,7 +50,8 @@ async fn hear_what_was_missed(ingress: &Arc<Ingress>, session: &Arc<Session>) ->
         return Ok(());
     };
     if let Some(shared) = session.outbox.shared() {
-        shared.set_read_elsewhere(stored.is_read);
+        shared.set_read_elsewhere(stored.read_at);
+        shared.look_at_reader().await;
     }
     for interest in stored.interests {
         upstream.hear(&Signal::Interest(interest));

@@ -5,7 +5,7 @@ use super::replay::Streams;
 use super::upstream::UpstreamSession;
 use crate::backend::Principal;
 use crate::jsonrpc::Id;
-use crate::replicas::{SessionStore, SharedSession, Signal};
+use crate::replicas::{Letter, SessionStore, SharedSession, Signal};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -144,7 +144,8 @@ impl Session {
     }
 
     /// Takes what another replica tells of this session; its end is the caller's affair.
-    pub(super) fn hear(&self, signal: &Signal) {
+    pub(super) fn hear(&self, letter: &Letter) {
+        let signal = &letter.signal;
         match signal {
             Signal::Cancelled(id) => {
                 let id = serde_json::from_str(id).ok().and_then(|id| Id::parse(id).ok());
@@ -154,7 +155,7 @@ impl Session {
             }
             Signal::Said(_) => self.outbox.shared().into_iter().for_each(|shared| shared.look()),
             Signal::Backend => self.outbox.shared().into_iter().for_each(|shared| shared.look_at_backends()),
-            Signal::Reading(is_read) => self.outbox.read_elsewhere(*is_read),
+            Signal::Reading(is_read) => self.outbox.hear_reading(&letter.from, *is_read),
             Signal::Answered(_) | Signal::Interest(_) | Signal::ListsChanged { .. } | Signal::Meanwhile { .. } => {
                 if let Some(upstream) = self.upstream() {
                     upstream.hear(signal);
@@ -169,6 +170,13 @@ impl Session {
         if let Some(shared) = self.outbox.shared() {
             shared.look();
             shared.look_at_backends();
+        }
+    }
+
+    /// Looks whether another replica that serves the client's own stream is there.
+    pub(super) async fn look_at_reader(&self) {
+        if let Some(shared) = self.outbox.shared() {
+            shared.look_at_reader().await;
         }
     }
 

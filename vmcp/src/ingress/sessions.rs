@@ -189,9 +189,9 @@ impl Sessions {
         while let Some(heard) = heard.recv().await {
             match heard {
                 Heard::Missed => self.all().iter().for_each(|session| session.look()),
-                Heard::Signal(id, signal) => {
-                    let Some(session) = self.live.lock().get(&id).cloned() else { continue };
-                    if signal == Signal::Ended { self.forget(&session) } else { session.hear(&signal) }
+                Heard::Signal(letter) => {
+                    let Some(session) = self.live.lock().get(&letter.id).cloned() else { continue };
+                    if letter.signal == Signal::Ended { self.forget(&session) } else { session.hear(&letter) }
                 }
             }
         }
@@ -202,7 +202,7 @@ impl Sessions {
         self.live.lock().values().cloned().collect()
     }
 
-    /// Ends sessions that were idle for too long, for ever.
+    /// Ends sessions that were idle for too long, for ever, and looks which of what is known of other replicas still holds.
     pub async fn reap(&self) {
         let period = self.limits.reaping();
         let mut ticks = tokio::time::interval(period);
@@ -222,6 +222,8 @@ impl Sessions {
                 }
             };
             stream::iter(used).for_each_concurrent(ENDING, touch).await;
+            let look = async |session: Arc<Session>| session.look_at_reader().await;
+            stream::iter(self.all()).for_each_concurrent(ENDING, look).await;
         }
     }
 

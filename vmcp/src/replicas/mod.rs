@@ -22,6 +22,7 @@ pub use record::{Handshake, Record, Stored};
 pub(crate) use redis::Heard;
 pub use redis::{RedisOptions, RedisStore};
 pub use session::{SharedReader, SharedSession};
+pub(crate) use signal::Letter;
 pub use signal::Signal;
 pub use vault::{SecretError, Vault};
 

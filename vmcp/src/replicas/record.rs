@@ -30,8 +30,8 @@ pub struct Stored {
     pub record: Record,
     /// What the client wants to hear of.
     pub interests: Vec<Interest>,
-    /// Whether another replica serves the client's own stream.
-    pub is_read: bool,
+    /// The other replica that serves the client's own stream, if one does.
+    pub read_at: Option<String>,
 }
 
 /// The members of the params of `initialize` that are kept.

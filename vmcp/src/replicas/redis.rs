@@ -77,8 +77,8 @@ pub struct RedisOptions {
 /// A signal of another replica, or the news that signals were missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// About the session of this id.
-    Signal(String, Signal),
+    /// About a session.
+    Signal(Letter),
     /// The connection was away: anything may have been told meanwhile.
     Missed,
 }
@@ -132,8 +132,9 @@ async fn hear(inner: Arc<Inner>, mut incoming: mpsc::Receiver<Incoming>, heard: 
             Incoming::Connected => Heard::Missed,
             Incoming::Message(text) => match inner.read_letter(&text) {
                 // What another key has sealed is of another gateway, and what this replica has told it knows.
-                Some(letter) if letter.from != inner.replica => Heard::Signal(letter.id, letter.signal),
-                Some(Letter { id, signal: signal @ Signal::Said(_), .. }) => Heard::Signal(id, signal),
+                Some(letter) if letter.from != inner.replica || matches!(letter.signal, Signal::Said(_)) => {
+                    Heard::Signal(letter)
+                }
                 _ => continue,
             },
         };
@@ -173,9 +174,9 @@ impl Inner {
         let interests = fields.iter().filter(|(name, _)| name.starts_with(INTERESTS));
         let interests =
             interests.filter_map(|(_, sealed)| self.vault.open_value::<Interest>(INTEREST, id, sealed).ok());
-        let is_read = fields.get(READER).is_some_and(|reader| *reader != self.replica);
+        let read_at = fields.get(READER).filter(|reader| **reader != self.replica).cloned();
         let record = Record { owner, handshake: handshake.transpose().ok()? };
-        Some(Stored { record, interests: interests.collect(), is_read })
+        Some(Stored { record, interests: interests.collect(), read_at })
     }
 }
 

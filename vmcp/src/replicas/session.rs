@@ -7,7 +7,6 @@ use parking_lot::Mutex;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -28,16 +27,31 @@ pub struct SharedSession {
     said: watch::Sender<u64>,
     /// Counts what may be new of its sessions with backends.
     backends: watch::Sender<u64>,
-    is_read_elsewhere: AtomicBool,
+    /// Where the client reads its own stream, when that is at another replica.
+    read_elsewhere: Mutex<Option<ReadElsewhere>>,
     /// Changes of lists that the other replicas are about to be told: backends and methods.
     changes: Mutex<HashSet<(String, String)>>,
+}
+
+/// Another replica that serves the client's own stream.
+#[derive(Debug)]
+struct ReadElsewhere {
+    replica: String,
+    /// Whether it was not there when that was last looked at: then it cannot say any more that it does not serve it.
+    is_gone: bool,
+}
+
+impl ReadElsewhere {
+    fn at(replica: String) -> Self {
+        Self { replica, is_gone: false }
+    }
 }
 
 impl SharedSession {
     /// The session of this id in `store`.
     pub fn new(id: String, store: Arc<dyn SessionStore>) -> Self {
         let (said, backends) = (watch::Sender::new(0), watch::Sender::new(0));
-        Self { id, store, said, backends, is_read_elsewhere: AtomicBool::new(false), changes: Mutex::default() }
+        Self { id, store, said, backends, read_elsewhere: Mutex::default(), changes: Mutex::default() }
     }
 
     /// The session with `backend`, which belongs to this one.
@@ -127,14 +141,34 @@ impl SharedSession {
         self.backends.send_modify(|count| *count += 1);
     }
 
-    /// Another replica serves the client's own stream, or not any more.
-    pub fn set_read_elsewhere(&self, is_read: bool) {
-        self.is_read_elsewhere.store(is_read, Ordering::Relaxed);
+    /// The client reads its own stream at this other replica, or at none of the others.
+    pub fn set_read_elsewhere(&self, replica: Option<String>) {
+        *self.read_elsewhere.lock() = replica.map(ReadElsewhere::at);
+    }
+
+    /// Another replica says whether it serves the client's own stream.
+    pub fn hear_reading(&self, replica: &str, is_read: bool) {
+        let mut now = self.read_elsewhere.lock();
+        if is_read {
+            *now = Some(ReadElsewhere::at(replica.to_owned()));
+        } else {
+            // Where the client has gone on to read, it still does.
+            now.take_if(|now| now.replica == replica);
+        }
     }
 
     /// Whether another replica serves the client's own stream.
     pub fn is_read_elsewhere(&self) -> bool {
-        self.is_read_elsewhere.load(Ordering::Relaxed)
+        self.read_elsewhere.lock().as_ref().is_some_and(|now| !now.is_gone)
+    }
+
+    /// Looks whether the replica that serves the client's own stream is there. One that was gone may just have been away from the store.
+    pub async fn look_at_reader(&self) {
+        let Some(replica) = self.read_elsewhere.lock().as_ref().map(|now| now.replica.clone()) else { return };
+        let Ok(is_alive) = self.store.is_alive(&replica).await else { return };
+        if let Some(now) = self.read_elsewhere.lock().as_mut().filter(|now| now.replica == replica) {
+            now.is_gone = !is_alive;
+        }
     }
 
     /// Reads a stream from message `from` on, or from the first that was not read; `None` when the stream is not kept, or

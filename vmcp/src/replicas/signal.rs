@@ -39,13 +39,13 @@ pub enum Signal {
 
 /// A signal with whose it is and who sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Letter {
+pub(crate) struct Letter {
     /// The session's id.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The replica that sent it.
-    pub(super) from: String,
+    pub(crate) from: String,
     /// What is told.
-    pub(super) signal: Signal,
+    pub(crate) signal: Signal,
 }
 
 #[cfg(test)]

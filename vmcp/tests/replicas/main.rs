@@ -98,6 +98,7 @@ const TESTS: &[Test] = &tests! {
         what_the_server_says_reaches_the_client_at_any_replica,
         a_session_goes_on_with_other_headers_and_not_at_another_place,
         sessions_before_a_server_without_any_are_shared_too,
+        a_client_that_read_at_a_replica_that_is_gone_is_asked_elsewhere,
     ]
     away: [
         without_redis_requests_are_refused_for_now_and_calls_go_on,

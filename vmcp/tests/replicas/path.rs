@@ -1,4 +1,4 @@
-//! A way to Redis that is slow or goes silent.
+//! A way to Redis that is slow, goes silent or is cut.
 
 use crate::redis_server::RedisServer;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(crate) struct Path {
     connections: Arc<AtomicUsize>,
     /// On the connections up to this one Redis is not heard any more.
     silent: Arc<AtomicUsize>,
-    _cut: DropGuard,
+    cut: DropGuard,
 }
 
 impl Path {
@@ -31,7 +31,7 @@ impl Path {
             Arc::clone(&connections),
             cut.clone(),
         )));
-        Self { address, connections, silent, _cut: cut.drop_guard() }
+        Self { address, connections, silent, cut: cut.drop_guard() }
     }
 
     /// Where it begins.
@@ -47,6 +47,11 @@ impl Path {
     /// What Redis says on the connections that there are does not come through any more. What it is asked does.
     pub(crate) fn silence(&self) {
         self.silent.store(self.connections(), Ordering::SeqCst);
+    }
+
+    /// Ends all connections; there are no others.
+    pub(crate) fn cut(self) {
+        drop(self.cut);
     }
 }
 

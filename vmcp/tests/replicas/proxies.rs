@@ -4,6 +4,7 @@ use crate::gateways::{at, connected, ready, text};
 use crate::in_backend::{Backend, Entry};
 use crate::in_support::{Running, eventually};
 use crate::out_support::{Recorded, Server, json_body, result, text as plain};
+use crate::path::Path;
 use crate::proxy_support::{config_of, try_start_with};
 use crate::redis_server::RedisServer;
 use http::{Method, StatusCode};
@@ -11,22 +12,31 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A proxy, before its replicas start.
 struct Proxy {
     config: Value,
     folder: TempDir,
+    flags: Vec<String>,
 }
 
 impl Proxy {
     /// A proxy for anybody of the server at this URL, with a key of its own.
     fn of(redis: &RedisServer, url: &str) -> Self {
-        let storage = json!({"provider": "redis", "address": redis.address(), "keyPrefix": "proxy:"});
         let folder = tempfile::tempdir().unwrap();
         let key: [u8; 32] = rand::random();
         std::fs::write(folder.path().join("key"), key).unwrap();
-        Self { config: config_of(url, json!({"class": "workload", "sessionStorage": storage})), folder }
+        let storage = storage(&redis.address());
+        let config = config_of(url, json!({"class": "workload", "sessionStorage": storage}));
+        Self { config, folder, flags: Vec::new() }
+    }
+
+    /// The same with another flag.
+    fn flagged(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
+        self
     }
 
     /// Starts a replica whose configuration has these keys, and waits until it is ready.
@@ -34,7 +44,8 @@ impl Proxy {
         let mut config = self.config.clone();
         config.as_object_mut().unwrap().extend(keys.as_object().unwrap().clone());
         let key = format!("--seal-key-file={}", self.folder.path().join("key").display());
-        let replica = Box::pin(try_start_with(&config, None, &[&key])).await.unwrap();
+        let flags: Vec<_> = self.flags.iter().map(String::as_str).chain([key.as_str()]).collect();
+        let replica = Box::pin(try_start_with(&config, None, &flags)).await.unwrap();
         ready(&replica, StatusCode::OK).await;
         replica
     }
@@ -42,6 +53,11 @@ impl Proxy {
     async fn pair(&self) -> (Running, Running) {
         tokio::join!(self.with(json!({})), self.with(json!({})))
     }
+}
+
+/// Where sessions are: in the Redis at this address.
+fn storage(address: &str) -> Value {
+    json!({"provider": "redis", "address": address, "keyPrefix": "proxy:"})
 }
 
 /// The messages of a method that have arrived.
@@ -204,4 +220,33 @@ pub(crate) async fn sessions_before_a_server_without_any_are_shared_too(redis: A
     }
     assert_eq!(here.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);
     assert_eq!(there.call("echo", json!({})).await.status, StatusCode::NOT_FOUND);
+}
+
+pub(crate) async fn a_client_that_read_at_a_replica_that_is_gone_is_asked_elsewhere(redis: Arc<RedisServer>) {
+    let backend = Backend::start(&["echo", "hang"]).await;
+    let path = Path::to(&redis, Duration::ZERO).await;
+    // Every tenth of that time a replica looks.
+    let proxy = Proxy::of(&redis, &backend.url).flagged("--session-ttl=3s");
+    let (gone, two) =
+        tokio::join!(proxy.with(json!({"sessionStorage": storage(path.address())})), proxy.with(json!({})),);
+    let here = connected(&two).await;
+    here.call("echo", json!({})).await;
+    eventually("the stream", async || backend.count("GET") == 1).await;
+    let mut stream = at(&here, &gone).listen().await;
+    backend.change_tools(&["echo", "hang", "new"]).await;
+    assert_eq!(stream.next().await.unwrap()["method"], "notifications/tools/list_changed");
+    path.cut();
+    let asking = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        for id in 0_u64.. {
+            ticks.tick().await;
+            backend.say(&json!({"jsonrpc": "2.0", "id": id, "method": "roots/list"}));
+        }
+    };
+    let mut events = tokio::select! {
+        events = here.call_streamed(1, "hang", json!({})) => events,
+        () = asking => panic!("no end of questions"),
+    };
+    assert_eq!(events.next().await.unwrap()["method"], "roots/list");
+    backend.release();
 }
