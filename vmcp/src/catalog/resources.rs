@@ -1,18 +1,26 @@
-//! `resources/read`, `resources/subscribe` and `resources/unsubscribe`: from a URI to the backend that owns it.
+//! `resources/read`, `resources/subscribe` and `resources/unsubscribe`: from a URI to the backend that owns it. Whoever listens for
+//! many resources at once subscribes to them a few at a time.
 
 use super::ask::Request;
 use super::claims::{Claim, Found, Rivals};
 use super::view::Told;
 use super::{Catalog, ClientView, Conversation, error};
 use crate::backend::{Backend, Caller};
-use crate::egress::Reply;
+use crate::egress::{BackendSession, Reply};
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
 use crate::offers::Kind;
+use futures::{StreamExt, stream};
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
 /// The keys of the params that the gateway acts on.
 pub const RESOURCE_KEYS: [&str; 4] = ["uri", "inputResponses", "requestState", "_meta"];
+
+/// How many subscriptions that one client wants at once are under way to a backend: the others' calls need places too.
+const SUBSCRIBING: usize = 8;
 
 impl Catalog {
     /// Reads a resource. `params` are those of the client's request, read with [`RESOURCE_KEYS`].
@@ -66,6 +74,94 @@ impl Catalog {
         let backend = view.interests.unsubscribe(&uri).and_then(|name| self.backends().get(&name).cloned());
         let Some(backend) = backend else { return Ok(Reply::Result(raw(&json!({})))) };
         self.ask(view, caller, &backend, Request::new("resources/unsubscribe", params), conversation).await
+    }
+
+    /// Subscribes the client to the news of these resources, at all backends at the same time. Returns those of which their backends
+    /// have agreed to tell within `limit`.
+    pub async fn follow_resources(
+        &self,
+        view: &ClientView,
+        caller: &Caller,
+        uris: &[String],
+        limit: Duration,
+    ) -> BTreeSet<String> {
+        let start = Instant::now();
+        // Half of the time may pass until it is known whose they are.
+        let owned = uris.iter().map(|uri| async move {
+            let owner = timeout_at(start + limit / 2, self.owner(view, caller, uri)).await.ok()?;
+            let owner =
+                owner.inspect_err(|error| tracing::debug!(uri, error = error.message, "nobody tells of a resource"));
+            Some((uri, owner.ok()?))
+        });
+        let mut of_backends: BTreeMap<String, (Arc<Backend>, BTreeSet<String>)> = BTreeMap::new();
+        for (uri, backend) in futures::future::join_all(owned).await.into_iter().flatten() {
+            let of_backend = of_backends.entry(backend.name.clone()).or_insert_with(|| (backend, BTreeSet::new()));
+            of_backend.1.insert(uri.clone());
+        }
+        let followed = of_backends
+            .into_values()
+            .map(|(backend, uris)| async move { self.follow_at(view, caller, &backend, uris, start + limit).await });
+        futures::future::join_all(followed).await.into_iter().flatten().collect()
+    }
+
+    /// The same of resources of `backend`, until `deadline`.
+    async fn follow_at(
+        &self,
+        view: &ClientView,
+        caller: &Caller,
+        backend: &Arc<Backend>,
+        mut uris: BTreeSet<String>,
+        deadline: Instant,
+    ) -> BTreeSet<String> {
+        if !self.offered.of_possibly(backend).subscriptions {
+            return BTreeSet::new();
+        }
+        uris.retain(|uri| view.interests.subscribe(uri, &backend.name).is_ok());
+        let session = view.session(&self.egress, backend, caller);
+        session.listen(caller).await;
+        let agreed = self.subscribe_all(&session, backend, caller, uris.clone(), deadline).await;
+        for uri in &uris {
+            // What the client is not promised it is not told either.
+            view.interests.subscribed(uri, agreed.contains(uri));
+        }
+        if !agreed.is_empty() {
+            view.tell(&backend.name, Told { generation: Some(session.generation()), level: view.interests.level() });
+        }
+        agreed
+    }
+
+    /// Has the backend of `session` tell of these resources. Returns those of which it has agreed to until `deadline`.
+    pub(super) async fn subscribe_all(
+        &self,
+        session: &BackendSession,
+        backend: &Backend,
+        caller: &Caller,
+        uris: BTreeSet<String>,
+        deadline: Instant,
+    ) -> BTreeSet<String> {
+        let timeout = self.timeout(backend);
+        let subscribe = async |uri: String| {
+            let params = raw(&json!({ "uri": uri }));
+            match session.request(caller, "resources/subscribe", Some(&params), timeout).await {
+                Ok(Reply::Result(_)) => return Some(uri),
+                Ok(Reply::Error(error)) => {
+                    tracing::debug!(
+                        backend = backend.name,
+                        uri,
+                        error = error.get(),
+                        "a backend does not tell of a resource"
+                    );
+                }
+                Err(error) => tracing::debug!(backend = backend.name, uri, %error, "nobody tells of a resource"),
+            }
+            None
+        };
+        let mut agreed = BTreeSet::new();
+        let mut answers = std::pin::pin!(stream::iter(uris).map(subscribe).buffer_unordered(SUBSCRIBING));
+        while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
+            agreed.extend(answer);
+        }
+        agreed
     }
 
     /// The owner of a URI: of all backends by name, the first that lists it, else the first with a template that means

@@ -3,9 +3,8 @@
 
 use super::client::Client;
 use super::tasks::{self, Followed};
-use crate::backend::{Backend, Caller};
-use crate::catalog::{Catalog, Changed, ClientView, Conversation, RESOURCE_KEYS};
-use crate::egress::{Clock, Hearing, Reply};
+use crate::backend::Caller;
+use crate::catalog::{Catalog, Changed, ClientView};
 use crate::ingress::{Asked, Outbox, Subscription, owned_keys};
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
 use crate::offers::{Kind, Offers};
@@ -14,7 +13,6 @@ use crate::stateless::meta::{SUBSCRIPTION_ID, of_subscription};
 use crate::stateless::tasks::{TASK_ID, TASK_KEYS, is_declared};
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
@@ -27,7 +25,7 @@ const MOST: usize = 1_000;
 /// How long at most a stream waits for the lists of whose changes it is to tell.
 const FIRST_LISTS: Duration = Duration::from_secs(2);
 
-/// How long at most a stream waits for a backend to agree to tell of a resource or of tasks.
+/// How long at most a stream waits for backends to agree to tell of resources and tasks.
 const FIRST_AGREEMENT: Duration = Duration::from_secs(5);
 
 /// Where the messages of one stream go.
@@ -216,10 +214,10 @@ pub(super) async fn open(
     let lists =
         futures::future::join_all(filter.kinds().into_iter().map(|kind| catalog.follow_lists(kind, &view, caller)));
     let lists = tokio::time::timeout(FIRST_LISTS, lists);
-    let resources = filter.resources.iter().map(|uri| subscribed(catalog, &view, &client, caller, uri));
+    let resources = catalog.follow_resources(&view, caller, &filter.resources, FIRST_AGREEMENT);
     let tasks = tokio::time::timeout(FIRST_AGREEMENT, catalog.follow_tasks(&view, caller, followed.tasks()));
-    let (_, resources, tasks) = tokio::join!(lists, futures::future::join_all(resources), tasks);
-    let resources: Vec<_> = resources.into_iter().flatten().collect();
+    let (_, agreed, tasks) = tokio::join!(lists, resources, tasks);
+    let resources: Vec<_> = filter.resources.iter().filter(|uri| agreed.contains(*uri)).cloned().collect();
     let tasks = followed.keep(&tasks.unwrap_or_default());
     let honoured = filter.honoured(&resources, &tasks);
     let params = json!({ "_meta": { SUBSCRIPTION_ID: asked.id.raw() }, "notifications": honoured });
@@ -230,44 +228,4 @@ pub(super) async fn open(
         over: CancellationToken::new(),
         kept: Box::new(listener),
     })
-}
-
-/// The URI, if its backend tells the news of it.
-async fn subscribed(
-    catalog: &Catalog,
-    view: &ClientView,
-    client: &Arc<Client>,
-    caller: &Caller,
-    uri: &str,
-) -> Option<String> {
-    let params: Box<RawValue> = raw(&json!({ "uri": uri }));
-    let params = Object::parse(&params, "params", &RESOURCE_KEYS).ok()?;
-    let conversation = Subscribing(client);
-    let subscribing = catalog.subscribe(view, caller, params, &conversation);
-    let Ok(answer) = tokio::time::timeout(FIRST_AGREEMENT, subscribing).await else {
-        // What the client is not promised it is not told either.
-        view.interests.subscribed(uri, false);
-        tracing::debug!(uri, "a backend has not agreed in time to tell of a resource");
-        return None;
-    };
-    match answer {
-        Ok(Reply::Result(_)) => Some(uri.to_owned()),
-        Ok(Reply::Error(error)) => {
-            tracing::debug!(uri, error = error.get(), "a backend does not tell of a resource");
-            None
-        }
-        Err(error) => {
-            tracing::debug!(uri, error = error.message, "nobody tells of a resource");
-            None
-        }
-    }
-}
-
-/// A request for a stream: what the backend says meanwhile is heard like everything else.
-struct Subscribing<'a>(&'a Arc<Client>);
-
-impl Conversation for Subscribing<'_> {
-    fn with(&self, backend: &Arc<Backend>) -> Hearing {
-        Hearing { declared: None, peer: self.0.peer(backend), clock: Clock::start() }
-    }
 }

@@ -322,6 +322,37 @@ async fn a_stream_whose_client_leaves_ends_its_sessions() {
 }
 
 #[tokio::test]
+async fn a_stream_of_many_resources_takes_few_places_of_a_backend_and_none_of_another() {
+    let (slow, other) = (Backend::start(&["echo"]).await, Backend::start(&[]).await);
+    let uris = |backend: &str, count: usize| (0..count).map(|number| format!("{backend}:{number}")).collect::<Vec<_>>();
+    let (many, few) = (uris("a", 100), uris("b", 20));
+    for (backend, uris) in [(&slow, &many), (&other, &few)] {
+        backend.offer(json!({"resources": {"subscribe": true}}));
+        backend.set_items("resources/list", uris.iter().map(|uri| json!({"uri": uri}).to_string()).collect());
+        backend.reply("resources/subscribe", r#""result":{}"#);
+    }
+    slow.hang_on("resources/subscribe");
+    let backends = crate::in_support::config(&[("a", &slow), ("b", &other)], "");
+    let gateway = start(&backends, &["--backend-cap", "20"]).await;
+    let client = gateway.client();
+    client.ask("tools/list", json!({})).await;
+    let all = [many, few].concat();
+    let params = json!({"notifications": {"resourceSubscriptions": all}});
+    let listening = client.clone();
+    let listen =
+        tokio::spawn(
+            async move { listening.ask_streamed(json!("s"), "subscriptions/listen", params).await.next().await },
+        );
+    slow.saw("resources/subscribe").await;
+    other.until(|other| other.count("resources/subscribe") == 20).await;
+    let answer = client.ask_tool("a_echo", json!({})).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    slow.release();
+    let acknowledged = listen.await.unwrap().unwrap();
+    assert_eq!(acknowledged["params"]["notifications"]["resourceSubscriptions"], json!(all));
+}
+
+#[tokio::test]
 async fn too_many_requests_at_once_are_told_to_wait() {
     let backend = Backend::start(&["hang"]).await;
     let backends = crate::in_support::config(&[("b", &backend)], "");
