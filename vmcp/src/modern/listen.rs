@@ -5,6 +5,7 @@ use super::client::Client;
 use super::tasks::{self, Followed};
 use crate::backend::Caller;
 use crate::catalog::{Catalog, Changed, ClientView};
+use crate::clients::Clients;
 use crate::ingress::{Asked, Outbox, Subscription, owned_keys};
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
 use crate::offers::{Kind, Offers};
@@ -12,10 +13,9 @@ use crate::seal::Sealer;
 use crate::stateless::meta::{SUBSCRIPTION_ID, of_subscription};
 use crate::stateless::tasks::{TASK_ID, TASK_KEYS, is_declared};
 use bytes::Bytes;
-use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -91,15 +91,14 @@ impl Drop for Listener {
 /// All streams that stand.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    all: Mutex<Vec<Weak<Listener>>>,
+    all: Clients<Listener>,
     ending: TaskTracker,
 }
 
 impl Listeners {
     /// Tells every stream whose client sees something else now.
     pub(super) fn announce(&self, catalog: &Catalog, changed: &Changed) {
-        let listeners: Vec<_> = self.all.lock().iter().filter_map(Weak::upgrade).collect();
-        for listener in listeners {
+        for listener in self.all.all() {
             let kinds = catalog.affected_for(&listener.caller, changed);
             let told = kinds.into_iter().filter(|kind| listener.kinds.contains(kind)).map(Kind::changed);
             for method in told.collect::<BTreeSet<_>>() {
@@ -112,15 +111,6 @@ impl Listeners {
     pub(super) async fn close(&self) {
         self.ending.close();
         self.ending.wait().await;
-    }
-
-    fn add(&self, listener: &Arc<Listener>) {
-        let mut all = self.all.lock();
-        // Those that are gone make room before the list would grow.
-        if all.len() == all.capacity() {
-            all.retain(|listener| listener.strong_count() > 0);
-        }
-        all.push(Arc::downgrade(listener));
     }
 }
 
@@ -210,7 +200,7 @@ pub(super) async fn open(
         ending: listeners.ending.clone(),
     });
     // Before anything is asked: what changes from now on is told.
-    listeners.add(&listener);
+    listeners.all.add(&listener);
     let lists =
         futures::future::join_all(filter.kinds().into_iter().map(|kind| catalog.follow_lists(kind, &view, caller)));
     let lists = tokio::time::timeout(FIRST_LISTS, lists);
