@@ -118,8 +118,19 @@ impl Catalog {
         }
         uris.retain(|uri| view.interests.subscribe(uri, &backend.name).is_ok());
         let session = view.session(&self.egress, backend, caller);
-        session.listen(caller).await;
-        let agreed = self.subscribe_all(&session, backend, caller, uris.clone(), deadline).await;
+        session.listen_later();
+        let left = deadline.saturating_duration_since(Instant::now());
+        let agreed = match session.follow_resources(caller, uris.clone(), left).await {
+            Ok(Some(agreed)) => agreed,
+            Ok(None) => {
+                session.listen(caller).await;
+                self.subscribe_each(&session, backend, caller, uris.clone(), deadline).await
+            }
+            Err(error) => {
+                tracing::debug!(backend = backend.name, %error, "a backend does not tell of resources");
+                BTreeSet::new()
+            }
+        };
         for uri in &uris {
             // What the client is not promised it is not told either.
             view.interests.subscribed(uri, agreed.contains(uri));
@@ -130,8 +141,9 @@ impl Catalog {
         agreed
     }
 
-    /// Has the backend of `session` tell of these resources. Returns those of which it has agreed to until `deadline`.
-    pub(super) async fn subscribe_all(
+    /// Subscribes to these resources in a session of a backend that keeps some. Returns those of which it has agreed to tell until
+    /// `deadline`.
+    async fn subscribe_each(
         &self,
         session: &BackendSession,
         backend: &Backend,

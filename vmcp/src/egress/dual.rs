@@ -110,6 +110,19 @@ impl Dual {
         }
     }
 
+    /// Has the backend tell the news of these resources, all at once. Returns those of which it has agreed to tell; nothing where it keeps
+    /// sessions: there each is asked for by itself.
+    pub(super) async fn follow_resources(
+        &self,
+        caller: &Caller,
+        uris: BTreeSet<String>,
+    ) -> Result<Option<BTreeSet<String>>, EgressError> {
+        match self.learned(caller).await?.era() {
+            Era::Sessions => Ok(None),
+            Era::Stateless => self.stateless.follow_resources(caller, uris).await.map(Some),
+        }
+    }
+
     /// Sends a notification within the current session, if there is one.
     pub(super) async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
         self.streamable.notify(caller, message).await

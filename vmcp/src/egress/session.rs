@@ -380,6 +380,23 @@ impl BackendSession {
         pass.settled(caller, timeout, agreed)
     }
 
+    /// Has the backend tell from now on the news of these resources, all with one request. Returns those of which it has agreed to tell,
+    /// within `timeout`; nothing, and nothing was sent, where it keeps sessions: there each is asked for with `resources/subscribe`.
+    pub async fn follow_resources(
+        &self,
+        caller: &Caller,
+        uris: BTreeSet<String>,
+        timeout: Duration,
+    ) -> Result<Option<BTreeSet<String>>, EgressError> {
+        let TransportSession::Http(session) = &*self.transport else { return Ok(None) };
+        let (_place, pass) = self.admitted(caller)?;
+        self.used_by(caller);
+        match tokio::time::timeout(timeout, session.follow_resources(caller, uris)).await {
+            Ok(Ok(None)) => Ok(None),
+            agreed => pass.settled(caller, timeout, agreed),
+        }
+    }
+
     /// Moves whenever the backend says that a list of its own has changed.
     ///
     /// Over Streamable HTTP a session that somebody subscribes to keeps a GET stream open, from its next request on;

@@ -111,6 +111,28 @@ async fn changes_of_lists_and_resources_are_heard() {
 }
 
 #[tokio::test]
+async fn many_resources_are_listened_for_with_one_stream() {
+    let resources: Vec<_> = (0..300).map(|number| json!({"uri": format!("test://{number}"), "text": "x"})).collect();
+    let server = format!(
+        "servers:\n  - {{url: 'http://mcp.example.com/mcp', protocolVersions: [2026-07-28], resources: {}}}\n",
+        json!(resources)
+    );
+    let world = World::start(&server).await;
+    let gateway = world.gateway("").await;
+    let mut uris: Vec<_> = resources.iter().map(|resource| resource["uri"].clone()).collect();
+    let honoured = json!(uris);
+    uris.push(json!("test://none"));
+    let filter = json!({"notifications": {"resourceSubscriptions": uris}});
+    let mut events = gateway.client().ask_streamed(json!("l"), "subscriptions/listen", filter).await;
+    assert_eq!(events.next().await.unwrap()["params"]["notifications"]["resourceSubscriptions"], honoured);
+    let opened = world.of("subscriptions/listen");
+    let wished = opened.iter().map(|entry| entry.body.params().unwrap()["notifications"].clone());
+    assert_eq!(wished.filter(|wish| !wish["resourceSubscriptions"].is_null()).count(), 1);
+    world.change("announce: {server: 'http://mcp.example.com/mcp', about: {resource: 'test://299'}}").await;
+    assert_eq!(events.next().await.unwrap()["params"]["uri"], "test://299");
+}
+
+#[tokio::test]
 async fn a_backend_that_acknowledges_nothing_keeps_no_subscription_waiting() {
     let (world, gateway) =
         modern("    faults: [{on: {method: subscriptions/listen}, does: {acknowledgement: never}}]").await;

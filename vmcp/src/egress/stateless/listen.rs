@@ -102,11 +102,13 @@ impl Subscription {
         }
     }
 
-    /// Listens for changes of this resource too. Returns whether the backend has agreed.
-    pub(super) async fn add_resource(&self, source: &Source, uri: &str) -> Result<bool, EgressError> {
-        let resources = BTreeSet::from([uri.to_owned()]);
-        let agreed = self.add(source, Singles { resources, ..Singles::default() }).await?;
-        Ok(agreed.resources.contains(uri))
+    /// Listens for changes of these resources too. Returns those of which the backend has agreed to tell.
+    pub(super) async fn add_resources(
+        &self,
+        source: &Source,
+        resources: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, EgressError> {
+        Ok(self.add(source, Singles { resources, ..Singles::default() }).await?.resources)
     }
 
     /// Listens for how these tasks fare too. Returns those of which the backend has agreed to tell.
@@ -127,11 +129,13 @@ impl Subscription {
             return Ok(wanted);
         }
         filter.single.extend(&wanted);
-        let opened = Open::start(source.clone(), filter);
+        let mut opened = Open::start(source.clone(), filter);
         match stands(opened.standing.clone()).await {
             Standing::Acknowledged(honoured) => {
                 let agreed = honoured.map_or_else(|| wanted.clone(), |honoured| honoured.and(&wanted));
                 if agreed != Singles::default() {
+                    // What it refused is asked for once more when it is wanted once more.
+                    opened.filter.single = opened.filter.single.except(&wanted.except(&agreed));
                     *self.lock() = Some(opened);
                 }
                 Ok(agreed)
@@ -338,6 +342,11 @@ impl Singles {
     fn extend(&mut self, others: &Self) {
         self.resources.extend(others.resources.iter().cloned());
         self.tasks.extend(others.tasks.iter().cloned());
+    }
+
+    /// Those of these that are not among `others`.
+    fn except(&self, others: &Self) -> Self {
+        Self { resources: &self.resources - &others.resources, tasks: &self.tasks - &others.tasks }
     }
 
     /// Those of these that are among `others`.

@@ -104,6 +104,15 @@ impl Stateless {
         self.subscription.add_tasks(&self.source(caller), tasks).await
     }
 
+    /// Has the backend tell the news of these resources. Returns those of which it has agreed to tell.
+    pub(super) async fn follow_resources(
+        &self,
+        caller: &Caller,
+        uris: BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, EgressError> {
+        self.subscription.add_resources(&self.source(caller), uris).await
+    }
+
     /// Ends the stream of news.
     pub(super) fn close(&self) {
         self.subscription.close();
@@ -135,7 +144,7 @@ impl Stateless {
             Ok(uri) => uri,
             Err(error) => return Ok(Answered::from(malformed(&error))),
         };
-        if self.subscription.add_resource(&self.source(caller), &uri).await? {
+        if self.follow_resources(caller, BTreeSet::from([uri.clone()])).await?.contains(&uri) {
             return Ok(Answered::from(nothing()));
         }
         let error = ErrorObject::new(code::RESOURCE_NOT_FOUND, "the backend does not tell news of this resource");
