@@ -46,8 +46,9 @@ impl Catalog {
         let params = conversation.addressed(backend, params)?.to_raw();
         let timeout = self.timeout(backend);
         let session = view.session(&self.egress, backend, caller);
-        self.tell(view, caller, backend, &session).await;
+        // The time of the request runs from here: what the backend is told before it is a part of it.
         let hearing = conversation.with(backend);
+        self.tell(view, caller, backend, &session).await;
         let send = async |tool: Option<&Tool<'_>>| {
             let mirrored = tool.map(|tool| tool.list.mirrored(tool.name)).unwrap_or_default();
             let asking = Asking { method, params: Some(&params), mirrored };

@@ -6,7 +6,7 @@ use crate::jsonrpc::{ErrorObject, code};
 use crate::offers::Kind;
 use crate::replicas::Interest;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// How many resources a client may be subscribed to.
@@ -100,7 +100,7 @@ impl Interests {
     }
 
     /// The resources of `backend` whose news it has agreed to tell.
-    pub(super) fn subscribed_at(&self, backend: &str) -> Vec<String> {
+    pub(super) fn subscribed_at(&self, backend: &str) -> BTreeSet<String> {
         let subscriptions = self.subscriptions.lock();
         let of_backend = subscriptions.iter().filter(|(_, found)| found.agreed && found.backend == backend);
         of_backend.map(|(uri, _)| uri.clone()).collect()
@@ -144,7 +144,11 @@ mod tests {
         assert!(interests.subscribed_at("b").is_empty(), "the backend has not agreed");
         interests.subscribed("file:///a", true);
         interests.subscribed("file:///a", false);
-        assert_eq!(interests.subscribed_at("b"), ["file:///a"], "a second attempt that fails takes nothing away");
+        assert_eq!(
+            interests.subscribed_at("b"),
+            ["file:///a".to_owned()].into(),
+            "a second attempt that fails takes nothing away"
+        );
         interests.subscribe("file:///a", "c").unwrap();
         assert!(interests.subscribed_at("b").is_empty(), "the resource is another backend's now");
         assert_eq!(interests.unsubscribe("file:///a").unwrap(), "c");

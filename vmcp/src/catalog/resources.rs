@@ -6,7 +6,7 @@ use super::claims::{Claim, Found, Rivals};
 use super::view::Told;
 use super::{Catalog, ClientView, Conversation, error};
 use crate::backend::{Backend, Caller};
-use crate::egress::{BackendSession, Reply};
+use crate::egress::{BackendSession, Cause, EgressError, Reply};
 use crate::jsonrpc::{ErrorObject, Object, code, raw};
 use crate::offers::Kind;
 use futures::{StreamExt, stream};
@@ -21,6 +21,15 @@ pub const RESOURCE_KEYS: [&str; 4] = ["uri", "inputResponses", "requestState", "
 
 /// How many subscriptions that one client wants at once are under way to a backend: the others' calls need places too.
 const SUBSCRIBING: usize = 8;
+
+/// What has become of many subscriptions.
+#[derive(Debug, Default)]
+pub(super) struct Subscribed {
+    /// The resources whose backend has agreed.
+    agreed: BTreeSet<String>,
+    /// Why some were not answered, if so.
+    pub(super) failure: Option<EgressError>,
+}
 
 impl Catalog {
     /// Reads a resource. `params` are those of the client's request, read with [`RESOURCE_KEYS`].
@@ -124,7 +133,7 @@ impl Catalog {
             Ok(Some(agreed)) => agreed,
             Ok(None) => {
                 session.listen(caller).await;
-                self.subscribe_each(&session, backend, caller, uris.clone(), deadline).await
+                self.subscribe_each(&session, backend, caller, uris.clone(), deadline).await.agreed
             }
             Err(error) => {
                 tracing::debug!(backend = backend.name, %error, "a backend does not tell of resources");
@@ -141,39 +150,40 @@ impl Catalog {
         agreed
     }
 
-    /// Subscribes to these resources in a session of a backend that keeps some. Returns those of which it has agreed to tell until
-    /// `deadline`.
-    async fn subscribe_each(
+    /// Subscribes to these resources in a session of a backend that keeps some, until `deadline`.
+    pub(super) async fn subscribe_each(
         &self,
         session: &BackendSession,
         backend: &Backend,
         caller: &Caller,
         uris: BTreeSet<String>,
         deadline: Instant,
-    ) -> BTreeSet<String> {
+    ) -> Subscribed {
         let timeout = self.timeout(backend);
         let subscribe = async |uri: String| {
             let params = raw(&json!({ "uri": uri }));
-            match session.request(caller, "resources/subscribe", Some(&params), timeout).await {
-                Ok(Reply::Result(_)) => return Some(uri),
-                Ok(Reply::Error(error)) => {
-                    tracing::debug!(
-                        backend = backend.name,
-                        uri,
-                        error = error.get(),
-                        "a backend does not tell of a resource"
-                    );
-                }
-                Err(error) => tracing::debug!(backend = backend.name, uri, %error, "nobody tells of a resource"),
-            }
-            None
+            (session.request(caller, "resources/subscribe", Some(&params), timeout).await, uri)
         };
-        let mut agreed = BTreeSet::new();
+        let mut subscribed = Subscribed::default();
         let mut answers = std::pin::pin!(stream::iter(uris).map(subscribe).buffer_unordered(SUBSCRIBING));
-        while let Ok(Some(answer)) = timeout_at(deadline, answers.next()).await {
-            agreed.extend(answer);
+        loop {
+            match timeout_at(deadline, answers.next()).await {
+                Ok(Some((Ok(Reply::Result(_)), uri))) => drop(subscribed.agreed.insert(uri)),
+                Ok(Some((Ok(Reply::Error(error)), uri))) => {
+                    let error = error.get();
+                    tracing::debug!(backend = backend.name, uri, error, "a backend does not tell of a resource");
+                }
+                Ok(Some((Err(error), uri))) => {
+                    tracing::debug!(backend = backend.name, uri, %error, "nobody tells of a resource");
+                    subscribed.failure = Some(error);
+                }
+                Ok(None) => return subscribed,
+                Err(_) => {
+                    subscribed.failure = Some(EgressError::new(Cause::Timeout, "it has not agreed in time"));
+                    return subscribed;
+                }
+            }
         }
-        agreed
     }
 
     /// The owner of a URI: of all backends by name, the first that lists it, else the first with a template that means

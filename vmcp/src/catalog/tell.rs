@@ -3,11 +3,13 @@
 use super::view::Told;
 use super::{Catalog, ClientView, Level};
 use crate::backend::{Backend, Caller};
-use crate::egress::{BackendSession, Reply};
+use crate::egress::{BackendSession, Cause, Reply};
 use crate::jsonrpc::raw;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 impl Catalog {
     /// `logging/setLevel`: from now on the client wants log messages of this level and above. Backends that it has no
@@ -35,8 +37,8 @@ impl Catalog {
         }
     }
 
-    /// Tells `backend` what the client wants to hear, as far as this session has not told it yet. A backend that does not
-    /// take it is asked for the rest all the same.
+    /// Tells `backend` what the client wants to hear, as far as this session has not told it yet, within the time of a request to it. A
+    /// backend that does not take it is asked for the rest all the same.
     pub(super) async fn tell(
         &self,
         view: &ClientView,
@@ -60,31 +62,90 @@ impl Catalog {
         backend: &Arc<Backend>,
         session: &BackendSession,
         level: Option<Level>,
-        subscriptions: Vec<String>,
+        subscriptions: BTreeSet<String>,
     ) {
-        let timeout = self.timeout(backend);
+        let (timeout, start) = (self.timeout(backend), Instant::now());
         // The request that follows says why a session cannot be opened.
         let Ok(offers) = session.offers(caller, timeout).await else { return };
-        let told = Told { generation: Some(session.generation()), level };
-        let before = view.tell(&backend.name, told);
-        if before == Some(told) {
+        let telling = Telling::begin(view, backend, Told { generation: Some(session.generation()), level });
+        if telling.is_known() {
             return;
         }
-        let is_new = before.is_none_or(|before| before.generation != told.generation);
-        let send = async |method: &str, params: Value| {
-            let answer = session.request(caller, method, Some(&raw(&params)), timeout).await;
-            if let Ok(Reply::Error(error)) = answer {
-                tracing::debug!(backend = backend.name, method, error = error.get(), "a backend refused");
-            }
-        };
+        // The request that follows has the same time, and is left half of it.
+        let deadline = Instant::now() + timeout.saturating_sub(start.elapsed()) / 2;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let mut failure = None;
         if let Some(level) = level.filter(|_| offers.logging) {
             session.listen_later();
-            send("logging/setLevel", json!({ "level": level })).await;
+            let params = raw(&json!({ "level": level }));
+            match session.request(caller, "logging/setLevel", Some(&params), left()).await {
+                Ok(Reply::Result(_)) => {}
+                Ok(Reply::Error(error)) => {
+                    tracing::debug!(backend = backend.name, error = error.get(), "a backend refused a level");
+                }
+                Err(error) => failure = Some(error),
+            }
         }
-        // Whoever has just subscribed has said so in this session.
-        for uri in subscriptions.into_iter().filter(|_| is_new && before.is_some()) {
+        if !subscriptions.is_empty() && telling.is_in_another_session() {
             session.listen_later();
-            send("resources/subscribe", json!({ "uri": uri })).await;
+            match session.follow_resources(caller, subscriptions.clone(), left()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => {
+                    let subscribed = self.subscribe_each(session, backend, caller, subscriptions, deadline).await;
+                    failure = subscribed.failure.or(failure);
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            None => telling.end(),
+            // No request has to wait again for what this backend does not take.
+            Some(error) if matches!(error.cause(), Cause::Timeout | Cause::Protocol) => {
+                tracing::warn!(backend = backend.name, %error, "a backend did not take what its client wants to hear of");
+                telling.end();
+            }
+            Some(error) => {
+                tracing::debug!(backend = backend.name, %error, "a backend is told later what its client wants to hear of");
+            }
+        }
+    }
+}
+
+/// A backend is being told. Unless that has come to its end, the next request tells it once more.
+struct Telling<'a> {
+    view: &'a ClientView,
+    backend: &'a str,
+    told: Told,
+    before: Option<Told>,
+    ended: bool,
+}
+
+impl<'a> Telling<'a> {
+    /// Notes it before it is done: requests of the same moment need not do it too.
+    fn begin(view: &'a ClientView, backend: &'a Backend, told: Told) -> Self {
+        let before = view.tell(&backend.name, told);
+        Self { view, backend: &backend.name, told, before, ended: false }
+    }
+
+    /// Whether the backend was told all of it before.
+    fn is_known(&self) -> bool {
+        self.before == Some(self.told)
+    }
+
+    /// Whether the backend was told before, in a session that is not this one. Whoever has just subscribed has said so in this one.
+    fn is_in_another_session(&self) -> bool {
+        self.before.is_some_and(|before| before.generation != self.told.generation)
+    }
+
+    fn end(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.view.take_back(self.backend, self.told, self.before);
         }
     }
 }

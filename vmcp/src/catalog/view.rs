@@ -87,6 +87,13 @@ impl ClientView {
         self.lock().get_mut(backend).and_then(|open| open.told.replace(told))
     }
 
+    /// Notes that the backend of a session knows what it was told `before`, and not for sure what it is `told` now.
+    pub(super) fn take_back(&self, backend: &str, told: Told, before: Option<Told>) {
+        if let Some(open) = self.lock().get_mut(backend).filter(|open| open.told == Some(told)) {
+            open.told = before;
+        }
+    }
+
     /// The sessions that are open, by backend.
     pub(super) fn sessions(&self) -> Vec<(String, Arc<BackendSession>)> {
         self.lock().iter().map(|(name, open)| (name.clone(), Arc::clone(&open.session))).collect()

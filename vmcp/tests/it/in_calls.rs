@@ -7,7 +7,7 @@ use crate::out_support::{Recorded, Server, result, text};
 use crate::proxy_sse::SseClient;
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A client that declares these capabilities.
 async fn capable(gateway: &Running, capabilities: Value) -> Client {
@@ -275,6 +275,49 @@ async fn a_session_that_is_opened_again_is_subscribed_again() {
     client.request("resources/read", json!({"uri": "x:a"})).await;
     client.request("resources/read", json!({"uri": "x:a"})).await;
     assert_eq!(backend.count("resources/subscribe"), 2);
+}
+
+#[tokio::test]
+async fn what_a_call_that_is_cancelled_has_not_told_its_backend_the_next_one_tells() {
+    let backend = Backend::start(&["echo"]).await;
+    backend.offer(json!({"logging": {}}));
+    backend.reply("logging/setLevel", r#""result":{}"#);
+    backend.hang_on("logging/setLevel");
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = gateway.connected().await;
+    client.request("logging/setLevel", json!({"level": "warning"})).await;
+    let cancelled = client.calling("b_echo");
+    backend.saw("logging/setLevel").await;
+    client.notify("notifications/cancelled", json!({"requestId": 1})).await;
+    cancelled.await.unwrap();
+    backend.release();
+    client.call("b_echo", json!({})).await;
+    client.call("b_echo", json!({})).await;
+    let methods: Vec<_> = backend.journal().into_iter().map(|entry| entry.method).collect();
+    let told = methods.iter().filter(|method| ["logging/setLevel", "tools/call"].contains(&method.as_str()));
+    assert_eq!(told.collect::<Vec<_>>(), ["logging/setLevel", "logging/setLevel", "tools/call", "tools/call"]);
+}
+
+#[tokio::test]
+async fn a_backend_that_does_not_take_subscriptions_again_keeps_no_call_longer_than_its_time() {
+    let backend = Backend::start(&["echo"]).await;
+    backend.offer(json!({"resources": {"subscribe": true}}));
+    backend.reply("resources/subscribe", r#""result":{}"#);
+    let gateway = gateway(&[("b", &backend)], "operational: {timeouts: {default: 3s}}").await;
+    let client = gateway.connected().await;
+    for uri in ["x:a", "x:b", "x:c"] {
+        client.request("resources/subscribe", json!({"uri": uri})).await;
+    }
+    backend.hang_on("resources/subscribe");
+    backend.forget_sessions();
+    let asked = Instant::now();
+    // One of them finds out, and opens another session. What it cannot tell there is not tried with each call.
+    for _ in 0..3 {
+        let answer = client.call("b_echo", json!({})).await.json();
+        assert!(answer["result"].is_object(), "{answer}");
+    }
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert!(backend.count("resources/subscribe") > 3, "it was told");
 }
 
 #[tokio::test]
