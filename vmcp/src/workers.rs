@@ -38,9 +38,15 @@ impl Workers {
             Some(count) => count,
             None => thread::available_parallelism()?.get(),
         };
+        Self::start_by(Worker::start, count)
+    }
+
+    fn start_by(start: impl Fn(usize, CancellationToken) -> io::Result<Worker>, count: usize) -> io::Result<Self> {
         let end = CancellationToken::new();
-        let workers = (0..count).map(|number| Worker::start(number, end.clone())).collect::<io::Result<_>>()?;
-        Ok(Self { workers, _end: Some(end.drop_guard()) })
+        // Before the first of them: they end, too, when a later one does not start.
+        let guard = end.clone().drop_guard();
+        let workers = (0..count).map(|number| start(number, end.clone())).collect::<io::Result<_>>()?;
+        Ok(Self { workers, _end: Some(guard) })
     }
 
     /// Runs `work` on the worker that has least of it.
@@ -102,6 +108,7 @@ impl Drop for Share {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use parking_lot::Mutex;
     use tokio::sync::oneshot;
 
     fn threads(count: usize) -> Workers {
@@ -142,6 +149,24 @@ mod tests {
         });
         drop(workers);
         assert!(is_alive.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn those_that_have_started_end_when_another_one_does_not_start() {
+        let (alive, is_alive) = oneshot::channel::<()>();
+        let alive = Mutex::new(Some(alive));
+        let start = |number, end| {
+            let alive = alive.lock().take().ok_or(io::ErrorKind::OutOfMemory)?;
+            let worker = Worker::start(number, end)?;
+            worker.event_loop.spawn(async move {
+                std::future::pending::<()>().await;
+                drop(alive);
+            });
+            Ok(worker)
+        };
+        assert!(Workers::start_by(start, 2).is_err());
+        let ended = tokio::time::timeout(Duration::from_secs(10), is_alive).await;
+        assert!(ended.expect("it goes on").is_err());
     }
 
     #[tokio::test]
