@@ -73,11 +73,13 @@ async fn accept(listener: &TcpListener) -> io::Result<std::net::TcpStream> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use axum::Router;
     use axum::routing::get;
+    use futures::poll;
     use hyper_util::service::TowerToHyperService;
+    use std::pin::pin;
     use std::sync::Arc;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Notify;
@@ -117,16 +119,18 @@ mod tests {
             }),
         );
         let (workers, stop) = (Workers::start(Some(1)).unwrap(), CancellationToken::new());
-        let stopped = stop.clone();
-        let serving =
-            tokio::spawn(async move { serve(listener, TowerToHyperService::new(router), &workers, stopped).await });
+        let mut serving = pin!(serve(listener, TowerToHyperService::new(router), &workers, stop.clone()));
         client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        is_begun.notified().await;
+        tokio::select! {
+            () = &mut serving => panic!("it ends before it is told to"),
+            () = is_begun.notified() => {}
+        }
         stop.cancel();
+        assert!(poll!(&mut serving).is_pending(), "it does not wait for the call");
         goes_on.notify_one();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.ends_with("worker-0"), "{answer}");
-        serving.await.unwrap();
+        serving.await;
     }
 }
