@@ -14,6 +14,7 @@ use crate::seal::SealError;
 use crate::workers::Workers;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,10 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use storage::Storage;
+
+/// How long ending what was opened at backends, and all other work, may take once calls have ended: with the time that those
+/// are granted, less than the 30 s of Kubernetes.
+const END_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// Why a gateway or a proxy does not start.
 #[derive(Debug, thiserror::Error)]
@@ -189,11 +194,17 @@ impl Server {
             streams.cancel();
         });
         crate::ingress::serve(bound.listener, Front::new(&ingress), &workers, stop).await;
-        ingress.sessions.end_all().await;
-        ingress.stateless.gateway.close().await;
-        background.cancel();
         tasks.close();
-        tasks.wait().await;
+        let background = background.drop_guard();
+        let ended = async move {
+            tokio::join!(ingress.sessions.end_all(), ingress.stateless.gateway.close());
+            // Not before: what is left to other replicas goes through what runs there.
+            drop(background);
+            tasks.wait().await;
+        };
+        if tokio::time::timeout(END_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("ended before all backends have taken note of the end of their sessions");
+        }
     }
 }
 
@@ -234,9 +245,119 @@ fn way(serving: &Serving, resolver: impl FnOnce() -> Result<Arc<dyn Resolve>, St
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
+    use crate::backend::Caller;
     use crate::cli::{Cli, Command};
+    use crate::discovery::Snapshot;
+    use crate::egress::Reply;
     use crate::egress::guard::EgressClass;
+    use crate::ingress::{
+        Asked, Opened, Outbox, Patience, Report, Requests, Sessions, Stateless, StatelessEndpoint, Subscription,
+        Unopened, Upstream,
+    };
+    use crate::jsonrpc::ErrorObject;
+    use bytes::Bytes;
     use clap::Parser;
+    use futures::FutureExt;
+    use futures::future::{BoxFuture, pending};
+    use serde_json::json;
+    use serde_json::value::RawValue;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpStream;
+    use tokio::sync::{Notify, watch};
+    use tokio::time::Instant;
+
+    /// Backends that answer nothing, not even the end of what is open there.
+    #[derive(Debug, Default)]
+    struct Hanging {
+        asked: Notify,
+    }
+
+    impl Upstream for Hanging {
+        fn revisions(&self) -> &'static [&'static str] {
+            &[]
+        }
+
+        fn open<'a>(
+            &'a self,
+            _: &'a Caller,
+            _: &'a RawValue,
+            _: Arc<Outbox>,
+        ) -> BoxFuture<'a, Result<Opened, Unopened>> {
+            pending().boxed()
+        }
+    }
+
+    impl Stateless for Hanging {
+        fn revisions(&self) -> &[&'static str] {
+            &[]
+        }
+
+        fn answer<'a>(
+            &'a self,
+            _: &'a Caller,
+            _: &'a Asked,
+            _: mpsc::Sender<Bytes>,
+        ) -> BoxFuture<'a, Result<Reply, ErrorObject>> {
+            self.asked.notify_one();
+            pending().boxed()
+        }
+
+        fn listen<'a>(&'a self, _: &'a Caller, _: &'a Asked) -> BoxFuture<'a, Result<Subscription, ErrorObject>> {
+            pending().boxed()
+        }
+
+        fn reap(&self) -> BoxFuture<'_, ()> {
+            pending().boxed()
+        }
+
+        fn close(&self) -> BoxFuture<'_, ()> {
+            pending().boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_comes_before_kubernetes_makes_it() {
+        let backends = Arc::new(Hanging::default());
+        let bound = Bound::at("127.0.0.1", 0).await.unwrap();
+        let mut client = TcpStream::connect(bound.address).await.unwrap();
+        let ingress = Ingress {
+            origins: OriginRules::new(bound.address, []),
+            sessions: Sessions::new(SessionLimits::default()),
+            upstream: Arc::<Hanging>::clone(&backends),
+            stateless: StatelessEndpoint { gateway: Arc::<Hanging>::clone(&backends), requests: Requests::new(1) },
+            http_sse: None,
+            report: Report {
+                mode: "static",
+                discovered: watch::Sender::new(Snapshot::default()).subscribe(),
+                group: None,
+            },
+            patience: Patience::default(),
+            stop: CancellationToken::new(),
+        };
+        let server = bound.server(Arc::new(ingress), CancellationToken::new());
+        server.spawn(pending());
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(server.serve(stop.clone()));
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": meta}}).to_string();
+        let request = format!(
+            "POST /mcp HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json, text/event-stream\r\n\
+             content-type: application/json\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/list\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        client.write_all(request.as_bytes()).await.unwrap();
+        backends.asked.notified().await;
+        tokio::time::pause();
+        let told = Instant::now();
+        stop.cancel();
+        tokio::time::timeout(Duration::from_mins(2), serving).await.unwrap().unwrap();
+        let taken = told.elapsed();
+        assert!((20..28).contains(&taken.as_secs()), "{taken:?}");
+    }
 
     #[tokio::test]
     async fn under_egress_strict_token_endpoints_and_collectors_are_public_or_allowed() {
