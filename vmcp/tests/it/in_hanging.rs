@@ -2,7 +2,7 @@
 
 use crate::in_backend::Backend;
 use crate::in_support::{Client, PATIENCE, Running, config, eventually, health, start};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::json;
 
 /// Ten backends, each with a tool of its own beside `hang`, by name.
@@ -95,12 +95,17 @@ async fn one_of_ten_that_never_answered_does_not_keep_calls_that_it_could_have_o
     backends[0].1.release();
 }
 
-#[tokio::test]
-async fn a_client_that_does_not_read_holds_a_place_no_longer_than_its_call_may_take() {
+/// A backend whose tool `talk` says more before its answer than waits for a client to read it.
+async fn talkative() -> Backend {
     let backend = Backend::start(&["talk", "echo"]).await;
     let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
     backend.speak("talk", &[progress; 100]);
-    let backends = [("b".to_owned(), backend)];
+    backend
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_holds_a_place_no_longer_than_its_call_may_take() {
+    let backends = [("b".to_owned(), talkative().await)];
     let gateway = gateway_of(&backends, "operational: {timeouts: {default: 1s}}", &["--backend-cap", "1"]).await;
     let client = gateway.connected().await;
     let is_free = async || client.call("b_echo", json!({})).await.status == StatusCode::OK;
@@ -116,5 +121,25 @@ async fn a_client_that_does_not_read_holds_a_place_no_longer_than_its_call_may_t
         });
         assert!(!is_free().await, "with a session: {has_session}");
         eventually(&format!("free, with a session: {has_session}"), is_free).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_client_does_not_read_is_cancelled_and_ends_with_its_session() {
+    let backends = [("b".to_owned(), talkative().await)];
+    let gateway = gateway_of(&backends, "", &["--backend-cap", "1"]).await;
+    let (client, other) = (gateway.connected().await, gateway.connected().await);
+    let is_free = async || other.call("b_echo", json!({})).await.status == StatusCode::OK;
+    assert!(is_free().await);
+    let mut unread = Vec::new();
+    for ends_session in [false, true] {
+        unread.push(client.reading_nothing().call_streamed(7, "b_talk", json!({"progressToken": 1})).await);
+        assert!(!is_free().await, "ends its session: {ends_session}");
+        if ends_session {
+            assert_eq!(client.send(Method::DELETE, "/mcp", "").await.status, StatusCode::OK);
+        } else {
+            client.notify("notifications/cancelled", json!({"requestId": 7})).await;
+        }
+        eventually(&format!("free, ends its session: {ends_session}"), is_free).await;
     }
 }
