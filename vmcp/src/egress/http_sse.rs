@@ -184,31 +184,39 @@ impl Reader {
                 if event.event != "message" {
                     continue;
                 }
-                match inbound::read(event.data.as_bytes(), &self.exchange.hearer)? {
-                    Inbound::Answer { id: Some(id), reply } => {
-                        if let Some(id) = id.as_u64() {
-                            self.waiting.answer(id, reply);
-                        }
-                    }
-                    Inbound::Relay(message) => self.exchange.deliver(message),
-                    Inbound::Notify(method, message) => {
-                        if let Some(peer) = self.exchange.peer() {
-                            peer.notified(&method, message).await;
-                        }
-                    }
-                    Inbound::Ask(id, question) => {
-                        if let Some(peer) = self.exchange.peer() {
-                            let (limit, respond) = (&self.exchange.questions, self.responder());
-                            questions.ask(limit, Arc::clone(peer), id, question, respond);
-                        }
-                    }
-                    Inbound::TakenBack(id) => questions.cancel(&id),
-                    Inbound::Respond(message) => self.responder()(message),
-                    Inbound::ListChanged(method) => self.news.list_changed(&method),
-                    Inbound::Answer { id: None, .. } | Inbound::Ignore => {}
-                }
+                self.hear(event.data.as_bytes(), &mut questions).await?;
             }
         }
+    }
+
+    /// Acts on each message of a text.
+    async fn hear(&self, text: &[u8], questions: &mut Questions) -> Result<(), EgressError> {
+        for message in inbound::messages(text, self.news.revision())? {
+            match inbound::read(message, &self.exchange.hearer)? {
+                Inbound::Answer { id: Some(id), reply } => {
+                    if let Some(id) = id.as_u64() {
+                        self.waiting.answer(id, reply);
+                    }
+                }
+                Inbound::Relay(message) => self.exchange.deliver(message),
+                Inbound::Notify(method, message) => {
+                    if let Some(peer) = self.exchange.peer() {
+                        peer.notified(&method, message).await;
+                    }
+                }
+                Inbound::Ask(id, question) => {
+                    if let Some(peer) = self.exchange.peer() {
+                        let (limit, respond) = (&self.exchange.questions, self.responder());
+                        questions.ask(limit, Arc::clone(peer), id, question, respond);
+                    }
+                }
+                Inbound::TakenBack(id) => questions.cancel(&id),
+                Inbound::Respond(message) => self.responder()(message),
+                Inbound::ListChanged(method) => self.news.list_changed(&method),
+                Inbound::Answer { id: None, .. } | Inbound::Ignore => {}
+            }
+        }
+        Ok(())
     }
 
     /// What answers a request of the backend, beside the stream.

@@ -5,7 +5,10 @@ use bytes::Bytes;
 use super::error::{Cause, EgressError};
 use super::peer::{Hearer, Question};
 use super::session::Reply;
-use crate::jsonrpc::{self, ErrorObject, Id, Message, Notification, Object, Outcome, Request, code};
+use crate::jsonrpc::{
+    self, BATCHING, ErrorObject, Id, Message, Notification, Object, Outcome, ParseError, Request, code, is_batch,
+    messages_of_batch,
+};
 use crate::offers::Kind;
 
 /// What to do with a message of a backend.
@@ -29,6 +32,23 @@ pub(super) enum Inbound {
     Ignore,
 }
 
+/// The messages of a text of a backend: those of a batch where `revision` has batches, else the text itself.
+pub(super) fn messages<'t>(
+    text: &'t [u8],
+    revision: Option<&str>,
+) -> Result<impl Iterator<Item = &'t [u8]>, EgressError> {
+    let (one, batch) = if revision == Some(BATCHING) && is_batch(text) {
+        (None, messages_of_batch(text).map_err(|error| not_json_rpc(&error))?)
+    } else {
+        (Some(text), Vec::new())
+    };
+    Ok(one.into_iter().chain(batch.into_iter().map(|message| message.get().as_bytes())))
+}
+
+fn not_json_rpc(error: &ParseError) -> EgressError {
+    EgressError::new(Cause::Protocol, format!("the backend sent something that is not JSON-RPC: {error}"))
+}
+
 /// Reads one message, which `hearer` hears.
 ///
 /// Where that is the gateway itself, it offers a backend no capabilities, so that `ping` is the one request that it
@@ -36,10 +56,7 @@ pub(super) enum Inbound {
 pub(super) fn read(text: &[u8], hearer: &Hearer) -> Result<Inbound, EgressError> {
     let relayed = matches!(hearer, Hearer::Inbox { .. });
     let has_client = matches!(hearer, Hearer::Client(_));
-    let message = Message::parse(text).map_err(|error| {
-        EgressError::new(Cause::Protocol, format!("the backend sent something that is not JSON-RPC: {error}"))
-    })?;
-    Ok(match message {
+    Ok(match Message::parse(text).map_err(|error| not_json_rpc(&error))? {
         Message::Response(response) => Inbound::Answer { id: response.id, reply: Reply::from(response.outcome) },
         Message::Request(_) | Message::Notification(_) if relayed => Inbound::Relay(Bytes::copy_from_slice(text)),
         Message::Request(request) if request.method == "ping" => {

@@ -136,24 +136,32 @@ impl Stream {
                 if event.event != "message" || event.data.is_empty() {
                     continue;
                 }
-                match inbound::read(event.data.as_bytes(), &self.exchange.hearer)? {
-                    Inbound::Relay(message) => self.exchange.deliver(message),
-                    Inbound::ListChanged(method) => self.news.list_changed(&method),
-                    Inbound::Notify(method, message) => {
-                        if let Some(peer) = self.exchange.peer() {
-                            peer.notified(&method, message).await;
-                        }
+                self.hear(event.data.as_bytes(), questions).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Acts on each message of a text.
+    async fn hear(&self, text: &[u8], questions: &mut Questions) -> Result<(), EgressError> {
+        for message in inbound::messages(text, self.news.revision())? {
+            match inbound::read(message, &self.exchange.hearer)? {
+                Inbound::Relay(message) => self.exchange.deliver(message),
+                Inbound::ListChanged(method) => self.news.list_changed(&method),
+                Inbound::Notify(method, message) => {
+                    if let Some(peer) = self.exchange.peer() {
+                        peer.notified(&method, message).await;
                     }
-                    Inbound::Ask(id, question) => {
-                        if let Some(peer) = self.exchange.peer() {
-                            let respond = responder(&self.exchange, &self.session, &self.caller);
-                            questions.ask(&self.exchange.questions, Arc::clone(peer), id, question, respond);
-                        }
-                    }
-                    Inbound::TakenBack(id) => questions.cancel(&id),
-                    Inbound::Respond(message) => respond(&self.exchange, &self.session, &self.caller, message),
-                    Inbound::Answer { .. } | Inbound::Ignore => {}
                 }
+                Inbound::Ask(id, question) => {
+                    if let Some(peer) = self.exchange.peer() {
+                        let respond = responder(&self.exchange, &self.session, &self.caller);
+                        questions.ask(&self.exchange.questions, Arc::clone(peer), id, question, respond);
+                    }
+                }
+                Inbound::TakenBack(id) => questions.cancel(&id),
+                Inbound::Respond(message) => respond(&self.exchange, &self.session, &self.caller, message),
+                Inbound::Answer { .. } | Inbound::Ignore => {}
             }
         }
         Ok(())

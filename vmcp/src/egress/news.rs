@@ -100,6 +100,11 @@ impl News {
         self.agreed.lock().clone()
     }
 
+    /// The revision of the last handshake.
+    pub(super) fn revision(&self) -> Option<&'static str> {
+        self.agreed.lock().as_ref().map(|agreed| agreed.revision)
+    }
+
     /// The backend says that lists of its own are others now, by the notification's method.
     pub(super) fn list_changed(&self, method: &str) {
         self.changes.send_modify(|changes| match Kind::changed_by(method).next() {

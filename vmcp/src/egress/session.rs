@@ -339,7 +339,7 @@ impl BackendSession {
 
     /// The MCP revision that the handshake agreed on, once there was one.
     pub fn revision(&self) -> Option<&'static str> {
-        self.news.agreed().map(|agreed| agreed.revision)
+        self.news.revision()
     }
 
     /// All that the handshake told.

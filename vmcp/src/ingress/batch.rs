@@ -6,21 +6,16 @@ use super::session::Session;
 use super::upstream::Call;
 use super::{Ingress, answer, answering, methods};
 use crate::backend::Caller;
-use crate::jsonrpc::{ErrorObject, Message, ParseError, Request, code, error_response, messages_of_batch, raw};
+use crate::jsonrpc::{
+    BATCHING, ErrorObject, Message, ParseError, Request, code, error_response, messages_of_batch, raw,
+};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 
-/// The revision that has batches.
-const REVISION: &str = "2025-03-26";
 /// How many messages one batch may have.
 const MAX_MESSAGES: usize = 100;
-
-/// Whether a body is a batch, if it is anything.
-pub(super) fn is_batch(body: &[u8]) -> bool {
-    body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
-}
 
 /// Answers a batch: requests by one stream that carries each response, everything else by nothing.
 pub(super) async fn post(
@@ -36,7 +31,7 @@ pub(super) async fn post(
         _ => refused,
     })?;
     ingress.check_version(headers)?;
-    if session.revision() != Some(REVISION) {
+    if session.revision() != Some(BATCHING) {
         return Err(refuse(&ParseError::Batch));
     }
     let messages = messages_of_batch(body).map_err(|error| refuse(&error))?;

@@ -8,7 +8,8 @@ use super::work::{Progress, Work};
 use super::{Ingress, SESSION_HEADER, accept, answer, answering, batch, body, methods, modern, revision};
 use crate::backend::Caller;
 use crate::jsonrpc::{
-    ErrorObject, Id, Message, Notification, Object, Request as Asked, code, error_response, raw, result_response,
+    ErrorObject, Id, Message, Notification, Object, Request as Asked, code, error_response, is_batch, raw,
+    result_response,
 };
 use crate::replicas::Handshake;
 use axum::body::Body;
@@ -32,7 +33,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
     check_content_type(&headers)?;
     check_accept(&headers)?;
     let body = body::read(body).await?;
-    if batch::is_batch(&body) {
+    if is_batch(&body) {
         return batch::post(ingress, &headers, caller, &body).await;
     }
     let message = Message::parse(&body).map_err(|error| bad_request(&ErrorObject::from(&error)))?;

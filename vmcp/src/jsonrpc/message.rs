@@ -108,6 +108,14 @@ pub fn told<T: DeserializeOwned>(text: &[u8], key: &'static str) -> Option<T> {
     serde_json::from_str(params.field(key)?.get()).ok()
 }
 
+/// The one revision that has batches: everybody must take them (MCP 2025-03-26, overview, batching).
+pub const BATCHING: &str = "2025-03-26";
+
+/// Whether a text is a batch, if it is anything.
+pub fn is_batch(text: &[u8]) -> bool {
+    text.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
 /// The messages of a batch, each as it came (JSON-RPC 2.0, section 6).
 pub fn messages_of_batch(text: &[u8]) -> Result<Vec<&RawValue>, ParseError> {
     check_depth(text)?;

@@ -177,6 +177,33 @@ async fn requests_of_the_backend_are_answered() {
 }
 
 #[tokio::test]
+async fn answers_may_come_in_a_batch() {
+    let streams = Streams::default();
+    let answering = streams.clone();
+    let server = Server::plain(move |recorded| {
+        let response = match recorded.what().as_str() {
+            "initialize" => {
+                let agreed = r#"{"protocolVersion":"2025-03-26","capabilities":{}}"#;
+                answering.say(&recorded.path, &result(&recorded, agreed));
+                text(StatusCode::ACCEPTED, "")
+            }
+            "tools/call" => {
+                let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+                answering.say(&recorded.path, &format!("[{changed},{}]", result(&recorded, "{}")));
+                text(StatusCode::ACCEPTED, "")
+            }
+            _ => answering.answer(&recorded),
+        };
+        async move { response }
+    })
+    .await;
+    let session = session(&server);
+    let changes = session.list_changed();
+    assert_eq!(result_text(call(&session, "a").await.unwrap()), "{}");
+    assert_eq!(changes.borrow().tools, 1);
+}
+
+#[tokio::test]
 async fn a_request_that_takes_too_long_is_cancelled() {
     let streams = Streams::default();
     let server = server(&streams).await;

@@ -234,6 +234,65 @@ async fn older_revisions_are_spoken_and_others_are_refused() {
 }
 
 #[tokio::test]
+async fn batches_are_taken_in_the_one_revision_that_has_them() {
+    for (version, has_batches) in [("2025-03-26", true), ("2025-06-18", false), ("2025-11-25", false)] {
+        for streamed in [true, false] {
+            let server = Server::plain(move |recorded: Recorded| {
+                let response = match recorded.what().as_str() {
+                    "initialize" => initialized(&recorded, version),
+                    "tools/call" => {
+                        let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+                        let ping = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
+                        let batch = format!("[{changed},{},{ping}]", result(&recorded, "{}"));
+                        if streamed { event_stream(format!("data: {batch}\n\n")) } else { json_body(batch) }
+                    }
+                    _ => text(StatusCode::ACCEPTED, ""),
+                };
+                async move { response }
+            })
+            .await;
+            let session = session(&server);
+            let changes = session.list_changed();
+            let outcome = call(&session, "{}").await;
+            if has_batches {
+                assert_eq!(result_text(outcome.unwrap()), "{}", "{version}");
+                assert_eq!(changes.borrow().tools, 1, "what comes with the answer counts");
+                server.wait_for(|recorded| recorded.json()["id"] == "p" && recorded.what() == "POST").await;
+            } else {
+                assert_eq!(outcome.unwrap_err().cause(), Cause::Protocol, "{version}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_may_come_on_the_backend_s_own_stream() {
+    let server = Server::plain(|recorded: Recorded| {
+        let response = match recorded.what().as_str() {
+            "initialize" => initialized(&recorded, "2025-03-26"),
+            "GET" => {
+                let changed =
+                    |kind: &str| format!(r#"{{"jsonrpc":"2.0","method":"notifications/{kind}/list_changed"}}"#);
+                let batch = format!("data: [{},{}]\n\n", changed("tools"), changed("prompts"));
+                let silence = futures::stream::pending();
+                let events =
+                    futures::stream::once(async { Ok::<_, std::io::Error>(Bytes::from(batch)) }).chain(silence);
+                event_stream(Body::from_stream(events))
+            }
+            "tools/call" => json_body(result(&recorded, "{}")),
+            _ => text(StatusCode::ACCEPTED, ""),
+        };
+        async move { response }
+    })
+    .await;
+    let session = session(&server);
+    let mut changes = session.list_changed();
+    call(&session, "{}").await.unwrap();
+    let both = changes.wait_for(|changes| (changes.tools, changes.prompts) == (1, 1));
+    tokio::time::timeout(PATIENCE, both).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn the_deadline_covers_everything_and_cancels_at_the_backend() {
     let server = Server::plain(|recorded: Recorded| async move {
         match recorded.what().as_str() {

@@ -22,7 +22,7 @@ use crate::egress::questions::Questions;
 use crate::egress::response::{drain, failure_body, is_refusal, media_type, protocol};
 use crate::egress::session::Reply;
 use crate::egress::sse::SseDecoder;
-use crate::jsonrpc::{Id, code};
+use crate::jsonrpc::{Id, code, is_batch};
 
 /// A request whose answer is awaited.
 pub(super) struct Awaited<'a> {
@@ -46,10 +46,16 @@ impl Awaited<'_> {
         match kind.as_str() {
             "application/json" => {
                 let text = read_body(response.into_body(), MAX_MESSAGE).await?;
-                match inbound::read(&text, &self.exchange.hearer)? {
-                    Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => Ok(reply.into()),
-                    _ => Err(protocol("the backend's answer belongs to another request").into()),
-                }
+                let reply = if is_batch(&text) {
+                    Box::pin(self.hear(&text, &mut Questions::default())).await?
+                } else {
+                    match inbound::read(&text, &self.exchange.hearer)? {
+                        Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => Some(reply),
+                        _ => None,
+                    }
+                };
+                let reply = reply.ok_or_else(|| protocol("the backend's answer belongs to another request"))?;
+                Ok(reply.into())
             }
             // Large: it would be a part of each call's future.
             "text/event-stream" => Ok(Box::pin(self.follow(response)).await?.into()),
@@ -97,30 +103,39 @@ impl Awaited<'_> {
                 if event.event != "message" || event.data.is_empty() {
                     continue;
                 }
-                match inbound::read(event.data.as_bytes(), &self.exchange.hearer)? {
-                    Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => {
-                        return Ok(Some(reply));
-                    }
-                    Inbound::Relay(message) => self.relay(message).await,
-                    Inbound::Notify(method, message) => {
-                        if let Meanwhile::Peer(peer) = self.meanwhile {
-                            peer.notified(&method, message).await;
-                        }
-                    }
-                    Inbound::Ask(id, question) => {
-                        if let Meanwhile::Peer(peer) = self.meanwhile {
-                            let respond = responder(self.exchange, self.established, self.caller);
-                            questions.ask(&self.exchange.questions, Arc::clone(peer), id, question, respond);
-                        }
-                    }
-                    Inbound::TakenBack(id) => questions.cancel(&id),
-                    Inbound::Respond(message) => respond(self.exchange, self.established, self.caller, message),
-                    Inbound::ListChanged(method) => self.news.list_changed(&method),
-                    Inbound::Answer { .. } | Inbound::Ignore => {}
+                if let Some(reply) = self.hear(event.data.as_bytes(), questions).await? {
+                    return Ok(Some(reply));
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Acts on each message of a text. Returns the answer to request `id`, if it is among them.
+    async fn hear(&self, text: &[u8], questions: &mut Questions) -> Result<Option<Reply>, EgressError> {
+        let mut answer = None;
+        for message in inbound::messages(text, self.news.revision())? {
+            match inbound::read(message, &self.exchange.hearer)? {
+                Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => answer = Some(reply),
+                Inbound::Relay(message) => self.relay(message).await,
+                Inbound::Notify(method, message) => {
+                    if let Meanwhile::Peer(peer) = self.meanwhile {
+                        peer.notified(&method, message).await;
+                    }
+                }
+                Inbound::Ask(id, question) => {
+                    if let Meanwhile::Peer(peer) = self.meanwhile {
+                        let respond = responder(self.exchange, self.established, self.caller);
+                        questions.ask(&self.exchange.questions, Arc::clone(peer), id, question, respond);
+                    }
+                }
+                Inbound::TakenBack(id) => questions.cancel(&id),
+                Inbound::Respond(message) => respond(self.exchange, self.established, self.caller, message),
+                Inbound::ListChanged(method) => self.news.list_changed(&method),
+                Inbound::Answer { .. } | Inbound::Ignore => {}
+            }
+        }
+        Ok(answer)
     }
 
     /// Whether an answer is that to this request; one without id can be no other.
