@@ -108,7 +108,7 @@ async fn judge(response: Response<Incoming>) -> Result<Discovered, EgressError> 
 /// The answer in a successful response, if there is one.
 async fn answer(response: Response<Incoming>) -> Result<Option<Reply>, EgressError> {
     let of = |text: &[u8]| match inbound::read(text, &super::peer::Hearer::Gateway) {
-        Ok(Inbound::Answer { reply, .. }) => Some(reply),
+        Ok(Inbound::Answer { reply: Ok(reply), .. }) => Some(reply),
         _ => None,
     };
     match media_type(&response).as_str() {

@@ -67,6 +67,8 @@ enum Origin {
     Backend,
     /// A well-formed answer of the backend.
     Answer,
+    /// An answer to the request, which is no result and no error as MCP has them.
+    MalformedAnswer,
     /// The token endpoint on the way to the backend.
     TokenEndpoint,
     /// The time that the request was given. Either the backend hangs or the tool takes its time.
@@ -106,6 +108,12 @@ impl EgressError {
         self
     }
 
+    /// An answer to a request, which is malformed for this reason.
+    pub(super) fn malformed_answer(why: &str) -> Self {
+        let message = format!("the backend's answer is malformed: {why}");
+        Self { origin: Origin::MalformedAnswer, ..Self::new(Cause::Protocol, message) }
+    }
+
     /// The same failure, with the code of the JSON-RPC error by which the backend told of it.
     #[must_use]
     pub(super) fn with_code(mut self, code: i64) -> Self {
@@ -130,13 +138,18 @@ impl EgressError {
         self.is_unexecuted
     }
 
-    /// Whether it shows that the backend is there: it told of it in a well-formed answer, or refused with a status of 3xx or 4xx.
+    /// Whether it shows that the backend is there: it told of it in an answer, or refused with a status of 3xx or 4xx.
     pub(super) fn shows_presence(&self) -> bool {
         match self.origin {
-            Origin::Answer => true,
+            Origin::Answer | Origin::MalformedAnswer => true,
             Origin::Backend => matches!(self.status, Some(300..500)),
             Origin::TokenEndpoint | Origin::Deadline => false,
         }
+    }
+
+    /// Whether the backend has answered the request, though not as MCP asks.
+    pub(crate) fn is_malformed_answer(&self) -> bool {
+        self.origin == Origin::MalformedAnswer
     }
 
     /// Whether the backend itself has failed: it could not be reached, answered 5xx, or with what is not MCP.

@@ -20,6 +20,9 @@ pub(crate) const SPOKEN: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", 
 /// How much of a revision that a backend made up is shown.
 const LONGEST_SHOWN: usize = 40;
 
+/// What is wrong with an answer that agrees to nothing.
+const UNUSABLE: &str = "the answer to initialize has no usable protocolVersion and capabilities";
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct InitializeParams<'a> {
@@ -54,12 +57,12 @@ struct InitializeResult<'a> {
 
 /// What the backend picked in its `initialize` result, and told of itself.
 pub(super) fn negotiated(result: &RawValue) -> Result<Agreed, EgressError> {
-    let wrong = |message: String| EgressError::new(Cause::Protocol, message);
-    let result: InitializeResult<'_> = serde_json::from_str(result.get())
-        .map_err(|_| wrong("the answer to initialize has no usable protocolVersion and capabilities".to_owned()))?;
+    let result: InitializeResult<'_> =
+        serde_json::from_str(result.get()).map_err(|_| EgressError::new(Cause::Protocol, UNUSABLE))?;
     let revision = spoken(&result.protocol_version).ok_or_else(|| {
         let wanted = shown(&result.protocol_version);
-        wrong(format!("the backend wants to speak MCP {wanted:?}, the gateway speaks {}", SPOKEN.join(", "))).answered()
+        let message = format!("the backend wants to speak MCP {wanted:?}, the gateway speaks {}", SPOKEN.join(", "));
+        EgressError::new(Cause::Protocol, message).answered()
     })?;
     let offers = Offers::of(&result.capabilities, revision);
     // Nobody loses a backend over a text that is none.
@@ -80,6 +83,12 @@ pub(super) fn shown(text: &str) -> String {
 /// The failure of a client's message while its session with the backend is not open.
 pub(super) fn missing() -> Failure {
     Failure::SessionLost(EgressError::new(Cause::Protocol, "the session with the backend is not open"))
+}
+
+/// The failure of an `initialize`. One whose answer is malformed shows no more than one without the result that it needs.
+pub(super) fn failed(failure: Failure) -> EgressError {
+    let error = failure.into_error();
+    if error.is_malformed_answer() { EgressError::new(Cause::Protocol, UNUSABLE) } else { error }
 }
 
 /// The failure when a backend answers `initialize` with a JSON-RPC error.

@@ -1,6 +1,8 @@
 //! Messages that a backend sends while it works on a request: the answer, requests of its own, notifications.
 
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::error::{Cause, EgressError};
 use super::peer::{Hearer, Question};
@@ -14,8 +16,9 @@ use crate::offers::Kind;
 /// What to do with a message of a backend.
 #[derive(Debug)]
 pub(super) enum Inbound {
-    /// An answer to the request with this id; without id, to one that the backend could not read.
-    Answer { id: Option<Id>, reply: Reply },
+    /// An answer to the request with this id; without id, to one that the backend could not read. A malformed one fails that
+    /// request, and nothing else.
+    Answer { id: Option<Id>, reply: Result<Reply, EgressError> },
     /// A request, and the gateway's answer to it.
     Respond(Bytes),
     /// A request with this id that the client of the session is asked.
@@ -57,7 +60,7 @@ pub(super) fn read(text: &[u8], hearer: &Hearer) -> Result<Inbound, EgressError>
     let relayed = matches!(hearer, Hearer::Inbox { .. });
     let has_client = matches!(hearer, Hearer::Client(_));
     Ok(match Message::parse(text).map_err(|error| not_json_rpc(&error))? {
-        Message::Response(response) => Inbound::Answer { id: response.id, reply: Reply::from(response.outcome) },
+        Message::Response(response) => Inbound::Answer { id: response.id, reply: judged(response.outcome) },
         Message::Request(_) | Message::Notification(_) if relayed => Inbound::Relay(Bytes::copy_from_slice(text)),
         Message::Request(request) if request.method == "ping" => {
             Inbound::Respond(jsonrpc::result_response(&request.id, &jsonrpc::raw(&serde_json::json!({}))))
@@ -85,6 +88,30 @@ pub(super) fn read(text: &[u8], hearer: &Hearer) -> Result<Inbound, EgressError>
     })
 }
 
+/// An answer that is what MCP asks for, as far as can be told without reading it: a result is an object, an error has an integer
+/// as its code and a message (MCP 2025-11-25, overview, responses; JSON-RPC 2.0, section 5.1).
+fn judged(outcome: Outcome<'_>) -> Result<Reply, EgressError> {
+    let malformed = |why| Err(EgressError::malformed_answer(why));
+    match outcome {
+        Outcome::Result(result) if !result.get().starts_with('{') => malformed("its result is not an object"),
+        Outcome::Error(error) if !is_error(error) => {
+            malformed("its error is not an object with an integer code and a message")
+        }
+        outcome => Ok(Reply::from(outcome)),
+    }
+}
+
+fn is_error(error: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Error<'a> {
+        #[serde(rename = "code")]
+        _code: i64,
+        #[serde(borrow)]
+        message: &'a RawValue,
+    }
+    serde_json::from_str::<Error<'_>>(error.get()).is_ok_and(|error| error.message.get().starts_with('"'))
+}
+
 /// Which of its requests a backend cancels.
 fn taken_back(notification: &Notification<'_>) -> Option<Id> {
     let params = Object::parse(notification.params?, "params", &["requestId"]).ok()?;
@@ -102,12 +129,12 @@ pub(super) enum InFailure {
     Nothing,
 }
 
-/// Reads the body of a failed HTTP request.
+/// Reads the body of a failed HTTP request. What is malformed says nothing.
 pub(super) fn read_failure(text: &[u8], id: u64) -> InFailure {
     let Ok(Message::Response(response)) = Message::parse(text) else { return InFailure::Nothing };
-    match (response.id, response.outcome) {
-        (Some(own), outcome) if own == Id::from(id) => InFailure::Answer(Reply::from(outcome)),
-        (None, outcome @ Outcome::Error(_)) => InFailure::Unattributed(Reply::from(outcome)),
+    match (response.id, judged(response.outcome)) {
+        (Some(own), Ok(reply)) if own == Id::from(id) => InFailure::Answer(reply),
+        (None, Ok(reply @ Reply::Error(_))) => InFailure::Unattributed(reply),
         _ => InFailure::Nothing,
     }
 }

@@ -145,10 +145,13 @@ impl Probe {
         }
     }
 
-    /// Any answer will do, also an error: it shows that the backend speaks MCP.
+    /// Any answer will do, also an error, and one that nobody could use: it shows that the backend is there.
     async fn ping(&self) -> Result<(), EgressError> {
         let timeout = self.schedule.borrow().timeout;
-        self.session.request(&Caller::probe(), "ping", None, timeout).await.map(drop)
+        match self.session.request(&Caller::probe(), "ping", None, timeout).await {
+            Err(error) if !error.is_malformed_answer() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Passes on that the backend's lists have changed.

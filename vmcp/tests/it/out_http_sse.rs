@@ -177,6 +177,27 @@ async fn requests_of_the_backend_are_answered() {
 }
 
 #[tokio::test]
+async fn a_malformed_answer_ends_its_request_alone() {
+    let streams = Streams::default();
+    let answering = streams.clone();
+    let server = Server::plain(move |recorded| {
+        let is_bad = recorded.json()["params"]["name"] == "bad";
+        let response = if is_bad {
+            answering.say(&recorded.path, &result(&recorded, "null"));
+            text(StatusCode::ACCEPTED, "")
+        } else {
+            answering.answer(&recorded)
+        };
+        async move { response }
+    })
+    .await;
+    let session = session(&server);
+    assert_eq!(call(&session, "bad").await.unwrap_err().cause(), Cause::Protocol);
+    call(&session, "a").await.unwrap();
+    assert_eq!(streams.opened.load(Ordering::SeqCst), 1, "the session goes on");
+}
+
+#[tokio::test]
 async fn answers_may_come_in_a_batch() {
     let streams = Streams::default();
     let answering = streams.clone();

@@ -15,7 +15,7 @@ use vmcp::health::{Health, ProbeSchedule, probe_all};
 use vmcp::settings::Settings;
 use vmcp::status::{BackendStatus, CircuitState};
 
-use crate::out_support::{PATIENCE, Server, backend, json_body, mcp, open_egress, result, text};
+use crate::out_support::{PATIENCE, Recorded, Server, backend, json_body, mcp, open_egress, result, text};
 
 /// A server that counts its pings and fails the first `failures` of them.
 async fn counting(failures: usize) -> (Server, watch::Receiver<usize>) {
@@ -73,17 +73,24 @@ async fn a_remote_proxy_is_asked_at_the_interval_on_request_alone() {
 
 #[tokio::test]
 async fn a_server_that_its_proxy_cannot_reach_is_unavailable_and_one_that_answers_with_an_error_is_there() {
-    for (error, state) in [
+    for (method, answer, state) in [
         (
-            r#"{"code":-32050,"message":"backend \"x\" is not available","data":{"backend":"x","cause":"refused","outage":true}}"#,
+            "ping",
+            r#""error":{"code":-32050,"message":"backend \"x\" is not available","data":{"backend":"x","cause":"refused","outage":true}}"#,
             BackendStatus::Unavailable,
         ),
-        (r#"{"code":-32601,"message":"no such method"}"#, BackendStatus::Ready),
-        (r#"{"code":"odd"}"#, BackendStatus::Ready),
+        ("ping", r#""error":{"code":-32601,"message":"no such method"}"#, BackendStatus::Ready),
+        ("ping", r#""error":{"code":"odd"}"#, BackendStatus::Ready),
+        ("ping", r#""result":"pong""#, BackendStatus::Ready),
+        ("initialize", r#""result":"pong""#, BackendStatus::Unavailable),
     ] {
-        let server = Server::plain(mcp(move |recorded| {
-            json_body(format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, recorded.json()["id"]))
-        }))
+        let told = move |recorded: &Recorded| {
+            json_body(format!(r#"{{"jsonrpc":"2.0","id":{},{answer}}}"#, recorded.json()["id"]))
+        };
+        let others = mcp(told);
+        let server = Server::plain(move |recorded: Recorded| {
+            if recorded.what() == method { Box::pin(std::future::ready(told(&recorded))) } else { others(recorded) }
+        })
         .await;
         let backend = Arc::new(backend(server.url("/mcp"), Transport::StreamableHttp));
         let schedule = ProbeSchedule { interval: Duration::from_millis(50), timeout: PATIENCE };
@@ -96,7 +103,7 @@ async fn a_server_that_its_proxy_cannot_reach_is_unavailable_and_one_that_answer
         let probing = tokio::spawn(probe_all(discovered, open_egress(), health, false, news, stop.clone()));
         let judged = states.wait_for(|states| states.get("partner").is_some_and(|seen| seen.checked_at.is_some()));
         let found = tokio::time::timeout(PATIENCE, judged).await.unwrap().unwrap()["partner"].state;
-        assert_eq!(found, state, "{error}");
+        assert_eq!(found, state, "{answer}");
         stop.cancel();
         probing.await.unwrap();
     }

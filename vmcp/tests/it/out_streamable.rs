@@ -93,6 +93,20 @@ async fn an_error_of_the_backend_passes_untouched_whatever_the_status() {
 }
 
 #[tokio::test]
+async fn a_malformed_error_is_a_failure_of_the_protocol_whatever_the_status() {
+    for status in [200, 400, 500] {
+        let server = Server::plain(mcp(move |recorded| {
+            let mut response =
+                json_body(format!(r#"{{"jsonrpc":"2.0","id":{},"error":"boom"}}"#, recorded.json()["id"]));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            response
+        }))
+        .await;
+        assert_eq!(call(&session(&server), "{}").await.unwrap_err().cause(), Cause::Protocol, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_may_hold_other_messages_before_the_answer() {
     let server = Server::plain(mcp(|recorded| {
         let answer = result(recorded, r#"{"done":true}"#);

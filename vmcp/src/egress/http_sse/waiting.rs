@@ -5,11 +5,15 @@ use std::collections::HashMap;
 
 use tokio::sync::oneshot;
 
+use crate::egress::error::EgressError;
 use crate::egress::session::Reply;
+
+/// An answer, or what is wrong with it.
+type Answer = Result<Reply, EgressError>;
 
 /// Who waits for which answer; `None` once the stream has ended.
 #[derive(Debug)]
-pub(super) struct Waiting(Mutex<Option<HashMap<u64, oneshot::Sender<Reply>>>>);
+pub(super) struct Waiting(Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>);
 
 impl Waiting {
     /// Nobody waits yet.
@@ -17,7 +21,7 @@ impl Waiting {
         Self(Mutex::new(Some(HashMap::new())))
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Option<HashMap<u64, oneshot::Sender<Reply>>>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Option<HashMap<u64, oneshot::Sender<Answer>>>) -> T) -> T {
         act(&mut self.0.lock())
     }
 
@@ -27,7 +31,7 @@ impl Waiting {
     }
 
     /// Waits for the answer to a request; `None` when the stream has ended.
-    pub(super) fn expect(&self, id: u64) -> Option<oneshot::Receiver<Reply>> {
+    pub(super) fn expect(&self, id: u64) -> Option<oneshot::Receiver<Answer>> {
         let (sender, receiver) = oneshot::channel();
         self.with(|waiting| waiting.as_mut().map(|waiting| waiting.insert(id, sender)))?;
         Some(receiver)
@@ -38,10 +42,10 @@ impl Waiting {
     }
 
     /// Hands an answer to whoever waits for it.
-    pub(super) fn answer(&self, id: u64, reply: Reply) {
+    pub(super) fn answer(&self, id: u64, answer: Answer) {
         if let Some(sender) = self.with(|waiting| waiting.as_mut().and_then(|waiting| waiting.remove(&id))) {
             // Whoever waited may have left at this moment.
-            let _ = sender.send(reply);
+            let _ = sender.send(answer);
         }
     }
 

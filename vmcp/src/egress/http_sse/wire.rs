@@ -102,7 +102,7 @@ impl Wire {
         params: &RawValue,
     ) -> Result<Reply, EgressError> {
         let reply = self.call(live, caller, self.next_id(), "initialize", Some(params)).await;
-        let reply = reply.map_err(Failure::into_error)?;
+        let reply = reply.map_err(handshake::failed)?;
         if let Reply::Result(result) = &reply {
             let agreed = handshake::negotiated(result)?;
             let version = agreed.revision;
@@ -141,7 +141,7 @@ impl Wire {
         let _forget = Forget { waiting: &live.waiting, id };
         let message = jsonrpc::request(&Id::from(id), method, params);
         post(&self.exchange, &live.endpoint, caller, message).await?;
-        Ok(answer.await.map_err(|_| broken())?)
+        Ok(answer.await.map_err(|_| broken())??)
     }
 
     fn next_id(&self) -> u64 {

@@ -40,7 +40,7 @@ impl Awaited<'_> {
             "application/json" => {
                 let text = read_body(response.into_body(), MAX_MESSAGE).await?;
                 match inbound::read(&text, &self.exchange.hearer)? {
-                    Inbound::Answer { id, reply } if self.is_mine(id.as_ref()) => reply,
+                    Inbound::Answer { id, reply } if self.is_mine(id.as_ref()) => reply?,
                     _ => return Err(protocol("the backend's answer belongs to another request")),
                 }
             }
@@ -69,7 +69,7 @@ impl Awaited<'_> {
                 match inbound::read(event.data.as_bytes(), &self.exchange.hearer)? {
                     Inbound::Answer { id, reply } if self.is_mine(id.as_ref()) => {
                         drain(events.into_body());
-                        return Ok(reply);
+                        return reply;
                     }
                     Inbound::Notify(method, message) => {
                         if let Meanwhile::Peer(peer) = self.meanwhile {

@@ -50,7 +50,7 @@ impl Awaited<'_> {
                     Box::pin(self.hear(&text, &mut Questions::default())).await?
                 } else {
                     match inbound::read(&text, &self.exchange.hearer)? {
-                        Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => Some(reply),
+                        Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => Some(reply?),
                         _ => None,
                     }
                 };
@@ -116,7 +116,7 @@ impl Awaited<'_> {
         let mut answer = None;
         for message in inbound::messages(text, self.news.revision())? {
             match inbound::read(message, &self.exchange.hearer)? {
-                Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => answer = Some(reply),
+                Inbound::Answer { id: answered, reply } if self.is_mine(answered.as_ref()) => answer = Some(reply?),
                 Inbound::Relay(message) => self.relay(message).await,
                 Inbound::Notify(method, message) => {
                     if let Meanwhile::Peer(peer) = self.meanwhile {

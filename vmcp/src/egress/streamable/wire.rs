@@ -57,7 +57,7 @@ impl Wire {
         let session_id = response.headers().get(SESSION_ID).map(detached);
         let before = Established { session_id: session_id.clone(), version: "", ticket: None };
         let answered = self.awaited(&before, caller, id, Meanwhile::Nothing).read(response).await;
-        let reply = answered.map_err(Failure::into_error)?.reply;
+        let reply = answered.map_err(handshake::failed)?.reply;
         let Reply::Result(result) = &reply else { return Ok((before, reply)) };
         let agreed = handshake::negotiated(result)?;
         let version = agreed.revision;
