@@ -13,14 +13,14 @@ use crate::ingress::{Asked, mismatch, single};
 use crate::jsonrpc::{ErrorObject, Id, Message, Object, code, notification, raw};
 use crate::seal::Sealer;
 use crate::stateless::meta::{OF_REQUEST, PROGRESS_TOKEN};
-use crate::stateless::mirrored::is_same;
+use crate::stateless::mirrored::{is_same, text_of};
 use crate::stateless::tasks::{TASK_ID, can_begin, is_declared};
 use crate::stateless::{header, takes_inputs};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 
@@ -226,15 +226,19 @@ impl Conversation for Call<'_> {
         if item.marked.is_empty() {
             return Ok(());
         }
-        let arguments =
-            self.request.arguments().map(|arguments| serde_json::from_str::<Map<String, Value>>(arguments.get()));
-        let arguments = arguments.and_then(Result::ok).unwrap_or_default();
         for mirrored in &item.marked {
             let shown = mirrored.header.as_str();
             let value = single(&self.declared.arguments, &mirrored.header, shown)?.map(header::decode).transpose();
             let value = value.map_err(|error| mismatch(format!("the {shown} header is malformed: {error}")))?;
             let path = mirrored.path.join(".");
-            match (value, mirrored.find(&arguments)) {
+            let argument = self.request.arguments().map(|arguments| mirrored.find(arguments)).transpose();
+            let argument = argument.map_err(|error| ErrorObject::from(&error))?.flatten();
+            if let Some(Err(unrepeatable)) = argument.map(text_of) {
+                return Err(mismatch(format!(
+                    "the {shown} header cannot say what the argument {path:?} does: {unrepeatable}"
+                )));
+            }
+            match (value, argument) {
                 (None, None) => {}
                 (Some(value), Some(argument)) if is_same(&value, argument) => {}
                 (Some(_), Some(_)) => {

@@ -2,6 +2,7 @@
 //! streamable HTTP, custom headers from tool parameters).
 
 use super::header::PARAM_PREFIX;
+use crate::jsonrpc::{Object, ParseError};
 use http::HeaderName;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -39,35 +40,58 @@ pub enum MarkError {
     Unreachable,
 }
 
+/// What a header can repeat.
+pub const REPEATABLE: &str = "text, a boolean or an integer from -9007199254740991 to 9007199254740991";
+/// The largest integer: up to it all are exact in a double, as which many decoders read them (2026-07-28, tools, `x-mcp-header`).
+const LARGEST: i64 = (1 << 53) - 1;
+
+/// An argument that no header can repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a header can repeat {REPEATABLE}")]
+pub struct Unrepeatable;
+
 impl Mirrored {
-    /// The argument's value; none for `null`, which is like none.
-    pub fn find<'a>(&self, arguments: &'a Map<String, Value>) -> Option<&'a Value> {
-        let (first, rest) = self.path.split_first()?;
-        let found = rest.iter().try_fold(arguments.get(first)?, |value, name| value.get(name))?;
-        Some(found).filter(|value| !value.is_null())
-    }
-}
-
-/// The text that stands for an argument in its header; none for what can have no header.
-pub fn text_of(argument: &Value) -> Option<String> {
-    match argument {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-/// Whether a header with this text repeats `argument`: numbers are compared by value, everything else as it is.
-pub fn is_same(text: &str, argument: &Value) -> bool {
-    match argument {
-        Value::Number(number) => {
-            text == number.to_string()
-                || (text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'.'))
-                    && text.parse().is_ok_and(|value: f64| number.as_f64() == Some(value)))
+    /// The argument's value among those of a call; none for `null`, which is like none. What stands there twice, or but for
+    /// case, is an error: header and body would differ.
+    pub fn find<'a>(&self, arguments: &'a RawValue) -> Result<Option<&'a RawValue>, ParseError> {
+        let mut value = Some(arguments);
+        for name in &self.path {
+            let Some(object) = value.filter(|value| value.get().starts_with('{')) else { return Ok(None) };
+            value = Object::parse(object, "params.arguments", &[name])?.borrowed(name);
         }
-        other => text_of(other).as_deref() == Some(text),
+        Ok(value.filter(|value| value.get() != "null"))
     }
+}
+
+/// The text that stands for an argument in its header.
+pub fn text_of(argument: &RawValue) -> Result<String, Unrepeatable> {
+    match argument.get() {
+        text if text.starts_with('"') => serde_json::from_str(text).map_err(|_| Unrepeatable),
+        flag @ ("true" | "false") => Ok(flag.to_owned()),
+        number => integer_of(number).map(|integer| integer.to_string()).ok_or(Unrepeatable),
+    }
+}
+
+/// Whether a header with this text repeats `argument`: integers are compared by value, everything else as it is.
+pub fn is_same(text: &str, argument: &RawValue) -> bool {
+    match argument.get() {
+        other if other.starts_with(['"', 't', 'f']) => text_of(argument).is_ok_and(|repeated| repeated == text),
+        number => integer_of(number).is_some_and(|integer| written(text) == Some(integer)),
+    }
+}
+
+/// The integer that a JSON number is, if a header can repeat it.
+fn integer_of(number: &str) -> Option<i64> {
+    // One with an exponent or a fraction of zeros is shown as the integer that it is.
+    let integer = number.parse().ok().or_else(|| number.parse::<f64>().ok()?.to_string().parse().ok())?;
+    (-LARGEST..=LARGEST).contains(&integer).then_some(integer)
+}
+
+/// The integer that a header says: `42`, and `42.0` as well.
+fn written(text: &str) -> Option<i64> {
+    let (integer, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_integer = !integer.starts_with('+') && !fraction.is_empty() && fraction.bytes().all(|digit| digit == b'0');
+    integer.parse().ok().filter(|_| is_integer)
 }
 
 /// The arguments that the input schema of a tool marks.
@@ -183,32 +207,73 @@ mod tests {
         assert_eq!(mirrored(&raw("x-mcp-header")), Err(MarkError::NotASchema));
     }
 
+    fn raw_text(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
     #[test]
-    fn numbers_are_compared_by_value_and_everything_else_as_it_is() {
+    fn integers_are_compared_by_value_and_everything_else_as_it_is() {
         for (text, argument, same) in [
-            ("42", json!(42), true),
-            ("42.0", json!(42), true),
-            ("-7", json!(-7), true),
-            ("43", json!(42), false),
-            ("", json!(0), false),
-            ("NaN", json!(1), false),
-            ("true", json!(true), true),
-            ("True", json!(true), false),
-            ("a b", json!("a b"), true),
-            ("A", json!("a"), false),
-            ("1", json!([1]), false),
+            ("42", "42", true),
+            ("42.0", "42", true),
+            ("042", "42", true),
+            ("42", "42.00", true),
+            ("-7", "-7", true),
+            ("0", "-0", true),
+            ("100", "1e2", true),
+            ("1e2", "100", false),
+            ("43", "42", false),
+            ("42.5", "42", false),
+            ("+42", "42", false),
+            ("42.", "42", false),
+            ("", "0", false),
+            ("NaN", "1", false),
+            ("9007199254740991", "9007199254740991", true),
+            ("-9007199254740991", "-9007199254740991", true),
+            ("9007199254740992", "9007199254740991", false),
+            ("true", "true", true),
+            ("True", "true", false),
+            ("a b", r#""a b""#, true),
+            ("ü", r#""\u00fc""#, true),
+            ("A", r#""a""#, false),
+            ("42.0", r#""42""#, false),
         ] {
-            assert_eq!(is_same(text, &argument), same, "{text} {argument}");
+            assert_eq!(is_same(text, &raw_text(argument)), same, "{text} {argument}");
+        }
+    }
+
+    #[test]
+    fn what_decoders_read_differently_no_header_repeats() {
+        for argument in [
+            "9007199254740992",
+            "-9007199254740992",
+            "9007199254740993",
+            "18446744073709551615",
+            "1e24",
+            "1e400",
+            "1.5",
+            r#""\ud800""#,
+            "[1]",
+            "{}",
+        ] {
+            assert_eq!(text_of(&raw_text(argument)), Err(Unrepeatable), "{argument}");
+            assert!(!is_same(argument, &raw_text(argument)), "{argument}");
         }
     }
 
     #[test]
     fn an_argument_is_found_at_the_exact_path() {
         let mirrored = Mirrored { header: "mcp-param-a".parse().unwrap(), path: vec!["a".into(), "b".into()] };
-        let find = |arguments: Value| mirrored.find(arguments.as_object().unwrap()).cloned();
-        assert_eq!(find(json!({"a": {"b": 1}})), Some(json!(1)));
-        for arguments in [json!({}), json!({"a": 1}), json!({"a": {"b": null}}), json!({"b": 1})] {
-            assert_eq!(find(arguments), None);
+        let find = |arguments: &str| {
+            let arguments = raw_text(arguments);
+            mirrored.find(&arguments).map(|found| found.map(|value| value.get().to_owned()))
+        };
+        assert_eq!(find(r#"{"a":{"b":1}}"#), Ok(Some("1".to_owned())));
+        for arguments in ["{}", r#"{"a":1}"#, r#"{"a":{"b":null}}"#, r#"{"b":1}"#, "7"] {
+            assert_eq!(find(arguments), Ok(None), "{arguments}");
+        }
+        for arguments in [r#"{"a":{"b":1,"b":2}}"#, r#"{"a":{"b":1},"A":{}}"#] {
+            assert!(find(arguments).is_err(), "{arguments}");
         }
     }
 }

@@ -114,6 +114,10 @@ async fn arguments_are_repeated_in_the_headers_that_the_schema_names() {
         (json!({}), vec![("mcp-param-region", "eu")], false),
         (json!({"options": {"count": 42}}), vec![("mcp-param-count", "42.0")], true),
         (json!({"options": {"count": 42}}), vec![("mcp-param-count", "43")], false),
+        (json!({"options": {"count": (1_u64 << 53) + 1}}), vec![("mcp-param-count", "9007199254740992")], false),
+        (json!({"options": {"count": (1_u64 << 53) + 1}}), vec![("mcp-param-count", "9007199254740993")], false),
+        (json!({"options": {"count": 1.5}}), vec![("mcp-param-count", "1.5")], false),
+        (json!({"options": {"count": 1.5}}), vec![], false),
     ] {
         let params = described(json!({"name": "b_query", "arguments": arguments}));
         let mut client = client.mirroring("tools/call", &params);

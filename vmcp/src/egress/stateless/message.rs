@@ -14,7 +14,7 @@ use crate::egress::exchange::Exchange;
 use crate::egress::peer::Declared;
 use crate::egress::streamable::{PROTOCOL_VERSION, post};
 use crate::jsonrpc::{self, Id, Object, ParseError, raw};
-use crate::stateless::mirrored::{Mirrored, text_of};
+use crate::stateless::mirrored::{Mirrored, REPEATABLE, Unrepeatable, text_of};
 use crate::stateless::{VERSION, header, meta, tasks};
 
 /// Who sends a request.
@@ -59,7 +59,7 @@ impl Message {
             headers.insert(header::NAME, header::encode(&name));
         }
         for mirrored in mirrored {
-            if let Some(text) = argument(&params, &mirrored.path)? {
+            if let Some(text) = repeated(&params, mirrored)? {
                 headers.insert(mirrored.header.clone(), header::encode(&text));
             }
         }
@@ -133,15 +133,17 @@ fn is_info(info: &RawValue) -> bool {
     serde_json::from_str::<Info>(info.get()).is_ok()
 }
 
-/// The text of the argument at a path. What stands there twice, or but for case, is an error: header and body would differ.
-fn argument(params: &Object<'_>, path: &[String]) -> Result<Option<String>, ParseError> {
-    let mut value = params.field("arguments").map(ToOwned::to_owned);
-    for name in path {
-        let Some(object) = value.filter(|value| value.get().starts_with('{')) else { return Ok(None) };
-        value = Object::parse(&object, "params.arguments", &[name])?.field(name).map(ToOwned::to_owned);
-    }
-    let value = value.and_then(|value| serde_json::from_str(value.get()).ok());
-    Ok(value.as_ref().and_then(text_of))
+/// The text of an argument for its header.
+fn repeated(params: &Object<'_>, mirrored: &Mirrored) -> Result<Option<String>, ParseError> {
+    let arguments = params.field("arguments");
+    let Some(argument) = arguments.map(|arguments| mirrored.find(arguments)).transpose()?.flatten() else {
+        return Ok(None);
+    };
+    text_of(argument).map(Some).map_err(|Unrepeatable| ParseError::Type {
+        place: "params.arguments",
+        key: mirrored.path.join("."),
+        expected: REPEATABLE,
+    })
 }
 
 #[cfg(test)]
@@ -233,6 +235,16 @@ mod tests {
             [r#"{"region":"a","region":"b"}"#, r#"{"region":"a","Region":"b"}"#, r#"{"options":{"deep":1,"deep":2}}"#]
         {
             assert!(headers(&format!(r#"{{"name":"x","arguments":{twice}}}"#)).is_err(), "{twice}");
+        }
+        let counted = |count: &str| headers(&format!(r#"{{"name":"x","arguments":{{"count":{count}}}}}"#));
+        assert_eq!(counted("1e2").unwrap()["mcp-param-count"], "100");
+        for count in ["9007199254740993", "1e24", "1e400", "1.5", "[]"] {
+            let error = counted(count).unwrap_err();
+            assert_eq!(error.code(), jsonrpc::code::INVALID_PARAMS, "{count}");
+            assert!(
+                error.to_string().starts_with("params.arguments.count must be text, a boolean or an integer"),
+                "{error}"
+            );
         }
         let read = message("resources/read", r#"{"uri":"file:///a"}"#, &[], Sender::Gateway).unwrap();
         assert_eq!(read.headers["mcp-name"], "file:///a");
