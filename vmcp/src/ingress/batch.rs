@@ -3,7 +3,7 @@
 use super::answer::Refused;
 use super::post::{self, Notice};
 use super::session::Session;
-use super::upstream::Call;
+use super::upstream::{Call, Unanswered};
 use super::{Ingress, answer, answering, methods};
 use crate::backend::Caller;
 use crate::jsonrpc::{
@@ -49,10 +49,16 @@ pub(super) async fn post(
                 Err(error) => errors.push(error_response(Some(&request.id), &raw(&error))),
             },
             Ok(Message::Notification(notification)) => {
-                let notice = Notice::read(headers, &notification)?;
-                notice.act(ingress, &session, &caller, bytes.clone()).await?;
+                let taken = match Notice::read(headers, &notification) {
+                    Ok(notice) => notice.act(&session, &caller, bytes.clone()).await,
+                    Err(error) => Err(ErrorObject::from(&error).into()),
+                };
+                errors.extend(error_of(ingress, &session, taken)?);
             }
-            Ok(Message::Response(_)) => post::take(ingress, &session, &caller, bytes.clone()).await?,
+            Ok(Message::Response(_)) => {
+                let taken = post::take(&session, &caller, bytes.clone()).await;
+                errors.extend(error_of(ingress, &session, taken)?);
+            }
         }
     }
     if errors.is_empty() && works.is_empty() {
@@ -61,13 +67,53 @@ pub(super) async fn post(
     Ok(answering::answer_later(&session, errors, works, ingress.patience))
 }
 
+/// The error that tells of a message without answer which could not be taken. The other messages are answered all the same, unless
+/// there is no session any more.
+fn error_of(
+    ingress: &Arc<Ingress>,
+    session: &Arc<Session>,
+    taken: Result<(), Unanswered>,
+) -> Result<Option<Bytes>, Refused> {
+    match taken {
+        Ok(()) => Ok(None),
+        Err(Unanswered::Error(error)) => Ok(Some(error_response(None, &raw(&error)))),
+        Err(lost @ Unanswered::SessionLost) => Err(post::refusal_of(ingress, session, lost)),
+    }
+}
+
 fn begin(session: &Arc<Session>, request: &Request<'_>) -> Result<(super::session::InFlight, Call), ErrorObject> {
     if request.method == "initialize" {
         return Err(ErrorObject::new(code::INVALID_REQUEST, "\"initialize\" cannot be part of a batch"));
     }
     methods::check(&request.method, request.params).map_err(|error| ErrorObject::from(&error))?;
-    let in_flight =
-        session.begin(&request.id).map_err(|busy| ErrorObject::new(code::INVALID_REQUEST, busy.to_string()))?;
+    let in_flight = session.begin(&request.id).map_err(|busy| ErrorObject::new(busy.code(), busy.to_string()))?;
     let call = Call { method: request.method.clone().into_owned(), params: request.params.map(ToOwned::to_owned) };
     Ok((in_flight, call))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::super::sessions::{SessionLimits, Sessions};
+    use super::*;
+    use crate::jsonrpc::Id;
+
+    #[test]
+    fn too_many_requests_at_once_may_be_sent_later() {
+        let session = Sessions::new(SessionLimits::default()).create(&Caller::anonymous()).unwrap();
+        let ping = r#"{"jsonrpc":"2.0","id":"a","method":"ping"}"#;
+        let Message::Request(ping) = Message::parse(ping.as_bytes()).unwrap() else { panic!("a request") };
+        let (first, _) = begin(&session, &ping).unwrap();
+        assert_eq!(begin(&session, &ping).unwrap_err().code, code::INVALID_REQUEST, "its id is in use");
+        drop(first);
+        let mut id = 0;
+        let all: Vec<_> = std::iter::from_fn(|| {
+            id += 1;
+            session.begin(&Id::from(id)).ok()
+        })
+        .collect();
+        assert_eq!(begin(&session, &ping).unwrap_err().code, code::OVERLOADED);
+        drop(all);
+        assert!(begin(&session, &ping).is_ok());
+    }
 }

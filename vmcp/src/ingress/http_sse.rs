@@ -131,10 +131,15 @@ async fn take(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Refu
             answer(ingress, session, caller, in_flight, call);
         }
         Message::Notification(notification) => {
-            let notice = Notice::read(&headers, &notification)?;
-            notice.act(ingress, &session, &caller, body.clone()).await?;
+            let notice =
+                Notice::read(&headers, &notification).map_err(|error| post::bad_request(&ErrorObject::from(&error)))?;
+            let taken = notice.act(&session, &caller, body.clone()).await;
+            taken.map_err(|untaken| post::refusal_of(ingress, &session, untaken))?;
         }
-        Message::Response(_) => post::take(ingress, &session, &caller, body.clone()).await?,
+        Message::Response(_) => {
+            let taken = post::take(&session, &caller, body.clone()).await;
+            taken.map_err(|untaken| post::refusal_of(ingress, &session, untaken))?;
+        }
     }
     Ok(answer::empty(StatusCode::ACCEPTED))
 }

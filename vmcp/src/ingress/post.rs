@@ -8,7 +8,7 @@ use super::work::{Progress, Work};
 use super::{Ingress, SESSION_HEADER, accept, answer, answering, batch, body, methods, modern, revision};
 use crate::backend::Caller;
 use crate::jsonrpc::{
-    ErrorObject, Id, Message, Notification, Object, Request as Asked, code, error_response, is_batch, raw,
+    ErrorObject, Id, Message, Notification, Object, ParseError, Request as Asked, code, error_response, is_batch, raw,
     result_response,
 };
 use crate::replicas::Handshake;
@@ -40,13 +40,15 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
     match message {
         Message::Request(call) => answer_call(ingress, headers, caller, call).await,
         Message::Notification(notification) => {
-            let notice = Notice::read(&headers, &notification)?;
+            let notice =
+                Notice::read(&headers, &notification).map_err(|error| bad_request(&ErrorObject::from(&error)))?;
             if matches!(notice, Notice::Stateless) {
                 return Ok(answer::empty(StatusCode::ACCEPTED));
             }
             let session = ingress.session(&headers, &caller).await?;
             ingress.check_version(&headers)?;
-            notice.act(ingress, &session, &caller, body.clone()).await?;
+            let taken = notice.act(&session, &caller, body.clone()).await;
+            taken.map_err(|untaken| refusal_of(ingress, &session, untaken))?;
             Ok(answer::empty(StatusCode::ACCEPTED))
         }
         Message::Response(_) if revision::is_stateless(&headers) => {
@@ -57,7 +59,8 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
         Message::Response(_) => {
             let session = ingress.session(&headers, &caller).await?;
             ingress.check_version(&headers)?;
-            take(ingress, &session, &caller, body.clone()).await?;
+            let taken = take(&session, &caller, body.clone()).await;
+            taken.map_err(|untaken| refusal_of(ingress, &session, untaken))?;
             Ok(answer::empty(StatusCode::ACCEPTED))
         }
     }
@@ -128,15 +131,12 @@ async fn answer_call(
 
 /// Notes that a request is under way, or says why it may not be.
 pub(super) fn begin(session: &Arc<Session>, id: &Id) -> Result<InFlight, Refused> {
-    session.begin(id).map_err(|busy| match busy {
-        BusyError::Ended => super::no_such_session(),
-        BusyError::IdInUse => {
-            let error = ErrorObject::new(code::INVALID_REQUEST, busy.to_string());
-            answer::error(StatusCode::BAD_REQUEST, Some(id), &error).into()
-        }
-        BusyError::TooMany => {
-            let error = ErrorObject::new(code::OVERLOADED, busy.to_string());
-            answer::try_later(answer::error(StatusCode::TOO_MANY_REQUESTS, Some(id), &error), 1)
+    session.begin(id).map_err(|busy| {
+        let answer = |status| answer::error(status, Some(id), &ErrorObject::new(busy.code(), busy.to_string()));
+        match busy {
+            BusyError::Ended => super::no_such_session(),
+            BusyError::IdInUse => answer(StatusCode::BAD_REQUEST).into(),
+            BusyError::TooMany => answer::try_later(answer(StatusCode::TOO_MANY_REQUESTS), 1),
         }
     })
 }
@@ -219,15 +219,10 @@ pub(super) enum Notice {
 
 impl Notice {
     /// Reads a notification.
-    pub(super) fn read(headers: &HeaderMap, notification: &Notification<'_>) -> Result<Self, Refused> {
-        let params = notification
-            .params
-            .map(|params| Object::parse(params, "params", methods::owned_keys(&notification.method)))
-            .transpose()
-            .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
-        let stateless = revision::names_stateless(headers, &notification.method, params.as_ref())
-            .map_err(|error| bad_request(&ErrorObject::from(&error)))?;
-        if stateless {
+    pub(super) fn read(headers: &HeaderMap, notification: &Notification<'_>) -> Result<Self, ParseError> {
+        let keys = methods::owned_keys(&notification.method);
+        let params = notification.params.map(|params| Object::parse(params, "params", keys)).transpose()?;
+        if revision::names_stateless(headers, &notification.method, params.as_ref())? {
             return Ok(Self::Stateless);
         }
         if notification.method != "notifications/cancelled" {
@@ -238,13 +233,7 @@ impl Notice {
     }
 
     /// Does what it asks for; `message` is the notification as it came.
-    pub(super) async fn act(
-        self,
-        ingress: &Arc<Ingress>,
-        session: &Arc<Session>,
-        caller: &Caller,
-        message: Bytes,
-    ) -> Result<(), Refused> {
+    pub(super) async fn act(self, session: &Session, caller: &Caller, message: Bytes) -> Result<(), Unanswered> {
         match self {
             Self::Cancelled(id) => {
                 if let Some(id) = id {
@@ -253,22 +242,21 @@ impl Notice {
                 Ok(())
             }
             Self::Stateless => Ok(()),
-            Self::Other => take(ingress, session, caller, message).await,
+            Self::Other => take(session, caller, message).await,
         }
     }
 }
 
 /// Hands a message without answer to what stands behind the session.
-pub(super) async fn take(
-    ingress: &Arc<Ingress>,
-    session: &Arc<Session>,
-    caller: &Caller,
-    message: Bytes,
-) -> Result<(), Refused> {
+pub(super) async fn take(session: &Session, caller: &Caller, message: Bytes) -> Result<(), Unanswered> {
     let Some(upstream) = session.upstream() else { return Ok(()) };
-    match upstream.take(caller, message).await {
-        Ok(()) => Ok(()),
-        Err(Unanswered::SessionLost) => Err(lost(ingress, session)),
-        Err(Unanswered::Error(error)) => Err(answer::error(StatusCode::BAD_GATEWAY, None, &error).into()),
+    upstream.take(caller, message).await
+}
+
+/// Refuses a message without answer that could not be taken.
+pub(super) fn refusal_of(ingress: &Arc<Ingress>, session: &Arc<Session>, untaken: Unanswered) -> Refused {
+    match untaken {
+        Unanswered::SessionLost => lost(ingress, session),
+        Unanswered::Error(error) => answer::error(StatusCode::BAD_GATEWAY, None, &error).into(),
     }
 }

@@ -4,7 +4,7 @@ use super::outbox::Outbox;
 use super::replay::Streams;
 use super::upstream::UpstreamSession;
 use crate::backend::Principal;
-use crate::jsonrpc::Id;
+use crate::jsonrpc::{Id, code};
 use crate::replicas::{Letter, SessionStore, SharedSession, Signal};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -61,6 +61,16 @@ pub enum BusyError {
     /// The session has ended since the request named it.
     #[error("the session has ended")]
     Ended,
+}
+
+impl BusyError {
+    /// The code of the error that tells a client.
+    pub fn code(self) -> i64 {
+        match self {
+            Self::TooMany => code::OVERLOADED,
+            Self::IdInUse | Self::Ended => code::INVALID_REQUEST,
+        }
+    }
 }
 
 impl Session {

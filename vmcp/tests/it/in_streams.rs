@@ -88,6 +88,25 @@ async fn a_batch_is_answered_message_by_message() {
 }
 
 #[tokio::test]
+async fn a_message_of_a_batch_that_is_wrong_takes_no_answer_from_the_others() {
+    let backend = Backend::start(&["echo"]).await;
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = client_of(&gateway, "2025-03-26").await;
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"b_echo"}}"#;
+    for wrong in [
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"requestId":2}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"_meta":{},"_META":{}}}"#,
+    ] {
+        let response = client.open(Method::POST, "/mcp", format!("[{call},{wrong}]")).await;
+        assert_eq!(response.status(), StatusCode::OK, "{wrong}");
+        let mut events = Events::of(response);
+        let (error, answer) = (events.next().await.unwrap(), events.next().await.unwrap());
+        assert_eq!((&error["id"], &error["error"]["code"]), (&Value::Null, &json!(-32602)), "{wrong}");
+        assert!(answer["result"].is_object(), "{wrong}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn batches_are_of_one_revision_and_bounded() {
     let backend = Backend::start(&["echo"]).await;
     let gateway = gateway(&[("b", &backend)], "").await;
