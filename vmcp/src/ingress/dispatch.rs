@@ -6,6 +6,7 @@ use crate::backend::Caller;
 use crate::egress::Reply;
 use crate::jsonrpc::{ErrorObject, code, error_response, raw, result_response};
 use bytes::Bytes;
+use serde_json::json;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -33,6 +34,10 @@ pub(super) async fn answer(
     messages: mpsc::Sender<Bytes>,
 ) -> Outcome {
     let Some(upstream) = session.upstream() else {
+        // Pings alone may come before the handshake (MCP 2024-11-05, lifecycle).
+        if call.method == "ping" {
+            return Outcome::Answered(result_response(in_flight.id(), &raw(&json!({}))));
+        }
         let error = ErrorObject::new(code::INVALID_REQUEST, "the first request of a session must be \"initialize\"");
         return Outcome::Answered(error_response(Some(in_flight.id()), &raw(&error)));
     };

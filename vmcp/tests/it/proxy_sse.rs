@@ -53,6 +53,7 @@ async fn a_client_of_the_old_transport_speaks_with_a_server_of_the_old_transport
     let proxy = proxy_of(&server, json!({})).await;
     let mut client = SseClient::connect(proxy.client()).await;
     assert!(client.endpoint.starts_with("/messages?sessionId="), "{}", client.endpoint);
+    assert_eq!(client.request("ping", json!({})).await["result"], json!({}), "pings are allowed before the handshake");
     let early = client.request("tools/list", json!({})).await;
     assert!(early["error"]["message"].as_str().unwrap().contains("initialize"), "{early}");
     client.initialize().await;
