@@ -7,7 +7,7 @@ use super::upstream::{Call, Unanswered};
 use super::{Ingress, answer, answering, methods};
 use crate::backend::Caller;
 use crate::jsonrpc::{
-    BATCHING, ErrorObject, Message, ParseError, Request, code, error_response, messages_of_batch, raw,
+    BATCHING, ErrorObject, Message, ParseError, Request, code, error_response, id_beside, messages_of_batch, raw,
 };
 use axum::response::Response;
 use bytes::Bytes;
@@ -43,7 +43,10 @@ pub(super) async fn post(
     for text in messages {
         let bytes = Bytes::copy_from_slice(text.get().as_bytes());
         match Message::parse(&bytes) {
-            Err(error) => errors.push(error_response(None, &raw(&ErrorObject::from(&error)))),
+            Err(error) => {
+                let id = id_beside(&bytes, &error);
+                errors.push(error_response(id.as_ref(), &raw(&ErrorObject::from(&error))));
+            }
             Ok(Message::Request(request)) => match begin(&session, &request) {
                 Ok((in_flight, call)) => works.push(post::work(&session, caller.clone(), in_flight, call)),
                 Err(error) => errors.push(error_response(Some(&request.id), &raw(&error))),

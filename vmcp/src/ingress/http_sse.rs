@@ -121,7 +121,7 @@ async fn take(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Refu
     let (_, id) = id.ok_or_else(no_such_session)?;
     let session = ingress.find_session(&id, &caller).await?.ok_or_else(no_such_session)?;
     let body = body::read(body).await?;
-    let message = Message::parse(&body).map_err(|error| post::bad_request(&ErrorObject::from(&error)))?;
+    let message = Message::parse(&body).map_err(|error| post::unreadable(&body, &error))?;
     match message {
         Message::Request(asked) if asked.method == "initialize" => initialize(ingress, session, caller, &asked),
         Message::Request(asked) => {

@@ -8,8 +8,8 @@ use super::work::{Progress, Work};
 use super::{Ingress, SESSION_HEADER, accept, answer, answering, batch, body, methods, modern, revision};
 use crate::backend::Caller;
 use crate::jsonrpc::{
-    ErrorObject, Id, Message, Notification, Object, ParseError, Request as Asked, code, error_response, is_batch, raw,
-    result_response,
+    ErrorObject, Id, Message, Notification, Object, ParseError, Request as Asked, code, error_response, id_beside,
+    is_batch, raw, result_response,
 };
 use crate::replicas::Handshake;
 use axum::body::Body;
@@ -36,7 +36,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
     if is_batch(&body) {
         return batch::post(ingress, &headers, caller, &body).await;
     }
-    let message = Message::parse(&body).map_err(|error| bad_request(&ErrorObject::from(&error)))?;
+    let message = Message::parse(&body).map_err(|error| unreadable(&body, &error))?;
     match message {
         Message::Request(call) => answer_call(ingress, headers, caller, call).await,
         Message::Notification(notification) => {
@@ -85,6 +85,11 @@ fn check_accept(headers: &HeaderMap) -> Result<(), Refused> {
 
 pub(super) fn bad_request(error: &ErrorObject) -> Refused {
     answer::error(StatusCode::BAD_REQUEST, None, error).into()
+}
+
+/// Refuses a text that is no message.
+pub(super) fn unreadable(text: &[u8], error: &ParseError) -> Refused {
+    answer::error(StatusCode::BAD_REQUEST, id_beside(text, error).as_ref(), &ErrorObject::from(error)).into()
 }
 
 async fn answer_call(

@@ -1,7 +1,7 @@
 //! The envelope: which kind of message it is, its id, its method, and raw JSON for the rest.
 
 use super::limits::check_depth;
-use super::{Object, ParseError, raw};
+use super::{Object, ParseError, code, raw};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -99,6 +99,15 @@ impl<'a> Message<'a> {
             _ => Err(ParseError::Envelope("it needs exactly one of \"method\", \"result\" and \"error\"")),
         }
     }
+}
+
+/// The id of a request of which the params alone are wrong: it can be read beside the `error`.
+pub fn id_beside(text: &[u8], error: &ParseError) -> Option<Id> {
+    if error.code() != code::INVALID_PARAMS {
+        return None;
+    }
+    let object = Object::parse_text(std::str::from_utf8(text).ok()?, ENVELOPE, &OWNED).ok()?;
+    object.field("id").and_then(|id| Id::parse(id).ok())
 }
 
 /// A member of the params of a notification; none when `text` is no notification, or it has no such member of that type.

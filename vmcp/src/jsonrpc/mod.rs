@@ -16,5 +16,7 @@ mod tests;
 pub use compose::{error_response, notification, raw, request, result_response};
 pub use error::{ErrorObject, ParseError, code};
 pub use limits::MAX_DEPTH;
-pub use message::{BATCHING, Id, Message, Notification, Outcome, Request, Response, is_batch, messages_of_batch, told};
+pub use message::{
+    BATCHING, Id, Message, Notification, Outcome, Request, Response, id_beside, is_batch, messages_of_batch, told,
+};
 pub use object::{Object, array};

@@ -245,5 +245,9 @@ async fn bad_requests_of_clients_end_alone() {
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{what}","params":{params}}}"#);
         assert_eq!(client.post(body).await.error_code(), -32602, "{what}");
     }
+    for params in ["null", "[]", "7"] {
+        let answer = client.post(format!(r#"{{"jsonrpc":"2.0","id":"i","method":"ping","params":{params}}}"#)).await;
+        assert_eq!((answer.error_code(), &answer.json()["id"]), (-32602, &json!("i")), "{params}");
+    }
     goes_well(&client).await;
 }

@@ -72,6 +72,7 @@ async fn a_batch_is_answered_message_by_message() {
         {"jsonrpc": "2.0", "id": 3, "method": "initialize", "params": initialize_params("2025-03-26")},
         {"jsonrpc": "2.0", "id": 4, "method": "tools/call", "params": {"name": "b_echo", "Name": "other"}},
         {"id": 5},
+        {"jsonrpc": "2.0", "id": 6, "method": "ping", "params": null},
     ]);
     let response = client.open(Method::POST, "/mcp", batch.to_string()).await;
     let mut events = Events::of(response);
@@ -79,11 +80,11 @@ async fn a_batch_is_answered_message_by_message() {
     while let Some(answer) = events.next().await {
         answers.insert(answer["id"].as_u64(), answer);
     }
-    assert_eq!(answers.keys().copied().collect::<Vec<_>>(), [None, Some(1), Some(2), Some(3), Some(4)]);
+    assert_eq!(answers.keys().copied().collect::<Vec<_>>(), [None, Some(1), Some(2), Some(3), Some(4), Some(6)]);
     assert_eq!(answers[&Some(1)]["result"], json!({}));
     assert!(answers[&Some(2)]["result"]["content"][0]["text"].as_str().unwrap().starts_with("echo of"));
-    let codes = [None, Some(3), Some(4)].map(|id| answers[&id]["error"]["code"].clone());
-    assert_eq!(codes, [-32600, -32600, -32602].map(Value::from));
+    let codes = [None, Some(3), Some(4), Some(6)].map(|id| answers[&id]["error"]["code"].clone());
+    assert_eq!(codes, [-32600, -32600, -32602, -32602].map(Value::from));
     assert_eq!(backend.count("tools/call"), 1);
 }
 
