@@ -47,8 +47,10 @@ fn accepts(headers: &HeaderMap, kind: &str, subtype: &str) -> bool {
 fn range(text: &str) -> (&str, bool) {
     let mut parts = text.split(';');
     let range = parts.next().unwrap_or_default().trim();
-    let excluded = parts.filter_map(|part| part.trim().strip_prefix("q=")).any(|q| q.parse() == Ok(0.0_f32));
-    (range, !excluded)
+    let is_excluded = parts
+        .filter_map(|part| part.split_once('='))
+        .any(|(name, weight)| name.trim().eq_ignore_ascii_case("q") && weight.trim().parse() == Ok(0.0_f32));
+    (range, !is_excluded)
 }
 
 /// How precisely a range means a media type; 0 when it does not.
@@ -76,6 +78,8 @@ mod tests {
             ("*/*", true, true),
             ("text/*", false, true),
             ("*/*, text/event-stream;q=0", true, false),
+            ("*/*, text/event-stream;Q=0", true, false),
+            ("*/*, text/event-stream ; q = 0.000", true, false),
             ("text/html", false, false),
             ("", false, false),
         ] {
