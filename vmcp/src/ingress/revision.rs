@@ -61,13 +61,16 @@ pub(super) fn agreed(result: &RawValue) -> Option<String> {
     result.string("protocolVersion").ok().flatten()
 }
 
-/// The refusal of a request without a session that names a revision which is not served so.
+/// The refusal of a request without a session that names a revision which is not served so. Its data lists all revisions, those
+/// with sessions too, as `server/discover` does.
 pub(super) fn unsupported(requested: &str, served: &[&str]) -> ErrorObject {
-    ErrorObject::new(
-        code::UNSUPPORTED_PROTOCOL_VERSION,
-        format!("protocol version {requested} is not served without sessions, expected one of {}", served.join(", ")),
-    )
-    .with_data(json!({ "supported": served, "requested": requested }))
+    let message = if served.contains(&requested) {
+        format!("protocol version {requested} is served in sessions alone, begin one with \"initialize\"")
+    } else {
+        format!("protocol version {requested} is not served, expected one of {}", served.join(", "))
+    };
+    let data = json!({ "supported": served, "requested": requested });
+    ErrorObject::new(code::UNSUPPORTED_PROTOCOL_VERSION, message).with_data(data)
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ async fn headers_and_body_say_the_same() {
 async fn a_request_says_its_revision_and_what_its_client_can() {
     let gateway = start(ANONYMOUS, &[]).await;
     let client = gateway.client();
-    let mut served = client.ask("server/discover", json!({})).await.json()["result"]["supportedVersions"].clone();
+    let served = client.ask("server/discover", json!({})).await.json()["result"]["supportedVersions"].clone();
     let without = |key: &str| {
         let mut meta = meta(&json!({}));
         meta.as_object_mut().unwrap().remove(key);
@@ -68,7 +68,16 @@ async fn a_request_says_its_revision_and_what_its_client_can() {
     let client = client.mirroring("tools/list", &future).with("mcp-protocol-version", "2027-01-01");
     let answer = client.request("tools/list", future).await;
     assert_eq!(verdict(&answer), (400, -32022));
-    assert_eq!(answer.json()["error"]["data"], json!({"supported": served.take(), "requested": "2027-01-01"}));
+    assert_eq!(answer.json()["error"]["data"], json!({"supported": served.clone(), "requested": "2027-01-01"}));
+    let mut older = described(json!({}));
+    older["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!("2025-11-25");
+    let client = client.mirroring("tools/list", &older).with("mcp-protocol-version", "2025-11-25");
+    let answer = client.request("tools/list", older).await;
+    assert_eq!(verdict(&answer), (400, -32022));
+    let error = answer.json()["error"].take();
+    assert_eq!(error["data"], json!({"supported": served, "requested": "2025-11-25"}));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("initialize") && !message.contains("one of"), "{message}");
 }
 
 #[tokio::test]
