@@ -17,9 +17,10 @@ use super::error::EgressError;
 use super::exchange::Exchange;
 use super::news::News;
 use super::peer::Hearing;
-use super::session::{Cancellation, Reply, Until};
+use super::session::Reply;
 use super::stateless::Stateless;
 use super::streamable::Streamable;
+use super::transport::{Cancellation, Until};
 use crate::backend::Caller;
 use crate::jsonrpc::{self, code};
 

@@ -25,8 +25,9 @@ use super::inbound::{self, Inbound};
 use super::news::News;
 use super::questions::Questions;
 use super::response::{drain, protocol};
-use super::session::{Cancellation, Reply};
+use super::session::Reply;
 use super::single_flight::SingleFlight;
+use super::transport::Cancellation;
 use crate::backend::Caller;
 use waiting::Waiting;
 use wire::Wire;
@@ -75,6 +76,7 @@ impl HttpSse {
                     "the backend lost the session, opening a new one"
                 );
                 let second = self.live(caller, Some(&first)).await?;
+                self.wire.news.session_lost();
                 self.wire.cancellable(&second, caller, method, params, &cancellation).await.map_err(Failure::into_error)
             }
         }
@@ -175,6 +177,7 @@ impl Reader {
         if let Err(error) = self.read(&mut stream).await {
             tracing::debug!(backend = self.exchange.backend.name, %error, "the stream of the backend ended");
         }
+        self.news.session_lost();
     }
 
     async fn read(&self, stream: &mut EventStream) -> Result<(), EgressError> {

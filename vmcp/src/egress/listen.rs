@@ -17,8 +17,11 @@ use super::news::News;
 use super::questions::Questions;
 use super::response::protocol;
 use super::sse::SseDecoder;
-use super::streamable::{Established, last_event, open_stream, respond, responder, retry};
+use super::streamable::{Established, LONGEST_RETRY, last_event, open_stream, respond, responder, retry};
 use crate::backend::Caller;
+
+/// How often the pause is doubled while the backend cannot be asked for the stream.
+const MOST_DOUBLINGS: u32 = 5;
 
 /// The task that reads the stream, if there is one.
 #[derive(Debug, Default)]
@@ -99,6 +102,7 @@ impl Stream {
             }
         }
         let mut after = None;
+        let (mut stood, mut failures) = (false, 0_u32);
         let mut questions = Questions::default();
         loop {
             let mut decoder = SseDecoder::new(MAX_MESSAGE);
@@ -110,16 +114,24 @@ impl Stream {
             self.stands.send_replace(true);
             match opened {
                 Ok(mut body) => {
+                    (stood, failures) = (true, 0);
                     if let Err(error) = self.read(&mut body, &mut decoder, &mut questions).await {
                         tracing::debug!(backend = self.exchange.backend.name, %error, "a stream of the backend ended");
                     }
                     after = last_event(&decoder).or(after);
                 }
-                // Offering a stream is up to the backend.
-                Err(error) if error.status().is_some() => return,
-                Err(_) => {}
+                // It comes back, or what stands before it does.
+                Err(error) if error.status().is_none_or(|status| stood && status >= 500) => failures += 1,
+                Err(_) => {
+                    // Offering a stream is up to the backend; one that has offered it does not know the session any more.
+                    if stood {
+                        self.news.session_lost();
+                    }
+                    return;
+                }
             }
-            tokio::time::sleep(retry(&decoder)).await;
+            let pause = retry(&decoder).saturating_mul(1 << failures.min(MOST_DOUBLINGS));
+            tokio::time::sleep(pause.min(LONGEST_RETRY)).await;
         }
     }
 

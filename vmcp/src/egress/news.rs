@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::offers::{Kind, Offers};
 
@@ -53,6 +53,8 @@ pub(super) struct News {
     changes: watch::Sender<ListChanges>,
     /// Whether the backend's own stream is wanted.
     wanted: AtomicBool,
+    /// Wakes whoever has to do something about a session that is lost; there is one at most.
+    lost: Notify,
 }
 
 impl News {
@@ -62,6 +64,7 @@ impl News {
             generation: AtomicU64::new(0),
             changes: watch::Sender::default(),
             wanted: AtomicBool::new(false),
+            lost: Notify::new(),
         }
     }
 
@@ -88,6 +91,16 @@ impl News {
     /// What was agreed does not hold any more.
     pub(super) fn forget(&self) {
         self.agreed.lock().take();
+    }
+
+    /// The session was lost, as a request or the backend's own stream shows.
+    pub(super) fn session_lost(&self) {
+        self.lost.notify_one();
+    }
+
+    /// Waits until that is so, or was since the last time.
+    pub(super) async fn lost(&self) {
+        self.lost.notified().await;
     }
 
     /// Counts the handshakes.

@@ -17,7 +17,8 @@ use super::http_client::timed_out;
 use super::lanes::Lane;
 use super::news::News;
 use super::peer::Hearer;
-use super::session::{Cancellation, Egress, Reply, TransportSession, Until};
+use super::session::{Egress, Reply};
+use super::transport::{Cancellation, TransportSession, Until};
 use crate::backend::{Backend, Caller};
 use crate::replicas::{Away, SharedBackend};
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::{SemaphorePermit, watch};
 use tokio_util::task::TaskTracker;
@@ -25,16 +24,13 @@ use super::lanes::{Lane, Lanes};
 use super::news::{Agreed, ListChanges, News};
 use super::peer::{Hearer, Hearing, OnBehalf};
 use super::questions::QuestionLimit;
+use super::standing::{self, Standing};
+use super::transport::{FAREWELL, TransportSession, Until};
 use crate::backend::{Backend, Backends, Caller, Purpose, Transport};
 use crate::circuit::CircuitSettings;
-use crate::jsonrpc::{self, Id, Outcome};
+use crate::jsonrpc::Outcome;
 use crate::offers::Offers;
 use crate::outgoing::{Credentials, TokenCache};
-
-/// Bound on messages that nobody waits for: cancellations and the end of a session.
-const FAREWELL: Duration = Duration::from_secs(5);
-/// How long the end of a session waits for cancellations that are on their way to the backend.
-const CANCELLATIONS: Duration = Duration::from_secs(1);
 
 /// How long at most is waited for a backend's own stream: some servers say nothing on it before they have something to
 /// tell.
@@ -116,7 +112,8 @@ impl Egress {
         let settings = watch::Sender::new(Arc::clone(backend)).subscribe();
         let transport = self.transport(backend, settings, Arc::clone(&self.gate), hearer, Arc::clone(&news));
         let (backend, gate, lane) = (Arc::clone(backend), Arc::clone(&self.gate), self.lane(backend));
-        BackendSession { backend, gate, lane, transport, news, caller: Mutex::new(caller.clone()) }
+        let caller = Arc::new(Mutex::new(caller.clone()));
+        BackendSession { backend, gate, lane, transport, news, caller, standing: Standing::default() }
     }
 
     /// The way to `backend`, which all sessions with it share.
@@ -188,68 +185,8 @@ pub struct BackendSession {
     transport: Arc<TransportSession>,
     news: Arc<News>,
     /// Whoever used the session last: the session is ended in their name.
-    caller: Mutex<Caller>,
-}
-
-/// How long a session goes on that replicas share and one of them leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
-    /// Until the client's session ends: replicas to come go on with it.
-    End,
-    /// Until no replica uses it.
-    Unused,
-}
-
-/// A session over one of the transports.
-#[derive(Debug)]
-pub(super) enum TransportSession {
-    Http(Box<Dual>),
-    HttpSse(HttpSse),
-}
-
-impl TransportSession {
-    /// Sends a notification within the current session, if there is one.
-    async fn notify(&self, caller: &Caller, message: Bytes) -> Result<(), EgressError> {
-        match self {
-            Self::Http(session) => session.notify(caller, message).await,
-            Self::HttpSse(session) => session.notify(caller, message).await,
-        }
-    }
-
-    /// Ends the session at the backend, if there is one.
-    pub(super) async fn close(&self, caller: &Caller) {
-        self.cancelled().await;
-        match self {
-            Self::Http(session) => {
-                // A backend that does not answer ends the session by itself some day.
-                let _ = tokio::time::timeout(FAREWELL, session.close(caller)).await;
-            }
-            Self::HttpSse(session) => session.close(),
-        }
-    }
-
-    /// Leaves the session to other replicas, as far as they know it. One over HTTP+SSE is its stream, which nobody else has.
-    pub(super) async fn leave(&self, caller: &Caller, until: Until) {
-        self.cancelled().await;
-        match self {
-            Self::Http(session) => drop(tokio::time::timeout(FAREWELL, session.leave(caller, until)).await),
-            Self::HttpSse(session) => session.close(),
-        }
-    }
-
-    /// Waits a moment until the backend has been told which requests are cancelled: without the session it does not know them any more.
-    async fn cancelled(&self) {
-        let cancellations = self.cancellations();
-        cancellations.close();
-        let _ = tokio::time::timeout(CANCELLATIONS, cancellations.wait()).await;
-    }
-
-    fn cancellations(&self) -> &TaskTracker {
-        match self {
-            Self::Http(session) => session.cancellations(),
-            Self::HttpSse(session) => session.cancellations(),
-        }
-    }
+    caller: Arc<Mutex<Caller>>,
+    standing: Standing,
 }
 
 impl BackendSession {
@@ -279,18 +216,8 @@ impl BackendSession {
     ) -> Result<Reply, EgressError> {
         let (_place, pass) = self.admitted(caller)?;
         self.used_by(caller);
-        let Asking { method, params, .. } = asking;
-        let request = async {
-            match &*self.transport {
-                TransportSession::Http(session) => {
-                    let cancellation = |id| Cancellation::of(&self.transport, caller, id);
-                    session.request(caller, &asking, hearing, cancellation).await
-                }
-                TransportSession::HttpSse(session) => {
-                    session.request(caller, method, params, |id| Cancellation::of(&self.transport, caller, id)).await
-                }
-            }
-        };
+        let method = asking.method;
+        let request = self.transport.request(caller, &asking, hearing);
         let expired = async {
             match hearing {
                 Some(hearing) => hearing.clock.reaches(timeout).await,
@@ -302,10 +229,14 @@ impl BackendSession {
             outcome = request => Ok(outcome.and_then(reached)),
             () = expired => Err(()),
         };
-        pass.settled(caller, timeout, outcome).inspect_err(|error| {
+        let reply = pass.settled(caller, timeout, outcome).inspect_err(|error| {
             let (backend, cause) = (self.backend.name.as_str(), error.cause().as_str());
             tracing::warn!(backend, method, cause, %error, "a request to a backend failed");
-        })
+        })?;
+        if Standing::concerns(method) && matches!(reply, Reply::Result(_)) {
+            self.standing.note(&self.as_noted(), &asking);
+        }
+        Ok(reply)
     }
 
     /// What the backend offers. A session that has never been open is opened.
@@ -407,11 +338,13 @@ impl BackendSession {
 
     /// Ends the session at the backend, if there is one. A later request opens a new one.
     pub async fn close(&self) {
+        self.standing.end();
         self.transport.close(&self.last_caller()).await;
     }
 
     /// Leaves the session to other replicas; one that they do not know ends.
     pub async fn leave(&self, until: Until) {
+        self.standing.end();
         self.transport.leave(&self.last_caller(), until).await;
     }
 
@@ -421,47 +354,16 @@ impl BackendSession {
         Ok((place, Pass::through(&self.gate, &self.backend)?))
     }
 
+    fn as_noted(&self) -> standing::Session<'_> {
+        let Self { backend, gate, lane, transport, news, caller, .. } = self;
+        standing::Session { transport, news, backend, gate, lane, caller }
+    }
+
     fn last_caller(&self) -> Caller {
         self.caller.lock().clone()
     }
 
     fn used_by(&self, caller: &Caller) {
         *self.caller.lock() = caller.clone();
-    }
-}
-
-/// Tells the backend that a request is cancelled, unless it was answered before this is dropped.
-pub(super) struct Cancellation {
-    request: Option<(Arc<TransportSession>, Caller, u64)>,
-}
-
-impl Cancellation {
-    /// Armed for request `id` of a session.
-    pub(super) fn of(transport: &Arc<TransportSession>, caller: &Caller, id: u64) -> Self {
-        Self { request: Some((Arc::clone(transport), caller.clone(), id)) }
-    }
-
-    /// The request has an outcome: there is nothing to cancel.
-    pub(super) fn disarm(mut self) {
-        self.request = None;
-    }
-}
-
-impl Drop for Cancellation {
-    fn drop(&mut self) {
-        let Some((transport, caller, id)) = self.request.take() else { return };
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let cancellations = transport.cancellations().clone();
-        let told = async move {
-            let params = jsonrpc::raw(&json!({
-                "requestId": Id::from(id).raw(),
-                "reason": "the gateway does not wait for the answer any more",
-            }));
-            let message = jsonrpc::notification("notifications/cancelled", Some(&params));
-            if let Ok(Err(error)) = tokio::time::timeout(FAREWELL, transport.notify(&caller, message)).await {
-                tracing::debug!(%error, "a cancellation could not be delivered");
-            }
-        };
-        cancellations.spawn_on(told, &runtime);
     }
 }

@@ -24,9 +24,10 @@ use super::meanwhile::Meanwhile;
 use super::news::News;
 use super::peer::Peer;
 use super::response::{drain, media_type, protocol};
-use super::session::{Cancellation, Reply, Until};
+use super::session::Reply;
 use super::single_flight::SingleFlight;
 use super::sse::SseDecoder;
+use super::transport::{Cancellation, Until};
 use crate::backend::Caller;
 use crate::replicas::{Away, SharedBackend, Ticket};
 use wire::Wire;
@@ -38,7 +39,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How long to wait before resuming a stream when the backend does not say.
 const DEFAULT_RETRY: u64 = 1000;
 /// How long at most, whatever the backend says.
-const LONGEST_RETRY: u64 = 30_000;
+pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// How long at most the first request waits for the backend's own stream: some servers send nothing on it, not even its head,
 /// before they have something to tell.
@@ -89,6 +90,7 @@ impl Streamable {
                     "the backend lost the session, opening a new one"
                 );
                 let second = self.established(caller, Some(&first)).await?;
+                self.wire.news.session_lost();
                 self.listening(&second, caller, peer.is_some()).await;
                 self.wire
                     .call(&second, caller, method, params, meanwhile, &cancellation)
@@ -339,5 +341,5 @@ pub(super) fn last_event(decoder: &SseDecoder) -> Option<HeaderValue> {
 
 /// How long to wait before a stream is opened again.
 pub(super) fn retry(decoder: &SseDecoder) -> Duration {
-    Duration::from_millis(decoder.retry().unwrap_or(DEFAULT_RETRY).min(LONGEST_RETRY))
+    Duration::from_millis(decoder.retry().unwrap_or(DEFAULT_RETRY)).min(LONGEST_RETRY)
 }

@@ -54,6 +54,9 @@ impl World {
     }
 }
 
+/// What ends all streams.
+const END: &str = "";
+
 /// The server.
 #[derive(Clone)]
 pub(crate) struct Backend {
@@ -128,10 +131,21 @@ impl Backend {
 
     /// Sends a notification on all streams, as soon as there is one.
     pub(crate) async fn tell(&self, method: &str, params: &Value) {
-        let mut streams = self.streams.subscribe();
-        let listening = streams.wait_for(|()| self.news.receiver_count() > 0);
-        tokio::time::timeout(crate::in_support::PATIENCE, listening).await.unwrap().unwrap();
+        self.listened_to(1).await;
         self.say(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
+    }
+
+    /// Waits until there are so many streams.
+    pub(crate) async fn listened_to(&self, streams: usize) {
+        let mut opened = self.streams.subscribe();
+        let standing = opened.wait_for(|()| self.news.receiver_count() >= streams);
+        tokio::time::timeout(crate::in_support::PATIENCE, standing).await.unwrap().unwrap();
+    }
+
+    /// Loses all sessions, as one that is started anew does.
+    pub(crate) fn start_anew(&self) {
+        self.forget_sessions();
+        self.news.send(END.to_owned()).unwrap();
     }
 
     /// Sends a message on all streams that there are.
@@ -284,7 +298,7 @@ async fn answer(State(backend): State<Backend>, method: Method, headers: HeaderM
         "GET" => {
             let news = futures::stream::unfold(news, |news| async move {
                 let mut news = news?;
-                let message = news.recv().await.ok()?;
+                let message = news.recv().await.ok().filter(|message| message != END)?;
                 Some((Ok::<_, std::convert::Infallible>(message), Some(news)))
             });
             backend.streams.send_replace(());

@@ -273,8 +273,29 @@ async fn a_session_that_is_opened_again_is_subscribed_again() {
     assert_eq!(backend.count("resources/subscribe"), 1);
     backend.forget_sessions();
     client.request("resources/read", json!({"uri": "x:a"})).await;
-    client.request("resources/read", json!({"uri": "x:a"})).await;
-    assert_eq!(backend.count("resources/subscribe"), 2);
+    backend.until(|backend| backend.count("resources/subscribe") == 2).await;
+}
+
+#[tokio::test]
+async fn who_waits_for_news_hears_them_also_of_a_backend_that_was_started_anew() {
+    let backend = Backend::start(&[]).await;
+    backend.offer(json!({"resources": {"subscribe": true}}));
+    backend.set_items("resources/list", vec![json!({"uri": "x:a"}).to_string()]);
+    backend.reply("resources/subscribe", r#""result":{}"#);
+    let gateway = gateway(&[("b", &backend)], "").await;
+    let client = gateway.connected().await;
+    let mut news = client.listen().await;
+    client.request("resources/subscribe", json!({"uri": "x:a"})).await;
+    let filter = json!({"notifications": {"resourceSubscriptions": ["x:a"]}});
+    let mut events = gateway.client().ask_streamed(json!("l"), "subscriptions/listen", filter).await;
+    assert_eq!(events.next().await.unwrap()["method"], "notifications/subscriptions/acknowledged");
+    backend.listened_to(2).await;
+    backend.start_anew();
+    backend.until(|backend| backend.count("resources/subscribe") == 4).await;
+    backend.listened_to(2).await;
+    backend.tell("notifications/resources/updated", &json!({"uri": "x:a"})).await;
+    assert_eq!(news.next().await.unwrap()["params"], json!({"uri": "x:a"}));
+    assert_eq!(events.next().await.unwrap()["params"]["uri"], "x:a");
 }
 
 #[tokio::test]

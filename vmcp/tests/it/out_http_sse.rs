@@ -61,6 +61,7 @@ impl Streams {
                 let name = recorded.json()["params"]["name"].clone();
                 self.say(&recorded.path, &result(recorded, &json!({"name": name}).to_string()))
             }
+            "resources/subscribe" | "resources/unsubscribe" => self.say(&recorded.path, &result(recorded, "{}")),
             _ => self.open.lock().unwrap().contains_key(&recorded.path),
         };
         if said { text(StatusCode::ACCEPTED, "Accepted") } else { text(StatusCode::NOT_FOUND, "unknown session") }
@@ -98,6 +99,22 @@ async fn requests_are_posted_and_answered_on_the_stream() {
     assert_eq!(server.methods()[..3], ["GET", "initialize", "notifications/initialized"]);
     assert_eq!(streams.opened.load(Ordering::SeqCst), 1);
     assert_eq!(server.journal()[0].header("accept"), Some("text/event-stream"));
+}
+
+#[tokio::test]
+async fn what_holds_for_a_session_is_asked_for_again_when_its_stream_ends() {
+    let streams = Streams::default();
+    let server = server(&streams).await;
+    let (session, caller) = (session(&server), Caller::anonymous());
+    for (method, name) in [("subscribe", "a"), ("subscribe", "b"), ("unsubscribe", "a")] {
+        let params = serde_json::value::to_raw_value(&json!({"uri": name})).unwrap();
+        session.request(&caller, &format!("resources/{method}"), Some(&params), PATIENCE).await.unwrap();
+    }
+    streams.end();
+    let is_again = |recorded: &Recorded| recorded.path == "/messages/1" && recorded.what() == "resources/subscribe";
+    assert_eq!(server.wait_for(is_again).await.json()["params"], json!({"uri": "b"}));
+    session.close().await;
+    assert_eq!(server.journal().into_iter().filter(is_again).count(), 1);
 }
 
 #[tokio::test]

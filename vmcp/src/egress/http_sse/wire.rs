@@ -20,15 +20,16 @@ use crate::egress::handshake;
 use crate::egress::http_client::broken;
 use crate::egress::news::News;
 use crate::egress::response::{media_type, protocol};
-use crate::egress::session::{Cancellation, Reply};
+use crate::egress::session::Reply;
 use crate::egress::sse::SseEvent;
+use crate::egress::transport::Cancellation;
 use crate::jsonrpc::{self, Id};
 
 /// What streams need beside themselves.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) exchange: Arc<Exchange>,
-    news: Arc<News>,
+    pub(super) news: Arc<News>,
     last_id: AtomicU64,
 }
 

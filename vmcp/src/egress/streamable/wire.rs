@@ -16,7 +16,8 @@ use crate::egress::failure::Failure;
 use crate::egress::handshake;
 use crate::egress::meanwhile::Meanwhile;
 use crate::egress::news::News;
-use crate::egress::session::{Cancellation, Reply};
+use crate::egress::session::Reply;
+use crate::egress::transport::Cancellation;
 use crate::jsonrpc::{self, Id};
 use crate::outgoing::detached;
 
