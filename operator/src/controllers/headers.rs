@@ -6,6 +6,7 @@ use std::{
 };
 
 use operator_api::{HeaderForward, HeaderFromSecret};
+use vmcp_config::{header_problem, is_header_value};
 
 use super::secrets;
 use crate::runtime::contents::Keys;
@@ -16,7 +17,7 @@ pub(super) fn problems(forward: &HeaderForward) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let secret = forward.add_headers_from_secret.iter().map(|header| &header.header_name);
     for name in forward.add_plaintext_headers.keys().chain(secret) {
-        if let Some(reason) = refusal(name) {
+        if let Some(reason) = header_problem(name) {
             problems.push(format!("header {name:?} cannot be set: {reason}"));
         }
         if !seen.insert(name.to_ascii_lowercase()) {
@@ -24,8 +25,8 @@ pub(super) fn problems(forward: &HeaderForward) -> Vec<String> {
         }
     }
     for (name, value) in &forward.add_plaintext_headers {
-        if !is_value(value) {
-            problems.push(format!("header {name:?} has a value with control characters"));
+        if !is_header_value(value) {
+            problems.push(format!("header {name:?} has a value with characters that a header cannot carry"));
         }
     }
     problems
@@ -46,46 +47,7 @@ pub(super) fn secret_problems(forward: &HeaderForward, secrets: &BTreeMap<String
     forward.add_headers_from_secret.iter().filter_map(problem).collect()
 }
 
-/// Why users may not set the header `name`, if so.
-pub(super) fn refusal(name: &str) -> Option<&'static str> {
-    const CONNECTION: [&str; 11] = [
-        "connection",
-        "content-length",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    if !is_name(name) {
-        return Some("it is not a header name");
-    }
-    let lower = name.to_ascii_lowercase();
-    if CONNECTION.contains(&lower.as_str()) {
-        return Some("it belongs to the connection");
-    }
-    if lower == "host" {
-        return Some("it follows from the URL");
-    }
-    if lower.starts_with("x-forwarded-") || matches!(lower.as_str(), "forwarded" | "x-real-ip") {
-        return Some("it says where a request comes from");
-    }
-    if lower.starts_with("mcp-") || matches!(lower.as_str(), "accept" | "content-type") {
-        return Some("it belongs to the protocol");
-    }
-    None
-}
-
 /// Whether `name` can be the name of a header.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
-}
-
-/// Whether `value` can be sent in a header.
-pub(super) fn is_value(value: &str) -> bool {
-    value.chars().all(|c| c == '\t' || !c.is_control())
 }

@@ -17,6 +17,7 @@ mod backend;
 mod composite;
 mod config;
 mod duration;
+mod headers;
 mod incoming;
 mod keys;
 pub mod load;
@@ -32,6 +33,7 @@ mod selection;
 mod session;
 mod tools;
 mod unsupported;
+mod urls;
 mod validate;
 mod workflow;
 
@@ -46,6 +48,7 @@ pub use composite::{
 };
 pub use config::Config;
 pub use duration::{Duration, DurationError};
+pub use headers::{header_problem, is_header_value, passthrough_problem};
 pub use incoming::{Authorization, IncomingAuth, IncomingAuthKind, Oidc};
 pub use keys::{UnknownKey, unknown_keys};
 pub use load::{ConfigError, Problem, load, parse, parse_file, validate};
@@ -62,5 +65,6 @@ pub use session::{
     DEFAULT_KEY_PREFIX, RateLimit, RateLimiting, RedisAddress, SessionProvider, SessionStorage, ToolRateLimit,
 };
 pub use tools::{CodeMode, EmbeddingProvider, Optimizer};
-pub use validate::{Violation, passthrough_problem};
+pub use urls::server_url;
+pub use validate::Violation;
 pub use workflow::{WorkflowFault, WorkflowProblem};

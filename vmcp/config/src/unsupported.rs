@@ -1,6 +1,6 @@
 //! Features that this release knows but does not serve.
 
-use crate::{Config, IncomingAuthKind};
+use crate::{Config, IncomingAuthKind, OutgoingAuth};
 
 impl Config {
     /// One sentence per configured feature that this release does not serve, each starting with the key.
@@ -27,10 +27,26 @@ impl Config {
             ("codeMode", self.code_mode.as_ref().is_some_and(|mode| mode.enabled == Some(true))),
             ("rateLimiting", self.rate_limiting.is_some()),
         ];
-        configured
-            .into_iter()
-            .filter(|(_, configured)| *configured)
-            .map(|(key, _)| format!("{key} is not supported by this release: remove it"))
-            .collect()
+        let configured = configured.into_iter().filter(|(_, configured)| *configured).map(|(key, _)| key.to_owned());
+        let strategies = self.outgoing_auth.iter().flat_map(unsupported_of_strategies);
+        configured.chain(strategies).map(|key| format!("{key} is not supported by this release: remove it")).collect()
     }
+}
+
+/// What is not served of the strategies by which the gateway authenticates to backends.
+fn unsupported_of_strategies(outgoing: &OutgoingAuth) -> Vec<String> {
+    let named = outgoing.backends.iter().flatten();
+    let named = named.map(|(name, strategy)| (format!("outgoingAuth.backends.{name}"), strategy));
+    let default = outgoing.default.iter().map(|strategy| ("outgoingAuth.default".to_owned(), strategy));
+    let mut keys = Vec::new();
+    for (path, strategy) in default.chain(named) {
+        let kind = strategy.kind.as_str();
+        if matches!(kind, "upstream_inject" | "aws_sts" | "xaa" | "obo") {
+            keys.push(format!("{path}.type {kind}"));
+        }
+        if strategy.token_exchange.as_ref().is_some_and(|exchange| exchange.subject_provider_name.is_some()) {
+            keys.push(format!("{path}.tokenExchange.subjectProviderName"));
+        }
+    }
+    keys
 }

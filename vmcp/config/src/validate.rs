@@ -1,11 +1,17 @@
 //! Rules that the types do not express.
 
+mod outgoing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Aggregation, Config, ConflictResolution, FailureHandling, HeaderInjection, IncomingAuthKind, Oidc, OutgoingAuth,
-    OutgoingStrategy, SessionProvider, SessionStorage, StaticBackendKind, ToolVisibility, selection_problems,
+    Aggregation, Config, ConflictResolution, FailureHandling, IncomingAuthKind, Oidc, SessionProvider, SessionStorage,
+    StaticBackendKind, ToolVisibility,
+    headers::{name_rule, passthrough_problem, value_rule},
+    selection_problems,
+    urls::url_rule,
 };
+use outgoing::outgoing_auth;
 
 /// A rule that a configuration breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,32 +129,28 @@ impl Config {
         let mut names = BTreeSet::new();
         for (index, backend) in self.backends.iter().flatten().enumerate() {
             let path = format!("backends[{index}]");
-            if !names.insert(&backend.name) {
+            if backend.name.is_empty() {
+                found.push(Violation::new(format!("{path}.name"), "required: the name of the backend"));
+            } else if !names.insert(&backend.name) {
                 found.push(Violation::new(
                     format!("{path}.name"),
                     format!("a second backend is named {:?}", backend.name),
                 ));
             }
-            if !url::Url::parse(&backend.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-                found.push(Violation::new(
-                    format!("{path}.url"),
-                    format!("{:?} is not an http:// or https:// URL", backend.url),
-                ));
-            }
+            url_rule(&format!("{path}.url"), &backend.url, found);
             if backend.allow_private_endpoint == Some(true) && backend.kind != Some(StaticBackendKind::Entry) {
                 found.push(Violation::new(
                     format!("{path}.allowPrivateEndpoint"),
                     "only a backend of type entry is kept out of private networks",
                 ));
             }
-            let from_env = backend.headers_from_env.iter().flat_map(BTreeMap::keys);
-            for name in backend.headers.iter().flat_map(BTreeMap::keys).chain(from_env) {
-                if let Some(reason) = request_header_problem(name) {
-                    found.push(Violation::new(
-                        format!("{path}.headers"),
-                        format!("header {name:?} cannot be set: {reason}"),
-                    ));
-                }
+            for (name, value) in backend.headers.iter().flatten() {
+                let path = format!("{path}.headers.{name}");
+                name_rule(&path, name, found);
+                value_rule(&path, value, found);
+            }
+            for name in backend.headers_from_env.iter().flat_map(BTreeMap::keys) {
+                name_rule(&format!("{path}.headersFromEnv.{name}"), name, found);
             }
             if let Some(file) = &backend.ca_bundle_path {
                 let path = format!("{path}.caBundlePath");
@@ -163,22 +165,25 @@ impl Config {
     }
 }
 
-/// The issuer is served with TLS, unless that is waived, and tokens are for somebody.
+/// The issuer and its keys are served with TLS, unless that is waived, and tokens are for somebody.
 pub(crate) fn oidc_rules(oidc: &Oidc, path: &str, found: &mut Vec<Violation>) {
-    match url::Url::parse(&oidc.issuer) {
-        Ok(issuer) if issuer.scheme() == "https" => {}
-        Ok(issuer) if issuer.scheme() == "http" && oidc.insecure_allow_http => {}
-        Ok(issuer) if issuer.scheme() == "http" => found.push(Violation::new(
-            format!("{path}.issuer"),
-            "the issuer is served without TLS: use an https:// URL, or set insecureAllowHttp for tests",
-        )),
-        _ => {
-            let message = format!("{:?} is not an https:// URL", oidc.issuer);
-            found.push(Violation::new(format!("{path}.issuer"), message));
-        }
+    let keys = oidc.jwks_url.as_deref().map(|url| ("jwksUrl", "the keys are", url));
+    for (key, what, text) in [("issuer", "the issuer is", oidc.issuer.as_str())].into_iter().chain(keys) {
+        let message = match url::Url::parse(text) {
+            Ok(url) if url.scheme() == "https" => continue,
+            Ok(url) if url.scheme() == "http" && oidc.insecure_allow_http => continue,
+            Ok(url) if url.scheme() == "http" => {
+                format!("{what} served without TLS: use an https:// URL, or set insecureAllowHttp for tests")
+            }
+            _ => format!("{text:?} is not an https:// URL"),
+        };
+        found.push(Violation::new(format!("{path}.{key}"), message));
     }
     if oidc.audience.is_empty() {
         found.push(Violation::new(format!("{path}.audience"), "required: the aud of accepted tokens"));
+    }
+    if let Some(resource) = &oidc.resource {
+        url_rule(&format!("{path}.resource"), resource, found);
     }
 }
 
@@ -197,66 +202,15 @@ pub(crate) fn session_storage(storage: &SessionStorage, found: &mut Vec<Violatio
     }
 }
 
-fn outgoing_auth(outgoing: &OutgoingAuth, found: &mut Vec<Violation>) {
-    if let Some(strategy) = &outgoing.default {
-        outgoing_strategy(strategy, "outgoingAuth.default", found);
-    }
-    for (name, strategy) in outgoing.backends.iter().flatten() {
-        outgoing_strategy(strategy, &format!("outgoingAuth.backends.{name}"), found);
-    }
-}
-
-/// The block named after the type is there, and it says enough.
-fn outgoing_strategy(strategy: &OutgoingStrategy, path: &str, found: &mut Vec<Violation>) {
-    let (block, present) = match strategy.kind.as_str() {
-        "unauthenticated" | "discovered" => return,
-        "external_auth_config" => ("externalAuthConfig", strategy.external_auth_config.is_some()),
-        "header_injection" => ("headerInjection", strategy.header_injection.is_some()),
-        "token_exchange" => ("tokenExchange", strategy.token_exchange.is_some()),
-        "upstream_inject" => ("upstreamInject", strategy.upstream_inject.is_some()),
-        "aws_sts" => ("awsSts", strategy.aws_sts.is_some()),
-        "xaa" => ("xaa", strategy.xaa.is_some()),
-        "obo" => ("obo", strategy.obo.is_some()),
-        other => {
-            found.push(Violation::new(
-                format!("{path}.type"),
-                format!(
-                    "unknown type {other:?}: expected unauthenticated, discovered, external_auth_config, \
-                     header_injection, token_exchange, upstream_inject, aws_sts, xaa or obo"
-                ),
-            ));
-            return;
-        }
-    };
-    if !present {
-        found.push(Violation::new(format!("{path}.{block}"), format!("required when type is {}", strategy.kind)));
-    }
-    if let Some(header) = &strategy.header_injection {
-        header_injection(header, path, found);
-    }
-}
-
-/// The value comes from one place, and the format has a place for it.
-fn header_injection(header: &HeaderInjection, path: &str, found: &mut Vec<Violation>) {
-    let sources =
-        [header.header_value.is_some(), header.header_value_env.is_some(), header.header_value_secret.is_some()];
-    if sources.into_iter().filter(|set| *set).count() != 1 {
-        found.push(Violation::new(
-            format!("{path}.headerInjection"),
-            "set exactly one of headerValue, headerValueEnv and headerValueSecret",
-        ));
-    }
-    if header.header_format.as_ref().is_some_and(|format| !format.contains("{token}")) {
-        found.push(Violation::new(
-            format!("{path}.headerInjection.headerFormat"),
-            "must contain {token}, which stands for the value: for example \"Bearer {token}\"",
-        ));
-    }
-}
-
 fn aggregation_rules(aggregation: &Aggregation, found: &mut Vec<Violation>) {
     let order = aggregation.conflict_resolution_config.as_ref().and_then(|config| config.priority_order.as_ref());
     let tools = aggregation.tools.as_deref().unwrap_or_default();
+    if let Some(unknown) = unknown_placeholder(&aggregation.prefix_format()) {
+        found.push(Violation::new(
+            "aggregation.conflictResolutionConfig.prefixFormat",
+            format!("{unknown} stands for nothing: write {{workload}} for the name of the backend"),
+        ));
+    }
     match aggregation.conflict_resolution {
         ConflictResolution::Prefix if aggregation.prefix_format().is_empty() => found.push(Violation::new(
             "aggregation.conflictResolutionConfig.prefixFormat",
@@ -299,6 +253,14 @@ fn aggregation_rules(aggregation: &Aggregation, found: &mut Vec<Violation>) {
     }
 }
 
+/// What looks like a placeholder in a prefix format and is none.
+fn unknown_placeholder(format: &str) -> Option<String> {
+    let rest = format.replace("{workload}", "");
+    let (_, inside) = rest.split_once('{')?;
+    let (name, _) = inside.split_once('}')?;
+    Some(format!("{{{name}}}"))
+}
+
 fn failure_handling(failures: &FailureHandling, found: &mut Vec<Violation>) {
     const PATH: &str = "operational.failureHandling";
     for (key, duration) in [
@@ -329,50 +291,5 @@ fn failure_handling(failures: &FailureHandling, found: &mut Vec<Violation>) {
         if breaker.timeout < crate::Duration::from_secs(1) {
             found.push(Violation::new(format!("{PATH}.circuitBreaker.timeout"), "must be at least 1s"));
         }
-    }
-}
-
-/// Why a backend's requests may not be given the header `name`, if so. Credentials may be configured, and only passing
-/// on the client's is refused.
-fn request_header_problem(name: &str) -> Option<&'static str> {
-    let lower = name.to_ascii_lowercase();
-    match lower.as_str() {
-        "authorization" | "cookie" | "set-cookie" | "content-encoding" => None,
-        _ => passthrough_problem(name),
-    }
-}
-
-/// Why the header `name` of a client may not be passed on to backends, if so.
-pub fn passthrough_problem(name: &str) -> Option<&'static str> {
-    const HOP_BY_HOP: [&str; 10] = [
-        "connection",
-        "http2-settings",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ];
-    let lower = name.to_ascii_lowercase();
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if lower.is_empty() || !lower.chars().all(token) {
-        return Some("it is not a header name");
-    }
-    if lower.starts_with("x-forwarded-") || matches!(lower.as_str(), "forwarded" | "x-real-ip") {
-        return Some("it says where a request comes from");
-    }
-    if lower.starts_with("mcp-") {
-        return Some("it belongs to the protocol");
-    }
-    match lower.as_str() {
-        "authorization" | "cookie" | "set-cookie" => Some("it holds the client's credentials"),
-        "host" | "accept" | "content-length" | "content-type" | "content-encoding" | "last-event-id" => {
-            Some("it belongs to the request itself")
-        }
-        other if HOP_BY_HOP.contains(&other) => Some("it belongs to one connection"),
-        _ => None,
     }
 }

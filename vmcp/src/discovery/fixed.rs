@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use vmcp_config::{StaticBackend, StaticBackendKind};
+use vmcp_config::{StaticBackend, StaticBackendKind, server_url};
 
-use super::strategy::server_url;
 use crate::backend::{Backend, EgressClass, Trust};
 use crate::outgoing::{ForwardedHeaders, HeaderError};
 
@@ -50,7 +49,7 @@ pub enum FixedError {
         variable: String,
     },
     /// A header cannot be set.
-    #[error("a header of backend {name:?} cannot be set: {reason}")]
+    #[error("backend {name:?}: {reason}")]
     Header {
         /// Name of the backend.
         name: String,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use operator_api::SecretKeyReference;
 use vmcp_config::proxy::{ProxyClass, ProxyConfig, ProxyOutgoing, ProxyOutgoingKind, SecretKey};
+use vmcp_config::server_url;
 
 use super::Snapshot;
 use super::configured::same_or;
 use super::decide::{Decide, Needed, Objects};
 use super::resolve::{Referenced, ResolveError, broken};
-use super::strategy::{client, server_url, token_url};
+use super::strategy::{client, token_url};
 use crate::backend::{Backend, Backends, EgressClass, Trust};
 use crate::outgoing::{ForwardedHeaders, HeaderError, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
 use crate::policy::Policy;

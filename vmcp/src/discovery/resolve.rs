@@ -7,9 +7,10 @@ use operator_api::{
     ConfigMapKeyReference, ExternalAuthType, HeaderInjection, MCPExternalAuthConfig, MCPServerEntry,
     SecretKeyReference, TokenExchange as TokenExchangeSpec,
 };
+use vmcp_config::server_url;
 
 use super::member::{Member, Served};
-use super::strategy::{Choice, Strategies, Strategy, StrategyError, client, injected, server_url, token_url};
+use super::strategy::{Choice, Strategies, Strategy, StrategyError, client, injected, token_url};
 use crate::backend::{Backend, EgressClass, Transport, Trust};
 use crate::outgoing::{ForwardedHeaders, OutgoingAuth, TokenExchange, TokenType, parse_name, parse_value};
 

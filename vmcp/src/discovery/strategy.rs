@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use operator_api::SecretKeyReference;
 use url::Url;
-use vmcp_config::{HeaderInjection, OutgoingStrategy, Secret, TokenExchange as TokenExchangeConfig};
+use vmcp_config::{HeaderInjection, OutgoingStrategy, Secret, TokenExchange as TokenExchangeConfig, server_url};
 
 use crate::egress::Trust;
 use crate::outgoing::{
@@ -232,18 +232,6 @@ pub(super) fn injected(block: &HeaderInjection, token: &str) -> Result<OutgoingA
 /// Reads a token URL.
 pub(super) fn token_url(text: &str) -> Result<Url, String> {
     server_url(text).map_err(|reason| format!("the token URL {reason}"))
-}
-
-/// Reads the URL of a server.
-pub(super) fn server_url(text: &str) -> Result<Url, &'static str> {
-    let url = Url::parse(text).map_err(|_| "is not a URL")?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        Err("is not an http or https URL with a host")
-    } else if !url.username().is_empty() || url.password().is_some() {
-        Err("holds a user name or password, which belongs into a Secret")
-    } else {
-        Ok(url)
-    }
 }
 
 /// A client of a token endpoint. A secret without an id cannot authenticate anybody.

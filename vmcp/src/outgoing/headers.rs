@@ -5,41 +5,19 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-
-/// Headers that nobody may configure: the connection's own, the proxy's, and the protocol's.
-const RESTRICTED: &[&str] = &[
-    "host",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "http2-settings",
-    "proxy-authorization",
-    "proxy-authenticate",
-    "proxy-connection",
-    "transfer-encoding",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "accept",
-    "forwarded",
-    "x-real-ip",
-    "last-event-id",
-];
-
-/// Families of such headers.
-const RESTRICTED_PREFIXES: &[&str] = &["x-forwarded-", "mcp-"];
+use vmcp_config::header_problem;
 
 /// Why a header cannot be configured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// Not a header name.
-    #[error("{0:?} is not a header name")]
-    Name(String),
-    /// A header that the gateway sets itself.
-    #[error("the header {0} cannot be configured: the gateway or the connection sets it")]
-    Restricted(String),
+    /// Nobody may configure a header of this name.
+    #[error("header {name:?} cannot be set: {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The value has characters that headers cannot carry.
     #[error("the value of header {0} has characters that a header cannot carry")]
     Value(String),
@@ -92,12 +70,11 @@ impl fmt::Debug for ForwardedHeaders {
 
 /// Reads the name of a header that may be configured.
 pub fn parse_name(name: &str) -> Result<HeaderName, HeaderError> {
-    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| HeaderError::Name(name.to_owned()))?;
-    let lower = parsed.as_str();
-    if RESTRICTED.contains(&lower) || RESTRICTED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
-        return Err(HeaderError::Restricted(name.to_owned()));
+    let refused = |reason| HeaderError::Name { name: name.to_owned(), reason };
+    if let Some(reason) = header_problem(name) {
+        return Err(refused(reason));
     }
-    Ok(parsed)
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused("it is not a header name"))
 }
 
 /// The same value in memory of its own. One that was read shares the memory of all that was read with it: whoever keeps it
@@ -125,6 +102,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use bytes::Bytes;
+    use proptest::prelude::*;
+    use vmcp_config::is_header_value;
+
+    proptest! {
+        #[test]
+        fn a_checked_configuration_has_no_value_that_cannot_be_sent(value in r"([\x00-\x{ff}]|\PC)*[\r\n]*") {
+            let name = HeaderName::from_static("x-tenant");
+            prop_assert_eq!(is_header_value(&value), parse_value(&name, &value).is_ok());
+        }
+    }
 
     #[test]
     fn a_detached_value_keeps_nothing_else() {

@@ -187,6 +187,7 @@ fn headers_that_cannot_be_sent_make_an_entry_invalid() {
     for headers in [
         json!({"Host": "a"}),
         json!({"Mcp-Session-Id": "a"}),
+        json!({"Last-Event-Id": "a"}),
         json!({"X-Forwarded-For": "a"}),
         json!({"transfer-encoding": "a"}),
         json!({"not a name": "a"}),

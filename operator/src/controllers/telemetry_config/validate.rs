@@ -2,6 +2,7 @@
 
 use operator_api::{MCPTelemetryConfigSpec, OpenTelemetry};
 use url::Url;
+use vmcp_config::is_header_value;
 
 use crate::controllers::{headers, secrets};
 
@@ -28,7 +29,7 @@ fn open_telemetry(settings: &OpenTelemetry) -> Vec<String> {
     for (name, value) in settings.headers.iter().flatten() {
         if !headers::is_name(name) {
             problems.push(format!("{PATH}.headers {name:?} is not a header name"));
-        } else if !headers::is_value(value) {
+        } else if !is_header_value(value) {
             problems.push(format!("{PATH}.headers {name:?} has a value that cannot be sent in a header"));
         }
     }

@@ -1,7 +1,10 @@
 //! How a proxy authenticates to its server. The types are those of MCPExternalAuthConfig that are served.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value::StrDeserializer},
+};
 
 /// Authentication towards the server: a type and the block that goes with it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +96,12 @@ pub enum SubjectTokenType {
 }
 
 impl SubjectTokenType {
+    /// Reads either name.
+    pub fn parse(name: &str) -> Option<Self> {
+        let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+        Self::deserialize(name).ok()
+    }
+
     /// The short name.
     pub fn as_str(self) -> &'static str {
         match self {

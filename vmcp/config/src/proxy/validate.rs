@@ -1,7 +1,10 @@
 //! Rules of a proxy's configuration that the types do not express, and what this release does not serve.
 
 use crate::{
-    SessionProvider, Transport, Violation, selection_problems,
+    SessionProvider, Transport, Violation,
+    headers::{name_rule, value_rule},
+    selection_problems,
+    urls::url_rule,
     validate::{oidc_rules, session_storage},
 };
 
@@ -14,11 +17,18 @@ impl ProxyConfig {
         if self.name.is_empty() {
             found.push(Violation::new("name", "required: the name of the proxy"));
         }
-        http_url("url", &self.url, &mut found);
+        url_rule("url", &self.url, &mut found);
+        for (name, value) in self.headers.iter().flat_map(|headers| &headers.plain) {
+            let path = format!("headers.plain.{name}");
+            name_rule(&path, name, &mut found);
+            value_rule(&path, value, &mut found);
+        }
         for (index, header) in self.headers.iter().flat_map(|headers| &headers.from_secret).enumerate() {
             let path = format!("headers.fromSecret[{index}]");
             if header.header.is_empty() {
                 found.push(Violation::new(format!("{path}.header"), "required: the name of a header"));
+            } else {
+                name_rule(&format!("{path}.header"), &header.header, &mut found);
             }
             secret_key(&header.secret, &header.key, &path, &mut found);
         }
@@ -90,7 +100,7 @@ fn outgoing_rules(outgoing: &ProxyOutgoing, found: &mut Vec<Violation>) {
         }
     }
     if let Some(exchange) = &outgoing.token_exchange {
-        http_url("outgoing.tokenExchange.tokenUrl", &exchange.token_url, found);
+        url_rule("outgoing.tokenExchange.tokenUrl", &exchange.token_url, found);
         if let Some(SecretKey { secret, key }) = &exchange.client_secret {
             secret_key(secret, key, "outgoing.tokenExchange.clientSecret", found);
             if exchange.client_id.as_deref().unwrap_or_default().is_empty() {
@@ -104,17 +114,13 @@ fn outgoing_rules(outgoing: &ProxyOutgoing, found: &mut Vec<Violation>) {
     if let Some(injection) = &outgoing.header_injection {
         if injection.header_name.is_empty() {
             found.push(Violation::new("outgoing.headerInjection.headerName", "required: the name of a header"));
+        } else {
+            name_rule("outgoing.headerInjection.headerName", &injection.header_name, found);
         }
         secret_key(&injection.value.secret, &injection.value.key, "outgoing.headerInjection.value", found);
     }
     if let Some(bearer) = &outgoing.bearer_token {
         secret_key(&bearer.token.secret, &bearer.token.key, "outgoing.bearerToken.token", found);
-    }
-}
-
-fn http_url(path: &str, text: &str, found: &mut Vec<Violation>) {
-    if !url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https")) {
-        found.push(Violation::new(path, format!("{text:?} is not an http:// or https:// URL")));
     }
 }
 

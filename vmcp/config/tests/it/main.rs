@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod proxy;
+mod refused;
 
 use vmcp_config::{Config, ConfigError, Duration, OutgoingAuthSource, Transport, load, parse, unknown_keys};
 

@@ -6,11 +6,11 @@ use operator_api::{
     AwsSts, CrossApplicationAccess, ExternalAuthType, HeaderInjection, MCPExternalAuthConfigSpec, OnBehalfOf,
     SecretKeyReference, TokenExchange,
 };
-use vmcp_config::Duration;
+use vmcp_config::{Duration, header_problem};
 
 use crate::controllers::{
     endpoint::{self, Plaintext},
-    headers, secrets, unsupported,
+    secrets, unsupported,
 };
 
 /// Everything that is wrong with `spec`, and what of it this release does not serve.
@@ -67,7 +67,7 @@ fn client(id: (&str, Option<&str>), secret: (&str, Option<&SecretKeyReference>))
 
 fn header_injection(header: &HeaderInjection) -> Vec<String> {
     let mut problems = secrets::problems(&header.value_secret_ref, "headerInjection.valueSecretRef");
-    if let Some(reason) = headers::refusal(&header.header_name) {
+    if let Some(reason) = header_problem(&header.header_name) {
         problems.push(format!("headerInjection.headerName {:?} cannot be set: {reason}", header.header_name));
     }
     problems

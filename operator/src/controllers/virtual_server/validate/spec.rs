@@ -5,12 +5,13 @@ use operator_api::{
     VirtualServerReason,
 };
 use serde_json::Value;
+use vmcp_config::{header_problem, is_header_value};
 
 use super::{Check, check, references};
 use crate::{
     controllers::{
         authorization::Problem,
-        configuration as verdicts, headers, unsupported,
+        configuration as verdicts, unsupported,
         virtual_server::{
             build, configuration,
             resolve::{self, References},
@@ -161,11 +162,11 @@ fn backend_auth(auth: &BackendAuth) -> impl Iterator<Item = String> {
             if secret.name.is_empty() || secret.key.is_empty() {
                 problems.push(".serviceAccount.credentialsRef needs the name of a Secret and a key in it".to_owned());
             }
-            if let Some(reason) = headers::refusal(&account.header_name) {
+            if let Some(reason) = header_problem(&account.header_name) {
                 let name = &account.header_name;
                 problems.push(format!(".serviceAccount.headerName {name:?} cannot be set: {reason}"));
             }
-            if !account.header_format.contains("{token}") || !headers::is_value(&account.header_format) {
+            if !account.header_format.contains("{token}") || !is_header_value(&account.header_format) {
                 problems.push(
                     ".serviceAccount.headerFormat must be text with {token}, which stands for the secret: for example \
                      \"Bearer {token}\""
