@@ -172,7 +172,7 @@ fn initialize(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, ask
             }
             Err(unopened) => error_response(Some(&id), &unopened.error),
         };
-        tell(&session, response);
+        tell(&ingress, &session, response);
     });
 }
 
@@ -184,12 +184,14 @@ fn answer(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, in_flig
         loop {
             match work.next().await {
                 Progress::Said(message) => {
-                    tell(&session, message);
+                    tell(&ingress, &session, message);
                     continue;
                 }
-                Progress::Done(Outcome::Answered(response) | Outcome::Overloaded(response)) => tell(&session, response),
+                Progress::Done(Outcome::Answered(response) | Outcome::Overloaded(response)) => {
+                    tell(&ingress, &session, response);
+                }
                 Progress::Done(Outcome::SessionLost(response)) => {
-                    tell(&session, response);
+                    tell(&ingress, &session, response);
                     ingress.lose(&session);
                 }
                 Progress::Done(Outcome::Cancelled | Outcome::Panicked) => {}
@@ -199,11 +201,14 @@ fn answer(ingress: &Arc<Ingress>, session: Arc<Session>, caller: Caller, in_flig
     });
 }
 
-/// Puts a message on the client's stream. A client that does not read its stream loses the session, not an answer.
-fn tell(session: &Session, message: Bytes) {
-    if !session.outbox.append(message) {
-        tracing::warn!("a client does not read its stream, its session ends");
+/// Puts a message on the client's stream. A client that does not read it, or to which nothing comes through, loses the session,
+/// not an answer.
+fn tell(ingress: &Arc<Ingress>, session: &Arc<Session>, message: Bytes) {
+    if !session.outbox.append(message) && !session.ended.is_cancelled() {
+        tracing::warn!("a client cannot be told what it is to be told, its session ends");
         session.ended.cancel();
+        // Its stream may be at another replica.
+        ingress.lose(session);
     }
 }
 

@@ -60,11 +60,10 @@ impl Outbox {
     }
 
     /// Adds a message, whether or not the same one waits already. Returns whether there was room: the oldest message
-    /// makes room for the new one.
+    /// makes room for the new one, or where replicas share the session, the new one is lost.
     pub fn append(&self, message: Bytes) -> bool {
         if let Some(shared) = &self.shared {
-            shared.tell(message, false);
-            return true;
+            return shared.tell(message, false);
         }
         let mut queue = self.lock();
         let room = queue.waiting.len() < CAPACITY;

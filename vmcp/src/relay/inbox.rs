@@ -93,7 +93,7 @@ impl Inbox for ClientInbox {
             return;
         }
         if !self.outbox.append(message) {
-            tracing::debug!("a client does not read what its backend says, the oldest message is dropped");
+            tracing::debug!("a client does not read what its backend says, a message is dropped");
         }
     }
 }

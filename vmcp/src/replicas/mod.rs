@@ -56,9 +56,9 @@ pub trait SessionStore: BackendSessions + fmt::Debug {
     /// What was said on a stream of a session, from message `from` on, or from the first that no client has read.
     fn read<'a>(&'a self, id: &'a str, stream: u64, from: Option<u64>) -> BoxFuture<'a, Result<Option<Page>, Away>>;
 
-    /// Notes or tells something, some time soon, after what was noted before. It is lost when the store is away
-    /// for so long that too much waits.
-    fn write(&self, id: &str, write: Write);
+    /// Notes or tells something, some time soon, after what was noted before. Returns false when it is lost, because the store
+    /// has been away or too slow for so long that too much waits.
+    fn write(&self, id: &str, write: Write) -> bool;
 
     /// Waits until all that was given to [`write`](Self::write) before is noted, or lost.
     fn noted(&self) -> BoxFuture<'_, ()>;

@@ -283,10 +283,12 @@ impl SessionStore for RedisStore {
         .boxed()
     }
 
-    fn write(&self, id: &str, write: Write) {
-        if self.tasks.try_send(Task::Write(id.to_owned(), write)).is_err() {
-            tracing::warn!("the session storage is away for too long, something about a session is lost");
+    fn write(&self, id: &str, write: Write) -> bool {
+        let is_taken = self.tasks.try_send(Task::Write(id.to_owned(), write)).is_ok();
+        if !is_taken {
+            tracing::warn!("the session storage is away or too slow for too long, something about a session is lost");
         }
+        is_taken
     }
 
     fn noted(&self) -> BoxFuture<'_, ()> {

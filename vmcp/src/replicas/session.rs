@@ -85,9 +85,9 @@ impl SharedSession {
         u64::from(rand::random::<u32>()) << 20
     }
 
-    /// Puts a message on the client's own stream, wherever that is read.
-    pub fn tell(&self, message: Bytes, unless_waiting: bool) {
-        self.write(Write::Said { stream: OUTBOX, number: None, message, unless_waiting });
+    /// Puts a message on the client's own stream, wherever that is read. Returns false when there is no room for it.
+    pub fn tell(&self, message: Bytes, unless_waiting: bool) -> bool {
+        self.write(Write::Said { stream: OUTBOX, number: None, message, unless_waiting })
     }
 
     /// Notes message `number` of a stream, for a client that comes back to it at another replica.
@@ -127,8 +127,8 @@ impl SharedSession {
         }
     }
 
-    fn write(&self, write: Write) {
-        self.store.write(&self.id, write);
+    fn write(&self, write: Write) -> bool {
+        self.store.write(&self.id, write)
     }
 
     /// Something may be new on a stream.

@@ -2,7 +2,7 @@
 
 use crate::gateways::Gateway;
 use crate::in_backend::Backend;
-use crate::in_support::{Events, Running, config, eventually, initialize_params};
+use crate::in_support::{Events, PATIENCE, Running, config, eventually, initialize_params};
 use crate::path::Path;
 use crate::redis_server::RedisServer;
 use http::{Method, StatusCode};
@@ -102,4 +102,38 @@ pub(crate) async fn a_session_that_has_ended_is_not_initialized(_: Arc<RedisServ
     // What the replica notes reaches Redis in order, and there is room for two.
     let _first = http_and_sse(&far).await;
     http_and_sse(&near).await;
+}
+
+pub(crate) async fn messages_do_not_wait_for_each_other_on_a_slow_way_to_redis(redis: Arc<RedisServer>) {
+    // Nearly as much as may wait: one after the other it would take 36 seconds.
+    const CLIENTS: usize = 40;
+    const MESSAGES: usize = 90;
+    let path = Path::to(&redis, Duration::from_millis(5)).await;
+    let backend = Backend::start(&["echo"]).await;
+    let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}"#;
+    backend.speak("echo", &[log; MESSAGES]);
+    let one = Gateway::storing_at(path.address(), &config(&[("b", &backend)], "")).replica().await;
+    let clients = futures::future::join_all((0..CLIENTS).map(|_| http_and_sse(&one))).await;
+    let calls = clients.into_iter().map(async |(mut events, endpoint)| {
+        post(&one, &endpoint, &call(1, "b_echo")).await;
+        for number in 0..MESSAGES {
+            assert_eq!(events.next().await.unwrap()["method"], "notifications/message", "{number}");
+        }
+        assert_eq!(events.next().await.unwrap()["id"], 1);
+    });
+    tokio::time::timeout(PATIENCE, futures::future::join_all(calls)).await.unwrap();
+}
+
+pub(crate) async fn a_client_that_redis_is_away_from_loses_its_session_and_no_answer(_: Arc<RedisServer>) {
+    let redis = RedisServer::own(&[]);
+    let backend = Backend::start(&["hang"]).await;
+    let log = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"x"}}"#;
+    backend.speak("hang", &vec![log; 5000]);
+    let one = Gateway::of(&redis, &[("b", &backend)]).replica().await;
+    let (mut events, endpoint) = http_and_sse(&one).await;
+    post(&one, &endpoint, &call(1, "b_hang")).await;
+    backend.saw("tools/call").await;
+    redis.stop();
+    backend.release();
+    assert!(events.next().await.is_none());
 }

@@ -78,6 +78,8 @@ const TESTS: &[Test] = &tests! {
         clients_post_to_any_replica,
         an_answer_outlives_the_connection_with_redis,
         an_answer_that_redis_may_have_got_is_told_once,
+        messages_do_not_wait_for_each_other_on_a_slow_way_to_redis,
+        a_client_that_redis_is_away_from_loses_its_session_and_no_answer,
         a_session_that_has_ended_is_not_initialized,
     ]
     backends: [

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A relay that Redis is reached through.
@@ -82,12 +84,27 @@ impl Relay {
     }
 
     async fn pass(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_heard: impl Fn() -> bool) {
-        let mut bytes = vec![0; 64 * 1024];
-        while let Ok(length @ 1..) = from.read(&mut bytes).await {
-            tokio::time::sleep(self.delay).await;
-            if is_heard() && to.write_all(&bytes[..length]).await.is_err() {
-                return;
+        // What follows is on its way meanwhile.
+        let (sender, mut under_way) = mpsc::channel(1024);
+        let leave = async {
+            let mut bytes = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = from.read(&mut bytes).await {
+                if sender.send((Instant::now() + self.delay, bytes[..length].to_vec())).await.is_err() {
+                    return;
+                }
             }
+        };
+        let arrive = async {
+            while let Some((at, bytes)) = under_way.recv().await {
+                tokio::time::sleep_until(at).await;
+                if is_heard() && to.write_all(&bytes).await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = leave => {}
+            () = arrive => {}
         }
     }
 }
