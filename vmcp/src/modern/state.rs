@@ -46,14 +46,12 @@ impl<'a> Request<'a> {
     }
 
     fn at(&self, backend: &Backend) -> Binding {
-        let name = self.name.and_then(|name| serde_json::from_str::<String>(name.get()).ok()).unwrap_or_default();
-        let arguments = self.arguments.and_then(|arguments| serde_json::from_str(arguments.get()).ok());
         let mut digest = Sha256::new();
-        hash(&arguments.unwrap_or(Value::Null), &mut digest);
+        hash_text(self.name, &mut digest);
+        hash_text(self.arguments, &mut digest);
         Binding::to("requestState")
             .and_principal(self.caller.principal.as_ref())
             .and(self.method)
-            .and(name)
             .and(digest.finalize())
             .and(&backend.name)
             .and(backend.url.as_str())
@@ -77,13 +75,24 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Hashes what a text means, or the text itself where only its backend may know: lone surrogates, numbers beyond all range.
+fn hash_text(text: Option<&RawValue>, digest: &mut Sha256) {
+    match text.map(|text| serde_json::from_str(text.get()).map_err(|_| text.get())) {
+        None => hash(&Value::Null, digest),
+        Some(Ok(value)) => hash(&value, digest),
+        Some(Err(text)) => hash_part("t", text.as_bytes(), digest),
+    }
+}
+
+fn hash_part(kind: &str, bytes: &[u8], digest: &mut Sha256) {
+    digest.update(kind);
+    digest.update((bytes.len() as u64).to_be_bytes());
+    digest.update(bytes);
+}
+
 /// Hashes a value whatever the order and spelling of its members.
 fn hash(value: &Value, digest: &mut Sha256) {
-    let mut part = |kind: &str, bytes: &[u8]| {
-        digest.update(kind);
-        digest.update((bytes.len() as u64).to_be_bytes());
-        digest.update(bytes);
-    };
+    let mut part = |kind: &str, bytes: &[u8]| hash_part(kind, bytes, digest);
     match value {
         Value::Array(items) => {
             part("[", &items.len().to_be_bytes());
@@ -146,6 +155,21 @@ mod tests {
         assert!(open(&same, &backend("c", "http://b.example/mcp")).is_err());
         assert!(open(&same, &backend("b", "http://c.example/mcp")).is_err());
         assert!(same.open(&key, &b, "tampered").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_counts_as_it_is_written() {
+        let (key, b, alice) = (Sealer::random().unwrap(), backend("b", "http://b.example/mcp"), Caller::named("alice"));
+        let text = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        for (one, other) in [
+            (r#"{"name": "t", "arguments": {"a": 1e400}}"#, r#"{"name": "t", "arguments": {"a": 2e400}}"#),
+            (r#"{"name": "\ud800"}"#, r#"{"name": "\ud801"}"#),
+        ] {
+            let (one, other) = (text(one), text(other));
+            let sealed = request(&alice, "tools/call", &one).seal(&key, &b, "s").unwrap();
+            assert_eq!(request(&alice, "tools/call", &one).open(&key, &b, &sealed).unwrap(), "s");
+            assert!(request(&alice, "tools/call", &other).open(&key, &b, &sealed).is_err(), "{other}");
+        }
     }
 
     #[test]
