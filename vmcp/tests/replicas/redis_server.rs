@@ -22,6 +22,13 @@ pub(crate) fn find() -> Result<PathBuf, String> {
         .ok_or_else(|| format!("no redis-server on PATH: install it, or name it with {PROGRAM}"))
 }
 
+/// A port that nothing listens at, below those that systems give to connections and listeners which name none: it stays
+/// free until Redis takes it, and while it is stopped.
+fn free_port() -> u16 {
+    let ports = std::iter::repeat_with(|| rand::random_range(10_000..32_768));
+    ports.take(100).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+}
+
 /// A Redis that runs until it is dropped.
 pub(crate) struct RedisServer {
     program: PathBuf,
@@ -49,7 +56,7 @@ impl RedisServer {
         Self {
             program: program.to_owned(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
-            port: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+            port: free_port(),
             folder: tempfile::tempdir().unwrap(),
             process: Mutex::default(),
         }
