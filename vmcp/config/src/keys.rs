@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::{Config, position::child};
 
 /// The schema of [`Config`].
-static SCHEMA: LazyLock<Value> = LazyLock::new(schema_of::<Config>);
+pub(crate) static SCHEMA: LazyLock<Value> = LazyLock::new(schema_of::<Config>);
 
 /// The schema of `T`, with every definition in its place.
 pub(crate) fn schema_of<T: JsonSchema>() -> Value {

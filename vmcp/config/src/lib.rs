@@ -6,7 +6,7 @@
 //!
 //! A proxy of one server has a file of its own kind, [`proxy::ProxyConfig`], for `vmcp proxy --config`.
 //!
-//! Reading a file has three steps, each with its own module: [`load`] parses and finds unknown keys, [`Config::problems`]
+//! Reading a file has three steps, each with its own module: [`load`] parses and finds unknown keys and wrong types, [`Config::problems`]
 //! checks the rules that types cannot express, and [`Config::unsupported`] names what this release does not serve;
 //! [`validate()`] tells all of it at once, and
 //! [`parse_file()`] does so for the text of a file that changes. [`Config::needs_restart`] says which changes a running gateway cannot follow.
@@ -32,6 +32,7 @@ mod secret;
 mod selection;
 mod session;
 mod tools;
+mod types;
 mod unsupported;
 mod urls;
 mod validate;

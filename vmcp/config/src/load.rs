@@ -7,11 +7,13 @@ use std::{
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_saphyr::UserMessageFormatter;
 
 use crate::{
     Config, Violation,
-    keys::{UnknownKey, unknown_keys},
+    keys::{SCHEMA, unknown_to},
     position::{Document, Position},
+    types::wrong_types,
 };
 
 /// Why a configuration cannot be used.
@@ -71,8 +73,8 @@ fn lines(origin: &str, problems: &[Problem]) -> String {
 
 /// A kind of configuration file.
 pub(crate) trait Checked: DeserializeOwned {
-    /// Every key in the text that this kind does not know.
-    fn unknown_keys(text: &Value) -> Vec<UnknownKey>;
+    /// The schema of this kind.
+    fn schema() -> &'static Value;
 
     /// Every rule that the configuration breaks.
     fn violations(&self) -> Vec<Violation>;
@@ -85,8 +87,8 @@ pub(crate) trait Checked: DeserializeOwned {
 }
 
 impl Checked for Config {
-    fn unknown_keys(text: &Value) -> Vec<UnknownKey> {
-        unknown_keys(text)
+    fn schema() -> &'static Value {
+        &SCHEMA
     }
 
     fn violations(&self) -> Vec<Violation> {
@@ -164,17 +166,18 @@ fn text_of(path: &Path) -> Result<String, ConfigError> {
 pub(crate) fn check<T: Checked>(text: &str, origin: &str, demand: Demand) -> Result<T, ConfigError> {
     let invalid = |problems| ConfigError::Invalid { origin: origin.to_owned(), problems };
     let document = Document::read(text).map_err(|error| invalid(vec![syntax(&error)]))?;
-    let mut problems: Vec<_> = T::unknown_keys(&document.value)
+    let mut problems: Vec<_> = unknown_to(T::schema(), &document.value)
         .into_iter()
         .map(|key| Problem { position: document.position(&key.path), message: key.message(), path: key.path })
         .collect();
+    let placed = |violation: Violation| Problem {
+        position: document.position(violation.path()),
+        message: violation.to_string(),
+        path: violation.path().to_owned(),
+    };
     match serde_saphyr::from_str::<T>(text) {
         Ok(config) => {
-            problems.extend(config.violations().into_iter().map(|violation| Problem {
-                position: document.position(violation.path()),
-                message: violation.to_string(),
-                path: violation.path().to_owned(),
-            }));
+            problems.extend(config.violations().into_iter().map(placed));
             if demand == Demand::Served {
                 problems.extend(config.unserved().into_iter().map(|message| Problem {
                     path: String::new(),
@@ -186,7 +189,10 @@ pub(crate) fn check<T: Checked>(text: &str, origin: &str, demand: Demand) -> Res
                 return Ok(config);
             }
         }
-        Err(error) => problems.push(syntax(&error)),
+        Err(error) => match wrong_types(T::schema(), &document.value) {
+            none if none.is_empty() => problems.push(syntax(&error)),
+            wrong => problems.extend(wrong.into_iter().map(placed)),
+        },
     }
     problems.sort_by_key(|problem| problem.position);
     Err(invalid(problems))
@@ -195,13 +201,11 @@ pub(crate) fn check<T: Checked>(text: &str, origin: &str, demand: Demand) -> Res
 /// What the parser found, in one line.
 fn syntax(error: &serde_saphyr::Error) -> Problem {
     let position = error.location().map(|location| (location.line(), location.column()));
-    let text = error.without_snippet().to_string();
+    let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
     let message = text.lines().next().unwrap_or_default();
     // The parser repeats the position at the end of its message.
     let message = position
         .and_then(|(line, column)| message.strip_suffix(&format!(" at line {line}, column {column}")))
         .unwrap_or(message);
-    // Its advice on duplicate keys is for programmers.
-    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
     Problem { path: String::new(), position, message: message.to_owned() }
 }

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Audit, Authorization, ConfigError, Oidc, SessionStorage, Telemetry, ToolOverride, Transport, UnknownKey, Violation,
-    keys::{schema_of, unknown_to},
+    Audit, Authorization, ConfigError, Oidc, SessionStorage, Telemetry, ToolOverride, Transport, Violation,
+    keys::schema_of,
     load::{Checked, Demand, check, located, read, served},
 };
 
@@ -141,8 +141,8 @@ pub struct ProxyTools {
 }
 
 impl Checked for ProxyConfig {
-    fn unknown_keys(text: &Value) -> Vec<UnknownKey> {
-        unknown_to(&SCHEMA, text)
+    fn schema() -> &'static Value {
+        &SCHEMA
     }
 
     fn violations(&self) -> Vec<Violation> {

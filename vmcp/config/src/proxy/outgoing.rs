@@ -78,6 +78,7 @@ pub struct TokenExchange {
     pub scopes: Vec<String>,
     /// Type of the subject token; an access token when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub subject_token_type: Option<SubjectTokenType>,
 }
 

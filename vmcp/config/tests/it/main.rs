@@ -107,6 +107,47 @@ fn a_wrong_value_is_refused_where_it_stands() {
 }
 
 #[test]
+fn every_wrong_type_is_told_at_once() {
+    let text = "
+name: [a]
+incomingAuth: {type: anonymus}
+outgoingAuth: {source: inlin, default: {type: header_injection, headerInjection: {headerName: X, headerValue: {s3cr3t: 1}}}}
+backends:
+- {name: , url: 'https://a', transport: streamable-htp, typ: entry}
+- {url: 'https://a', transport: sse, type: remote}
+- https://a
+aggregation: {conflictResolution: prefx}
+operational:
+  timeouts: {default: 30, perWorkload: {slow: -1s}}
+  failureHandling: {unhealthyThreshold: 1.5, partialFailureMode: besteffort, circuitBreaker: {enabled: 2, failureThreshold: '3'}}
+passthroughHeaders: X-Tenant
+sessionStorage: {provider: redi, db: true}
+metadata: [a]
+";
+    let said = problems(text);
+    assert!(!said.contains("s3cr3t"), "{said}");
+    insta::assert_snapshot!("wrong_types", said);
+}
+
+#[test]
+fn a_value_that_can_be_read_as_what_is_wanted_is_taken() {
+    let lenient = "  failureHandling: {unhealthyThreshold: '3', circuitBreaker: {enabled: yes}}\nmetadata:\n";
+    let text = format!("{}{lenient}", COMPLETE.replace("name: engineering", "name: 5"));
+    let config = parse(&text, "vmcp.yaml").unwrap();
+    assert_eq!((config.name.as_str(), config.metadata), ("5", None));
+    let failures = config.operational.unwrap().failure_handling.unwrap();
+    assert_eq!((failures.unhealthy_threshold, failures.circuit_breaker.unwrap().enabled), (3, true));
+    let said = problems(&text.replace("45s", "45"));
+    assert_eq!(said.lines().count(), 1, "nothing else is wrong: {said}");
+}
+
+#[test]
+fn what_is_no_single_document_is_said_without_words_of_programmers() {
+    insta::assert_snapshot!("two_documents", problems(&format!("{COMPLETE}---\nname: b\n")));
+    insta::assert_snapshot!("no_mapping", problems("- a\n"));
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named() {
     let error = load("/does/not/exist.yaml").unwrap_err();
     assert_eq!(error.to_string(), "cannot read the configuration file /does/not/exist.yaml");
