@@ -1,21 +1,21 @@
 //! `conformance explain`
 
+use std::io::{self, Write};
+
 use conformance::catalogue::Behaviour;
 use conformance::diagnostic::did_you_mean;
 use conformance::language::{Library, Scenario, describe};
 
-use super::{PASSED, WRONG_USAGE};
+use super::{WRONG_USAGE, print};
 
 /// Explains a behaviour or a scenario.
 pub(crate) fn explain(library: &Library, subject: &str) -> u8 {
     let catalogue = library.catalogue();
     if let Some(behaviour) = catalogue.behaviour(subject) {
-        explain_behaviour(library, behaviour);
-        return PASSED;
+        return print(|out| explain_behaviour(out, library, behaviour));
     }
     if let Some(scenario) = library.find(subject) {
-        explain_scenario(library, scenario);
-        return PASSED;
+        return print(|out| explain_scenario(out, library, scenario));
     }
     let scenarios = library.scenarios().iter().map(|scenario| scenario.id.as_str());
     let hint = did_you_mean(subject, catalogue.ids().chain(scenarios));
@@ -23,59 +23,61 @@ pub(crate) fn explain(library: &Library, subject: &str) -> u8 {
     WRONG_USAGE
 }
 
-fn explain_behaviour(library: &Library, behaviour: &Behaviour) {
-    println!("{}  ({})", behaviour.id, behaviour.document);
-    println!("  {}", behaviour.behaviour);
-    println!("  checked by: {}", behaviour.verify);
+fn explain_behaviour(out: &mut dyn Write, library: &Library, behaviour: &Behaviour) -> io::Result<()> {
+    writeln!(out, "{}  ({})", behaviour.id, behaviour.document)?;
+    writeln!(out, "  {}", behaviour.behaviour)?;
+    writeln!(out, "  checked by: {}", behaviour.verify)?;
     match &behaviour.note {
-        Some(note) => println!("  existing implementation: {} ({note})", behaviour.reference),
-        None => println!("  existing implementation: {}", behaviour.reference),
+        Some(note) => writeln!(out, "  existing implementation: {} ({note})", behaviour.reference)?,
+        None => writeln!(out, "  existing implementation: {}", behaviour.reference)?,
     }
     let decisions = behaviour.decisions.iter();
     for decision in decisions.filter_map(|id| library.catalogue().decision(id)) {
-        println!("\n{}  {}", decision.id, decision.topic);
-        println!("  documents: {}", decision.documents_say);
-        println!("  existing implementation: {}", decision.reference_does);
-        println!("  we: {}", decision.we_do);
-        println!("  demanded of others: {}", decision.suite_demands);
+        writeln!(out, "\n{}  {}", decision.id, decision.topic)?;
+        writeln!(out, "  documents: {}", decision.documents_say)?;
+        writeln!(out, "  existing implementation: {}", decision.reference_does)?;
+        writeln!(out, "  we: {}", decision.we_do)?;
+        writeln!(out, "  demanded of others: {}", decision.suite_demands)?;
     }
-    println!("\nverified by:");
+    writeln!(out, "\nverified by:")?;
     let mut any = false;
     for scenario in library.scenarios() {
         for (at, what) in describe::steps_that_verify(scenario, &behaviour.id) {
             any = true;
-            println!("  {}:{at}  {}: {what}", scenario.source.name, scenario.id);
+            writeln!(out, "  {}:{at}  {}: {what}", scenario.source.name, scenario.id)?;
         }
     }
     if !any {
-        println!("  no scenario yet");
+        writeln!(out, "  no scenario yet")?;
     }
+    Ok(())
 }
 
-fn explain_scenario(library: &Library, scenario: &Scenario) {
-    println!("{}: {}", scenario.id, scenario.title);
-    println!("  {}, profile {}", scenario.source.name, scenario.profile.name());
+fn explain_scenario(out: &mut dyn Write, library: &Library, scenario: &Scenario) -> io::Result<()> {
+    writeln!(out, "{}: {}", scenario.id, scenario.title)?;
+    writeln!(out, "  {}, profile {}", scenario.source.name, scenario.profile.name())?;
     if let Some(reason) = &scenario.skip {
-        println!("  skipped: {reason}");
+        writeln!(out, "  skipped: {reason}")?;
     }
     if let Some(description) = &scenario.description {
-        println!("\n{}", description.trim());
+        writeln!(out, "\n{}", description.trim())?;
     }
     if let Some(world) = &scenario.world {
-        println!("\nThe world:");
+        writeln!(out, "\nThe world:")?;
         for line in describe::world(world) {
-            println!("  {line}");
+            writeln!(out, "  {line}")?;
         }
     }
     for line in describe::images(scenario) {
-        println!("\n{line}");
+        writeln!(out, "\n{line}")?;
     }
-    println!("\nSteps:");
+    writeln!(out, "\nSteps:")?;
     for line in describe::steps(scenario) {
-        println!("  {line}");
+        writeln!(out, "  {line}")?;
     }
-    println!("\nVerifies:");
+    writeln!(out, "\nVerifies:")?;
     for behaviour in scenario.verifies().into_iter().filter_map(|id| library.catalogue().behaviour(id)) {
-        println!("  {}  {}", behaviour.id, behaviour.behaviour);
+        writeln!(out, "  {}  {}", behaviour.id, behaviour.behaviour)?;
     }
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod run;
 mod target;
 mod up;
 
+use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -24,6 +25,18 @@ pub(crate) const WRONG_USAGE: u8 = 2;
 pub(crate) const HARNESS: u8 = 3;
 /// Interrupted.
 pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Prints what `write` writes. Whoever stops reading, as `head` does, has seen enough.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> u8 {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("the standard output cannot be written to: {error}");
+            HARNESS
+        }
+        _ => PASSED,
+    }
+}
 
 /// Plays scenarios against an implementation of the documented behaviour and reports what holds.
 #[derive(Debug, Parser)]

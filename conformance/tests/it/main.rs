@@ -5,6 +5,7 @@ mod catalogue;
 mod imports;
 mod kind;
 mod language;
+mod printed;
 mod report;
 mod stateless;
 mod targets;
