@@ -24,7 +24,7 @@ pub enum Command {
     Serve(Box<Serve>),
     /// Serve one MCP server that a configuration file describes, with every message passed through.
     Proxy(Box<Proxy>),
-    /// Say everything that is wrong with a configuration file, with line and column.
+    /// Say everything that is wrong with a configuration file, with line and column: values of the wrong type first, then what breaks a rule.
     Validate(Validate),
     /// Print the version.
     Version,
