@@ -36,7 +36,9 @@ impl Uids {
         for placeholder in PLACEHOLDER.captures_iter(&recorded) {
             let (whole, name) = (placeholder.get(0).unwrap(), &placeholder[1]);
             pattern.push_str(&regex::escape(&recorded[end..whole.start()]));
-            pattern.push_str(form(name));
+            // Writers of YAML may quote a uid that begins like a number: 0b, 1e.
+            let quote = if recorded[..whole.start()].ends_with("  uid: ") { "\"?" } else { "" };
+            pattern.push_str(&[quote, form(name), quote].concat());
             if name.starts_with("uid-") {
                 uids.push(name.to_owned());
             }
@@ -77,6 +79,9 @@ fn the_same_placeholder_is_the_same_uid() {
     assert!(uids.matches("<uid-1>", one));
     assert!(uids.matches("uid <uid-1> at <time>", &format!("uid {one} at 2026-01-02T03:04:05Z")));
     assert!(!uids.matches("<uid-1>", other));
+    let binary = "0b98dece-5bc4-4c74-8e00-524d0d500065";
+    assert!(uids.matches("  uid: <uid-3>\nspec", &format!("  uid: \"{binary}\"\nspec")));
+    assert!(uids.matches("<uid-3>", binary));
     assert!(uids.matches("<uid-2>", other));
     assert!(!uids.matches("<resourceVersion>", "x"));
 }
