@@ -14,14 +14,12 @@ use super::exchange::Exchange;
 use super::http_client::broken;
 use super::inbound::{self, Inbound};
 use super::news::News;
+use super::pauses;
 use super::questions::Questions;
 use super::response::protocol;
 use super::sse::SseDecoder;
-use super::streamable::{Established, LONGEST_RETRY, last_event, open_stream, respond, responder, retry};
+use super::streamable::{Established, last_event, open_stream, respond, responder, retry};
 use crate::backend::Caller;
-
-/// How often the pause is doubled while the backend cannot be asked for the stream.
-const MOST_DOUBLINGS: u32 = 5;
 
 /// The task that reads the stream, if there is one.
 #[derive(Debug, Default)]
@@ -130,8 +128,7 @@ impl Stream {
                     return;
                 }
             }
-            let pause = retry(&decoder).saturating_mul(1 << failures.min(MOST_DOUBLINGS));
-            tokio::time::sleep(pause.min(LONGEST_RETRY)).await;
+            tokio::time::sleep(pauses::after(failures, retry(&decoder))).await;
         }
     }
 

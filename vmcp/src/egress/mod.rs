@@ -36,6 +36,7 @@ mod listen;
 mod meanwhile;
 mod news;
 mod pass_through;
+mod pauses;
 mod peer;
 mod questions;
 mod relayed;

@@ -18,14 +18,13 @@ use super::gate::Gate;
 use super::http_client::timed_out;
 use super::lanes::Lane;
 use super::news::News;
+use super::pauses;
 use super::transport::TransportSession;
 use crate::backend::{Backend, Caller};
 use crate::jsonrpc::Object;
 
 /// How long to wait before a backend is asked again; each attempt in vain doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// How long at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How long the backend may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How many requests are under way at once.
@@ -126,8 +125,8 @@ impl Keeper {
     async fn run(self) {
         loop {
             self.news.lost().await;
-            let mut pause = FIRST_PAUSE;
-            loop {
+            for failures in 0.. {
+                let pause = pauses::after(failures, FIRST_PAUSE);
                 // All clients of a backend that was started anew come back: not all at once.
                 tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                 match self.ask_again().await {
@@ -138,7 +137,6 @@ impl Keeper {
                         tracing::debug!(backend = self.backend.name, %error, "nobody tells a client what it wants to hear");
                     }
                 }
-                pause = LONGEST_PAUSE.min(pause * 2);
             }
         }
     }

@@ -22,6 +22,7 @@ use super::handshake;
 use super::listen::Listener;
 use super::meanwhile::Meanwhile;
 use super::news::News;
+use super::pauses;
 use super::peer::Peer;
 use super::response::{drain, media_type, protocol};
 use super::session::Reply;
@@ -38,8 +39,6 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// How long to wait before resuming a stream when the backend does not say.
 const DEFAULT_RETRY: u64 = 1000;
-/// How long at most, whatever the backend says.
-pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// How long at most the first request waits for the backend's own stream: some servers send nothing on it, not even its head,
 /// before they have something to tell.
@@ -341,5 +340,5 @@ pub(super) fn last_event(decoder: &SseDecoder) -> Option<HeaderValue> {
 
 /// How long to wait before a stream is opened again.
 pub(super) fn retry(decoder: &SseDecoder) -> Duration {
-    Duration::from_millis(decoder.retry().unwrap_or(DEFAULT_RETRY)).min(LONGEST_RETRY)
+    Duration::from_millis(decoder.retry().unwrap_or(DEFAULT_RETRY)).min(pauses::LONGEST)
 }

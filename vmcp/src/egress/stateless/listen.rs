@@ -19,6 +19,7 @@ use crate::egress::error::EgressError;
 use crate::egress::events::EventStream;
 use crate::egress::exchange::Exchange;
 use crate::egress::news::News;
+use crate::egress::pauses;
 use crate::egress::response::{failure_body, is_refusal, media_type, protocol};
 use crate::jsonrpc::{self, Notification, Object, Outcome, raw};
 use crate::offers::Kind;
@@ -28,8 +29,6 @@ use crate::stateless::meta;
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 /// How long to wait before a stream is opened again; each attempt in vain doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// How long at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The stream of one session, if somebody wants to hear something.
 #[derive(Debug, Default)]
@@ -213,7 +212,7 @@ enum End {
 impl Stream {
     /// Reads the stream, and opens it again when it ends, until the backend refuses it.
     async fn run(self) {
-        let mut pause = FIRST_PAUSE;
+        let mut failures = 0;
         loop {
             let stood = self.has_stood();
             if !self.source.exchange.is_shut() {
@@ -230,10 +229,10 @@ impl Stream {
                 }
             }
             if self.has_stood() && !stood {
-                pause = FIRST_PAUSE;
+                failures = 0;
             }
-            tokio::time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
+            tokio::time::sleep(pauses::after(failures, FIRST_PAUSE)).await;
+            failures += 1;
         }
     }
 
