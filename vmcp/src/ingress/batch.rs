@@ -80,7 +80,7 @@ fn error_of(
     match taken {
         Ok(()) => Ok(None),
         Err(Unanswered::Error(error)) => Ok(Some(error_response(None, &raw(&error)))),
-        Err(lost @ Unanswered::SessionLost) => Err(post::refusal_of(ingress, session, lost)),
+        Err(Unanswered::SessionLost) => Err(post::lost(ingress, session)),
     }
 }
 

@@ -133,12 +133,10 @@ async fn take(ingress: &Arc<Ingress>, request: Request) -> Result<Response, Refu
         Message::Notification(notification) => {
             let notice =
                 Notice::read(&headers, &notification).map_err(|error| post::bad_request(&ErrorObject::from(&error)))?;
-            let taken = notice.act(&session, &caller, body.clone()).await;
-            taken.map_err(|untaken| post::refusal_of(ingress, &session, untaken))?;
+            return post::accepted(ingress, &session, notice.act(&session, &caller, body.clone()).await);
         }
         Message::Response(_) => {
-            let taken = post::take(&session, &caller, body.clone()).await;
-            taken.map_err(|untaken| post::refusal_of(ingress, &session, untaken))?;
+            return post::accepted(ingress, &session, post::take(&session, &caller, body.clone()).await);
         }
     }
     Ok(answer::empty(StatusCode::ACCEPTED))

@@ -47,9 +47,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
             }
             let session = ingress.session(&headers, &caller).await?;
             ingress.check_version(&headers)?;
-            let taken = notice.act(&session, &caller, body.clone()).await;
-            taken.map_err(|untaken| refusal_of(ingress, &session, untaken))?;
-            Ok(answer::empty(StatusCode::ACCEPTED))
+            accepted(ingress, &session, notice.act(&session, &caller, body.clone()).await)
         }
         Message::Response(_) if revision::is_stateless(&headers) => {
             let message =
@@ -59,9 +57,7 @@ pub(super) async fn post(ingress: &Arc<Ingress>, request: Request) -> Result<Res
         Message::Response(_) => {
             let session = ingress.session(&headers, &caller).await?;
             ingress.check_version(&headers)?;
-            let taken = take(&session, &caller, body.clone()).await;
-            taken.map_err(|untaken| refusal_of(ingress, &session, untaken))?;
-            Ok(answer::empty(StatusCode::ACCEPTED))
+            accepted(ingress, &session, take(&session, &caller, body.clone()).await)
         }
     }
 }
@@ -153,7 +149,7 @@ pub(super) fn work(session: &Arc<Session>, caller: Caller, in_flight: InFlight, 
 }
 
 /// Ends a session that its backend has lost, and tells the client in the way of the protocol.
-fn lost(ingress: &Arc<Ingress>, session: &Arc<Session>) -> Refused {
+pub(super) fn lost(ingress: &Arc<Ingress>, session: &Arc<Session>) -> Refused {
     ingress.lose(session);
     answer::refusal(StatusCode::NOT_FOUND, code::INVALID_REQUEST, super::SESSION_LOST)
 }
@@ -258,10 +254,15 @@ pub(super) async fn take(session: &Session, caller: &Caller, message: Bytes) -> 
     upstream.take(caller, message).await
 }
 
-/// Refuses a message without answer that could not be taken.
-pub(super) fn refusal_of(ingress: &Arc<Ingress>, session: &Arc<Session>, untaken: Unanswered) -> Refused {
-    match untaken {
-        Unanswered::SessionLost => lost(ingress, session),
-        Unanswered::Error(error) => answer::error(StatusCode::BAD_GATEWAY, None, &error).into(),
+/// The HTTP answer to a message without answer, or its refusal when it could not be taken.
+pub(super) fn accepted(
+    ingress: &Arc<Ingress>,
+    session: &Arc<Session>,
+    taken: Result<(), Unanswered>,
+) -> Result<Response, Refused> {
+    match taken {
+        Ok(()) => Ok(answer::empty(StatusCode::ACCEPTED)),
+        Err(Unanswered::SessionLost) => Err(lost(ingress, session)),
+        Err(Unanswered::Error(error)) => Err(answer::error(StatusCode::BAD_GATEWAY, None, &error).into()),
     }
 }
